@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Memory regions that devices can DMA to, and pools of packet buffers cut from them. */
+#ifndef PEERLANE_MEMORY_H
+#define PEERLANE_MEMORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <peerlane/error.h>
+
+/* A contiguous piece of virtual memory, populated, on 2 MB pages where they can be had. */
+struct pl_region {
+	uint8_t *base;	   /* aligned to page_bytes */
+	size_t len_bytes;  /* a multiple of page_bytes */
+	size_t page_bytes; /* 2 MiB, or the system's page size: then the fallback was taken */
+};
+
+/* Maps and populates at least `len_bytes` (below 4 GiB: packets are 32-bit offsets).
+ *
+ * Falls back to ordinary pages when no 2 MB pages are free: the caller sees it by page_bytes and
+ * tells the operator. Returns 0, -EINVAL or -ENOMEM with `err` filled. Any thread. */
+int pl_region_alloc(struct pl_region *region, size_t len_bytes, struct pl_error *err);
+
+/* Unmaps. No device may still hold addresses of it. Accepts a zeroed region. */
+void pl_region_free(struct pl_region *region);
+
+/* Where a frame's first byte lies in its buffer: 256 bytes of headroom that AF_XDP demands, then 2
+ * more so that the IP header behind the 14-byte Ethernet header is 16-byte aligned. Ports that
+ * receive elsewhere in the buffer still keep this residue modulo 16. */
+#define PL_FRAME_OFFSET 258u
+
+/* Who has a buffer. Kept only in builds with PL_DEBUG_OWNERSHIP; see pl_pool_move(). */
+enum pl_owner { PL_OWNER_POOL, PL_OWNER_RX_RING, PL_OWNER_BURST, PL_OWNER_TX_RING };
+
+struct pl_afxdp_umem; /* lib/port/afxdp: the kernel's registration of a pool's region */
+
+/* Buffers of one size in one region. Belongs to one plane: one thread at a time, no locks.
+ *
+ * A packet is the 32-bit offset of its frame's first byte from the region's base; its buffer is
+ * found by masking, which is why buf_bytes is a power of two. */
+struct pl_pool {
+	uint8_t *base;
+	uint32_t buf_bytes;
+	uint32_t n_bufs;
+	uint32_t n_free;
+	uint32_t *stack; /* free buffers' offsets, last in first out: the warmest go first */
+	struct pl_region region;
+	struct pl_afxdp_umem
+		*umem; /* owned by lib/port/afxdp, NULL while no AF_XDP queue is open */
+#ifdef PL_DEBUG_OWNERSHIP
+	uint8_t *owner; /* enum pl_owner per buffer */
+#endif
+};
+
+/* Creates `n_bufs` buffers of `buf_bytes` (2048 or 4096) in a new region.
+ *
+ * Returns 0, -EINVAL, -ENOMEM with `err` filled and the pool zeroed. */
+int pl_pool_init(struct pl_pool *pool, uint32_t n_bufs, uint32_t buf_bytes, struct pl_error *err);
+
+/* Frees the region. Every queue that used the pool must be closed before. */
+void pl_pool_fini(struct pl_pool *pool);
+
+/* Largest frame (Ethernet header included, FCS not) that a buffer holds. */
+static inline uint32_t pl_pool_frame_max(const struct pl_pool *pool)
+{
+	return pool->buf_bytes - PL_FRAME_OFFSET;
+}
+
+static inline uint8_t *pl_pool_data(const struct pl_pool *pool, uint32_t frame)
+{
+	return pool->base + frame;
+}
+
+#ifdef PL_DEBUG_OWNERSHIP
+/* Records that `n` buffers pass from one owner to the next; aborts with a message that names the
+ * buffer when one of them was not the former owner's. */
+void pl_pool_move(struct pl_pool *pool, const uint32_t *frames, uint32_t n, enum pl_owner from,
+		  enum pl_owner to);
+#else
+static inline void pl_pool_move(struct pl_pool *pool, const uint32_t *frames, uint32_t n,
+				enum pl_owner from, enum pl_owner to)
+{
+	(void)pool, (void)frames, (void)n, (void)from, (void)to;
+}
+#endif
+
+/* Takes up to `n` buffers, as frame offsets at PL_FRAME_OFFSET, for `owner`.
+ *
+ * Returns how many were there. The owning plane only. */
+static inline uint32_t pl_pool_get(struct pl_pool *pool, uint32_t *frames, uint32_t n,
+				   enum pl_owner owner)
+{
+	if (n > pool->n_free)
+		n = pool->n_free;
+	pool->n_free -= n;
+	memcpy(frames, pool->stack + pool->n_free, n * sizeof(*frames));
+	pl_pool_move(pool, frames, n, PL_OWNER_POOL, owner);
+	return n;
+}
+
+/* Gives `n` buffers back; `frames` may point anywhere inside them. The owning plane only. */
+static inline void pl_pool_put(struct pl_pool *pool, const uint32_t *frames, uint32_t n,
+			       enum pl_owner owner)
+{
+	uint32_t *top = pool->stack + pool->n_free;
+
+	pl_pool_move(pool, frames, n, owner, PL_OWNER_POOL);
+	for (uint32_t i = 0; i < n; i++)
+		top[i] = (frames[i] & ~(pool->buf_bytes - 1)) + PL_FRAME_OFFSET;
+	pool->n_free += n;
+}
+
+#endif

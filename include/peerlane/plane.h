@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A plane: all that one core needs to forward, shared with no other core. */
+#ifndef PEERLANE_PLANE_H
+#define PEERLANE_PLANE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <peerlane/burst.h>
+#include <peerlane/error.h>
+#include <peerlane/memory.h>
+#include <peerlane/port.h>
+#include <peerlane/stat.h>
+
+/* What decides about packets. The library knows nothing of IP; the router supplies this. */
+struct pl_processor {
+	/* Sets burst->verdict[] of all burst->n packets, may rewrite the frames and shorten
+	 * burst->len[]. Called by the plane's thread. */
+	void (*process)(void *ctx, struct pl_burst *burst);
+	void *ctx;
+};
+
+/* One port as a plane sees it. */
+struct pl_plane_port {
+	struct pl_queue *wire; /* the device's queue; NULL: no such port */
+	struct pl_queue *face; /* the kernel's side: tx() punts, rx() gives what the kernel sends
+				* out of this port */
+};
+
+struct pl_plane_stats {
+	pl_stat punt[PL_REASONS_MAX]; /* by reason */
+	pl_stat drop[PL_REASONS_MAX];
+	pl_stat bad_port;      /* verdict named a port that is not there: dropped */
+	pl_stat turns;	       /* turns of the loop */
+	pl_stat working_turns; /* those that moved a packet */
+	pl_stat sleeps;
+	pl_stat cpu_ns; /* thread CPU time, brought up to date about once a second */
+};
+
+struct pl_plane {
+	unsigned index;
+	int cpu; /* core its thread is pinned to; -1: not pinned */
+	bool busy_poll;
+	struct pl_pool pool;
+	struct pl_plane_port ports[PL_PORTS_MAX];
+	unsigned n_ports;
+	struct pl_processor processor;
+	struct pl_plane_stats stats;
+	/* private to lib/plane */
+	struct pl_plane_private *priv;
+};
+
+/* Prepares a plane whose pool and ports are filled in. Returns 0 or -errno with `err` filled. */
+int pl_plane_init(struct pl_plane *plane, struct pl_error *err);
+
+/* One turn of the loop: polls every queue once, processes and sends. Returns the number of packets
+ * taken. For tests and benchmarks; the caller's thread stands in for the plane's and must have
+ * called pl_plane_enter(). */
+unsigned pl_plane_turn(struct pl_plane *plane);
+
+/* Registers the calling thread as a reader of the tables (liburcu QSBR), or ends that. Planes'
+ * threads do it themselves. */
+void pl_plane_enter(void);
+void pl_plane_leave(void);
+
+/* Starts the plane's thread, pinned to plane->cpu. Returns 0 or -errno with `err` filled. */
+int pl_plane_start(struct pl_plane *plane, struct pl_error *err);
+
+/* Stops and joins the thread; returns within one turn of the loop. Accepts one never started. */
+void pl_plane_stop(struct pl_plane *plane);
+
+/* Frees what pl_plane_init() made. Queues and pool stay the caller's. */
+void pl_plane_fini(struct pl_plane *plane);
+
+/* Waits until every plane has passed a point at which it holds no reference to anything in the
+ * tables that had been unpublished before the call. For writers; must not be called by a plane. */
+void pl_plane_synchronize(void);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Ports and their queues: one burst interface over whatever moves the packets. */
+#ifndef PEERLANE_PORT_H
+#define PEERLANE_PORT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <peerlane/burst.h>
+#include <peerlane/error.h>
+#include <peerlane/memory.h>
+#include <peerlane/stat.h>
+
+struct pl_queue;
+
+/* Counters of one queue. Written by its plane alone, read by anyone (see pl_stat_read()). */
+struct pl_queue_stats {
+	pl_stat rx_packets, rx_bytes;
+	pl_stat tx_packets, tx_bytes;
+	pl_stat rx_nobuf;   /* refills that found the pool dry */
+	pl_stat rx_dropped; /* lost before us: ring full, no buffer; as the device counts them */
+	pl_stat tx_dropped; /* ring full, link down or refused by the device */
+	pl_stat tx_wakeups; /* system calls made to start transmission */
+};
+
+/* What a kind of port must implement for its queues. All are called by the plane that owns the
+ * queue, never concurrently. */
+struct pl_queue_ops {
+	/* Takes up to `max` received packets, oldest first; their buffers become the caller's
+	 * (PL_OWNER_BURST). Refills the ring; never blocks. Returns how many. */
+	unsigned (*rx)(struct pl_queue *q, uint32_t *frame, uint16_t *len, unsigned max);
+
+	/* Takes over `n` packets to transmit in order. Those that do not fit go back to the pool
+	 * and count as tx_dropped. May leave the start of transmission to flush(). */
+	void (*tx)(struct pl_queue *q, const uint32_t *frame, const uint16_t *len, unsigned n);
+
+	/* Starts what tx() left and takes completed buffers back to the pool. Called once per turn
+	 * of the plane's loop. Returns true while completions are outstanding that no event will
+	 * announce, so that the plane comes back rather than sleeps. */
+	bool (*flush)(struct pl_queue *q);
+
+	/* Brings rx_dropped up to date from the device. A slow call, about once a second. May be
+	 * NULL. */
+	void (*refresh_stats)(struct pl_queue *q);
+
+	/* Releases the queue and returns its buffers to the pool. Its plane has stopped. */
+	void (*close)(struct pl_queue *q);
+};
+
+/* The RX and the TX queue that one plane has of one port. */
+struct pl_queue {
+	const struct pl_queue_ops *ops;
+	struct pl_pool *pool;
+	int event_fd; /* readable (poll) when rx() has something; -1: none, must be polled */
+	struct pl_queue_stats stats;
+};
+
+static inline unsigned pl_queue_rx(struct pl_queue *q, uint32_t *frame, uint16_t *len, unsigned max)
+{
+	return q->ops->rx(q, frame, len, max);
+}
+
+static inline void pl_queue_tx(struct pl_queue *q, const uint32_t *frame, const uint16_t *len,
+			       unsigned n)
+{
+	q->ops->tx(q, frame, len, n);
+}
+
+static inline bool pl_queue_flush(struct pl_queue *q)
+{
+	return q->ops->flush(q);
+}
+
+enum pl_attach { PL_ATTACH_AUTO, PL_ATTACH_NATIVE, PL_ATTACH_GENERIC };
+
+struct pl_port_config {
+	const char *name;   /* "pl0", for messages */
+	const char *device; /* "eth1" */
+	unsigned n_queues;  /* one per plane */
+	unsigned ring_size; /* descriptors per ring, a power of two, 64 to 4096 */
+	enum pl_attach attach;
+	bool zero_copy; /* what pl_port_probe() allowed for all ports of the planes */
+	bool busy_poll; /* the planes never sleep */
+};
+
+/* What a device can do, asked before any queue is opened. */
+struct pl_port_caps {
+	uint8_t mac[6];
+	unsigned mtu;
+	unsigned ifindex;
+	unsigned max_queues;
+	bool zero_copy;
+};
+
+struct pl_port;
+
+/* What became of a port, for logs and `show`. */
+struct pl_port_info {
+	const char *kind;   /* "afxdp" */
+	const char *attach; /* "native", "generic" */
+	const char *copy;   /* "zero-copy", "copy" */
+	unsigned ifindex;   /* of the network device underneath */
+	unsigned n_queues;
+	unsigned ring_size;
+};
+
+/* Asks what `config->device` can do. Opens nothing that stays open.
+ *
+ * Returns 0 or -errno with `err` filled (-ENODEV: no such device; -EPERM: missing privilege;
+ * -EINVAL: more queues than the device has). Any thread. */
+int pl_port_probe(const struct pl_port_config *config, struct pl_port_caps *caps,
+		  struct pl_error *err);
+
+/* Opens an AF_XDP port: loads and attaches our XDP program by bpf_link, so that whatever ends the
+ * process also detaches it. Queues are opened one by one afterwards.
+ *
+ * Returns 0 and the port, or -errno with `err` filled and nothing left behind. */
+int pl_port_open(struct pl_port **port, const struct pl_port_config *config, struct pl_error *err);
+
+/* Opens queue `index` of the port on `pool`, whose plane will own it. The pool's region is
+ * registered with the kernel at its first queue and shared by all its queues, so that a packet
+ * received on one leaves on another without being copied by us.
+ *
+ * Returns 0 and the queue, or -errno with `err` filled. Control thread, planes not running. */
+int pl_port_queue_open(struct pl_port *port, unsigned index, struct pl_pool *pool,
+		       struct pl_queue **queue, struct pl_error *err);
+
+/* Lets frames for `mac` and all multicast frames through the device's filters. Control thread.
+ * Returns 0 or -errno with `err` filled. */
+int pl_port_accept_mac(struct pl_port *port, const uint8_t mac[6], struct pl_error *err);
+
+/* Sets the MTU of the device underneath. Control thread. Returns 0 or -errno, `err` filled. */
+int pl_port_set_mtu(struct pl_port *port, unsigned mtu, struct pl_error *err);
+
+void pl_port_info(const struct pl_port *port, struct pl_port_info *info);
+
+/* Detaches the program. Its queues must have been closed (pl_queue_close) before. */
+void pl_port_close(struct pl_port *port);
+
+static inline void pl_queue_close(struct pl_queue *q)
+{
+	if (q)
+		q->ops->close(q);
+}
+
+/* ---- the in-memory port: for tests and for measuring the loop alone, no I/O ---- */
+
+/* A frame to be received, as it would lie on the wire. Not owned. */
+struct pl_mem_frame {
+	const uint8_t *data;
+	uint16_t len;
+};
+
+/* Creates a queue whose rx() copies frames from a list into the pool's buffers, as a NIC's DMA
+ * would, and whose tx() hands every frame to `sent` (may be NULL: only counted) and frees it.
+ * `loop`: start over at the list's end, for benchmarks; else rx() returns 0 there.
+ *
+ * Returns NULL with errno on failure. */
+struct pl_queue *pl_mem_queue_new(struct pl_pool *pool, bool loop,
+				  void (*sent)(void *ctx, const uint8_t *data, uint16_t len),
+				  void *ctx);
+
+/* Replaces the list of frames to be received; `frames` stays the caller's and must outlive its
+ * use. Only while the plane is not polling. */
+void pl_mem_queue_feed(struct pl_queue *q, const struct pl_mem_frame *frames, unsigned n);
+
+#endif

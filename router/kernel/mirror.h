@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The netlink mirror: keeps the tables equal to what the kernel would do.
+ *
+ * Subscribes, then dumps links, addresses, next hop objects, neighbours and routes; applies
+ * notifications; on any loss (ENOBUFS), and whenever the kernel changes routes without saying so
+ * (an IPv4 route flushed because its link went down), dumps again and reconciles by mark and
+ * sweep, leaving alone what did not change. All functions: control thread only. */
+#ifndef PEERLANE_KERNEL_MIRROR_H
+#define PEERLANE_KERNEL_MIRROR_H
+
+#include <peerlane/burst.h>
+#include <peerlane/error.h>
+
+#include "../tables/tables.h"
+
+struct mirror;
+
+/* A port as the mirror must know it. `face_ifindex` is the TAP's, `device_ifindex` that of the
+ * device underneath (0: none, then the port is always linked). */
+struct mirror_port {
+	const char *name;
+	unsigned face_ifindex;
+	unsigned device_ifindex;
+};
+
+/* Told to the daemon, from mirror_run() or mirror_sync(). */
+struct mirror_events {
+	void (*link_changed)(void *ctx, unsigned port, bool carrier); /* of the device underneath */
+	void (*face_mac_changed)(void *ctx, unsigned port, const uint8_t mac[6]);
+	void (*face_mtu_changed)(void *ctx, unsigned port, unsigned mtu);
+	/* A sentence for the log: a route that cannot be followed, an overrun, a resynchronisation. */
+	void (*note)(void *ctx, const char *text);
+	void *ctx;
+};
+
+/* Opens and subscribes the sockets. NULL with `err` filled. */
+struct mirror *mirror_new(struct tables *tables, const struct mirror_port *ports, unsigned n_ports,
+			  const struct mirror_events *events, struct pl_error *err);
+
+/* First dump of everything. Returns 0 or -errno with `err` filled. */
+int mirror_sync(struct mirror *m, struct pl_error *err);
+
+/* One descriptor (an epoll instance) that is readable when mirror_run() has something to do. */
+int mirror_fd(const struct mirror *m);
+
+/* Handles what there is, without blocking beyond a bounded batch. */
+void mirror_run(struct mirror *m);
+
+void mirror_free(struct mirror *m);
+
+/* ---- for show ---- */
+
+struct mirror_hop {
+	struct ip_addr gateway; /* family 0: directly connected */
+	char device[16];
+	int port; /* index, -1: not ours */
+	unsigned weight;
+	bool usable;	   /* link up and carrier */
+	const char *state; /* "resolved", "unresolved", "connected", "link down", ... */
+	uint8_t mac[6];	   /* valid if resolved */
+};
+
+#define MIRROR_HOPS_MAX 256
+
+struct mirror_route {
+	struct prefix prefix;
+	const char *type; /* "unicast", "local", "blackhole", ... as `ip route` says */
+	unsigned table;	  /* 254 main, 255 local */
+	unsigned metric;
+	unsigned protocol; /* RTPROT_* */
+	unsigned mtu;	   /* of the route; 0: the interface's */
+	unsigned nh_id;	   /* next hop object, 0: none */
+	bool installed;	   /* it is the one the tables hold for its prefix */
+	uint32_t nexthop;  /* index in the tables if installed */
+	const struct mirror_hop *hops;
+	unsigned n_hops;
+};
+
+struct mirror_neighbour {
+	struct ip_addr addr;
+	char device[16];
+	int port;
+	uint8_t mac[6];
+	bool usable;
+	const char *state; /* "REACHABLE", "STALE", ... as `ip neigh` says */
+};
+
+struct mirror_nexthop {
+	uint32_t index;
+	const char *kind;   /* "forward", "glean", "group", "punt", "drop" */
+	const char *reason; /* name, for punt and drop; NULL */
+	struct ip_addr addr;
+	int port;
+	unsigned mtu;
+	uint8_t dmac[6], smac[6];
+	const struct nexthop_member *members;
+	unsigned n_members;
+	unsigned references;
+};
+
+struct mirror_link {
+	uint8_t mac[6];
+	unsigned mtu;
+	bool admin_up;		    /* of the TAP */
+	bool carrier;		    /* of the device underneath */
+	char device[16];	    /* its name */
+	const struct prefix *addrs; /* of the TAP: full address with the network's length */
+	unsigned n_addrs;
+};
+
+/* Iterators stop early when `fn` returns false. What is pointed to is valid during the call. */
+void mirror_each_route(struct mirror *m, bool (*fn)(void *, const struct mirror_route *),
+		       void *ctx);
+void mirror_each_neighbour(struct mirror *m, bool (*fn)(void *, const struct mirror_neighbour *),
+			   void *ctx);
+void mirror_each_nexthop(struct mirror *m, bool (*fn)(void *, const struct mirror_nexthop *),
+			 void *ctx);
+void mirror_port_link(const struct mirror *m, unsigned port, struct mirror_link *link);
+
+/* Why a packet to `addr` fares as it does. Returns 0, or -ENOENT: no route at all. */
+struct mirror_explanation {
+	struct mirror_route route;	 /* the kernel's route behind the answer */
+	uint32_t nexthop;		 /* what the image answers */
+	struct mirror_nexthop via;	 /* that next hop */
+	struct mirror_nexthop neighbour; /* after glean, if there is one; index 0: none */
+};
+int mirror_explain(struct mirror *m, const struct ip_addr *addr, struct mirror_explanation *e);
+
+struct mirror_stats {
+	uint64_t messages, overruns, resyncs, route_changes, neighbour_changes, unsupported;
+	uint64_t last_sync_ms, last_change_ms; /* CLOCK_MONOTONIC */
+	uint32_t routes, neighbours, nexthops;
+};
+void mirror_stats(const struct mirror *m, struct mirror_stats *stats);
+
+#endif

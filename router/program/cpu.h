@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The packet program driven on a CPU: a processor for planes. */
+#ifndef PEERLANE_PROGRAM_CPU_H
+#define PEERLANE_PROGRAM_CPU_H
+
+#include <peerlane/plane.h>
+
+#include "../tables/tables.h"
+#include "reasons.h"
+
+/* Which build of the program to run. All give the same answers. */
+enum cpu_isa { CPU_ISA_PLAIN, CPU_ISA_AVX2, CPU_ISA_AVX512 };
+
+/* The best this processor has. */
+enum cpu_isa cpu_isa_best(void);
+const char *cpu_isa_name(enum cpu_isa isa); /* "plain C", "AVX2", "AVX-512" */
+
+/* Fills in a processor that runs the packet program on the calling plane's core, reading `tables`.
+ * One per plane: it owns scratch memory. Returns 0, -EINVAL (`isa` not supported here), -ENOMEM. */
+int cpu_processor_init(struct pl_processor *processor, const struct tables *tables,
+		       enum cpu_isa isa);
+void cpu_processor_fini(struct pl_processor *processor);
+
+/* Name ("no-route"), meaning and kind of a reason; NULL if `reason` is out of range. Any thread. */
+const char *reason_name(unsigned reason);
+const char *reason_text(unsigned reason);
+enum pl_verdict_kind reason_kind(unsigned reason);
+
+#endif

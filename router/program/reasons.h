@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Why a packet is punted or dropped: the one list. Counters, JSON, `peerlane show counters` and
+ * docs/counters.md come from it.
+ *
+ * X(symbol, kind, "name", "what it means") */
+#ifndef PEERLANE_PROGRAM_REASONS_H
+#define PEERLANE_PROGRAM_REASONS_H
+
+/* clang-format off */
+#define REASONS(X) \
+	X(ARP,          PUNT, "arp",               "ARP, for the kernel to answer or learn from") \
+	X(GROUP_MAC,    PUNT, "group-mac",         "broadcast or multicast destination MAC") \
+	X(VLAN,         PUNT, "vlan",              "VLAN tag: the kernel's VLAN interfaces on the port see it") \
+	X(ETHERTYPE,    PUNT, "ethertype",         "Ethernet type that is neither IPv4 nor IPv6") \
+	X(OPTIONS,      PUNT, "ip-options",        "IPv4 header with options") \
+	X(HOP_BY_HOP,   PUNT, "hop-by-hop",        "IPv6 hop-by-hop options") \
+	X(LOCAL,        PUNT, "local",             "addressed to this router") \
+	X(BROADCAST,    PUNT, "broadcast",         "limited or subnet broadcast destination") \
+	X(MULTICAST,    PUNT, "multicast",         "multicast destination") \
+	X(LINK_LOCAL,   PUNT, "link-local",        "IPv6 link-local source or destination") \
+	X(TTL,          PUNT, "ttl-exceeded",      "TTL or hop limit used up: the kernel sends Time Exceeded") \
+	X(NO_ROUTE,     PUNT, "no-route",          "no route: the kernel sends Unreachable") \
+	X(UNREACHABLE,  PUNT, "unreachable",       "route of type unreachable: the kernel sends Unreachable") \
+	X(PROHIBIT,     PUNT, "prohibit",          "route of type prohibit: the kernel sends Prohibited") \
+	X(MTU,          PUNT, "mtu-exceeded",      "longer than the next hop's MTU: the kernel fragments or sends Too Big") \
+	X(UNRESOLVED,   PUNT, "unresolved",        "neighbour not resolved: the kernel resolves it and forwards") \
+	X(FOREIGN,      PUNT, "foreign-interface", "route leads out of an interface that is no port of ours") \
+	X(RUNT,         DROP, "runt",              "shorter than its Ethernet and IP headers") \
+	X(NOT_OUR_MAC,  DROP, "not-our-mac",       "unicast destination MAC that is not the port's") \
+	X(PORT_DOWN,    DROP, "port-down",         "received on a port whose TAP interface is down") \
+	X(VERSION,      DROP, "bad-version",       "IP version does not match the Ethernet type") \
+	X(HEADER_LEN,   DROP, "bad-header-length", "IPv4 header length under 20 bytes or beyond the packet") \
+	X(TOTAL_LEN,    DROP, "bad-length",        "IP length beyond the frame, or shorter than the header") \
+	X(CHECKSUM,     DROP, "bad-checksum",      "IPv4 header checksum wrong") \
+	X(SOURCE,       DROP, "bad-source",        "source that must not be on a wire: multicast, loopback, unspecified, class E, v4-mapped") \
+	X(DESTINATION,  DROP, "bad-destination",   "destination that must not be on a wire: loopback, unspecified") \
+	X(BLACKHOLE,    DROP, "blackhole",         "route of type blackhole")
+/* clang-format on */
+
+enum reason {
+#define X(symbol, kind, name, text) REASON_##symbol,
+	REASONS(X)
+#undef X
+		REASON_COUNT
+};
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The tables as the packet program sees them: flat arrays, and how to look things up in them.
+ *
+ * Shared by every processor (see lang.h). Changed by the control thread alone, through tables.h,
+ * while planes read: every word named below is written with one aligned store, after all it refers
+ * to is in place. */
+#ifndef PEERLANE_TABLES_IMAGE_H
+#define PEERLANE_TABLES_IMAGE_H
+
+#include "lang.h"
+
+/* Trie entry: a next hop's index, or with TRIE_CHILD set the number of a block of 256 entries.
+ * Index 0 is the next hop "no route". */
+#define TRIE_CHILD 0x80000000u
+#define TRIE_BLOCK 256u
+
+/* IPv4: root of 2^16 entries, then 8-8. IPv6: 2000::/3 has a root of 2^21 entries indexed by bits
+ * 3 to 23; all other addresses one of 2^16 entries indexed by bits 0 to 15; then 8-bit strides. */
+#define TRIE4_ROOT (1u << 16)
+#define TRIE6_GLOBAL_ROOT (1u << 21)
+#define TRIE6_OTHER_ROOT (1u << 16)
+
+/* What a next hop does with a packet. */
+#define NEXTHOP_PUNT 0u	   /* `reason` says why */
+#define NEXTHOP_DROP 1u	   /* `reason` says why */
+#define NEXTHOP_FORWARD 2u /* rewrite and transmit */
+#define NEXTHOP_GLEAN 3u   /* connected network: look the destination up among the neighbours */
+#define NEXTHOP_GROUP 4u   /* ECMP: the flow's hash picks a slot */
+
+/* A next hop: four words, each read and written whole, each consistent in itself. */
+struct nexthop {
+	uint64_t info;	/* bits 0-7 kind, 8-15 reason, 16-31 MTU (IP bytes), 32-47 port */
+	uint64_t dmac;	/* bits 16-63: destination MAC in wire order; bits 0-15 zero */
+	uint64_t smac;	/* bits 0-47: source MAC in wire order; bits 48-63 zero */
+	uint64_t group; /* bits 0-31 first slot, 32-63 number of slots less one (2^n - 1) */
+};
+PL_ASSERT(sizeof(struct nexthop) == 32, "a next hop is four words");
+
+#define NEXTHOP_KIND(info) ((uint32_t)(info)&0xff)
+#define NEXTHOP_REASON(info) ((uint32_t)(info) >> 8 & 0xff)
+#define NEXTHOP_MTU(info) ((uint32_t)(info) >> 16)
+#define NEXTHOP_PORT(info) ((uint32_t)((info) >> 32) & 0xffff)
+
+/* A neighbour: open addressing, linear probing. IPv4 addresses are keyed as ::ffff:a.b.c.d.
+ * `nexthop` is written last (release) and read first (acquire); the key of a slot in use never
+ * changes, and a slot is reused only after a grace period. */
+struct neighbour {
+	uint64_t addr[2]; /* wire order */
+	uint32_t port;
+	uint32_t nexthop; /* index; NEIGHBOUR_FREE ends a probe, NEIGHBOUR_GONE does not */
+};
+PL_ASSERT(sizeof(struct neighbour) == 24, "three words");
+#define NEIGHBOUR_FREE 0u
+#define NEIGHBOUR_GONE 0xffffffffu
+
+/* What the program must know of the port a packet came in on. */
+struct table_port {
+	uint64_t mac; /* bits 16-63 in wire order, like nexthop.dmac; bits 0-15: 1 if up, else 0 */
+};
+
+/* All of it. On the CPU a plane takes the current view once per burst (tables_view()). */
+struct tables_view {
+	PL_G const uint32_t *root4;
+	PL_G const uint32_t *blocks4;
+	PL_G const uint32_t *root6_global;
+	PL_G const uint32_t *root6_other;
+	PL_G const uint32_t *blocks6;
+	PL_G const struct nexthop *nexthops;
+	PL_G const uint32_t *slots; /* of ECMP groups: next hop indices */
+	PL_G const struct neighbour *neighbours;
+	PL_G const struct table_port *ports;
+	uint32_t neighbour_mask; /* number of slots less one, a power of two less one */
+};
+
+/* Next hop index for an IPv4 destination given in host order. */
+PL_FN uint32_t route4_lookup(PL_G const uint32_t *root, PL_G const uint32_t *blocks, uint32_t dst)
+{
+	uint32_t entry = PL_LOAD32(root + (dst >> 16));
+
+	if (entry & TRIE_CHILD) {
+		entry = PL_LOAD32(blocks + (entry & ~TRIE_CHILD) * TRIE_BLOCK + (dst >> 8 & 0xff));
+		if (entry & TRIE_CHILD)
+			entry = PL_LOAD32(blocks + (entry & ~TRIE_CHILD) * TRIE_BLOCK +
+					  (dst & 0xff));
+	}
+	return entry;
+}
+
+/* Next hop index for an IPv6 destination: `hi` and `lo` in host order, bit 63 of `hi` first. */
+PL_FN uint32_t route6_lookup(const struct tables_view *view, uint64_t hi, uint64_t lo)
+{
+	int shift;
+	uint32_t entry;
+
+	if (hi >> 61 == 1) {
+		entry = PL_LOAD32(view->root6_global + (hi >> 40 & (TRIE6_GLOBAL_ROOT - 1)));
+		shift = 32;
+	} else {
+		entry = PL_LOAD32(view->root6_other + (hi >> 48));
+		shift = 40;
+	}
+	for (; entry & TRIE_CHILD && shift >= 0; shift -= 8)
+		entry = PL_LOAD32(view->blocks6 + (uint64_t)(entry & ~TRIE_CHILD) * TRIE_BLOCK +
+				  (hi >> shift & 0xff));
+	for (shift = 56; entry & TRIE_CHILD; shift -= 8)
+		entry = PL_LOAD32(view->blocks6 + (uint64_t)(entry & ~TRIE_CHILD) * TRIE_BLOCK +
+				  (lo >> shift & 0xff));
+	return entry;
+}
+
+/* Start of a neighbour's probe sequence. */
+PL_FN uint32_t neighbour_hash(uint64_t a0, uint64_t a1, uint32_t port)
+{
+	uint64_t h = (a0 ^ port) * 0x9e3779b97f4a7c15ul;
+
+	h = (h ^ h >> 32 ^ a1) * 0xd6e8feb86659fd93ul;
+	return (uint32_t)(h >> 32);
+}
+
+/* Next hop index of the neighbour `addr` (wire order) on `port`, 0 if there is none. */
+PL_FN uint32_t neighbour_lookup(const struct tables_view *view, uint64_t a0, uint64_t a1,
+				uint32_t port)
+{
+	uint32_t i = neighbour_hash(a0, a1, port);
+
+	for (;; i++) {
+		PL_G const struct neighbour *n = view->neighbours + (i & view->neighbour_mask);
+		uint32_t nexthop = PL_LOAD32(&n->nexthop);
+
+		if (nexthop == NEIGHBOUR_FREE)
+			return 0;
+		if (nexthop != NEIGHBOUR_GONE && PL_LOAD64(&n->addr[0]) == a0 &&
+		    PL_LOAD64(&n->addr[1]) == a1 && PL_LOAD32(&n->port) == port)
+			return nexthop;
+	}
+}
+
+#endif

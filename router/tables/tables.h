@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Routes, next hops and neighbours: the control thread's side of the tables.
+ *
+ * All functions here are for the control thread alone, except tables_view(). Readers on other
+ * threads see each address's answer change from old to new at once, never anything else. What a
+ * change takes out of use is reused only after the grace period given at creation.
+ *
+ * A function that fails leaves the tables, as readers and later calls see them, as they were. */
+#ifndef PEERLANE_TABLES_TABLES_H
+#define PEERLANE_TABLES_TABLES_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "image.h"
+#include "prefix.h"
+
+/* Limits. Memory is reserved as address space and taken as it is used. */
+#define TABLES_NEXTHOPS_MAX (1u << 20)
+#define TABLES_SLOTS_MAX (1u << 20)   /* of all ECMP groups together */
+#define TABLES_BLOCKS4_MAX (1u << 20) /* of 1 KiB */
+#define TABLES_BLOCKS6_MAX (1u << 20)
+#define TABLES_GROUP_SLOTS_MAX 256u /* of one ECMP group: weights are kept to 1/256 */
+
+/* Waits until every reader has moved on from all that was unpublished before (see
+ * pl_plane_synchronize()). */
+typedef void tables_grace_fn(void);
+
+struct tables;
+
+/* Returns NULL with errno. Initially every address leads to next hop 0, "no route", which punts
+ * with `no_route_reason`, and every port is down. */
+struct tables *tables_new(tables_grace_fn *grace, uint8_t no_route_reason);
+void tables_free(struct tables *t); /* no reader may be left */
+
+/* The current view. Any thread that is registered for the grace period; valid until its next
+ * quiescent state. */
+const struct tables_view *tables_view(const struct tables *t);
+
+/* Waits for a grace period if anything waits to be reused, then makes it so. Call after a batch of
+ * changes; others call it when they run out. */
+void tables_settle(struct tables *t);
+
+/* ---- routes ---- */
+
+/* Inserts or replaces. Returns 0, -ENOSPC (no block left) or -ENOMEM. */
+int tables_route_set(struct tables *t, const struct prefix *p, uint32_t nexthop);
+
+/* Returns 0, -ENOENT, or -ENOSPC: removing a route may take a block too. */
+int tables_route_del(struct tables *t, const struct prefix *p);
+
+/* Next hop of exactly this prefix into *nexthop. Returns 0 or -ENOENT. */
+int tables_route_get(const struct tables *t, const struct prefix *p, uint32_t *nexthop);
+
+/* Longest matching route, from the control thread's own record (not the image). Returns 0 with
+ * *matched and *nexthop, or -ENOENT. */
+int tables_route_match(const struct tables *t, const struct ip_addr *addr, struct prefix *matched,
+		       uint32_t *nexthop);
+
+/* What the image answers: what a packet would get. */
+uint32_t tables_image_lookup(const struct tables *t, const struct ip_addr *addr);
+
+/* ---- next hops ---- */
+
+struct nexthop_member {
+	uint32_t nexthop; /* index of one that is no group */
+	uint32_t weight;  /* at least 1 */
+};
+
+struct nexthop_spec {
+	uint8_t kind;	/* NEXTHOP_* */
+	uint8_t reason; /* PUNT, DROP, and GLEAN: punted for this if the neighbour is unknown */
+	uint16_t mtu;	/* IP bytes: FORWARD, GLEAN */
+	uint16_t port;	/* FORWARD, GLEAN */
+	uint8_t dmac[6], smac[6];	      /* FORWARD */
+	const struct nexthop_member *members; /* GROUP */
+	unsigned n_members;
+};
+
+/* Returns 0 and the new index, -EINVAL, -ENOSPC or -ENOMEM. */
+int tables_nexthop_new(struct tables *t, const struct nexthop_spec *spec, uint32_t *index);
+
+/* Changes one in place; routes that lead to it follow at once. The port and MACs of a FORWARD are
+ * in place before its kind. A group whose members change keeps flows on slots whose member stays
+ * (least disruption). Returns as above. */
+int tables_nexthop_set(struct tables *t, uint32_t index, const struct nexthop_spec *spec);
+
+/* Frees one that no route, group or neighbour refers to any more. */
+void tables_nexthop_del(struct tables *t, uint32_t index);
+
+/* ---- neighbours ---- */
+
+/* Inserts or replaces. `nexthop` is never 0. Returns 0 or -ENOMEM. */
+int tables_neighbour_set(struct tables *t, uint16_t port, const struct ip_addr *addr,
+			 uint32_t nexthop);
+int tables_neighbour_del(struct tables *t, uint16_t port, const struct ip_addr *addr);
+
+/* ---- ports ---- */
+
+void tables_port_set(struct tables *t, uint16_t port, const uint8_t mac[6], bool up);
+
+/* ---- figures ---- */
+
+struct tables_stats {
+	uint32_t routes4, routes6, blocks4, blocks6, nexthops, slots, neighbours;
+	size_t image_bytes; /* roots, blocks, next hops, slots, neighbours in use */
+};
+void tables_stats(const struct tables *t, struct tables_stats *stats);
+
+#endif
