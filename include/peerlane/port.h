@@ -92,6 +92,14 @@ struct pl_port_caps {
 	bool zero_copy;
 };
 
+/* Buffers that a queue may hold at a time: on its RX side as many as the ring has descriptors,
+ * on its TX side as many again. A plane needs a pool of these for every wire, one burst
+ * (PL_BURST_MAX) for itself, and what its faces hold; then no ring ever starves another. */
+static inline uint32_t pl_queue_bufs(unsigned ring_size)
+{
+	return 2 * ring_size;
+}
+
 struct pl_port;
 
 /* What became of a port, for logs and `show`. */
@@ -161,7 +169,11 @@ struct pl_queue *pl_mem_queue_new(struct pl_pool *pool, bool loop,
 				  void *ctx);
 
 /* Replaces the list of frames to be received; `frames` stays the caller's and must outlive its
- * use. Only while the plane is not polling. */
-void pl_mem_queue_feed(struct pl_queue *q, const struct pl_mem_frame *frames, unsigned n);
+ * use. The queue's event_fd is readable until rx() has taken the last one, so a plane may sleep
+ * on it. Only while the plane is not polling.
+ *
+ * Returns 0, or -EMSGSIZE, and keeps the former list, when a frame is longer than
+ * pl_pool_frame_max(). */
+int pl_mem_queue_feed(struct pl_queue *q, const struct pl_mem_frame *frames, unsigned n);
 
 #endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <linux/mman.h>
+
+#include <peerlane/memory.h>
+
+#define HUGE_PAGE_BYTES ((size_t)2 << 20)
+
+/* The C library of Debian 12 knows it, some older headers do not: Linux 5.14, mm.h. */
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+static size_t round_up(size_t value, size_t step)
+{
+	return (value + step - 1) / step * step;
+}
+
+static int map_huge(struct pl_region *region, size_t len_bytes)
+{
+	size_t len = round_up(len_bytes, HUGE_PAGE_BYTES);
+	void *base = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB | MAP_POPULATE,
+			  -1, 0);
+
+	if (base == MAP_FAILED)
+		return -errno;
+	*region = (struct pl_region){base, len, HUGE_PAGE_BYTES};
+	return 0;
+}
+
+/* Faults every page in, so that the first packets do not pay for it. */
+static int populate(uint8_t *base, size_t len, size_t page_bytes)
+{
+	if (madvise(base, len, MADV_POPULATE_WRITE) == 0)
+		return 0;
+	if (errno != EINVAL) /* EINVAL: a kernel before 5.14 */
+		return -errno;
+	for (size_t at = 0; at < len; at += page_bytes)
+		((volatile uint8_t *)base)[at] = 0;
+	return 0;
+}
+
+/* Ordinary pages, laid out so that the kernel can still back them with transparent huge pages:
+ * aligned to 2 MiB by mapping that much more and trimming both ends. */
+static int map_small(struct pl_region *region, size_t len_bytes)
+{
+	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+	size_t len = round_up(len_bytes, page_bytes);
+	size_t room = len + HUGE_PAGE_BYTES - page_bytes;
+	uint8_t *map = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t before;
+	int rc;
+
+	if (map == MAP_FAILED)
+		return -errno;
+	before = round_up((uintptr_t)map, HUGE_PAGE_BYTES) - (uintptr_t)map;
+	if (before)
+		munmap(map, before);
+	if (room - before - len)
+		munmap(map + before + len, room - before - len);
+	*region = (struct pl_region){map + before, len, page_bytes};
+	/* A hint: a kernel built without transparent huge pages refuses it, and that is fine. */
+	(void)madvise(region->base, len, MADV_HUGEPAGE);
+	rc = populate(region->base, len, page_bytes);
+	if (rc)
+		pl_region_free(region);
+	return rc;
+}
+
+int pl_region_alloc(struct pl_region *region, size_t len_bytes, struct pl_error *err)
+{
+	int rc;
+
+	*region = (struct pl_region){0};
+	if (len_bytes == 0 || len_bytes >= (size_t)1 << 32)
+		return pl_error_set(err, -EINVAL, "use fewer or smaller buffers",
+				    "cannot map a memory region of %zu bytes: must be between 1 "
+				    "and 4 GiB less one",
+				    len_bytes);
+	if (map_huge(region, len_bytes) == 0)
+		return 0;
+	rc = map_small(region, len_bytes);
+	if (rc)
+		return pl_error_set(err, -ENOMEM, "free some memory, or use smaller rings",
+				    "cannot map a memory region of %zu bytes: %s", len_bytes,
+				    strerror(-rc));
+	return 0;
+}
+
+void pl_region_free(struct pl_region *region)
+{
+	if (region->base)
+		munmap(region->base, region->len_bytes);
+	*region = (struct pl_region){0};
+}

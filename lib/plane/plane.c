@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One turn of a plane's loop: take, process, sort by verdict, hand on. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "private.h"
+
+/* Packets taken off a queue at a time. A turn takes up to PL_BURST_MAX per queue, in several goes:
+ * a burst of 256 small packets and what is known about them stay in the first-level cache from
+ * pass to pass, 1024 do not. */
+#define BURST_PACKETS 256u
+
+static void free_packets(struct pl_plane *plane, const uint32_t *frame, uint32_t n)
+{
+	pl_pool_put(&plane->pool, frame, n, PL_OWNER_BURST);
+}
+
+/* Counts `n` packets of a verdict that is not TX to a port that is there. */
+static void count_reason(struct pl_plane *plane, enum bucket bucket, uint16_t verdict, uint32_t n)
+{
+	struct pl_plane_stats *stats = &plane->stats;
+
+	if (bucket == BUCKET_PUNT)
+		pl_stat_add(&stats->punt[PL_VERDICT_LOW(verdict)], n);
+	else if (bucket == BUCKET_DROP)
+		pl_stat_add(&stats->drop[PL_VERDICT_LOW(verdict)], n);
+	else
+		pl_stat_add(&stats->bad_port, n);
+}
+
+/* Hands on `n` packets that all go the same way. Whoever takes them also frees them. */
+static void hand_on(struct pl_plane *plane, const struct pl_plane_port *from, enum bucket bucket,
+		    const uint32_t *frame, const uint16_t *len, uint32_t n)
+{
+	if (bucket < BUCKET_PUNT)
+		pl_queue_tx(plane->ports[bucket].wire, frame, len, n);
+	else if (bucket == BUCKET_PUNT && from->face)
+		pl_queue_tx(from->face, frame, len, n);
+	else
+		free_packets(plane, frame, n);
+}
+
+static inline enum bucket bucket_of(const struct pl_plane_private *priv, uint16_t verdict)
+{
+	return verdict < N_VERDICTS ? priv->verdict_bucket[verdict] : BUCKET_BAD;
+}
+
+/* Whether all packets have the first one's verdict: the common case of one flow, or of one way
+ * out. One pass without branches, which the compiler makes vectors of. */
+static bool all_alike(const struct pl_burst *burst)
+{
+	uint16_t odd = 0;
+
+	for (uint32_t i = 0; i < burst->n; i++)
+		odd |= burst->verdict[i] ^ burst->verdict[0];
+	return odd == 0;
+}
+
+/* Sorts a mixed burst by where its packets go, and hands each part on: a counting sort, which is
+ * stable, so packets of a flow stay in order. */
+static void sort_and_hand_on(struct pl_plane *plane, const struct pl_plane_port *from,
+			     const struct pl_burst *burst)
+{
+	struct pl_plane_private *priv = plane->priv;
+	uint16_t count[N_BUCKETS] = {0};
+	uint16_t at[N_BUCKETS];
+	uint16_t start = 0;
+
+	for (uint32_t i = 0; i < burst->n; i++) {
+		enum bucket bucket = bucket_of(priv, burst->verdict[i]);
+
+		priv->bucket[i] = (uint8_t)bucket;
+		count[bucket]++;
+		if (bucket >= BUCKET_PUNT)
+			count_reason(plane, bucket, burst->verdict[i], 1);
+	}
+	for (unsigned b = 0; b < N_BUCKETS; b++) {
+		at[b] = start;
+		start += count[b];
+	}
+	for (uint32_t i = 0; i < burst->n; i++) {
+		unsigned to = at[priv->bucket[i]]++;
+
+		priv->sorted_frame[to] = burst->frame[i];
+		priv->sorted_len[to] = burst->len[i];
+	}
+	for (unsigned b = 0; b < N_BUCKETS; b++)
+		if (count[b])
+			hand_on(plane, from, b, priv->sorted_frame + at[b] - count[b],
+				priv->sorted_len + at[b] - count[b], count[b]);
+}
+
+static void dispatch(struct pl_plane *plane, const struct pl_plane_port *from,
+		     const struct pl_burst *burst)
+{
+	enum bucket bucket;
+
+	if (!all_alike(burst)) {
+		sort_and_hand_on(plane, from, burst);
+		return;
+	}
+	bucket = bucket_of(plane->priv, burst->verdict[0]);
+	if (bucket >= BUCKET_PUNT)
+		count_reason(plane, bucket, burst->verdict[0], burst->n);
+	hand_on(plane, from, bucket, burst->frame, burst->len, burst->n);
+}
+
+static unsigned turn_wire(struct pl_plane *plane, unsigned port)
+{
+	const struct pl_plane_port *from = &plane->ports[port];
+	struct pl_burst *burst = &plane->priv->burst;
+	unsigned taken = 0;
+
+	do {
+		burst->n = pl_queue_rx(from->wire, burst->frame, burst->len, BURST_PACKETS);
+		if (!burst->n)
+			break;
+		burst->port = port;
+		plane->processor.process(plane->processor.ctx, burst);
+		dispatch(plane, from, burst);
+		taken += burst->n;
+	} while (burst->n == BURST_PACKETS && taken < PL_BURST_MAX);
+	return taken;
+}
+
+/* What the kernel sends out of a port goes out as it is: the kernel has decided already. */
+static unsigned turn_face(struct pl_plane *plane, const struct pl_plane_port *port)
+{
+	struct pl_burst *burst = &plane->priv->burst;
+
+	burst->n = pl_queue_rx(port->face, burst->frame, burst->len, BURST_PACKETS);
+	if (!burst->n)
+		return 0;
+	if (port->wire) {
+		pl_queue_tx(port->wire, burst->frame, burst->len, burst->n);
+	} else {
+		pl_stat_add(&plane->stats.bad_port, burst->n);
+		free_packets(plane, burst->frame, burst->n);
+	}
+	return burst->n;
+}
+
+unsigned pl_plane_turn(struct pl_plane *plane)
+{
+	bool pending = false;
+	unsigned taken = 0;
+
+	for (unsigned i = 0; i < plane->n_ports; i++)
+		if (plane->ports[i].wire)
+			taken += turn_wire(plane, i);
+	for (unsigned i = 0; i < plane->n_ports; i++)
+		if (plane->ports[i].face)
+			taken += turn_face(plane, &plane->ports[i]);
+	for (unsigned i = 0; i < plane->n_ports; i++) {
+		if (plane->ports[i].wire)
+			pending |= pl_queue_flush(plane->ports[i].wire);
+		if (plane->ports[i].face)
+			pending |= pl_queue_flush(plane->ports[i].face);
+	}
+	plane->priv->pending = pending;
+	pl_stat_add(&plane->stats.turns, 1);
+	if (taken)
+		pl_stat_add(&plane->stats.working_turns, 1);
+	plane_quiescent();
+	return taken;
+}
+
+static void make_verdict_buckets(struct pl_plane *plane)
+{
+	uint8_t *bucket = plane->priv->verdict_bucket;
+
+	memset(bucket, BUCKET_BAD, N_VERDICTS);
+	for (unsigned i = 0; i < plane->n_ports; i++)
+		if (plane->ports[i].wire)
+			bucket[PL_VERDICT(PL_VERDICT_TX, i)] = (uint8_t)i;
+	memset(bucket + PL_VERDICT(PL_VERDICT_PUNT, 0), BUCKET_PUNT, PL_REASONS_MAX);
+	memset(bucket + PL_VERDICT(PL_VERDICT_DROP, 0), BUCKET_DROP, PL_REASONS_MAX);
+}
+
+static int watch(struct pl_plane_private *priv, int fd)
+{
+	/* Level-triggered: what arrived before the plane slept wakes it all the same. */
+	struct epoll_event event = {.events = EPOLLIN};
+
+	return epoll_ctl(priv->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static int watch_queue(struct pl_plane_private *priv, const struct pl_queue *q)
+{
+	if (!q)
+		return 0;
+	if (q->event_fd < 0) {
+		priv->must_poll = true;
+		return 0;
+	}
+	return watch(priv, q->event_fd);
+}
+
+static int open_events(struct pl_plane *plane)
+{
+	struct pl_plane_private *priv = plane->priv;
+	int rc = 0;
+
+	priv->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (priv->epoll_fd < 0)
+		return -errno;
+	priv->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (priv->stop_fd < 0)
+		return -errno;
+	rc = watch(priv, priv->stop_fd);
+	for (unsigned i = 0; !rc && i < plane->n_ports; i++) {
+		rc = watch_queue(priv, plane->ports[i].wire);
+		if (!rc)
+			rc = watch_queue(priv, plane->ports[i].face);
+	}
+	return rc;
+}
+
+int pl_plane_init(struct pl_plane *plane, struct pl_error *err)
+{
+	int rc;
+
+	plane->priv = NULL;
+	if (plane->n_ports > PL_PORTS_MAX || !plane->processor.process)
+		return pl_error_set(err, -EINVAL, NULL,
+				    "plane %u: has %u ports, of %u possible, and %s processor",
+				    plane->index, plane->n_ports, PL_PORTS_MAX,
+				    plane->processor.process ? "a" : "no");
+	plane->priv = calloc(1, sizeof(*plane->priv));
+	if (!plane->priv)
+		return pl_error_set(err, -ENOMEM, NULL, "plane %u: no memory", plane->index);
+	plane->priv->epoll_fd = -1;
+	plane->priv->stop_fd = -1;
+	plane->priv->burst.base = plane->pool.base;
+	make_verdict_buckets(plane);
+	rc = open_events(plane);
+	if (rc) {
+		pl_plane_fini(plane);
+		return pl_error_set(
+			err, rc, rc == -EMFILE ? "raise LimitNOFILE= (ulimit -n)" : NULL,
+			"plane %u: cannot watch its queues: %s", plane->index, strerror(-rc));
+	}
+	return 0;
+}
+
+void pl_plane_fini(struct pl_plane *plane)
+{
+	struct pl_plane_private *priv = plane->priv;
+
+	if (!priv)
+		return;
+	if (priv->stop_fd >= 0)
+		close(priv->stop_fd);
+	if (priv->epoll_fd >= 0)
+		close(priv->epoll_fd);
+	free(priv);
+	plane->priv = NULL;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What plane.c (one turn of the loop) and thread.c (the loop) share. */
+#ifndef PEERLANE_PLANE_PRIVATE_H
+#define PEERLANE_PLANE_PRIVATE_H
+
+#include <peerlane/plane.h>
+
+/* Where packets of a burst can go: to a port by its index, or to one of these. */
+enum bucket {
+	BUCKET_PUNT = PL_PORTS_MAX,
+	BUCKET_DROP,
+	BUCKET_BAD, /* the verdict names what is not there */
+	N_BUCKETS
+};
+
+#define N_VERDICTS (3u * 256u) /* three kinds, see enum pl_verdict_kind */
+
+struct pl_plane_private {
+	/* Touched for every packet: */
+	struct pl_burst burst;
+	uint32_t sorted_frame[PL_BURST_MAX];
+	uint16_t sorted_len[PL_BURST_MAX];
+	uint8_t bucket[PL_BURST_MAX];	    /* of each packet of the burst */
+	uint8_t verdict_bucket[N_VERDICTS]; /* enum bucket by verdict; fixed at pl_plane_init() */
+
+	/* Between turns: */
+	bool pending;	/* a queue has work left that no event will announce */
+	bool must_poll; /* a queue has no event descriptor */
+	bool stats_old; /* packets moved since the slow counters were last brought up to date */
+	uint64_t stats_at_ms;
+
+	/* The thread: */
+	pthread_t thread;
+	bool started;
+	_Atomic bool stop; /* set by pl_plane_stop(), read once per turn */
+	int stop_fd;	   /* eventfd that ends a sleep */
+	int epoll_fd;
+};
+
+/* Tells liburcu that this thread holds no reference into the tables now. */
+void plane_quiescent(void);
+
+#endif
