@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the operator asked for: the configuration file, and the same by options.
+ *
+ * The file is INI in the manner of systemd-networkd. One table (config_settings) names every key
+ * and its option; parser, help and the tests of the manual pages read it. Nothing here looks at
+ * the machine: whether devices exist and can do what is asked is for the steps of start-up. */
+#ifndef PEERLANE_CONTROL_CONFIG_H
+#define PEERLANE_CONTROL_CONFIG_H
+
+#include <sched.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <peerlane/error.h>
+#include <peerlane/port.h>
+
+#define CONFIG_FILE_DEFAULT "/etc/peerlane/peerlaned.conf"
+#define CONTROL_SOCKET_DEFAULT "/run/peerlane/control.sock"
+#define CONFIG_PLANES_MAX 64u
+#define CONFIG_RING_DEFAULT 2048u
+#define CONFIG_ORIGIN_SIZE 288
+#define CONFIG_NAME_SIZE 16 /* IFNAMSIZ: an interface's name and its terminator */
+
+struct config_port {
+	char name[CONFIG_NAME_SIZE];   /* of the port and its TAP */
+	char device[CONFIG_NAME_SIZE]; /* "" until Device= was read */
+	enum pl_attach attach;
+	bool zero_copy; /* ZeroCopy=auto: where the driver can */
+	uint32_t seen;	/* settings given in the source being read, by their place in the table */
+	char origin[CONFIG_ORIGIN_SIZE]; /* "FILE:LINE: [Port pl0]" or "--port pl0", for errors */
+};
+
+struct config {
+	unsigned planes;
+	int cores[CONFIG_PLANES_MAX]; /* core of each plane, once config_finish() has passed */
+	unsigned n_cores;
+	bool busy_poll;
+	char control_socket[108]; /* fits sockaddr_un.sun_path */
+	char control_group[32];	  /* "": root only */
+	unsigned ring_size;
+	struct config_port ports[PL_PORTS_MAX];
+	unsigned n_ports;
+	uint32_t seen;			    /* like config_port.seen, of [Router] */
+	char source[256];		    /* the file, or "command line" */
+	char planes_at[CONFIG_ORIGIN_SIZE]; /* "FILE:LINE: [Router] Planes=2"; "": default */
+	char cores_at[CONFIG_ORIGIN_SIZE];
+};
+
+/* What the command line asks beside the configuration. */
+struct config_command {
+	char file[256]; /* -c; "": not given */
+	bool check;
+	bool cleanup;
+	bool help;
+	bool version;
+};
+
+/* One key of the file and its option. */
+struct config_setting {
+	const char *section; /* "Router", "Port" */
+	const char *key;
+	const char *option; /* without "--"; NULL: only in the file (or inside --port) */
+	const char *value;  /* placeholder for help; NULL: the option is a switch that says yes */
+	const char *help;
+	/* Takes `value` over. Returns NULL, or why it is bad; then `remedy` says what is right. */
+	const char *(*set)(struct config *config, struct config_port *port, const char *value,
+			   char *remedy, size_t remedy_size);
+};
+
+extern const struct config_setting config_settings[];
+extern const unsigned config_n_settings;
+
+/* Everything at its default, no ports. */
+void config_init(struct config *config);
+
+/* Reads a file over what is there. Returns 0, or -errno with `err` naming file, line and key; the
+ * configuration is then of no use. */
+int config_read_file(struct config *config, const char *path, struct pl_error *err);
+
+/* The same of text in memory; `name` stands for the file in messages. */
+int config_read_text(struct config *config, const char *name, const char *text, size_t len,
+		     struct pl_error *err);
+
+/* Reads the command line: the file it names, or the default one when it names no port either, and
+ * then its options over that. With --help, --version or --cleanup no file needs to exist.
+ *
+ * Returns 0, or -errno with `err` filled. */
+int config_read_args(struct config *config, struct config_command *command, int argc, char **argv,
+		     struct pl_error *err);
+
+/* Adds a port with its defaults; `origin` says where it was asked for. Returns NULL when it cannot
+ * be, with the reason in `wrong` and what to do in *remedy (NULL: nothing). */
+struct config_port *config_add_port(struct config *config, const char *name, const char *origin,
+				    char *wrong, size_t wrong_size, const char **remedy);
+
+/* Checks what no single line can: ports there are, each with a device of its own, as many cores as
+ * planes. Chooses cores where none were named: the highest-numbered of `allowed`, one per plane.
+ *
+ * Returns 0, or -EINVAL with `err` filled. */
+int config_finish(struct config *config, const cpu_set_t *allowed, struct pl_error *err);
+
+void config_print_help(FILE *out);
+
+/* NULL if `name` can name a network interface, else why not. */
+const char *config_name_fault(const char *name);
+
+#endif

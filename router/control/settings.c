@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The table of settings, and how the value of each is read. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "suggest.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Reads a whole decimal number. Returns false for anything else, signs and spaces included. */
+static bool read_number(const char *text, const char **end, unsigned long *number)
+{
+	char *stop;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	*number = strtoul(text, &stop, 10);
+	*end = stop;
+	return errno == 0;
+}
+
+static const char *set_mode(struct config *config, struct config_port *port, const char *value,
+			    char *remedy, size_t remedy_size)
+{
+	(void)config, (void)port;
+	snprintf(remedy, remedy_size, "use Mode=nic-cpu");
+	if (!strcmp(value, "nic-cpu"))
+		return NULL;
+	if (!strcmp(value, "nic-cpu-gpu") || !strcmp(value, "nic-gpu"))
+		return "this build does not have that mode";
+	return "no such mode";
+}
+
+static const char *set_planes(struct config *config, struct config_port *port, const char *value,
+			      char *remedy, size_t remedy_size)
+{
+	unsigned long number;
+	const char *end;
+
+	(void)port;
+	snprintf(remedy, remedy_size, "use a whole number from 1 to %u, such as Planes=1",
+		 CONFIG_PLANES_MAX);
+	if (!read_number(value, &end, &number) || *end)
+		return "not a number";
+	if (number < 1 || number > CONFIG_PLANES_MAX)
+		return "out of range";
+	config->planes = (unsigned)number;
+	return NULL;
+}
+
+/* Appends cores `first` to `last`. Returns NULL or what is wrong with them. */
+static const char *add_cores(struct config *config, unsigned long first, unsigned long last)
+{
+	if (last < first)
+		return "a range that runs backwards";
+	if (last >= CPU_SETSIZE)
+		return "no machine has that core";
+	for (unsigned long core = first; core <= last; core++) {
+		for (unsigned i = 0; i < config->n_cores; i++)
+			if (config->cores[i] == (int)core)
+				return "a core is named twice";
+		if (config->n_cores == CONFIG_PLANES_MAX)
+			return "more cores than there can be planes";
+		config->cores[config->n_cores++] = (int)core;
+	}
+	return NULL;
+}
+
+static const char *set_cores(struct config *config, struct config_port *port, const char *value,
+			     char *remedy, size_t remedy_size)
+{
+	const char *at = value;
+
+	(void)port;
+	snprintf(remedy, remedy_size,
+		 "use core numbers and ranges, one core per plane, such as Cores=1-2,4");
+	config->n_cores = 0;
+	for (;;) {
+		unsigned long first, last;
+		const char *wrong;
+
+		if (!read_number(at, &at, &first))
+			return "not a list of cores";
+		last = first;
+		if (*at == '-' && !read_number(at + 1, &at, &last))
+			return "not a list of cores";
+		wrong = add_cores(config, first, last);
+		if (wrong)
+			return wrong;
+		if (*at == '\0')
+			return NULL;
+		if (*at++ != ',')
+			return "not a list of cores";
+	}
+}
+
+/* Reads yes or no in systemd's spellings. Returns false for anything else. */
+static bool read_boolean(const char *text, bool *value)
+{
+	static const char *const yes[] = {"yes", "y", "true", "t", "on", "1"};
+	static const char *const no[] = {"no", "n", "false", "f", "off", "0"};
+
+	for (unsigned i = 0; i < COUNT(yes); i++) {
+		if (!strcasecmp(text, yes[i]) || !strcasecmp(text, no[i])) {
+			*value = !strcasecmp(text, yes[i]);
+			return true;
+		}
+	}
+	return false;
+}
+
+static const char *set_busy_poll(struct config *config, struct config_port *port, const char *value,
+				 char *remedy, size_t remedy_size)
+{
+	(void)port;
+	snprintf(remedy, remedy_size, "use BusyPoll=yes or BusyPoll=no");
+	return read_boolean(value, &config->busy_poll) ? NULL : "neither yes nor no";
+}
+
+static const char *set_control_socket(struct config *config, struct config_port *port,
+				      const char *value, char *remedy, size_t remedy_size)
+{
+	(void)port;
+	snprintf(remedy, remedy_size, "use an absolute path of at most %zu characters, such as %s",
+		 sizeof(config->control_socket) - 1, CONTROL_SOCKET_DEFAULT);
+	if (value[0] != '/')
+		return "not an absolute path";
+	if (strlen(value) >= sizeof(config->control_socket))
+		return "longer than the kernel takes for a socket";
+	if (value[strlen(value) - 1] == '/')
+		return "names a folder, not a socket";
+	strcpy(config->control_socket, value);
+	return NULL;
+}
+
+static const char *set_control_group(struct config *config, struct config_port *port,
+				     const char *value, char *remedy, size_t remedy_size)
+{
+	(void)port;
+	snprintf(remedy, remedy_size, "use the name of a group, such as ControlGroup=adm");
+	if (value[0] == '\0')
+		return "no name";
+	if (strlen(value) >= sizeof(config->control_group))
+		return "too long for a group's name";
+	strcpy(config->control_group, value);
+	return NULL;
+}
+
+static const char *set_ring_size(struct config *config, struct config_port *port, const char *value,
+				 char *remedy, size_t remedy_size)
+{
+	unsigned long number;
+	const char *end;
+
+	(void)port;
+	snprintf(remedy, remedy_size, "use a power of two from 64 to 4096, such as RingSize=%u",
+		 CONFIG_RING_DEFAULT);
+	if (!read_number(value, &end, &number) || *end)
+		return "not a number";
+	if (number < 64 || number > 4096)
+		return "out of range";
+	if (number & (number - 1))
+		return "not a power of two";
+	config->ring_size = (unsigned)number;
+	return NULL;
+}
+
+const char *config_name_fault(const char *name)
+{
+	if (name[0] == '\0')
+		return "no name";
+	if (strlen(name) >= CONFIG_NAME_SIZE)
+		return "longer than the 15 characters an interface's name can have";
+	if (!strcmp(name, ".") || !strcmp(name, ".."))
+		return "not a name the kernel takes for an interface";
+	for (const char *c = name; *c; c++)
+		if (*c <= ' ' || *c > '~' || *c == '/' || *c == ':' || *c == '%')
+			return "has a character that an interface's name cannot have";
+	return NULL;
+}
+
+static const char *set_device(struct config *config, struct config_port *port, const char *value,
+			      char *remedy, size_t remedy_size)
+{
+	static const char kind[] = "afxdp:";
+	const char *fault;
+
+	(void)config;
+	snprintf(remedy, remedy_size,
+		 "use afxdp: and a network interface, such as Device=afxdp:eth1");
+	if (strncmp(value, kind, strlen(kind)) != 0) {
+		if (!strchr(value, ':') && !config_name_fault(value))
+			snprintf(remedy, remedy_size, "did you mean Device=afxdp:%s?", value);
+		return strchr(value, ':') ? "no such kind of device"
+					  : "does not say what kind of device it is";
+	}
+	value += strlen(kind);
+	fault = config_name_fault(value);
+	if (fault)
+		return fault;
+	strcpy(port->device, value);
+	return NULL;
+}
+
+static const char *set_attach(struct config *config, struct config_port *port, const char *value,
+			      char *remedy, size_t remedy_size)
+{
+	static const char *const words[] = {
+		[PL_ATTACH_AUTO] = "auto",
+		[PL_ATTACH_NATIVE] = "native",
+		[PL_ATTACH_GENERIC] = "generic",
+	};
+	const char *meant;
+
+	(void)config;
+	for (unsigned i = 0; i < COUNT(words); i++) {
+		if (!strcmp(value, words[i])) {
+			port->attach = (enum pl_attach)i;
+			return NULL;
+		}
+	}
+	meant = suggest_nearest(value, words, COUNT(words));
+	if (meant)
+		snprintf(remedy, remedy_size, "did you mean Attach=%s?", meant);
+	else
+		snprintf(remedy, remedy_size, "use Attach=auto, native or generic");
+	return "no such way to attach";
+}
+
+static const char *set_zero_copy(struct config *config, struct config_port *port, const char *value,
+				 char *remedy, size_t remedy_size)
+{
+	(void)config;
+	snprintf(remedy, remedy_size, "use ZeroCopy=auto (where the driver can) or ZeroCopy=no");
+	if (!strcmp(value, "auto")) {
+		port->zero_copy = true;
+		return NULL;
+	}
+	if (!read_boolean(value, &port->zero_copy))
+		return "neither auto nor no";
+	return port->zero_copy ? "cannot be forced: whether it works is for the driver to say"
+			       : NULL;
+}
+
+/* clang-format off */
+const struct config_setting config_settings[] = {
+	{"Router", "Mode", "mode", "MODE",
+	 "where packets lie and who processes them; this build has nic-cpu (the default)", set_mode},
+	{"Router", "Planes", "planes", "N",
+	 "how many cores forward, 1 to 64; every port needs as many queues (default 1)", set_planes},
+	{"Router", "Cores", "cores", "LIST",
+	 "one core per plane, such as 1-2,4 (default: the highest-numbered ones)", set_cores},
+	{"Router", "BusyPoll", "busy-poll", NULL,
+	 "never sleep: lowest latency for a core at 100 % (default no)", set_busy_poll},
+	{"Router", "ControlSocket", "control-socket", "PATH",
+	 "where peerlane(1) reaches the daemon (default " CONTROL_SOCKET_DEFAULT ")",
+	 set_control_socket},
+	{"Router", "ControlGroup", "control-group", "GROUP",
+	 "group whose members may use the control socket (default: root only)", set_control_group},
+	{"Router", "RingSize", "ring-size", "N",
+	 "descriptors per ring, a power of two from 64 to 4096 (default 2048)", set_ring_size},
+	{"Port", "Device", NULL, "afxdp:IFNAME",
+	 "the network interface the port takes over, by AF_XDP", set_device},
+	{"Port", "Attach", NULL, "auto|native|generic",
+	 "where the XDP program runs: in the driver, else in the kernel's generic path "
+	 "(default auto)", set_attach},
+	{"Port", "ZeroCopy", NULL, "auto|no",
+	 "whether the driver may receive straight into our buffers (default auto)", set_zero_copy},
+};
+/* clang-format on */
+const unsigned config_n_settings = COUNT(config_settings);

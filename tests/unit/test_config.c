@@ -1,0 +1,512 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The configuration: what is accepted, and that every error names its place and the way out. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../../router/control/config.h"
+#include "../../router/control/suggest.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static cpu_set_t cores_to(int last)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	for (int i = 0; i <= last; i++)
+		CPU_SET(i, &set);
+	return set;
+}
+
+/* Reads and finishes `text` on a machine with cores 0 to 7. */
+static int read_text(struct config *config, const char *text, struct pl_error *err)
+{
+	cpu_set_t allowed = cores_to(7);
+	int rc;
+
+	config_init(config);
+	rc = config_read_text(config, "f.conf", text, strlen(text), err);
+	return rc ? rc : config_finish(config, &allowed, err);
+}
+
+static void test_everything_set(void **state)
+{
+	struct config c;
+	struct pl_error err;
+
+	(void)state;
+	assert_int_equal(0, read_text(&c,
+				      "# remark\n"
+				      "[Router]\n"
+				      "Mode=nic-cpu\n"
+				      "Planes = 3\n"
+				      "Cores=1-2,4 ; inline remark\n"
+				      "BusyPoll=Yes\n"
+				      "ControlSocket=/run/x.sock\n"
+				      "ControlGroup=adm\r\n"
+				      "RingSize=4096\n"
+				      "\n"
+				      "  [Port pl0]\n"
+				      "  Device=afxdp:eth1\n"
+				      "Attach=generic\n"
+				      "ZeroCopy=no\n"
+				      "[Port wan]\n"
+				      "Device=afxdp:eth2.100",
+				      &err));
+	assert_int_equal(3, c.planes);
+	assert_int_equal(3, c.n_cores);
+	assert_int_equal(1, c.cores[0]);
+	assert_int_equal(2, c.cores[1]);
+	assert_int_equal(4, c.cores[2]);
+	assert_true(c.busy_poll);
+	assert_string_equal("/run/x.sock", c.control_socket);
+	assert_string_equal("adm", c.control_group);
+	assert_int_equal(4096, c.ring_size);
+	assert_int_equal(2, c.n_ports);
+	assert_string_equal("pl0", c.ports[0].name);
+	assert_string_equal("eth1", c.ports[0].device);
+	assert_int_equal(PL_ATTACH_GENERIC, c.ports[0].attach);
+	assert_false(c.ports[0].zero_copy);
+	assert_string_equal("wan", c.ports[1].name);
+	assert_string_equal("eth2.100", c.ports[1].device);
+	assert_int_equal(PL_ATTACH_AUTO, c.ports[1].attach);
+	assert_true(c.ports[1].zero_copy);
+}
+
+static void test_defaults(void **state)
+{
+	struct config c;
+	struct pl_error err;
+	cpu_set_t allowed;
+
+	(void)state;
+	assert_int_equal(0, read_text(&c, "[Port pl0]\nDevice=afxdp:eth1\n", &err));
+	assert_int_equal(1, c.planes);
+	assert_int_equal(1, c.n_cores);
+	assert_int_equal(7, c.cores[0]);
+	assert_false(c.busy_poll);
+	assert_string_equal("/run/peerlane/control.sock", c.control_socket);
+	assert_string_equal("", c.control_group);
+	assert_int_equal(2048, c.ring_size);
+
+	/* Highest-numbered of those allowed, in ascending order. */
+	CPU_ZERO(&allowed);
+	CPU_SET(2, &allowed);
+	CPU_SET(5, &allowed);
+	CPU_SET(9, &allowed);
+	config_init(&c);
+	c.planes = 2;
+	c.n_ports = 1;
+	strcpy(c.ports[0].name, "pl0");
+	strcpy(c.ports[0].device, "eth0");
+	assert_int_equal(0, config_finish(&c, &allowed, &err));
+	assert_int_equal(5, c.cores[0]);
+	assert_int_equal(9, c.cores[1]);
+}
+
+/* Text, the whole error, the whole remedy. */
+static const struct {
+	const char *text, *what, *remedy;
+} errors[] = {
+	{"[Router]\nPlanse=2\n", "f.conf:2: [Router] Planse=: unknown key",
+	 "did you mean Planes=?"},
+	{"[Router]\nplanes=2\n", "f.conf:2: [Router] planes=: unknown key",
+	 "did you mean Planes=?"},
+	{"[Router]\nColour=2\n", "f.conf:2: [Router] Colour=: unknown key",
+	 "[Router] has: Mode, Planes, Cores, BusyPoll, ControlSocket, ControlGroup, RingSize"},
+	{"[Router]\nDevice=afxdp:eth1\n", "f.conf:2: [Router] Device=: unknown key",
+	 "[Router] has: Mode, Planes, Cores, BusyPoll, ControlSocket, ControlGroup, RingSize"},
+	{"[Port pl0]\nDevices=afxdp:eth1\n", "f.conf:2: [Port pl0] Devices=: unknown key",
+	 "did you mean Device=?"},
+	{"[Routr]\n", "f.conf:1: [Routr]: unknown section", "did you mean [Router]?"},
+	{"\n\n[Prot pl0]\n", "f.conf:3: [Prot pl0]: unknown section", "did you mean [Port NAME]?"},
+	{"[Firewall]\n", "f.conf:1: [Firewall]: unknown section",
+	 "there are [Router] and [Port NAME]"},
+	{"[Port]\nDevice=afxdp:eth1\n", "f.conf:1: [Port]: has no name",
+	 "name the port as its TAP interface shall be called: [Port pl0]"},
+	{"[Router\nPlanes=1\n", "f.conf:1: [Router: not a section header",
+	 "write [Router], or [Port NAME]"},
+	{"[Router] Planes=1\n", "f.conf:1: [Router]: something follows the section header",
+	 "put what follows on a line of its own"},
+	{"Planes=1\n", "f.conf:1: Planes=1: in no section", "write [Router] above it"},
+	{"[Router]\nPlanes 1\n", "f.conf:2: neither a [Section] nor Key=Value",
+	 "write Key=Value, or # in front of a remark"},
+	{"[Router]\nPlanes=\n", "f.conf:2: [Router] Planes=: has no value",
+	 "give a value, or leave the line out"},
+	{"[Router]\nPlanes=1\nPlanes=2\n", "f.conf:3: [Router] Planes=2: given a second time",
+	 "keep one of the lines"},
+	{"[Router]\nPlanes=1\n[Router]\nPlanes=2\n",
+	 "f.conf:4: [Router] Planes=2: given a second time", "keep one of the lines"},
+	{"[Port pl0]\nDevice=afxdp:a\nDevice=afxdp:b\n",
+	 "f.conf:3: [Port pl0] Device=afxdp:b: given a second time", "keep one of the lines"},
+	{"[Router]\nMode=nic-gpu\n",
+	 "f.conf:2: [Router] Mode=nic-gpu: this build does not have "
+	 "that mode",
+	 "use Mode=nic-cpu"},
+	{"[Router]\nMode=cpu\n", "f.conf:2: [Router] Mode=cpu: no such mode", "use Mode=nic-cpu"},
+	{"[Router]\nPlanes=two\n", "f.conf:2: [Router] Planes=two: not a number",
+	 "use a whole number from 1 to 64, such as Planes=1"},
+	{"[Router]\nPlanes=-1\n", "f.conf:2: [Router] Planes=-1: not a number",
+	 "use a whole number from 1 to 64, such as Planes=1"},
+	{"[Router]\nPlanes=2x\n", "f.conf:2: [Router] Planes=2x: not a number",
+	 "use a whole number from 1 to 64, such as Planes=1"},
+	{"[Router]\nPlanes=0\n", "f.conf:2: [Router] Planes=0: out of range",
+	 "use a whole number from 1 to 64, such as Planes=1"},
+	{"[Router]\nPlanes=65\n", "f.conf:2: [Router] Planes=65: out of range",
+	 "use a whole number from 1 to 64, such as Planes=1"},
+	{"[Router]\nPlanes=99999999999999999999\n",
+	 "f.conf:2: [Router] Planes=99999999999999999999: not a number",
+	 "use a whole number from 1 to 64, such as Planes=1"},
+	{"[Router]\nCores=1,,2\n", "f.conf:2: [Router] Cores=1,,2: not a list of cores",
+	 "use core numbers and ranges, one core per plane, such as Cores=1-2,4"},
+	{"[Router]\nCores=3-1\n", "f.conf:2: [Router] Cores=3-1: a range that runs backwards",
+	 "use core numbers and ranges, one core per plane, such as Cores=1-2,4"},
+	{"[Router]\nCores=1,0-1\n", "f.conf:2: [Router] Cores=1,0-1: a core is named twice",
+	 "use core numbers and ranges, one core per plane, such as Cores=1-2,4"},
+	{"[Router]\nCores=5000\n", "f.conf:2: [Router] Cores=5000: no machine has that core",
+	 "use core numbers and ranges, one core per plane, such as Cores=1-2,4"},
+	{"[Router]\nCores=0-64\n",
+	 "f.conf:2: [Router] Cores=0-64: more cores than there can be planes",
+	 "use core numbers and ranges, one core per plane, such as Cores=1-2,4"},
+	{"[Router]\nBusyPoll=maybe\n", "f.conf:2: [Router] BusyPoll=maybe: neither yes nor no",
+	 "use BusyPoll=yes or BusyPoll=no"},
+	{"[Router]\nControlSocket=x.sock\n",
+	 "f.conf:2: [Router] ControlSocket=x.sock: not an absolute path",
+	 "use an absolute path of at most 107 characters, such as /run/peerlane/control.sock"},
+	{"[Router]\nControlSocket=/run/\n",
+	 "f.conf:2: [Router] ControlSocket=/run/: names a folder, not a socket",
+	 "use an absolute path of at most 107 characters, such as /run/peerlane/control.sock"},
+	{"[Router]\nControlGroup=a-name-that-is-longer-than-32-characters\n",
+	 "f.conf:2: [Router] ControlGroup=a-name-that-is-longer-than-32-characters: too long for "
+	 "a group's name",
+	 "use the name of a group, such as ControlGroup=adm"},
+	{"[Router]\nRingSize=1000\n", "f.conf:2: [Router] RingSize=1000: not a power of two",
+	 "use a power of two from 64 to 4096, such as RingSize=2048"},
+	{"[Router]\nRingSize=32\n", "f.conf:2: [Router] RingSize=32: out of range",
+	 "use a power of two from 64 to 4096, such as RingSize=2048"},
+	{"[Router]\nRingSize=8192\n", "f.conf:2: [Router] RingSize=8192: out of range",
+	 "use a power of two from 64 to 4096, such as RingSize=2048"},
+	{"[Router]\nRingSize=big\n", "f.conf:2: [Router] RingSize=big: not a number",
+	 "use a power of two from 64 to 4096, such as RingSize=2048"},
+	{"[Port sixteen-letters-]\nDevice=afxdp:eth1\n",
+	 "f.conf:1: [Port sixteen-letters-]: longer than the 15 characters an interface's name can "
+	 "have",
+	 "name the port as its TAP interface shall be called, such as pl0"},
+	{"[Port a/b]\n",
+	 "f.conf:1: [Port a/b]: has a character that an interface's name cannot have",
+	 "name the port as its TAP interface shall be called, such as pl0"},
+	{"[Port a b]\n",
+	 "f.conf:1: [Port a b]: has a character that an interface's name cannot have",
+	 "name the port as its TAP interface shall be called, such as pl0"},
+	{"[Port ..]\n", "f.conf:1: [Port ..]: not a name the kernel takes for an interface",
+	 "name the port as its TAP interface shall be called, such as pl0"},
+	{"[Port ]\n", "f.conf:1: [Port ]: no name",
+	 "name the port as its TAP interface shall be called, such as pl0"},
+	{"[Port pl0]\nDevice=afxdp:eth1\n[Port pl0]\nDevice=afxdp:eth2\n",
+	 "f.conf:3: [Port pl0]: there is a port pl0 already (f.conf:1: [Port pl0])",
+	 "give every port a name of its own"},
+	{"[Port pl0]\nDevice=eth1\n",
+	 "f.conf:2: [Port pl0] Device=eth1: does not say what kind of device it is",
+	 "did you mean Device=afxdp:eth1?"},
+	{"[Port pl0]\nDevice=dpdk:eth1\n",
+	 "f.conf:2: [Port pl0] Device=dpdk:eth1: no such kind of device",
+	 "use afxdp: and a network interface, such as Device=afxdp:eth1"},
+	{"[Port pl0]\nDevice=afxdp:\n", "f.conf:2: [Port pl0] Device=afxdp:: no name",
+	 "use afxdp: and a network interface, such as Device=afxdp:eth1"},
+	{"[Port pl0]\nAttach=genric\n", "f.conf:2: [Port pl0] Attach=genric: no such way to attach",
+	 "did you mean Attach=generic?"},
+	{"[Port pl0]\nAttach=offload\n",
+	 "f.conf:2: [Port pl0] Attach=offload: no such way to attach",
+	 "use Attach=auto, native or generic"},
+	{"[Port pl0]\nZeroCopy=yes\n",
+	 "f.conf:2: [Port pl0] ZeroCopy=yes: cannot be forced: whether it works is for the driver "
+	 "to say",
+	 "use ZeroCopy=auto (where the driver can) or ZeroCopy=no"},
+	{"[Port pl0]\nZeroCopy=x\n", "f.conf:2: [Port pl0] ZeroCopy=x: neither auto nor no",
+	 "use ZeroCopy=auto (where the driver can) or ZeroCopy=no"},
+	/* of the whole */
+	{"[Router]\nPlanes=1\n", "f.conf: no ports",
+	 "add [Port pl0] with Device=afxdp:eth1, or --port pl0=afxdp:eth1"},
+	{"", "f.conf: no ports", "add [Port pl0] with Device=afxdp:eth1, or --port pl0=afxdp:eth1"},
+	{"\n[Port pl0]\n", "f.conf:2: [Port pl0] Device=: missing",
+	 "add a line such as Device=afxdp:eth1"},
+	{"[Port pl0]\nDevice=afxdp:e\n[Port pl1]\nDevice=afxdp:e\n",
+	 "f.conf:3: [Port pl1] Device=afxdp:e: is port pl0's already",
+	 "give every port a device of its own"},
+	{"[Port eth1]\nDevice=afxdp:eth1\n",
+	 "f.conf:1: [Port eth1]: eth1 is the name of a device that is taken over",
+	 "name the port for its TAP interface, such as pl0"},
+	{"[Port eth2]\nDevice=afxdp:eth1\n[Port b]\nDevice=afxdp:eth2\n",
+	 "f.conf:1: [Port eth2]: eth2 is the name of a device that is taken over",
+	 "name the port for its TAP interface, such as pl0"},
+	{"[Router]\nPlanes=3\nCores=1-2\n[Port p]\nDevice=afxdp:e\n",
+	 "f.conf:3: [Router] Cores=1-2: 2 cores for Planes=3", "use Planes=2, or name 3"},
+	{"[Router]\nPlanes=2\nCores=7-8\n[Port p]\nDevice=afxdp:e\n",
+	 "f.conf:3: [Router] Cores=7-8: this process may not run on core 8",
+	 "use cores out of 0-7"},
+	{"[Router]\nPlanes=9\n[Port p]\nDevice=afxdp:e\n",
+	 "f.conf:2: [Router] Planes=9: this process may run on 8 cores",
+	 "use Planes=8, or let it run on more cores"},
+};
+
+static void test_errors_name_place_and_remedy(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < COUNT(errors); i++) {
+		struct config c;
+		struct pl_error err = {"no error", ""};
+
+		if (read_text(&c, errors[i].text, &err) == 0)
+			fail_msg("accepted: %s", errors[i].text);
+		assert_string_equal(errors[i].what, err.what);
+		assert_string_equal(errors[i].remedy, err.remedy);
+	}
+}
+
+static void test_first_error_wins(void **state)
+{
+	struct config c;
+	struct pl_error err;
+
+	(void)state;
+	assert_int_equal(-22, read_text(&c, "[Router]\nnonsense\nPlanes=x\n", &err));
+	assert_string_equal("f.conf:2: neither a [Section] nor Key=Value", err.what);
+	assert_int_equal(-22, read_text(&c, "[Router]\nPlanes=x\nnonsense\n", &err));
+	assert_string_equal("f.conf:2: [Router] Planes=x: not a number", err.what);
+}
+
+static void test_odd_bytes(void **state)
+{
+	static const char nul[] = "[Router]\nPlanes=1\0\n";
+	static const char mark[] = "\xef\xbb\xbf[Router]\nPlanes=2\n";
+	struct config c;
+	struct pl_error err;
+	char longer[400];
+
+	(void)state;
+	config_init(&c);
+	assert_int_equal(-22, config_read_text(&c, "f", nul, sizeof(nul) - 1, &err));
+	assert_string_equal("f:2: has a NUL byte", err.what);
+
+	config_init(&c);
+	assert_int_equal(0, config_read_text(&c, "f", mark, sizeof(mark) - 1, &err));
+	assert_int_equal(2, c.planes);
+
+	/* A line longer than inih holds must not be cut in two without a word. */
+	memset(longer, 'x', sizeof(longer));
+	memcpy(longer, "[Router]\nPlanes=", 16);
+	config_init(&c);
+	assert_int_equal(-22, config_read_text(&c, "f", longer, sizeof(longer), &err));
+	assert_string_equal("f:2: longer than 199 characters", err.what);
+
+	/* A remark may be long. */
+	longer[9] = '#';
+	config_init(&c);
+	assert_int_equal(0, config_read_text(&c, "f", longer, sizeof(longer), &err));
+}
+
+static void test_too_many_ports(void **state)
+{
+	char text[PL_PORTS_MAX * 40 + 100] = "";
+	struct config c;
+	struct pl_error err;
+
+	(void)state;
+	for (unsigned i = 0; i <= PL_PORTS_MAX; i++)
+		sprintf(text + strlen(text), "[Port p%u]\nDevice=afxdp:e%u\n", i, i);
+	assert_int_equal(-22, read_text(&c, text, &err));
+	assert_string_equal("f.conf:65: [Port p32]: more than 32 ports", err.what);
+}
+
+/* ---- options ---- */
+
+static int read_args(struct config *config, struct config_command *command, const char *line,
+		     struct pl_error *err)
+{
+	char text[400], *argv[32], *rest = text;
+	int argc = 0;
+
+	snprintf(text, sizeof(text), "peerlaned %s", line);
+	while (rest && argc < 31)
+		argv[argc++] = strsep(&rest, " ");
+	if (argv[argc - 1][0] == '\0')
+		argc--;
+	argv[argc] = NULL;
+	config_init(config);
+	return config_read_args(config, command, argc, argv, err);
+}
+
+static void test_options(void **state)
+{
+	struct config c;
+	struct config_command command;
+	struct pl_error err;
+	cpu_set_t allowed = cores_to(3);
+
+	(void)state;
+	assert_int_equal(0, read_args(&c, &command,
+				      "--planes 2 --port pl0=afxdp:eth1 --busy-poll "
+				      "--port=pl1=afxdp:eth2,attach=native,ZeroCopy=no "
+				      "--control-socket /tmp/s --check",
+				      &err));
+	assert_int_equal(0, config_finish(&c, &allowed, &err));
+	assert_true(command.check);
+	assert_int_equal(2, c.planes);
+	assert_true(c.busy_poll);
+	assert_string_equal("/tmp/s", c.control_socket);
+	assert_int_equal(2, c.n_ports);
+	assert_string_equal("eth1", c.ports[0].device);
+	assert_int_equal(PL_ATTACH_NATIVE, c.ports[1].attach);
+	assert_false(c.ports[1].zero_copy);
+
+	assert_int_equal(0, read_args(&c, &command, "--help --planes x", &err));
+	assert_true(command.help);
+}
+
+static void test_options_override_file(void **state)
+{
+	char path[] = "/tmp/test_config_XXXXXX", line[200];
+	static const char text[] = "[Router]\nPlanes=2\nRingSize=512\n"
+				   "[Port pl0]\nDevice=afxdp:eth1\n";
+	struct config c;
+	struct config_command command;
+	struct pl_error err;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(sizeof(text) - 1, write(fd, text, sizeof(text) - 1));
+	close(fd);
+	snprintf(line, sizeof(line), "--planes 1 -c %s --port pl1=afxdp:eth2", path);
+	assert_int_equal(0, read_args(&c, &command, line, &err));
+	assert_int_equal(1, c.planes);
+	assert_int_equal(512, c.ring_size);
+	assert_int_equal(2, c.n_ports);
+
+	snprintf(line, sizeof(line), "-c %s --port pl0=afxdp:eth2", path);
+	assert_int_equal(-22, read_args(&c, &command, line, &err));
+	assert_string_equal("give every port a name of its own", err.remedy);
+	unlink(path);
+
+	assert_int_equal(-2, read_args(&c, &command, line, &err));
+	snprintf(line, sizeof(line), "%s: cannot open the configuration: No such file or directory",
+		 path);
+	assert_string_equal(line, err.what);
+}
+
+static const struct {
+	const char *line, *what, *remedy;
+} option_errors[] = {
+	{"--plains 2", "--plains: unknown option", "did you mean --planes?"},
+	{"--zzzzzzzzz", "--zzzzzzzzz: unknown option", "see peerlaned --help"},
+	{"-x", "-x: unknown option", "see peerlaned --help"},
+	{"--planes", "--planes: needs a value", "see peerlaned --help"},
+	{"--busy-poll=yes", "--busy-poll=yes: takes no value", "see peerlaned --help"},
+	{"--port pl0=afxdp:e start", "start: peerlaned takes options only", "see peerlaned --help"},
+	{"--port pl0=afxdp:e --planes x", "--planes x: not a number",
+	 "use a whole number from 1 to 64, such as Planes=1"},
+	{"--port pl0=afxdp:e --planes 1 --planes 2", "--planes: given a second time",
+	 "give it once"},
+	{"--port pl0", "--port pl0: names no device",
+	 "use --port NAME=DEVICE, such as pl0=afxdp:eth1"},
+	{"--port pl0=eth1", "--port pl0: Device=eth1: does not say what kind of device it is",
+	 "did you mean Device=afxdp:eth1?"},
+	{"--port pl0=afxdp:e,atach=native", "--port pl0: atach: unknown key",
+	 "did you mean attach=?"},
+	{"--port pl0=afxdp:e,attach=x", "--port pl0: Attach=x: no such way to attach",
+	 "use Attach=auto, native or generic"},
+	{"--port pl0=afxdp:e --port pl0=afxdp:f",
+	 "--port pl0: there is a port pl0 already (--port pl0)",
+	 "give every port a name of its own"},
+};
+
+static void test_option_errors(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < COUNT(option_errors); i++) {
+		struct config c;
+		struct config_command command;
+		struct pl_error err = {"no error", ""};
+
+		assert_int_not_equal(0, read_args(&c, &command, option_errors[i].line, &err));
+		assert_string_equal(option_errors[i].what, err.what);
+		assert_string_equal(option_errors[i].remedy, err.remedy);
+	}
+}
+
+/* Every setting and option is in the manual pages, and in the help. */
+static void test_manual_has_every_setting(void **state)
+{
+	static char conf[65536], daemon_page[65536], help[16384];
+	FILE *out = fmemopen(help, sizeof(help), "w");
+	FILE *a = fopen(SOURCE_ROOT "/docs/man/peerlaned.conf.5.scd", "r");
+	FILE *b = fopen(SOURCE_ROOT "/docs/man/peerlaned.8.scd", "r");
+	char word[64];
+
+	(void)state;
+	assert_non_null(a);
+	assert_non_null(b);
+	assert_true(fread(conf, 1, sizeof(conf) - 1, a) > 0);
+	assert_true(fread(daemon_page, 1, sizeof(daemon_page) - 1, b) > 0);
+	fclose(a);
+	fclose(b);
+	config_print_help(out);
+	fclose(out);
+	for (unsigned i = 0; i < config_n_settings; i++) {
+		const struct config_setting *s = &config_settings[i];
+
+		snprintf(word, sizeof(word), "*%s=*", s->key);
+		if (!strstr(conf, word))
+			fail_msg("peerlaned.conf(5) lacks %s", word);
+		if (!s->option)
+			continue;
+		snprintf(word, sizeof(word), "*--%s*", s->option);
+		if (!strstr(daemon_page, word))
+			fail_msg("peerlaned(8) lacks %s", word);
+		snprintf(word, sizeof(word), "--%s", s->option);
+		if (!strstr(help, word))
+			fail_msg("--help lacks %s", word);
+	}
+}
+
+static void test_suggestions(void **state)
+{
+	static const char *const words[] = {"ports", "routes", "neighbors"};
+
+	(void)state;
+	assert_int_equal(0, suggest_distance("Planes", "planes"));
+	assert_int_equal(1, suggest_distance("planse", "planes")); /* a swap is one edit */
+	assert_int_equal(1, suggest_distance("plane", "planes"));
+	assert_int_equal(3, suggest_distance("kitten", "sitting"));
+	assert_int_equal(6, suggest_distance("", "planes"));
+	assert_string_equal("routes", suggest_nearest("route", words, 3));
+	assert_string_equal("neighbors", suggest_nearest("neighbours", words, 3));
+	assert_null(suggest_nearest("firewall", words, 3));
+	assert_null(suggest_nearest("", words, 3));
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_everything_set),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_errors_name_place_and_remedy),
+		cmocka_unit_test(test_first_error_wins),
+		cmocka_unit_test(test_odd_bytes),
+		cmocka_unit_test(test_too_many_ports),
+		cmocka_unit_test(test_options),
+		cmocka_unit_test(test_options_override_file),
+		cmocka_unit_test(test_option_errors),
+		cmocka_unit_test(test_manual_has_every_setting),
+		cmocka_unit_test(test_suggestions),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
