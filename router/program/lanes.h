@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The few vector operations that passes.c needs, for the instruction set this file is compiled
+ * for: LANES packets side by side, one 32-bit word of each. Without vector instructions a vector is
+ * one word, and passes.c reads as the scalar loop it then is.
+ *
+ * `lanes` takes the operators of uint32_t. A lanemask has one bit per lane. */
+#ifndef PEERLANE_PROGRAM_LANES_H
+#define PEERLANE_PROGRAM_LANES_H
+
+#include <stdint.h>
+
+typedef uint32_t lanemask;
+
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+#include "lanes_avx512.h"
+#elif defined(__AVX2__)
+#include "lanes_avx2.h"
+#else
+#include "lanes_plain.h"
+#endif
+
+#define LANES_ALL ((lanemask)((1ull << LANES) - 1))
+
+/* 16-bit byte swap in the lower half of each lane; the upper half must be zero. */
+static inline lanes lanes_swap16(lanes v)
+{
+	return v >> 8 | (v & 0xff) << 8;
+}
+
+#endif
