@@ -10,6 +10,8 @@
 #ifndef PEERLANE_KERNEL_FACE_H
 #define PEERLANE_KERNEL_FACE_H
 
+#include <stdbool.h>
+
 #include <peerlane/port.h>
 
 struct face_config {
@@ -25,38 +27,60 @@ struct faces;
 /* The set of all faces and their thread. NULL with errno on failure. */
 struct faces *faces_new(void);
 
-/* Creates the TAP, or takes over one left by a former run if it has our name and is a free TAP;
- * sets MAC and MTU, turns IPv4 and IPv6 forwarding on for it, carrier off, and brings it up. The
- * TAP is persistent (IFF_PERSIST) so that addresses and routes survive the daemon.
+/* Creates the TAP, or takes over one left by a former run if it has our name and is a free TAP.
+ * One taken over keeps its addresses and routes, but MAC and MTU become the configured ones.
+ *
+ * Sets MAC and MTU; carrier off; forwarding on, by these sysctls and no others:
+ *	net.ipv4.conf.NAME.forwarding=1
+ *	net.ipv6.conf.NAME.forwarding=1		unless there is no IPv6
+ *	net.ipv6.conf.NAME.force_forwarding=1	where the kernel has it (6.17), else
+ *	net.ipv6.conf.all.forwarding=1		with accept_ra=2 where it was 1 (forwarding.h)
+ * then brings it up. The TAP is persistent (IFF_PERSIST) so that addresses and routes survive the
+ * daemon; it is in the network namespace of the calling thread.
  *
  * Returns 0, or -errno with `err` filled (-EBUSY: the name is taken by another interface or
- * another daemon; -EPERM). Before faces_start(). */
+ * another daemon; -EPERM; -EROFS: sysctls cannot be set). A TAP made by a call that fails is gone
+ * again. Before faces_start(). */
 int face_open(struct faces *faces, const struct face_config *config, struct face **face,
 	      struct pl_error *err);
 
 unsigned face_ifindex(const struct face *face);
 
-/* The queue of plane `plane`, whose buffers come from `pool`. Owned by the face. Before
- * faces_start(). NULL with errno. */
+/* Whether face_open() made the TAP, rather than took it over. */
+bool face_created(const struct face *face);
+
+/* Whether the interface has been deleted by someone else. Its port then punts into the void
+ * (write_failed); only closing and opening all faces again mends it. Any thread. */
+bool face_lost(const struct face *face);
+
+/* Makes the queue of plane `plane`, whose buffers come from `pool`. Owned by the face, closing it
+ * does nothing: it is freed by faces_free(). Its rx() gives packets only on the plane to which this
+ * TAP's frames go: the face's number, in order of opening, modulo n_planes.
+ *
+ * To be called once per plane, before faces_start(). NULL with errno. */
 struct pl_queue *face_queue(struct face *face, unsigned plane, struct pl_pool *pool);
 
 /* Carrier of the TAP: the port's link state. Any thread. Returns 0 or -errno. */
 int face_set_carrier(struct face *face, bool up);
 
-/* Statistics of the TAP side, beside the queues' own. */
+/* Statistics of the TAP side, beside the queues' own. Written by the faces' thread. */
 struct face_stats {
 	pl_stat to_kernel;    /* frames written to the TAP */
 	pl_stat from_kernel;  /* frames read from it */
 	pl_stat write_failed; /* refused by the TAP: interface down, no memory */
 	pl_stat ring_full;    /* read from the TAP, but the plane did not keep up */
+	pl_stat too_long;     /* read from it, but longer than a buffer holds: MTU raised? */
 };
 const struct face_stats *face_stats(const struct face *face);
 
+/* Starts the thread, with all signals blocked. Returns 0, or -errno with `err` filled. */
 int faces_start(struct faces *faces, struct pl_error *err);
+
+/* Stops and joins it, at once; what the rings hold is lost. Accepts faces never started. */
 void faces_stop(struct faces *faces);
 
 /* Closes everything; `keep`: the TAPs stay (without carrier), else they are removed. Planes and
- * thread have stopped. */
+ * thread have stopped. Accepts NULL. */
 void faces_free(struct faces *faces, bool keep);
 
 #endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The kernel's forwarding switches: what the kernel must be told to route packets that reach it
+ * through a TAP. Control thread, in the TAP's network namespace. */
+#ifndef PEERLANE_KERNEL_FORWARDING_H
+#define PEERLANE_KERNEL_FORWARDING_H
+
+#include <peerlane/error.h>
+
+/* Turns forwarding on for interface `name`:
+ *
+ * net.ipv4.conf.NAME.forwarding=1
+ * net.ipv6.conf.NAME.forwarding=1	  (unless the kernel or the interface has no IPv6)
+ * net.ipv6.conf.NAME.force_forwarding=1  where the kernel has it (6.17), else
+ * forwarding_enable6_all().
+ *
+ * Returns 0, or -errno with `err` filled. */
+int forwarding_enable(const char *name, struct pl_error *err);
+
+/* net.ipv6.conf.all.forwarding=1, without which kernels before 6.17 forward no IPv6 packet at all.
+ *
+ * That makes a router of every interface, and a router does not listen to router advertisements:
+ * the machine's own management interface would lose its default route. So interfaces that
+ * listened (accept_ra=1) get accept_ra=2, "even when forwarding", first. Nothing is changed where
+ * forwarding was on before. Returns 0, or -errno with `err` filled. */
+int forwarding_enable6_all(struct pl_error *err);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* One TAP interface: making it, taking it over, and its attributes. Control thread, in the network
+ * namespace where the TAP is to be. */
+#ifndef PEERLANE_KERNEL_TAP_H
+#define PEERLANE_KERNEL_TAP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <peerlane/error.h>
+
+/* Attaches to the TAP `name`, without carrier; makes it if there is none. It goes away with its
+ * descriptor unless it was or is made persistent (tap_set_persistent()).
+ *
+ * Returns a non-blocking descriptor of which read() takes a frame that the kernel sends and write()
+ * gives it one, and `*created`; or -errno with `err` filled: -EBUSY when the name belongs to an
+ * interface that is no TAP, or to a TAP that another process holds; -EPERM; -ENOENT without
+ * /dev/net/tun; -EINVAL for a name that no interface can have. */
+int tap_attach(const char *name, bool *created, struct pl_error *err);
+
+/* Whether the TAP outlives its descriptor. Returns 0 or -errno. */
+int tap_set_persistent(int fd, bool persistent);
+
+/* Returns 0 or -errno (-EBADFD: the interface has been deleted). Any thread. May wait for the
+ * kernel's configuration lock. */
+int tap_set_carrier(int fd, bool up);
+
+/* Sets MAC and MTU where they differ. Returns 0, or -errno with `err` filled. */
+int tap_configure(const char *name, const uint8_t mac[6], unsigned mtu, struct pl_error *err);
+
+/* Administratively up. Returns 0, or -errno with `err` filled. */
+int tap_bring_up(const char *name, struct pl_error *err);
+
+#endif
