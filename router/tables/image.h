@@ -108,12 +108,16 @@ PL_FN uint32_t route6_lookup(const struct tables_view *view, uint64_t hi, uint64
 	return entry;
 }
 
-/* Start of a neighbour's probe sequence. */
+/* Start of a neighbour's probe sequence. In the words the last bytes of an address, where neighbours
+ * differ, are the top bits, which a product alone would not carry down: hence the shifts (the end is
+ * MurmurHash3's 64-bit finaliser). */
 PL_FN uint32_t neighbour_hash(uint64_t a0, uint64_t a1, uint32_t port)
 {
 	uint64_t h = (a0 ^ port) * 0x9e3779b97f4a7c15ul;
 
-	h = (h ^ h >> 32 ^ a1) * 0xd6e8feb86659fd93ul;
+	h ^= h >> 32 ^ a1;
+	h = (h ^ h >> 33) * 0xff51afd7ed558ccdul;
+	h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53ul;
 	return (uint32_t)(h >> 32);
 }
 

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h> /* AF_INET, AF_INET6 */
 
 /* An address in wire order. IPv4 uses the first 4 bytes, the rest is zero. */
 struct ip_addr {
@@ -39,7 +40,8 @@ const char *prefix_print(const struct prefix *p, char out[PREFIX_STRLEN]);
 /* "192.0.2.1" into `out` (PREFIX_STRLEN bytes); returns `out`. */
 const char *ip_addr_print(const struct ip_addr *a, char out[PREFIX_STRLEN]);
 
-/* Parse what the above print; a bare address is a host prefix. Return 0 or -EINVAL. */
+/* Parse what the above print; a bare address is a host prefix, bits set behind the length are an
+ * error. Return 0, or -EINVAL and leave what they were to fill. */
 int prefix_parse(const char *text, struct prefix *p);
 int ip_addr_parse(const char *text, struct ip_addr *a);
 

@@ -19,7 +19,7 @@
 
 /* Limits. Memory is reserved as address space and taken as it is used. */
 #define TABLES_NEXTHOPS_MAX (1u << 20)
-#define TABLES_SLOTS_MAX (1u << 20)   /* of all ECMP groups together */
+#define TABLES_SLOTS_MAX (1u << 22)   /* of all ECMP groups together */
 #define TABLES_BLOCKS4_MAX (1u << 20) /* of 1 KiB */
 #define TABLES_BLOCKS6_MAX (1u << 20)
 #define TABLES_GROUP_SLOTS_MAX 256u /* of one ECMP group: weights are kept to 1/256 */

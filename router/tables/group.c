@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* ECMP groups: who gets which slots. */
+#include <errno.h>
+
+#include "private.h"
+
+#define GROUP_FIRST(group) ((uint32_t)(group))
+#define GROUP_MASK(group) ((uint32_t)((group) >> 32))
+
+/* A member with the slots due to it. Members named twice are one with both weights. */
+struct share {
+	uint32_t nexthop;
+	uint64_t weight;
+	uint32_t quota; /* slots still to be given */
+	uint64_t remainder;
+};
+
+static int merge_members(struct tables *t, const struct nexthop_member *members, unsigned n_members,
+			 struct share *shares, unsigned *n_shares, uint64_t *total)
+{
+	unsigned i, j, n = 0;
+
+	*total = 0;
+	for (i = 0; i < n_members; i++) {
+		const struct nexthop_member *m = &members[i];
+
+		if (!m->weight || !pool_in_use(&t->nexthops, m->nexthop) ||
+		    NEXTHOP_KIND(t->nexthops_image[m->nexthop].info) == NEXTHOP_GROUP)
+			return -EINVAL;
+		for (j = 0; j < n && shares[j].nexthop != m->nexthop; j++)
+			;
+		if (j == TABLES_GROUP_SLOTS_MAX)
+			return -EINVAL;
+		if (j == n)
+			shares[n++] = (struct share){.nexthop = m->nexthop};
+		shares[j].weight += m->weight;
+		*total += m->weight;
+	}
+	*n_shares = n;
+	return n ? 0 : -EINVAL;
+}
+
+/* The smallest power of two of slots that gives each member exactly its share; the most there can be
+ * if none does. */
+static unsigned order_for(const struct share *shares, unsigned n, uint64_t total)
+{
+	unsigned order, i;
+
+	for (order = 0; 1u << order < TABLES_GROUP_SLOTS_MAX; order++) {
+		for (i = 0; i < n; i++)
+			if ((shares[i].weight << order) % total)
+				break;
+		if (i == n)
+			break;
+	}
+	return order;
+}
+
+/* Gives one more slot to the member furthest below its share, or takes one from the member furthest
+ * above it that keeps one. */
+static void adjust(struct share *shares, unsigned n, uint64_t total, int by)
+{
+	unsigned i, best = n;
+
+	for (i = 0; i < n; i++) {
+		int64_t r = (int64_t)shares[i].remainder * by;
+
+		if (by < 0 && shares[i].quota < 2)
+			continue;
+		if (best == n || r > (int64_t)shares[best].remainder * by)
+			best = i;
+	}
+	shares[best].quota += (uint32_t)by;
+	shares[best].remainder -= total * (uint64_t)(int64_t)by;
+}
+
+/* Largest remainder, except that every member gets a slot at least: a path with a small weight
+ * still is a path. `remainder` is what a member lacks, in slots times `total`. */
+static void apportion(struct share *shares, unsigned n, uint64_t total, unsigned order)
+{
+	uint32_t given = 0;
+	unsigned i;
+
+	for (i = 0; i < n; i++) {
+		uint64_t due = shares[i].weight << order;
+
+		shares[i].quota = (uint32_t)(due / total);
+		if (!shares[i].quota)
+			shares[i].quota = 1;
+		shares[i].remainder = due - shares[i].quota * total;
+		given += shares[i].quota;
+	}
+	for (; given < 1u << order; given++)
+		adjust(shares, n, total, 1);
+	for (; given > 1u << order; given--)
+		adjust(shares, n, total, -1);
+}
+
+/* Fills `slots`: first those whose old member still has slots due, then the rest. */
+static void fill(struct tables *t, const uint64_t *old, struct share *shares, unsigned n,
+		 uint32_t *slots, uint32_t n_slots)
+{
+	const uint32_t *was = old ? t->slots_image + GROUP_FIRST(*old) : NULL;
+	uint32_t i, j;
+
+	for (i = 0; i < n_slots; i++) {
+		slots[i] = SLOTS_NONE;
+		if (!was)
+			continue;
+		for (j = 0; j < n; j++)
+			if (shares[j].nexthop == was[i & GROUP_MASK(*old)])
+				break;
+		if (j < n && shares[j].quota) {
+			slots[i] = shares[j].nexthop;
+			shares[j].quota--;
+		}
+	}
+	for (i = j = 0; i < n_slots; i++) {
+		if (slots[i] != SLOTS_NONE)
+			continue;
+		while (!shares[j].quota)
+			j++;
+		slots[i] = shares[j].nexthop;
+		shares[j].quota--;
+	}
+}
+
+static uint32_t take(struct tables *t, unsigned order)
+{
+	uint32_t first = slots_take(&t->slots, order);
+
+	if (first == SLOTS_NONE) {
+		tables_settle(t);
+		first = slots_take(&t->slots, order);
+	}
+	return first;
+}
+
+int group_new(struct tables *t, const struct nexthop_member *members, unsigned n_members,
+	      const uint64_t *old, uint64_t *group)
+{
+	struct share shares[TABLES_GROUP_SLOTS_MAX];
+	uint32_t slots[TABLES_GROUP_SLOTS_MAX], first, i, n_slots;
+	unsigned n, order;
+	uint64_t total;
+	int err;
+
+	err = merge_members(t, members, n_members, shares, &n, &total);
+	if (err)
+		return err;
+	order = order_for(shares, n, total);
+	/* A group never shrinks, so that old slots map to new ones. */
+	while (old && 1u << order < GROUP_MASK(*old) + 1)
+		order++;
+	n_slots = 1u << order;
+	first = take(t, order);
+	if (first == SLOTS_NONE)
+		return -ENOSPC;
+	apportion(shares, n, total, order);
+	fill(t, old, shares, n, slots, n_slots);
+	/* Relaxed: published by the store of the group word. */
+	for (i = 0; i < n_slots; i++) {
+		__atomic_store_n(&t->slots_image[first + i], slots[i], __ATOMIC_RELAXED);
+		t->member_slots[slots[i]]++;
+	}
+	*group = (uint64_t)(n_slots - 1) << 32 | first;
+	return 0;
+}
+
+void group_del(struct tables *t, uint64_t group)
+{
+	uint32_t i;
+
+	for (i = 0; i <= GROUP_MASK(group); i++)
+		t->member_slots[t->slots_image[GROUP_FIRST(group) + i]]--;
+	slots_give(&t->slots, GROUP_FIRST(group), (unsigned)__builtin_ctz(GROUP_MASK(group) + 1));
+}
