@@ -61,6 +61,10 @@ int pl_pool_init(struct pl_pool *pool, uint32_t n_bufs, uint32_t buf_bytes, stru
 /* Frees the region. Every queue that used the pool must be closed before. */
 void pl_pool_fini(struct pl_pool *pool);
 
+/* Takes every buffer back, whoever has it. Only when nobody uses one any more: planes stopped,
+ * bursts done with, the region no device's. */
+void pl_pool_reset(struct pl_pool *pool);
+
 /* Largest frame (Ethernet header included, FCS not) that a buffer holds. */
 static inline uint32_t pl_pool_frame_max(const struct pl_pool *pool)
 {

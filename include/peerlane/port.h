@@ -43,7 +43,9 @@ struct pl_queue_ops {
 	 * NULL. */
 	void (*refresh_stats)(struct pl_queue *q);
 
-	/* Releases the queue and returns its buffers to the pool. Its plane has stopped. */
+	/* Releases the queue. Its plane has stopped and holds no packets. Its buffers return to the
+	 * pool; those of AF_XDP queues with the pool's last one, since the kernel holds some in
+	 * lists of its own until it lets go of the whole region. */
 	void (*close)(struct pl_queue *q);
 };
 

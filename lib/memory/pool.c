@@ -31,14 +31,22 @@ int pl_pool_init(struct pl_pool *pool, uint32_t n_bufs, uint32_t buf_bytes, stru
 	pool->base = pool->region.base;
 	pool->buf_bytes = buf_bytes;
 	pool->n_bufs = n_bufs;
-	pool->n_free = n_bufs;
-	for (uint32_t i = 0; i < n_bufs; i++)
-		pool->stack[i] = i * buf_bytes + PL_FRAME_OFFSET;
+	pl_pool_reset(pool);
 	return 0;
 
 no_memory:
 	pl_pool_fini(pool);
 	return pl_error_set(err, -ENOMEM, NULL, "no memory to keep account of %u buffers", n_bufs);
+}
+
+void pl_pool_reset(struct pl_pool *pool)
+{
+	pool->n_free = pool->n_bufs;
+	for (uint32_t i = 0; i < pool->n_bufs; i++)
+		pool->stack[i] = i * pool->buf_bytes + PL_FRAME_OFFSET;
+#ifdef PL_DEBUG_OWNERSHIP
+	memset(pool->owner, PL_OWNER_POOL, pool->n_bufs);
+#endif
 }
 
 void pl_pool_fini(struct pl_pool *pool)

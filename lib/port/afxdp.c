@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* AF_XDP ports: what the device can do, and our XDP program on it. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/if_link.h>
+
+#include "afxdp.h"
+#include "netdev.h"
+#include "redirect.skel.h"
+
+static const char *const remedy_privilege =
+	"start as root, or grant CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF";
+
+void afxdp_sleep_before_retry(void)
+{
+	nanosleep(&(struct timespec){.tv_nsec = BIND_RETRY_MS * 1000000l}, NULL);
+}
+
+static int quiet(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level, (void)format, (void)args;
+	return 0;
+}
+
+/* Asks the device, and says what is wrong with it. */
+static int query_device(const struct pl_port_config *config, struct netdev *dev,
+			struct pl_error *err)
+{
+	int rc = netdev_query(config->device, dev);
+
+	if (rc == -ENODEV)
+		return pl_error_set(err, rc, "see: ip link show", "%s: no such device: %s",
+				    config->name, config->device);
+	if (rc == -EPROTOTYPE)
+		return pl_error_set(err, rc, "use an Ethernet device",
+				    "%s: %s is not an Ethernet device", config->name,
+				    config->device);
+	if (rc)
+		return pl_error_set(err, rc, NULL, "%s: cannot ask %s for its properties: %s",
+				    config->name, config->device, strerror(-rc));
+	if (config->n_queues > dev->n_queues) {
+		char remedy[sizeof(err->remedy)];
+
+		snprintf(remedy, sizeof(remedy),
+			 "use Planes=%u, or give it more: ethtool -L %s combined %u (veth: rx %u "
+			 "tx %u)",
+			 dev->n_queues, config->device, config->n_queues, config->n_queues,
+			 config->n_queues);
+		return pl_error_set(err, -EINVAL, remedy, "%s: %s has %u queues, but %u planes",
+				    config->name, config->device, dev->n_queues, config->n_queues);
+	}
+	return 0;
+}
+
+/* Whether this process may do what ports need: an AF_XDP socket and BPF. */
+static int check_privileges(const struct pl_port_config *config, struct pl_error *err)
+{
+	int fd = socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 && errno == EAFNOSUPPORT)
+		return pl_error_set(err, -EAFNOSUPPORT, "use a kernel with CONFIG_XDP_SOCKETS=y",
+				    "%s: the kernel has no AF_XDP sockets", config->name);
+	if (fd < 0 && errno == EPERM)
+		return pl_error_set(err, -EPERM, remedy_privilege,
+				    "%s: not permitted to open an AF_XDP socket on %s",
+				    config->name, config->device);
+	if (fd < 0)
+		return pl_error_set(err, -errno, NULL, "%s: cannot open an AF_XDP socket: %s",
+				    config->name, strerror(errno));
+	close(fd);
+	fd = bpf_map_create(BPF_MAP_TYPE_XSKMAP, "probe", 4, 4, 1, NULL);
+	if (fd == -EPERM)
+		return pl_error_set(err, -EPERM, remedy_privilege,
+				    "%s: not permitted to load a BPF program for %s", config->name,
+				    config->device);
+	if (fd < 0)
+		return pl_error_set(err, fd, "use a kernel with CONFIG_BPF_SYSCALL=y",
+				    "%s: cannot create a BPF map of sockets: %s", config->name,
+				    strerror(-fd));
+	close(fd);
+	return 0;
+}
+
+/* One try to bind queue 0 in zero-copy mode, on a small UMEM of its own. */
+static int try_zero_copy(const char *device)
+{
+	const struct xsk_umem_config umem_config = {
+		.fill_size = 64, .comp_size = 64, .frame_size = 4096};
+	const struct xsk_socket_config socket_config = {
+		.rx_size = 64,
+		.tx_size = 64,
+		.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
+		.bind_flags = XDP_ZEROCOPY | XDP_USE_NEED_WAKEUP,
+	};
+	struct xsk_ring_prod umem_fill, fill, tx;
+	struct xsk_ring_cons umem_comp, comp, rx;
+	struct xsk_socket *xsk = NULL;
+	struct xsk_umem *umem = NULL;
+	struct pl_region region;
+	int rc = pl_region_alloc(&region, 64 * 4096, NULL);
+
+	if (rc)
+		return rc;
+	rc = xsk_umem__create(&umem, region.base, 64 * 4096, &umem_fill, &umem_comp, &umem_config);
+	if (!rc)
+		rc = xsk_socket__create_shared(&xsk, device, 0, umem, &rx, &tx, &fill, &comp,
+					       &socket_config);
+	xsk_socket__delete(xsk);
+	xsk_umem__delete(umem);
+	pl_region_free(&region);
+	return rc;
+}
+
+static int probe_zero_copy(const struct pl_port_config *config, bool *zero_copy,
+			   struct pl_error *err)
+{
+	int rc = try_zero_copy(config->device);
+
+	for (unsigned i = 1; rc == -EBUSY && i < BIND_TRIES; i++) {
+		afxdp_sleep_before_retry();
+		rc = try_zero_copy(config->device);
+	}
+	*zero_copy = rc == 0;
+	if (rc == -EBUSY)
+		return pl_error_set(err, rc, "stop the other program (ss --xdp -ap shows it)",
+				    "%s: another program has an AF_XDP socket on queue 0 of %s",
+				    config->name, config->device);
+	return 0; /* any other failure: then not zero-copy */
+}
+
+int pl_port_probe(const struct pl_port_config *config, struct pl_port_caps *caps,
+		  struct pl_error *err)
+{
+	struct netdev dev;
+	int rc = query_device(config, &dev, err);
+
+	if (!rc)
+		rc = check_privileges(config, err);
+	if (rc)
+		return rc;
+	memcpy(caps->mac, dev.mac, sizeof(caps->mac));
+	caps->mtu = dev.mtu;
+	caps->ifindex = dev.ifindex;
+	caps->max_queues = dev.n_queues;
+	return probe_zero_copy(config, &caps->zero_copy, err);
+}
+
+/* Refuses an MTU whose frames would not fit into `room` bytes. */
+static int check_mtu(const char *name, const char *device, unsigned mtu, unsigned room,
+		     struct pl_error *err)
+{
+	char remedy[sizeof(err->remedy)];
+
+	if (mtu + FRAME_OVERHEAD <= room)
+		return 0;
+	snprintf(remedy, sizeof(remedy),
+		 "ip link set %s mtu %u%s; frames over several buffers are not supported", device,
+		 room - FRAME_OVERHEAD,
+		 room < 4096 - PL_FRAME_OFFSET ? ", or buffers of 4096 bytes" : "");
+	return pl_error_set(err, -EMSGSIZE, remedy,
+			    "%s: MTU %u of %s needs frames of %u bytes, but a buffer holds %u",
+			    name, mtu, device, mtu + FRAME_OVERHEAD, room);
+}
+
+static int load_program(struct pl_port *port, unsigned max_queues, struct pl_error *err)
+{
+	int rc;
+
+	port->program = redirect__open();
+	if (!port->program)
+		return pl_error_set(err, -errno, NULL, "%s: cannot open the XDP program: %s",
+				    port->name, strerror(errno));
+	bpf_map__set_max_entries(port->program->maps.sockets, max_queues);
+	rc = redirect__load(port->program);
+	if (rc)
+		return pl_error_set(err, rc, rc == -EPERM ? remedy_privilege : NULL,
+				    "%s: the kernel refuses our XDP program: %s", port->name,
+				    strerror(-rc));
+	port->map_fd = bpf_map__fd(port->program->maps.sockets);
+	return 0;
+}
+
+static int link_program(struct pl_port *port, bool native)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts,
+		    .flags = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
+	int fd = bpf_link_create(bpf_program__fd(port->program->progs.pl_redirect),
+				 (int)port->ifindex, BPF_XDP, &opts);
+
+	if (fd < 0)
+		return fd;
+	port->link_fd = fd;
+	port->native = native;
+	return 0;
+}
+
+/* Says why the program could not be attached, as far as the code tells. */
+static int attach_error(const struct pl_port *port, const struct pl_port_config *config, int rc,
+			struct pl_error *err)
+{
+	char remedy[sizeof(err->remedy)];
+	__u32 id = 0;
+
+	switch (rc) {
+	case -EBUSY:
+	case -EEXIST:
+		bpf_xdp_query_id((int)port->ifindex, 0, &id);
+		snprintf(remedy, sizeof(remedy),
+			 "detach it: ip link set %s xdp off (bpftool net and bpftool link show "
+			 "who has it)",
+			 port->device);
+		return pl_error_set(err, -EBUSY, remedy,
+				    "%s: %s has another XDP program already (id %u)", port->name,
+				    port->device, id);
+	case -EPERM:
+		return pl_error_set(err, rc, remedy_privilege,
+				    "%s: not permitted to attach an XDP program to %s", port->name,
+				    port->device);
+	case -ERANGE: /* veth: the frames of the peer's MTU do not fit a page with headroom */
+		snprintf(remedy, sizeof(remedy),
+			 "use an MTU of at most 3506 on %s and, for veth, on its peer",
+			 port->device);
+		return pl_error_set(err, rc, remedy,
+				    "%s: the MTU of %s or of its peer is too large for XDP",
+				    port->name, port->device);
+	default:
+		return pl_error_set(err, rc,
+				    config->attach == PL_ATTACH_NATIVE ? "allow generic XDP" : NULL,
+				    "%s: cannot attach the XDP program to %s: %s", port->name,
+				    port->device, strerror(-rc));
+	}
+}
+
+static int attach_program(struct pl_port *port, const struct pl_port_config *config,
+			  struct pl_error *err)
+{
+	int rc = -EOPNOTSUPP;
+
+	if (config->attach != PL_ATTACH_GENERIC)
+		rc = link_program(port, true);
+	/* These would be no different in generic mode. */
+	if (rc == -EBUSY || rc == -EEXIST || rc == -EPERM || rc == -ENODEV)
+		return attach_error(port, config, rc, err);
+	if (rc && config->attach != PL_ATTACH_NATIVE)
+		rc = link_program(port, false);
+	return rc ? attach_error(port, config, rc, err) : 0;
+}
+
+static bool ring_size_valid(unsigned size)
+{
+	return size >= 64 && size <= 4096 && (size & (size - 1)) == 0;
+}
+
+int pl_port_open(struct pl_port **result, const struct pl_port_config *config, struct pl_error *err)
+{
+	struct netdev dev;
+	struct pl_port *port;
+	int rc;
+
+	*result = NULL;
+	if (!ring_size_valid(config->ring_size))
+		return pl_error_set(err, -EINVAL, "use a power of two from 64 to 4096",
+				    "%s: rings of %u descriptors are not possible", config->name,
+				    config->ring_size);
+	rc = query_device(config, &dev, err);
+	if (rc)
+		return rc;
+	rc = check_mtu(config->name, config->device, dev.mtu, 4096 - PL_FRAME_OFFSET, err);
+	if (rc)
+		return rc;
+	port = calloc(1, sizeof(*port));
+	if (!port)
+		return pl_error_set(err, -ENOMEM, NULL, "%s: no memory", config->name);
+	snprintf(port->name, sizeof(port->name), "%s", config->name);
+	snprintf(port->device, sizeof(port->device), "%s", config->device);
+	port->ifindex = dev.ifindex;
+	port->n_queues = config->n_queues;
+	port->ring_size = config->ring_size;
+	port->frame_room = 4096 - PL_FRAME_OFFSET;
+	port->zero_copy = config->zero_copy;
+	port->link_fd = -1;
+	port->filter_fd = -1;
+	libbpf_set_print(quiet); /* what went wrong is in `err` */
+	rc = load_program(port, dev.n_queues, err);
+	if (!rc)
+		rc = attach_program(port, config, err);
+	if (rc) {
+		pl_port_close(port);
+		return rc;
+	}
+	*result = port;
+	return 0;
+}
+
+void pl_port_close(struct pl_port *port)
+{
+	if (!port)
+		return;
+	if (port->link_fd >= 0)
+		close(port->link_fd);
+	if (port->filter_fd >= 0)
+		close(port->filter_fd);
+	if (port->program)
+		redirect__destroy(port->program);
+	free(port);
+}
+
+int pl_port_accept_mac(struct pl_port *port, const uint8_t mac[6], struct pl_error *err)
+{
+	int fd = netdev_open_filter(port->ifindex, mac);
+
+	if (fd < 0)
+		return pl_error_set(err, fd, fd == -EPERM ? remedy_privilege : NULL,
+				    "%s: cannot make %s receive frames for "
+				    "%02x:%02x:%02x:%02x:%02x:%02x: %s",
+				    port->name, port->device, mac[0], mac[1], mac[2], mac[3],
+				    mac[4], mac[5], strerror(-fd));
+	if (port->filter_fd >= 0)
+		close(port->filter_fd);
+	port->filter_fd = fd;
+	return 0;
+}
+
+int pl_port_set_mtu(struct pl_port *port, unsigned mtu, struct pl_error *err)
+{
+	int rc = check_mtu(port->name, port->device, mtu, port->frame_room, err);
+
+	if (rc)
+		return rc;
+	rc = netdev_set_mtu(port->device, mtu);
+	if (rc)
+		return pl_error_set(err, rc, rc == -EPERM ? remedy_privilege : NULL,
+				    "%s: cannot set the MTU of %s to %u: %s", port->name,
+				    port->device, mtu, strerror(-rc));
+	return 0;
+}
+
+int afxdp_check_room(struct pl_port *port, unsigned room, struct pl_error *err)
+{
+	struct netdev dev;
+	int rc = netdev_query(port->device, &dev);
+
+	if (rc)
+		return pl_error_set(err, rc, NULL, "%s: cannot ask %s for its MTU: %s", port->name,
+				    port->device, strerror(-rc));
+	rc = check_mtu(port->name, port->device, dev.mtu, room, err);
+	if (!rc && room < port->frame_room)
+		port->frame_room = room;
+	return rc;
+}
+
+void pl_port_info(const struct pl_port *port, struct pl_port_info *info)
+{
+	*info = (struct pl_port_info){
+		.kind = "afxdp",
+		.attach = port->native ? "native" : "generic",
+		.copy = port->zero_copy ? "zero-copy" : "copy",
+		.ifindex = port->ifindex,
+		.n_queues = port->n_queues,
+		.ring_size = port->ring_size,
+	};
+}

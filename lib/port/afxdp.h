@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What afxdp.c (ports) and afxdp_queue.c (queues) share. See Documentation/networking/af_xdp.rst
+ * of the kernel for rings, UMEM and need-wakeup. */
+#ifndef PEERLANE_PORT_AFXDP_H
+#define PEERLANE_PORT_AFXDP_H
+
+#include <net/if.h>
+
+#include <xdp/xsk.h>
+
+#include <peerlane/port.h>
+
+/* Beside the MTU a frame has an Ethernet header and perhaps a VLAN tag. */
+#define FRAME_OVERHEAD 18u
+
+/* Binding a queue fails with EBUSY for 10 to 20 ms after its former owner has closed it, since the
+ * kernel lets go of it in the background. */
+#define BIND_RETRY_MS 5u
+#define BIND_TRIES 100u
+
+struct pl_port {
+	char name[32];
+	char device[IF_NAMESIZE];
+	unsigned ifindex;
+	unsigned n_queues;
+	unsigned ring_size;
+	unsigned frame_room; /* the longest frame that the buffers of all queues hold */
+	bool native;
+	bool zero_copy;
+	int link_fd;   /* the attachment of our program; closing it detaches */
+	int map_fd;    /* the program's map from queues to sockets */
+	int filter_fd; /* keeps the device's MAC filters open; -1: none */
+	struct redirect *program;
+};
+
+/* Waits BIND_RETRY_MS. */
+void afxdp_sleep_before_retry(void);
+
+/* Refuses buffers that hold no frame of more than `room` bytes if the device's MTU allows longer
+ * ones, and remembers it for later changes of the MTU. Returns 0 or -errno with `err` filled. */
+int afxdp_check_room(struct pl_port *port, unsigned room, struct pl_error *err);
+
+#endif

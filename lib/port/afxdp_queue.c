@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* AF_XDP queues: one socket with its four rings each, on a UMEM that all sockets of a pool share.
+ *
+ * What decides the speed here is the number of system calls. Receiving makes none: the kernel
+ * fills the RX ring as long as it finds buffers in the fill ring. In copy mode it transmits only
+ * inside our sendto(), so each call should find as many packets as it is willing to take. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+
+#include "afxdp.h"
+
+/* Ring entries are moved in chunks of this many, by way of a small array on the stack. */
+#define CHUNK 256u
+
+/* The fill ring is topped up when this much of it, at least, is missing. */
+#define REFILL_MIN 64u
+
+/* Calls of sendto() in a row that lost a packet before the turn goes on: with the carrier away the
+ * kernel drops one packet per call, and the rest can as well wait in the ring. */
+#define REFUSALS_MAX 4u
+
+/* The kernel's registration of a pool's region. */
+struct pl_afxdp_umem {
+	struct xsk_umem *xsk;
+	struct xsk_ring_prod fill; /* libxdp hands these rings to the first socket */
+	struct xsk_ring_cons comp;
+	unsigned n_queues; /* that use it */
+};
+
+struct afxdp_queue {
+	struct pl_queue q;
+	struct xsk_ring_cons rx, comp;
+	struct xsk_ring_prod tx, fill;
+	uint32_t rx_max;	 /* buffers that the RX side may hold */
+	uint32_t rx_outstanding; /* and does: in the fill ring, the RX ring, the kernel */
+	uint32_t tx_max;
+	uint32_t tx_outstanding; /* in the TX ring, the kernel, the completion ring */
+	uint32_t tx_new_packets; /* handed to the kernel, not yet counted: some may be refused */
+	uint32_t tx_new_bytes;
+	bool down; /* the last sendto() found the device down or gone */
+	int fd;
+	struct xsk_socket *xsk;
+	struct pl_port *port;
+	unsigned index;
+};
+
+static struct afxdp_queue *afxdp_queue_of(struct pl_queue *q)
+{
+	return (struct afxdp_queue *)q;
+}
+
+/* ---- receive ---- */
+
+/* Tops the fill ring up from the pool: here, and nowhere else, so that it depends neither on
+ * transmission nor on what becomes of the packets. */
+static void refill(struct afxdp_queue *aq)
+{
+	uint32_t room = aq->rx_max - aq->rx_outstanding;
+	uint32_t frame[CHUNK];
+
+	if (room < REFILL_MIN)
+		return;
+	while (room) {
+		uint32_t want = room < CHUNK ? room : CHUNK;
+		uint32_t n = pl_pool_get(aq->q.pool, frame, want, PL_OWNER_RX_RING);
+		uint32_t idx = 0;
+
+		/* Cannot fail: the ring has room for rx_max, and rx_outstanding bounds what is in
+		 * it. */
+		xsk_ring_prod__reserve(&aq->fill, n, &idx);
+		for (uint32_t i = 0; i < n; i++)
+			*xsk_ring_prod__fill_addr(&aq->fill, idx + i) = frame[i];
+		xsk_ring_prod__submit(&aq->fill, n);
+		aq->rx_outstanding += n;
+		room -= n;
+		if (n < want) {
+			pl_stat_add(&aq->q.stats.rx_nobuf, 1);
+			break;
+		}
+	}
+	/* Zero-copy only: the driver had run out of buffers and gone to sleep. */
+	if (xsk_ring_prod__needs_wakeup(&aq->fill))
+		recvfrom(aq->fd, NULL, 0, MSG_DONTWAIT, NULL, NULL);
+}
+
+static unsigned afxdp_rx(struct pl_queue *q, uint32_t *frame, uint16_t *len, unsigned max)
+{
+	struct afxdp_queue *aq = afxdp_queue_of(q);
+	uint64_t bytes = 0;
+	uint32_t idx = 0;
+	uint32_t n = xsk_ring_cons__peek(&aq->rx, max, &idx);
+
+	if (!n) {
+		refill(aq); /* after a time without buffers */
+		return 0;
+	}
+	for (uint32_t i = 0; i < n; i++) {
+		const struct xdp_desc *desc = xsk_ring_cons__rx_desc(&aq->rx, idx + i);
+
+		/* The kernel wrote the headers on another core, most likely. */
+		__builtin_prefetch(q->pool->base + desc->addr);
+		frame[i] = (uint32_t)desc->addr;
+		len[i] = (uint16_t)desc->len;
+		bytes += desc->len;
+	}
+	xsk_ring_cons__release(&aq->rx, n);
+	aq->rx_outstanding -= n;
+	pl_pool_move(q->pool, frame, n, PL_OWNER_RX_RING, PL_OWNER_BURST);
+	refill(aq);
+	pl_stat_add(&q->stats.rx_packets, n);
+	pl_stat_add(&q->stats.rx_bytes, bytes);
+	return n;
+}
+
+/* ---- transmit ---- */
+
+/* Takes buffers that the kernel is done with back to the pool. */
+static void reclaim(struct afxdp_queue *aq)
+{
+	uint32_t frame[CHUNK];
+	uint32_t idx = 0;
+	uint32_t n;
+
+	while ((n = xsk_ring_cons__peek(&aq->comp, CHUNK, &idx)) > 0) {
+		for (uint32_t i = 0; i < n; i++)
+			frame[i] = (uint32_t)*xsk_ring_cons__comp_addr(&aq->comp, idx + i);
+		xsk_ring_cons__release(&aq->comp, n);
+		pl_pool_put(aq->q.pool, frame, n, PL_OWNER_TX_RING);
+		aq->tx_outstanding -= n;
+	}
+}
+
+/* Where the kernel has got to in the TX ring. Acquire: pairs with the kernel's release of the
+ * entries before it, which may then be written again. */
+static uint32_t tx_consumer(const struct afxdp_queue *aq)
+{
+	return __atomic_load_n(aq->tx.consumer, __ATOMIC_ACQUIRE);
+}
+
+/* Packets in the TX ring that the kernel has not looked at. */
+static uint32_t tx_unsent(const struct afxdp_queue *aq)
+{
+	return aq->tx.cached_prod - tx_consumer(aq);
+}
+
+/* The kernel took a packet off the ring and dropped it (xsk_generic_xmit(), NET_XMIT_DROP). */
+static void count_refused(struct afxdp_queue *aq)
+{
+	const struct xdp_desc *desc = xsk_ring_prod__tx_desc(&aq->tx, tx_consumer(aq) - 1);
+
+	pl_stat_add(&aq->q.stats.tx_dropped, 1);
+	if (aq->tx_new_packets) {
+		aq->tx_new_packets--;
+		aq->tx_new_bytes -= desc->len;
+	}
+}
+
+/* Makes the kernel transmit what is in the TX ring. In copy mode a call takes at most 32 packets
+ * and then fails with EAGAIN; it also does when the socket's send buffer or the completion ring is
+ * full, which shows by its having made no progress. */
+static void kick(struct afxdp_queue *aq)
+{
+	unsigned refusals = 0;
+	uint32_t unsent = tx_unsent(aq);
+
+	while (unsent && xsk_ring_prod__needs_wakeup(&aq->tx)) {
+		ssize_t rc = sendto(aq->fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
+		int code = rc < 0 ? errno : 0;
+		uint32_t left = tx_unsent(aq);
+
+		pl_stat_add(&aq->q.stats.tx_wakeups, 1);
+		aq->down = code == ENETDOWN || code == ENXIO;
+		if (code == EBUSY && left < unsent) {
+			count_refused(aq);
+			if (++refusals == REFUSALS_MAX)
+				return;
+		} else if (code != EAGAIN || left == unsent) {
+			/* All sent; or nothing will be until a link comes up (ENETDOWN), memory is
+			 * free (ENOBUFS) or receivers have let go of packets (EAGAIN). */
+			return;
+		}
+		unsent = left;
+	}
+}
+
+/* Places for `n` packets, or as many as there are. */
+static uint32_t make_room(struct afxdp_queue *aq, uint32_t n)
+{
+	if (aq->tx_max - aq->tx_outstanding < n)
+		reclaim(aq);
+	if (aq->tx_max - aq->tx_outstanding < n && !aq->down) {
+		kick(aq);
+		reclaim(aq);
+	}
+	if (n > aq->tx_max - aq->tx_outstanding)
+		n = aq->tx_max - aq->tx_outstanding;
+	return n;
+}
+
+static void afxdp_tx(struct pl_queue *q, const uint32_t *frame, const uint16_t *len, unsigned n)
+{
+	struct afxdp_queue *aq = afxdp_queue_of(q);
+	uint32_t fit = make_room(aq, n);
+	uint32_t bytes = 0;
+	uint32_t idx = 0;
+
+	pl_pool_move(q->pool, frame, fit, PL_OWNER_BURST, PL_OWNER_TX_RING);
+	/* Cannot fail: tx_outstanding bounds what is in the ring. */
+	xsk_ring_prod__reserve(&aq->tx, fit, &idx);
+	for (uint32_t i = 0; i < fit; i++) {
+		*xsk_ring_prod__tx_desc(&aq->tx, idx + i) =
+			(struct xdp_desc){.addr = frame[i], .len = len[i]};
+		bytes += len[i];
+	}
+	xsk_ring_prod__submit(&aq->tx, fit);
+	aq->tx_outstanding += fit;
+	aq->tx_new_packets += fit;
+	aq->tx_new_bytes += bytes;
+	if (fit < n) {
+		pl_pool_put(q->pool, frame + fit, n - fit, PL_OWNER_BURST);
+		pl_stat_add(&q->stats.tx_dropped, n - fit);
+	}
+}
+
+static bool afxdp_flush(struct pl_queue *q)
+{
+	struct afxdp_queue *aq = afxdp_queue_of(q);
+
+	if (!aq->tx_outstanding)
+		return false;
+	kick(aq);
+	reclaim(aq);
+	if (aq->tx_new_packets) {
+		pl_stat_add(&q->stats.tx_packets, aq->tx_new_packets);
+		pl_stat_add(&q->stats.tx_bytes, aq->tx_new_bytes);
+		aq->tx_new_packets = 0;
+		aq->tx_new_bytes = 0;
+	}
+	/* While the device is down no coming back helps; the next packet does, or its coming up. */
+	return tx_unsent(aq) && !aq->down;
+}
+
+static void afxdp_refresh_stats(struct pl_queue *q)
+{
+	struct xdp_statistics stats;
+	socklen_t len = sizeof(stats);
+
+	if (getsockopt(q->event_fd, SOL_XDP, XDP_STATISTICS, &stats, &len))
+		return;
+	/* Only this thread writes it: see pl_stat_add(). */
+	atomic_store_explicit(&q->stats.rx_dropped, stats.rx_dropped + stats.rx_ring_full,
+			      memory_order_relaxed);
+}
+
+/* ---- open and close ---- */
+
+static void umem_free(struct pl_pool *pool)
+{
+	struct pl_afxdp_umem *umem = pool->umem;
+
+	pool->umem = NULL;
+	xsk_umem__delete(umem->xsk);
+	free(umem);
+}
+
+static int umem_new(struct pl_pool *pool, const struct pl_port *port, struct pl_error *err)
+{
+	const struct xsk_umem_config config = {
+		.fill_size = port->ring_size,
+		.comp_size = port->ring_size,
+		.frame_size = pool->buf_bytes,
+		.frame_headroom = PL_FRAME_OFFSET - 256, /* the kernel's own XDP headroom */
+	};
+	struct pl_afxdp_umem *umem = calloc(1, sizeof(*umem));
+	int rc;
+
+	if (!umem)
+		return pl_error_set(err, -ENOMEM, NULL, "%s: no memory", port->name);
+	rc = xsk_umem__create(&umem->xsk, pool->base, (uint64_t)pool->n_bufs * pool->buf_bytes,
+			      &umem->fill, &umem->comp, &config);
+	if (!rc) {
+		pool->umem = umem;
+		return 0;
+	}
+	free(umem);
+	if (rc == -ENOBUFS)
+		return pl_error_set(err, rc,
+				    "raise LimitMEMLOCK= (ulimit -l), or grant CAP_IPC_LOCK",
+				    "%s: cannot lock %u kB of packet buffers in memory", port->name,
+				    (unsigned)((uint64_t)pool->n_bufs * pool->buf_bytes / 1024));
+	return pl_error_set(err, rc, rc == -EPERM ? "start as root, or grant CAP_NET_RAW" : NULL,
+			    "%s: cannot register packet buffers with the kernel: %s", port->name,
+			    strerror(-rc));
+}
+
+/* One try to bind. The pool's first socket also makes the UMEM, and takes it along when it fails:
+ * libxdp cannot bind the UMEM's own socket a second time. */
+static int try_bind(struct afxdp_queue *aq, struct pl_error *err)
+{
+	struct pl_port *port = aq->port;
+	const struct xsk_socket_config config = {
+		.rx_size = port->ring_size,
+		.tx_size = port->ring_size,
+		.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
+		.bind_flags = (port->zero_copy ? XDP_ZEROCOPY : XDP_COPY) | XDP_USE_NEED_WAKEUP,
+	};
+	struct pl_pool *pool = aq->q.pool;
+	int rc = pool->umem ? 0 : umem_new(pool, port, err);
+
+	if (rc)
+		return rc;
+	rc = xsk_socket__create_shared(&aq->xsk, port->device, aq->index, pool->umem->xsk, &aq->rx,
+				       &aq->tx, &aq->fill, &aq->comp, &config);
+	if (!rc) {
+		pool->umem->n_queues++;
+		return 0;
+	}
+	if (pool->umem->n_queues == 0)
+		umem_free(pool);
+	return pl_error_set(
+		err, rc, rc == -EBUSY ? "stop the other program (ss --xdp -ap shows it)" : NULL,
+		"%s: cannot bind an AF_XDP socket to %s queue %u: %s", port->name, port->device,
+		aq->index, rc == -EBUSY ? "another program has one there" : strerror(-rc));
+}
+
+static int bind_queue(struct afxdp_queue *aq, struct pl_error *err)
+{
+	int rc = try_bind(aq, err);
+
+	for (unsigned i = 1; rc == -EBUSY && i < BIND_TRIES; i++) {
+		afxdp_sleep_before_retry();
+		rc = try_bind(aq, err);
+	}
+	return rc;
+}
+
+static void unbind_queue(struct afxdp_queue *aq)
+{
+	struct pl_pool *pool = aq->q.pool;
+
+	xsk_socket__delete(aq->xsk);
+	if (--pool->umem->n_queues == 0) {
+		umem_free(pool);
+		/* Some of the buffers were in the kernel's own lists, where nobody else sees them:
+		 * only now that it has let go of the region are all of them ours. */
+		pl_pool_reset(pool);
+	}
+}
+
+static void afxdp_close(struct pl_queue *q)
+{
+	struct afxdp_queue *aq = afxdp_queue_of(q);
+
+	bpf_map_delete_elem(aq->port->map_fd, &aq->index);
+	unbind_queue(aq);
+	free(aq);
+}
+
+static const struct pl_queue_ops afxdp_ops = {
+	.rx = afxdp_rx,
+	.tx = afxdp_tx,
+	.flush = afxdp_flush,
+	.refresh_stats = afxdp_refresh_stats,
+	.close = afxdp_close,
+};
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+int pl_port_queue_open(struct pl_port *port, unsigned index, struct pl_pool *pool,
+		       struct pl_queue **queue, struct pl_error *err)
+{
+	struct afxdp_queue *aq;
+	int rc;
+
+	*queue = NULL;
+	if (index >= port->n_queues)
+		return pl_error_set(err, -EINVAL, NULL, "%s: queue %u of %u", port->name, index,
+				    port->n_queues);
+	rc = afxdp_check_room(port, pl_pool_frame_max(pool), err);
+	if (rc)
+		return rc;
+	aq = aligned_alloc(64, (sizeof(*aq) + 63) / 64 * 64);
+	if (!aq)
+		return pl_error_set(err, -ENOMEM, NULL, "%s: no memory", port->name);
+	memset(aq, 0, sizeof(*aq));
+	aq->q.ops = &afxdp_ops;
+	aq->q.pool = pool;
+	aq->port = port;
+	aq->index = index;
+	rc = bind_queue(aq, err);
+	if (rc) {
+		free(aq);
+		return rc;
+	}
+	aq->fd = xsk_socket__fd(aq->xsk);
+	aq->q.event_fd = aq->fd;
+	/* Fill and completion rings are as large as those of the pool's first queue. */
+	aq->rx_max = smaller(aq->rx.size, aq->fill.size);
+	aq->tx_max = smaller(aq->tx.size, aq->comp.size);
+	refill(aq);
+	rc = xsk_socket__update_xskmap(aq->xsk, port->map_fd);
+	if (rc) {
+		rc = -errno;
+		unbind_queue(aq);
+		free(aq);
+		return pl_error_set(err, rc, NULL,
+				    "%s: cannot direct packets of %s queue %u to its socket: %s",
+				    port->name, port->device, index, strerror(-rc));
+	}
+	*queue = &aq->q;
+	return 0;
+}
