@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Fixtures of the lab tests. See lab.py for what a lab is."""
+
+import os
+import shutil
+import signal
+import sys
+
+import pytest
+
+import lab as lab_module
+
+TOOLS = ["ip", "ethtool", "ping", "traceroute", "iperf3", "sysctl", "setpriv", "bash"]
+SKIP = 77  # what meson takes for skipped
+
+
+def reason_to_skip():
+    if os.geteuid() != 0:
+        return "network namespaces need root"
+    missing = [tool for tool in TOOLS if not shutil.which(tool)]
+    if missing:
+        return "not installed: " + ", ".join(missing)
+    for program in (lab_module.PEERLANED, lab_module.PEERLANE, lab_module.FLOOD, lab_module.SINK):
+        if not program.exists():
+            return f"not built: {program}"
+    return None
+
+
+def pytest_sessionstart():
+    reason = reason_to_skip()
+    if reason:
+        print("SKIP:", reason)
+        pytest.exit(reason, returncode=SKIP)
+    # A time limit ends us by SIGTERM: fixtures still clean up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    lab_module.sweep()
+
+
+@pytest.fixture
+def make_lab():
+    """Makes labs that end with the test: make_lab(hosts=2, queues=1, mtu=1500)."""
+    labs = []
+
+    def make(**kwargs):
+        labs.append(lab_module.Lab(**kwargs))
+        return labs[-1]
+
+    yield make
+    for one in labs:
+        print(f"---- {one.name}: peerlaned's log\n{one.router.log()}")
+        one.close()
+
+
+@pytest.fixture
+def lab(make_lab):
+    """Two hosts and a router that runs."""
+    one = make_lab()
+    one.start()
+    return one
+
+
+@pytest.fixture
+def lab3(make_lab):
+    """Three hosts and a router that runs."""
+    one = make_lab(hosts=3)
+    one.start()
+    return one

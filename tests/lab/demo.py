@@ -1,0 +1,113 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Two hosts and a router in network namespaces; Peerlane forwards between them. Shows what passes
+and how fast, then takes everything down again."""
+
+import os
+import re
+import shutil
+import signal
+import sys
+import time
+
+import lab as L
+
+PICTURE = """\
+ host 1               router: peerlaned                host 2
+ 10.0.1.2  --- veth --- eth1=pl0   pl1=eth2 --- veth ---  10.0.2.2
+ fd00:1::2                                               fd00:2::2
+"""
+
+
+def step(what):
+    print(f"- {what}", flush=True)
+
+
+def ping(lab, family):
+    h1, h2 = lab.hosts
+    answered, output = h1.ping(h2.addr(family), count=200, interval_s=0.005)
+    times = sorted(float(t) * 1000 for t in re.findall(r"time=([\d.]+)", output))
+    return f"ping IPv{family}", f"{answered} of 200 answered", \
+           f"median round trip {times[len(times) // 2]:.0f} us" if times else ""
+
+
+def tcp(lab, family):
+    h1, h2 = lab.hosts
+    end = lab.iperf(h1, h2, h2.addr(family), seconds=3)["end"]
+    return f"TCP IPv{family} (iperf3, 3 s)", \
+           f"{end['sum_received']['bytes'] / 1e6:.0f} MB, " \
+           f"{end['sum_sent']['retransmits']} retransmissions", \
+           f"{end['sum_received']['bits_per_second'] / 1e9:.2f} Gbit/s"
+
+
+def traceroute(lab, family):
+    h1, h2 = lab.hosts
+    output = h1.run(["traceroute", f"-{family}", "-n", "-q", "1", h2.addr(family)]).stdout
+    hops = re.findall(r"^\s*\d+\s+(\S+)", output, re.MULTILINE)
+    if hops != [h1.gateway(family), h2.addr(family)]:
+        raise AssertionError(f"traceroute does not show the router's hop:\n{output}")
+    return f"traceroute IPv{family}", " -> ".join(hops), ""
+
+
+def flood(lab):
+    h1, h2 = lab.hosts
+    sink = L.Sink(lab, h2)
+    begin = time.monotonic()
+    lab.flood(h1, h2, seconds=3)
+    took_s = time.monotonic() - begin
+    end = sink.settled()
+    sink.close()
+    return "64-byte packets, as many as go", \
+           f"{end['packets']:,} received, {end['late'] + end['repeated']} out of order", \
+           f"{end['packets'] / took_s / 1e6:.2f} Mpps"
+
+
+def show(lab, what, lines):
+    print(f"$ peerlane show {what}")
+    output = lab.router.peerlane("show", what).stdout.splitlines()
+    print("\n".join("  " + line for line in output[:lines]))
+    if len(output) > lines:
+        print(f"  ... ({len(output) - lines} lines more)")
+    print()
+
+
+def demo():
+    print(PICTURE)
+    step("making namespaces, starting peerlaned")
+    with L.Lab() as lab:
+        lab.start()
+        results = []
+        for name, run in (("ping", ping), ("traceroute", traceroute), ("TCP", tcp)):
+            for family in (4, 6):
+                step(f"{name}, IPv{family}")
+                results.append(run(lab, family))
+        step("a flood of small packets")
+        results.append(flood(lab))
+        print()
+        widths = [max(len(row[i]) for row in results) for i in range(3)]
+        for row in results:
+            print("  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip())
+        print()
+        show(lab, "ports", 12)
+        show(lab, "counters", 16)
+        status, took_s = lab.router.stop()
+        step(f"peerlaned stopped with status {status} after {took_s * 1000:.0f} ms")
+    return status
+
+
+def main():
+    if os.geteuid() != 0:
+        sys.exit("demo: network namespaces need root: sudo make demo")
+    missing = [t for t in ("ip", "ethtool", "ping", "traceroute", "iperf3") if not shutil.which(t)]
+    if missing:
+        sys.exit(f"demo: not installed: {', '.join(missing)}: see dist/packages")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    L.sweep()
+    begin = time.monotonic()
+    status = demo()
+    print(f"all cleaned up, {time.monotonic() - begin:.0f} s in all")
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

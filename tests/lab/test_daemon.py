@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The daemon: starts, ends, is killed, starts again, refuses; and the operator's command."""
+
+import json
+import re
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from lab import BUILD, PEERLANE, PEERLANED, Sink, wait_until
+
+SHOWS = ["ports", "routes", "neighbors", "nexthops", "counters", "planes", "sync"]
+
+
+def has_program(router, device):
+    return "xdp" in router.ip_json(f"link show {device}")[0]
+
+
+def nothing_left(router):
+    return not any(has_program(router, device) for device in ("eth1", "eth2"))
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("busy", [(), ("--busy-poll",)])
+def test_stops_within_a_second(make_lab, how, busy):
+    lab = make_lab()
+    lab.start(options=busy)
+    h1, h2 = lab.hosts
+    flood = lab.popen(h1, lab.flood_command(h1, h2, seconds=60))
+    status, took_s = lab.router.stop(how)
+    flood.terminate()
+    assert status == 0, lab.router.log()
+    assert took_s < 1
+    assert nothing_left(lab.router)
+    assert not lab.router.control.exists()
+
+
+def test_kill_leaves_nothing_and_restart_works(lab):
+    """Killed outright: no program stays on the devices; TAPs, addresses and routes do."""
+    h1, h2 = lab.hosts
+    lab.router.ip("route add 10.9.0.0/24 via 10.0.2.2 dev pl1")
+    h2.ip("addr add 10.9.0.1 dev lo")
+    assert has_program(lab.router, "eth1") and has_program(lab.router, "eth2")
+    lab.router.stop(signal.SIGKILL)
+    wait_until(lambda: nothing_left(lab.router), "no XDP program left")
+    assert lab.router.ip_json("addr show pl0")[0]["addr_info"][0]["local"] == h1.gateway4
+    lab.router.start(lab.router.arguments(2))
+    wait_until(lambda: h1.reaches(h2.v4), "traffic after the restart")
+    lab.router.ip("route replace 10.9.0.0/24 via 10.0.2.2 dev pl1")
+    wait_until(lambda: h1.reaches("10.9.0.1"), "a route after the restart")
+
+
+def test_orderly_restart_keeps_the_taps(lab):
+    h1, h2 = lab.hosts
+    lab.router.stop()
+    assert lab.router.ip_json("addr show pl1")[0]["addr_info"][0]["local"] == h2.gateway4
+    lab.router.start(lab.router.arguments(2))
+    wait_until(lambda: h1.reaches(h2.v4), "traffic after the restart")
+    lab.router.stop()
+    lab.router.run([PEERLANED, "--cleanup"])
+    names = [link["ifname"] for link in lab.router.ip_json("link show")]
+    assert "pl0" not in names and "pl1" not in names
+
+
+def test_configuration_file(make_lab):
+    lab = make_lab()
+    config = lab.folder / "peerlaned.conf"
+    config.write_text(f"""\
+# A comment
+[Router]
+Mode=nic-cpu
+Planes=1
+BusyPoll=no
+ControlSocket={lab.router.control}
+
+[Port pl0]
+Device=afxdp:eth1
+
+[Port pl1]
+Device=afxdp:eth2
+Attach=generic
+""")
+    lab.router.start([PEERLANED, "-c", config])
+    lab.configure()
+    answered, output = lab.hosts[0].ping(lab.hosts[1].v4)
+    assert answered == 3, output
+    assert [port["attach"] for port in lab.router.ports()] == ["native", "generic"]
+
+
+def test_generic_attach_mode(make_lab):
+    lab = make_lab()
+    args = lab.router.arguments(0)
+    for i in range(2):
+        args += ["--port", f"pl{i}=afxdp:eth{i + 1},attach=generic"]
+    lab.router.start(args)
+    lab.configure()
+    h1, h2 = lab.hosts
+    for family in (4, 6):
+        answered, output = h1.ping(h2.addr(family))
+        assert answered == 3, output
+    assert all(port["attach"] == "generic" for port in lab.router.ports())
+    assert lab.iperf(h1, h2, h2.v4, seconds=1)["end"]["sum_received"]["bytes"] > 1_000_000
+
+
+def test_busy_poll(make_lab):
+    lab = make_lab()
+    lab.start(options=["--busy-poll"])
+    h1, h2 = lab.hosts
+    for family in (4, 6):
+        answered, output = h1.ping(h2.addr(family), count=20)
+        assert answered == 20, output
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_two_planes(make_lab, family):
+    """Flows spread over two queues, and so over two planes; each keeps its order."""
+    lab = make_lab(queues=2)
+    lab.start(planes=2, options=["--cores", "0,1"])
+    h1, h2 = lab.hosts
+    h1.ping(h2.addr(family))
+    sink = Sink(lab, h2)
+    # The generator's frames all enter by one queue; sockets' packets by the one of their flow.
+    lab.flood(h1, h2, family=family, seconds=2, flows=64)
+    end = sink.settled()
+    assert end["packets"] > 0 and end["late"] == end["repeated"] == 0
+    sink.close()
+    lab.iperf(h1, h2, h2.addr(family), seconds=2, options=["-P", "8"])
+    assert lab.iperf(h1, h2, h2.addr(family), seconds=1)["end"]["sum_received"]["bytes"] > 1_000_000
+    moved = lab.router.plane_packets()
+    assert len(moved) == 2 and min(moved) > 100, moved
+
+
+def start_fails(lab, args, *wanted):
+    """Runs the daemon; it must refuse, and say all of `wanted`."""
+    done = lab.router.run([PEERLANED, "--control-socket", lab.router.control, *args], check=False,
+                          timeout=10)
+    assert done.returncode not in (0, None), done.stderr
+    for pattern in wanted:
+        assert re.search(pattern, done.stderr), f"no {pattern!r} in:\n{done.stderr}"
+    assert nothing_left(lab.router)
+
+
+def test_refuses_a_missing_device(make_lab):
+    start_fails(make_lab(), ["--port", "pl0=afxdp:eth7"], "eth7", "no such device|does not exist")
+
+
+def test_refuses_more_planes_than_queues(make_lab):
+    start_fails(make_lab(), ["--planes", "2", "--cores", "0,1", "--port", "pl0=afxdp:eth1"],
+                "eth1", r"[Pp]lanes", "queue")
+
+
+def test_refuses_without_privileges(make_lab):
+    lab = make_lab()
+    done = lab.router.run(["setpriv", "--bounding-set=-all", "--inh-caps=-all", PEERLANED,
+                           "--control-socket", lab.router.control, "--port", "pl0=afxdp:eth1"],
+                          check=False, timeout=10)
+    assert done.returncode != 0
+    assert re.search("root|CAP_|privilege", done.stderr), done.stderr
+
+
+@pytest.mark.parametrize("text, wanted", [
+    ("[Router]\nPlane=1\n", [":2", "Plane\\b", "Planes"]),
+    ("[Router]\nPlanes=many\n", [":2", "Planes", "many"]),
+    ("[Router]\nPlanes=1\n[Port pl0]\nDevice=eth1\n", [":4", "Device", "afxdp:eth1"]),
+    ("[Router]\nMode=warp\n", [":2", "Mode", "nic-cpu"]),
+    ("[Routers]\n", [":1", "Routers"]),
+    ("[Router]\nPlanes=1\n", ["[Pp]ort"]),
+])
+def test_refuses_a_bad_file(make_lab, text, wanted):
+    lab = make_lab()
+    config = lab.folder / "bad.conf"
+    config.write_text(text)
+    start_fails(lab, ["-c", config], "bad.conf|[Pp]ort", *wanted)
+
+
+def test_second_daemon_is_refused(lab):
+    """Two daemons on the same devices: the second says why it cannot, the first goes on."""
+    start_fails_second = lab.router.run(
+        [PEERLANED, "--control-socket", lab.folder / "other", "--port", "pl0=afxdp:eth1"],
+        check=False, timeout=10)
+    assert start_fails_second.returncode != 0
+    assert re.search("eth1|pl0", start_fails_second.stderr)
+    answered, output = lab.hosts[0].ping(lab.hosts[1].v4)
+    assert answered == 3, output
+
+
+@pytest.mark.parametrize("what", SHOWS)
+def test_show(lab, what):
+    """Every command answers, as JSON and for people."""
+    h1, h2 = lab.hosts
+    h1.ping(h2.v4)
+    assert lab.router.show(what)
+    assert lab.router.peerlane("show", what).stdout.strip()
+
+
+def test_show_route_to_an_address(lab):
+    _, h2 = lab.hosts
+    assert "pl1" in lab.router.peerlane("show", "route", h2.v4).stdout
+    assert "pl1" in lab.router.peerlane("show", "route", h2.v6).stdout
+    assert lab.router.show("route", h2.v4)
+
+
+@pytest.mark.parametrize("args", [["show", "route", "no.address"], ["show", "nonsense"]])
+def test_errors_are_json_too(lab, args):
+    done = lab.router.peerlane("-j", *args, check=False)
+    assert done.returncode != 0
+    assert "error" in json.loads(done.stdout or done.stderr)
+
+
+def test_command_without_a_daemon(make_lab):
+    lab = make_lab()
+    done = lab.router.peerlane("show", "ports", check=False)
+    assert done.returncode != 0
+    assert str(lab.router.control) in done.stderr and "peerlaned" in done.stderr
+
+
+def test_completion():
+    """bash completes the command from its own completion file."""
+    files = [path for path in Path(__file__).parents[2].glob("cli/*completion*")]
+    files += [path for path in BUILD.glob("cli/*completion*") if path.is_file()]
+    assert files, "no completion file"
+    script = f"""
+        source /usr/share/bash-completion/bash_completion 2>/dev/null
+        PATH={PEERLANE.parent}:$PATH
+        source {files[0]}
+        COMP_WORDS=(peerlane show ''); COMP_CWORD=2; COMP_LINE='peerlane show '
+        COMP_POINT=${{#COMP_LINE}}
+        function=$(complete -p peerlane | sed -n 's/.*-F \\([^ ]*\\).*/\\1/p')
+        $function peerlane '' show
+        printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    done = subprocess.run(["bash", "-c", script], text=True, capture_output=True, check=True)
+    offered = {line.strip() for line in done.stdout.splitlines()}
+    assert set(SHOWS) <= offered, done.stdout + done.stderr

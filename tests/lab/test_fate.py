@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What becomes of packets that are not simply forwarded, as the sending host sees it."""
+
+import re
+
+import pytest
+
+from lab import icmp_error
+
+families = pytest.mark.parametrize("family", [4, 6])
+
+# Type and code of the ICMP error, by family: RFC 792, RFC 1812 5.2.7.1, RFC 4443.
+NET_UNREACHABLE = {4: (3, 0), 6: (1, 0)}
+HOST_UNREACHABLE = {4: (3, 1), 6: (1, 3)}
+# The kernel answers an unreachable route with Host Unreachable, or No Route to Destination.
+ROUTE_UNREACHABLE = {4: (3, 1), 6: (1, 0)}
+PROHIBITED = {4: (3, 13), 6: (1, 1)}
+TIME_EXCEEDED = {4: (11, 0), 6: (3, 0)}
+TOO_BIG = {4: (3, 4), 6: (2, 0)}
+PORT_UNREACHABLE = {4: (3, 3), 6: (1, 4)}
+
+FAR = {4: "10.9.0.1", 6: "fd00:9::1"}
+FAR_NET = {4: "10.9.0.0/24", 6: "fd00:9::/64"}
+
+
+def add_far_host(lab, family, route=""):
+    """An address of host 2 behind a route of its own."""
+    h2 = lab.hosts[1]
+    h2.ip(f"addr add {FAR[family]} dev lo")
+    lab.router.ip(f"route add {FAR_NET[family]} via {h2.addr(family)} dev pl1 {route}")
+
+
+@families
+@pytest.mark.parametrize("kind, expected", [
+    ("unreachable", ROUTE_UNREACHABLE), ("prohibit", PROHIBITED)])
+def test_route_type_earns_its_error(lab, family, kind, expected):
+    h1, _ = lab.hosts
+    lab.router.ip(f"route add {kind} {FAR_NET[family]}")
+    error = icmp_error(h1, FAR[family])
+    assert error and error[:3] == (*expected[family], h1.gateway(family))
+    lab.router.wait_counter(kind, 1)
+
+
+@families
+def test_blackhole_is_silent(lab, family):
+    h1, _ = lab.hosts
+    lab.router.ip(f"route add blackhole {FAR_NET[family]}")
+    lab.router.wait_route(FAR_NET[family])
+    assert icmp_error(h1, FAR[family], timeout_s=0.5) is None
+    assert lab.router.counter("blackhole") == 1
+
+
+@families
+def test_no_route(lab, family):
+    h1, _ = lab.hosts
+    error = icmp_error(h1, FAR[family])
+    assert error and error[:3] == (*NET_UNREACHABLE[family], h1.gateway(family))
+    assert lab.router.counter("no-route") == 1
+
+
+@families
+def test_hop_limit_used_up(lab, family):
+    h1, h2 = lab.hosts
+    error = icmp_error(h1, h2.addr(family), ttl=1)
+    assert error and error[:3] == (*TIME_EXCEEDED[family], h1.gateway(family))
+    assert lab.router.counter("ttl-exceeded") == 1
+    # One more hop and it arrives: now it is the host that answers.
+    error = icmp_error(h1, h2.addr(family), ttl=2)
+    assert error and error[:3] == (*PORT_UNREACHABLE[family], h2.addr(family))
+
+
+@families
+@pytest.mark.parametrize("mtu", [1300, 1400])
+def test_too_big_for_the_route(lab, family, mtu):
+    h1, _ = lab.hosts
+    add_far_host(lab, family, f"mtu {mtu}")
+    header = {4: 28, 6: 48}[family]  # IP and UDP
+    error = icmp_error(h1, FAR[family], size=mtu - header + 1, dont_fragment=True)
+    assert error == (*TOO_BIG[family], h1.gateway(family), mtu)
+    assert lab.router.counter("mtu-exceeded") == 1
+    # A byte less fits: the host behind answers that nobody listens.
+    error = icmp_error(h1, FAR[family], size=mtu - header, dont_fragment=True)
+    assert error and error[:2] == PORT_UNREACHABLE[family]
+
+
+def test_router_fragments_ipv4(lab):
+    h1, h2 = lab.hosts
+    add_far_host(lab, 4, "mtu 1300")
+    answered, output = h1.ping(FAR[4], count=3, options=["-s", 1400, "-M", "dont"])
+    assert answered == 3, output
+    text = h2.run("nstat -asz IpReasmOKs").stdout
+    assert int(re.search(r"IpReasmOKs\s+(\d+)", text).group(1)) == 3
+
+
+def test_path_mtu_discovery_by_tcp(lab):
+    """A TCP stream over a smaller MTU gets through because Fragmentation Needed arrives."""
+    h1, h2 = lab.hosts
+    add_far_host(lab, 4, "mtu 1300")
+    assert lab.iperf(h1, h2, FAR[4], seconds=1)["end"]["sum_received"]["bytes"] > 1_000_000
+
+
+@families
+def test_neighbour_that_does_not_exist(lab, family):
+    """The kernel gives up resolving after three seconds and says so."""
+    h1, _ = lab.hosts
+    nobody = {4: "10.0.2.77", 6: "fd00:2::77"}[family]
+    error = icmp_error(h1, nobody, timeout_s=8)
+    assert error and error[:3] == (*HOST_UNREACHABLE[family], h1.gateway(family))
+    assert lab.router.counter("unresolved") >= 1
+
+
+@families
+def test_router_itself_answers(lab, family):
+    h1, _ = lab.hosts
+    error = icmp_error(h1, h1.gateway(family))
+    assert error and error[:3] == (*PORT_UNREACHABLE[family], h1.gateway(family))
+    far_side = lab.hosts[1].gateway(family)
+    answered, output = h1.ping(far_side, count=3)
+    assert answered == 3, output
+    assert "ttl=64" in output
+
+
+def test_router_terminates_tcp(lab):
+    """TCP to the router itself, through the TAP."""
+    h1, _ = lab.hosts
+    end = lab.iperf(h1, lab.router, h1.gateway4, seconds=1)["end"]
+    assert end["sum_received"]["bytes"] > 1_000_000
+
+
+def test_directed_and_limited_broadcast_are_not_forwarded(lab):
+    h1, h2 = lab.hosts
+    before = h2.ip_json("-s link show eth0")[0]["stats64"]["rx"]["packets"]
+    answered, _ = h1.ping("10.0.2.255", count=3, wait_s=0.5, options=["-b"])
+    assert answered == 0
+    assert lab.router.counter("broadcast") >= 3
+    after = h2.ip_json("-s link show eth0")[0]["stats64"]["rx"]["packets"]
+    assert after - before < 3

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Neighbours: resolved through the kernel, followed when they change."""
+
+import pytest
+
+from lab import wait_until
+
+families = pytest.mark.parametrize("family", [4, 6])
+
+
+@families
+def test_first_packet_resolves(lab, family):
+    """No packet is lost to resolution: the kernel keeps the first and forwards it itself."""
+    h1, h2 = lab.hosts
+    lab.router.ip("neigh flush dev pl1")
+    lab.router.wait_neighbour(h2.addr(family), None)
+    before = lab.router.counter("unresolved")
+    answered, output = h1.ping(h2.addr(family), count=1, wait_s=3)
+    assert answered == 1, output
+    assert lab.router.counter("unresolved") > before
+    lab.router.wait_neighbour(h2.addr(family), h2.mac())
+
+
+@families
+def test_neighbour_changes_its_mac(lab, family):
+    h1, h2 = lab.hosts
+    h1.ping(h2.addr(family), count=1)
+    new = "02:00:00:00:00:77"
+    h2.sysctl("net.ipv4.conf.eth0.arp_notify=1", "net.ipv6.conf.eth0.ndisc_notify=1")
+    h2.ip(f"link set eth0 address {new}")
+    # arp_notify and ndisc_notify speak when the link comes up.
+    h2.ip("link set eth0 down")
+    h2.ip("link set eth0 up")
+    h2.ip(f"addr replace {h2.v6}/64 dev eth0")
+    h2.ip(f"route replace default via {h2.gateway4}")
+    h2.ip(f"route replace default via {h2.gateway6}")
+    lab.router.wait_neighbour(h2.addr(family), new, timeout_s=15)
+    wait_until(lambda: h1.reaches(h2.addr(family)), "traffic to the new MAC")
+
+
+@families
+def test_operator_sets_a_mac(lab, family):
+    """`ip neigh replace` takes effect at once, both to break and to mend."""
+    h1, h2 = lab.hosts
+    h1.ping(h2.addr(family), count=1)
+    lab.router.ip(f"neigh replace {h2.addr(family)} lladdr 02:00:00:00:00:66 dev pl1")
+    lab.router.wait_neighbour(h2.addr(family), "02:00:00:00:00:66", timeout_s=1)
+    assert not h1.reaches(h2.addr(family))
+    lab.router.ip(f"neigh replace {h2.addr(family)} lladdr {h2.mac()} dev pl1")
+    lab.router.wait_neighbour(h2.addr(family), h2.mac(), timeout_s=1)
+    assert h1.reaches(h2.addr(family))
+
+
+@families
+def test_neighbour_in_use_stays_resolved(lab, family):
+    """Though the kernel sees none of the traffic, a neighbour that is used does not go away: with
+    timers cut to a second the flow still never falls back to the kernel."""
+    h1, h2 = lab.hosts
+    which = {4: "ipv4", 6: "ipv6"}[family]
+    lab.router.sysctl(f"net.{which}.neigh.pl1.gc_stale_time=1",
+                      f"net.{which}.neigh.pl1.base_reachable_time_ms=1000")
+    h1.ping(h2.addr(family), count=1)
+    lab.router.wait_neighbour(h2.addr(family), h2.mac())
+    before = lab.router.counter("unresolved")
+    answered, output = h1.ping(h2.addr(family), count=60, interval_s=0.1)
+    assert answered == 60, output
+    assert lab.router.counter("unresolved") == before
