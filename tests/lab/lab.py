@@ -210,11 +210,53 @@ class Router(Namespace):
 
     def counter(self, name):
         """Packets punted or dropped for a reason, over all planes."""
-        return find_counter(self.show("counters"), name)
+        return next(c["total"] for c in self.show("counters")["counters"] if c["name"] == name)
+
+    def ports(self):
+        return self.show("ports")["ports"]
+
+    def plane_packets(self):
+        """Packets that each plane has received on all its ports."""
+        return [sum(port["rx_packets"] for port in plane["ports"])
+                for plane in self.show("planes")["planes"]]
+
+    def route_count(self, family):
+        return self.show("sync")["tables"][f"routes{family}"]
+
+    def answer(self, address):
+        """(gateway, device) of the router's route to an address, None if it has none."""
+        told = self.show("route", str(address))
+        if not told["route"] or told["route"]["type"] != "unicast":
+            return None
+        hop = told["route"]["hops"][0]
+        return hop["gateway"], hop["device"]
 
     def wait_counter(self, name, at_least, timeout_s=5):
         wait_until(lambda: self.counter(name) >= at_least, f"counter {name} >= {at_least}",
                    timeout_s)
+
+    def wait_route(self, prefix, timeout_s=5):
+        """Until the tables hold a route to this prefix."""
+        wait_until(lambda: any(route["prefix"] == prefix and route["installed"]
+                               for route in self.show("routes")["routes"]),
+                   f"route {prefix}", timeout_s)
+
+    def wait_next_hop(self, address, device, timeout_s=10):
+        """Until the usable paths to an address lead out of this device alone."""
+        def devices():
+            route = self.show("route", address)["route"]
+            return route and [hop["device"] for hop in route["hops"] if hop["usable"]] == [device]
+
+        wait_until(devices, f"{address} goes out of {device}", timeout_s)
+
+    def wait_neighbour(self, address, mac, timeout_s=10):
+        """Until the router uses this MAC for the address; None: until it knows none."""
+        def known():
+            macs = [n["mac"] for n in self.show("neighbors")["neighbors"]
+                    if n["address"] == address and n["usable"]]
+            return macs == ([mac] if mac else [])
+
+        wait_until(known, f"neighbour {address} at {mac}", timeout_s)
 
 
 class Lab:
