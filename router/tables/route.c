@@ -37,20 +37,18 @@ struct region {
 };
 
 /* Updates what the prefix and the region have in common. */
-static bool update_region(struct tables *t, const struct region *r, struct key key, unsigned len,
-			  enum trie_effort effort)
+static bool update_region(struct tables *t, const struct region *r, struct key key, unsigned len)
 {
 	unsigned common = key_common(r->key, key);
 
 	if (common >= r->len && len >= r->len)
-		return trie_update(t, r->trie, key, len, effort);
+		return trie_update(t, r->trie, key, len);
 	if (common >= len && len < r->len)
-		return trie_update(t, r->trie, r->key, r->len, effort);
+		return trie_update(t, r->trie, r->key, r->len);
 	return true;
 }
 
-static bool update_image(struct tables *t, uint8_t family, struct key key, unsigned len,
-			 enum trie_effort effort)
+static bool update_image(struct tables *t, uint8_t family, struct key key, unsigned len)
 {
 	/* 2000::/3, and the rest of the space as prefixes: 0::/3, 4000::/2, 8000::/1. */
 	const struct region regions[] = {
@@ -63,24 +61,27 @@ static bool update_image(struct tables *t, uint8_t family, struct key key, unsig
 	unsigned i;
 
 	if (family == AF_INET)
-		return trie_update(t, &t->trie4, key, len, effort);
-	for (i = 0; i < sizeof(regions) / sizeof(regions[0]); i++) {
-		if (!done && effort == TRIE_STOP)
-			return false;
-		done = update_region(t, &regions[i], key, len, effort) && done;
-	}
+		return trie_update(t, &t->trie4, key, len);
+	for (i = 0; i < sizeof(regions) / sizeof(regions[0]); i++)
+		done = update_region(t, &regions[i], key, len) && done;
 	return done;
 }
 
-/* Takes the image back to what it was; the shadow already is. It has fitted before, so what cannot
- * be done while the failed change holds blocks can be done once they are free. */
-static void restore_image(struct tables *t, uint8_t family, struct key key, unsigned len)
+/* Makes the image follow the shadow. A first round that ran out of blocks has given back those no
+ * longer needed: the second fails only if there really are too few. */
+static bool follow_shadow(struct tables *t, uint8_t family, struct key key, unsigned len)
 {
-	bool done = update_image(t, family, key, len, TRIE_KEEP_ON);
-
+	if (update_image(t, family, key, len))
+		return true;
 	tables_settle(t);
-	if (!done)
-		done = update_image(t, family, key, len, TRIE_KEEP_ON);
+	return update_image(t, family, key, len);
+}
+
+/* After the shadow was taken back: what has fitted before fits again. */
+static void follow_back(struct tables *t, uint8_t family, struct key key, unsigned len)
+{
+	bool done = follow_shadow(t, family, key, len);
+
 	assert(done);
 	(void)done;
 }
@@ -101,13 +102,13 @@ int tables_route_set(struct tables *t, const struct prefix *p, uint32_t nexthop)
 		old_nexthop = route->nexthop;
 	if (shadow_set(shadow, key, p->len, nexthop))
 		return -ENOMEM;
-	if (update_image(t, p->family, key, p->len, TRIE_STOP))
+	if (follow_shadow(t, p->family, key, p->len))
 		return 0;
 	if (existed)
 		shadow_set(shadow, key, p->len, old_nexthop);
 	else
 		shadow_hide(shadow, key, p->len);
-	restore_image(t, p->family, key, p->len);
+	follow_back(t, p->family, key, p->len);
 	if (!existed)
 		shadow_prune(shadow, key, p->len);
 	return -ENOSPC;
@@ -127,12 +128,12 @@ int tables_route_del(struct tables *t, const struct prefix *p)
 		return -ENOENT;
 	old_nexthop = route->nexthop;
 	shadow_hide(shadow, key, p->len);
-	if (update_image(t, p->family, key, p->len, TRIE_STOP)) {
+	if (follow_shadow(t, p->family, key, p->len)) {
 		shadow_prune(shadow, key, p->len);
 		return 0;
 	}
 	shadow_set(shadow, key, p->len, old_nexthop);
-	restore_image(t, p->family, key, p->len);
+	follow_back(t, p->family, key, p->len);
 	return -ENOSPC;
 }
 

@@ -45,7 +45,8 @@ void tables_settle(struct tables *t);
 
 /* ---- routes ---- */
 
-/* Inserts or replaces. Returns 0, -ENOSPC (no block left) or -ENOMEM. */
+/* Inserts or replaces. Returns 0, -ENOSPC (more blocks needed than there are; readers may have seen
+ * the new answer for a moment), -ENOMEM, or -EINVAL (prefix malformed, or no such next hop). */
 int tables_route_set(struct tables *t, const struct prefix *p, uint32_t nexthop);
 
 /* Returns 0, -ENOENT, or -ENOSPC: removing a route may take a block too. */
@@ -79,22 +80,32 @@ struct nexthop_spec {
 	unsigned n_members;
 };
 
-/* Returns 0 and the new index, -EINVAL, -ENOSPC or -ENOMEM. */
+/* Returns 0 and the new index, -EINVAL or -ENOSPC. A group gets the fewest slots that keep to the
+ * weights exactly, or else TABLES_GROUP_SLOTS_MAX, shared by largest remainder with at least one for
+ * each member; a member named twice counts with both weights. */
 int tables_nexthop_new(struct tables *t, const struct nexthop_spec *spec, uint32_t *index);
 
 /* Changes one in place; routes that lead to it follow at once. The port and MACs of a FORWARD are
  * in place before its kind. A group whose members change keeps flows on slots whose member stays
- * (least disruption). Returns as above. */
+ * (least disruption).
+ *
+ * One change cannot be a single store: a FORWARD that gets another MAC and, with it, another port,
+ * MTU or second MAC. So that no reader takes one word from before and one from after, its packets
+ * are punted with `no_route_reason` for a grace period, which the call waits for. The same wait
+ * keeps apart a FORWARD that ceased to be one and comes back with other MACs. Returns as above, and
+ * -EINVAL for next hop 0, one that is not in use, and a member that would become a group. */
 int tables_nexthop_set(struct tables *t, uint32_t index, const struct nexthop_spec *spec);
 
-/* Frees one that no route, group or neighbour refers to any more. */
+/* Frees one, not next hop 0, that no route, group or neighbour refers to any more. */
 void tables_nexthop_del(struct tables *t, uint32_t index);
 
 /* ---- neighbours ---- */
 
-/* Inserts or replaces. `nexthop` is never 0. Returns 0 or -ENOMEM. */
+/* Inserts or replaces. Returns 0, -ENOMEM, or -EINVAL (`nexthop` is 0 or not in use). */
 int tables_neighbour_set(struct tables *t, uint16_t port, const struct ip_addr *addr,
 			 uint32_t nexthop);
+
+/* Returns 0 or -ENOENT. */
 int tables_neighbour_del(struct tables *t, uint16_t port, const struct ip_addr *addr);
 
 /* ---- ports ---- */
@@ -104,6 +115,7 @@ void tables_port_set(struct tables *t, uint16_t port, const uint8_t mac[6], bool
 /* ---- figures ---- */
 
 struct tables_stats {
+	/* In use, without what waits for a grace period; next hop 0 is counted. */
 	uint32_t routes4, routes6, blocks4, blocks6, nexthops, slots, neighbours;
 	size_t image_bytes; /* roots, blocks, next hops, slots, neighbours in use */
 };

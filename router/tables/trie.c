@@ -14,7 +14,6 @@ struct update {
 	struct key key; /* the prefix */
 	unsigned len;
 	uint32_t inside, cover; /* see shadow_below() */
-	enum trie_effort effort;
 };
 
 static uint32_t *block_of(const struct update *u, uint32_t entry)
@@ -107,8 +106,6 @@ static bool update_child(struct update *u, uint32_t *entry, unsigned depth, uint
 	uint32_t *block = block_of(u, *entry);
 	bool done = update_block(u, block, depth, node, cover);
 
-	if (!done && u->effort == TRIE_STOP)
-		return false;
 	if (uniform(block))
 		entry_set(u, entry, block[0]);
 	return done;
@@ -196,8 +193,6 @@ static bool paint(struct update *u, uint32_t *entries, unsigned from, uint32_t n
 		return paint_entry(u, &entries[start], to, node, cover);
 	inner = n->route ? n->nexthop : cover;
 	done = paint(u, entries, from, n->child[0], start, start + (end - start) / 2 - 1, inner);
-	if (!done && u->effort == TRIE_STOP)
-		return false;
 	return paint(u, entries, from, n->child[1], start + (end - start) / 2, end - 1, inner) &&
 	       done;
 }
@@ -216,8 +211,7 @@ static bool descend(struct update *u, uint32_t *entries, unsigned from, unsigned
 		     u->cover);
 }
 
-bool trie_update(struct tables *t, const struct trie *trie, struct key key, unsigned len,
-		 enum trie_effort effort)
+bool trie_update(struct tables *t, const struct trie *trie, struct key key, unsigned len)
 {
 	const struct shadow *shadow = &trie->family->shadow;
 	struct update u = {
@@ -226,7 +220,6 @@ bool trie_update(struct tables *t, const struct trie *trie, struct key key, unsi
 		.nodes = shadow->nodes,
 		.key = key,
 		.len = len,
-		.effort = effort,
 	};
 
 	u.inside = shadow_below(shadow, key, len, &u.cover);

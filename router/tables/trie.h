@@ -23,21 +23,13 @@ struct trie {
 	unsigned skip, root_end;
 };
 
-/* What to do when blocks run out. */
-enum trie_effort {
-	TRIE_STOP,    /* stop there */
-	TRIE_KEEP_ON, /* do all that can be done without */
-};
-
 /* Brings all entries inside the prefix up to date with the shadow. `len` is at least trie->skip and
  * the prefix lies where the trie answers.
  *
- * Each address's answer changes by one store, each block is complete before it is referred to. Runs
- * tables_settle() when no block is free. Returns false if blocks ran out: then some addresses inside
- * the prefix have the old answer, others the new. With TRIE_KEEP_ON, what is left undone are only
- * blocks that must be added, so that a second call after tables_settle() succeeds if an image like
- * that has fitted before. */
-bool trie_update(struct tables *t, const struct trie *trie, struct key key, unsigned len,
-		 enum trie_effort effort);
+ * Each address's answer changes by one store; each block is complete before it is referred to. Runs
+ * tables_settle() when no block is free. Returns false if blocks ran out: then all is done but for
+ * entries that need a block more, which have their old next hop. After tables_settle() a second call
+ * does those too, unless what the shadow asks for is more than there are blocks. */
+bool trie_update(struct tables *t, const struct trie *trie, struct key key, unsigned len);
 
 #endif
