@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "cleanup.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "../kernel/tap.h"
+
+#define REQUEST_BYTES 512
+#define NAMES_MAX 256u
+
+struct names {
+	char name[NAMES_MAX][CONFIG_NAME_SIZE];
+	unsigned n;
+};
+
+/* Sends a request and hands every answer to `fn`. Returns 0 or -errno. */
+static int talk(struct nlmsghdr *request, mnl_cb_t fn, void *ctx)
+{
+	size_t size = 32768; /* what the kernel fills at most in a dump */
+	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	char *answer = malloc(size);
+	int rc = -1;
+
+	if (!socket || !answer || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
+	    mnl_socket_sendto(socket, request, request->nlmsg_len) < 0)
+		goto out;
+	do {
+		ssize_t n = mnl_socket_recvfrom(socket, answer, size);
+
+		rc = n < 0 ? -1
+			   : mnl_cb_run(answer, (size_t)n, request->nlmsg_seq,
+					mnl_socket_get_portid(socket), fn, ctx);
+	} while (rc > MNL_CB_STOP);
+out:
+	rc = rc < 0 ? -errno : 0;
+	free(answer);
+	if (socket)
+		mnl_socket_close(socket);
+	return rc;
+}
+
+static struct nlmsghdr *begin_request(void *buf, uint16_t type, uint16_t flags, int ifindex)
+{
+	struct nlmsghdr *header = mnl_nlmsg_put_header(buf);
+	struct ifinfomsg *info;
+
+	header->nlmsg_type = type;
+	header->nlmsg_flags = NLM_F_REQUEST | flags;
+	header->nlmsg_seq = 1;
+	info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
+	info->ifi_family = AF_UNSPEC;
+	info->ifi_index = ifindex;
+	return header;
+}
+
+int cleanup_mark(unsigned ifindex)
+{
+	_Alignas(struct nlmsghdr) char buf[REQUEST_BYTES];
+	struct nlmsghdr *request = begin_request(buf, RTM_SETLINK, NLM_F_ACK, (int)ifindex);
+
+	mnl_attr_put(request, IFLA_IFALIAS, strlen(CLEANUP_ALIAS), CLEANUP_ALIAS);
+	return talk(request, NULL, NULL);
+}
+
+/* ---- clean-up ---- */
+
+static void add_name(struct names *names, const char *name)
+{
+	for (unsigned i = 0; i < names->n; i++)
+		if (!strcmp(names->name[i], name))
+			return;
+	if (names->n < NAMES_MAX)
+		snprintf(names->name[names->n++], CONFIG_NAME_SIZE, "%s", name);
+}
+
+/* One link of the dump. The signature is libmnl's. */
+static int add_marked(const struct nlmsghdr *message, void *ctx)
+{
+	const char *name = NULL, *alias = NULL;
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, message, sizeof(struct ifinfomsg))
+	{
+		if (mnl_attr_get_type(attr) == IFLA_IFNAME &&
+		    mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0)
+			name = mnl_attr_get_str(attr);
+		if (mnl_attr_get_type(attr) == IFLA_IFALIAS &&
+		    mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0)
+			alias = mnl_attr_get_str(attr);
+	}
+	if (name && alias && !strcmp(alias, CLEANUP_ALIAS))
+		add_name(ctx, name);
+	return MNL_CB_OK;
+}
+
+static int remove_tap(const char *name, const struct log *log, struct pl_error *err)
+{
+	bool created;
+	int fd, rc;
+
+	if (!if_nametoindex(name))
+		return 0;
+	fd = tap_attach(name, &created, err);
+	if (fd < 0)
+		return fd;
+	rc = tap_set_persistent(fd, false);
+	close(fd); /* now the kernel removes it */
+	if (rc)
+		return pl_error_set(err, rc, NULL, "%s: cannot be removed: %s", name,
+				    strerror(-rc));
+	log_info(log, "%s: removed", name);
+	return 0;
+}
+
+int cleanup_run(const struct config *config, const struct log *log, struct pl_error *err)
+{
+	_Alignas(struct nlmsghdr) char buf[REQUEST_BYTES];
+	struct names names = {.n = 0};
+	int rc;
+
+	for (unsigned i = 0; i < config->n_ports; i++)
+		add_name(&names, config->ports[i].name);
+	rc = talk(begin_request(buf, RTM_GETLINK, NLM_F_DUMP, 0), add_marked, &names);
+	if (rc)
+		return pl_error_set(err, rc, NULL, "cannot list the interfaces: %s", strerror(-rc));
+	for (unsigned i = 0; i < names.n; i++) {
+		int failed = remove_tap(names.name[i], log, err);
+
+		rc = failed ? failed : rc; /* the others go all the same */
+	}
+	return rc;
+}

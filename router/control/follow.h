@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the router does when the kernel tells of a change to a port or its device. */
+#ifndef PEERLANE_CONTROL_FOLLOW_H
+#define PEERLANE_CONTROL_FOLLOW_H
+
+#include "router.h"
+
+/* The mirror's events for `router`. */
+struct mirror_events follow_events(struct router *router);
+
+/* Logs TAPs that somebody has deleted; once each. */
+void follow_lost_faces(struct router *router);
+
+#endif

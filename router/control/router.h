@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The running router: all its parts in one place, as start-up puts them together and the control
+ * socket shows them. Control thread. */
+#ifndef PEERLANE_CONTROL_ROUTER_H
+#define PEERLANE_CONTROL_ROUTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <peerlane/plane.h>
+#include <peerlane/port.h>
+
+#include "../kernel/face.h"
+#include "../kernel/mirror.h"
+#include "../program/cpu.h"
+#include "../tables/tables.h"
+#include "config.h"
+#include "log.h"
+
+struct router_port {
+	const char *name;
+	const char *device;
+	struct pl_port_caps caps;
+	struct pl_port *port;	  /* NULL: none (tests) */
+	struct pl_port_info info; /* once the port is open */
+	struct face *face;
+	uint8_t mac[6]; /* as the TAP has it and the port accepts it */
+	unsigned mtu;
+	bool carrier;
+	bool lost_told; /* that the TAP is gone has been logged */
+};
+
+struct router {
+	const struct config *config;
+	const struct log *log;
+	struct router_port ports[PL_PORTS_MAX];
+	unsigned n_ports;
+	uint32_t buf_bytes;
+	enum cpu_isa isa;
+	struct tables *tables;
+	struct faces *faces;
+	struct mirror *mirror;
+	struct pl_plane *planes; /* n_planes of them */
+	unsigned n_planes;
+	struct pl_processor probe; /* the packet program once more, for `show route ADDR` */
+	uint64_t started_ms;	   /* CLOCK_MONOTONIC */
+};
+
+/* Longest MTU for which frames, with a VLAN tag, fit a plane's buffers. */
+unsigned router_mtu_max(const struct router *router);
+
+uint64_t router_now_ms(void);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the control socket shows: each function makes the "data" of one command's answer.
+ *
+ * `args` is the request's object, never NULL. Returns a new reference, or NULL with `err` filled
+ * and *code set to a positive errno. */
+#ifndef PEERLANE_CONTROL_SHOW_H
+#define PEERLANE_CONTROL_SHOW_H
+
+#include <jansson.h>
+
+#include "router.h"
+
+typedef json_t *show_fn(struct router *router, json_t *args, int *code, struct pl_error *err);
+
+show_fn show_ports;
+show_fn show_planes;
+show_fn show_counters;
+show_fn show_routes;
+show_fn show_neighbours;
+show_fn show_nexthops;
+show_fn show_route; /* what becomes of a packet to one address */
+show_fn show_sync;
+show_fn show_version;
+
+/* ---- shared by them ---- */
+
+/* A listing is given out in pages, so that no answer grows without bound. */
+struct show_page {
+	json_t *items;
+	uint64_t skip;	 /* rows of earlier pages */
+	uint64_t seen;	 /* rows so far, skipped ones included */
+	uint64_t weight; /* of the rows taken */
+	bool full;
+	bool failed; /* out of memory */
+};
+
+/* Reads args' "after". Returns 0 or -errno with `err` filled. */
+int show_page_begin(struct show_page *page, json_t *args, struct pl_error *err);
+
+/* Whether the next row belongs on this page; counts it. Once the page is full, stop. */
+bool show_page_wants(struct show_page *page);
+
+/* Takes a row (a reference stolen; NULL: out of memory). `weight` grows with its size, 1 or more.
+ * Returns false when the page is full. */
+bool show_page_add(struct show_page *page, json_t *row, unsigned weight);
+
+/* {NAME: rows, "next": where to go on or null}. NULL: out of memory. */
+json_t *show_page_end(struct show_page *page, const char *name);
+
+json_t *show_mac(const uint8_t mac[6]);
+json_t *show_addr(const struct ip_addr *addr); /* null for family 0 */
+json_t *show_port_name(const struct router *router, int port);
+json_t *show_hop(const struct router *router, const struct mirror_hop *hop);
+json_t *show_kernel_route(const struct router *router, const struct mirror_route *route);
+json_t *show_nexthop(const struct router *router, const struct mirror_nexthop *nexthop);
+json_t *show_queue_stats(const struct pl_queue_stats *stats);
+
+/* Adds what `from` counts to `to`, which nobody else uses. */
+void show_sum_stats(struct pl_queue_stats *to, const struct pl_queue_stats *from);
+
+#endif

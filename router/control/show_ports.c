@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Ports, planes and counters. Planes write the counters while they are read here. */
+#include "show.h"
+
+#include <errno.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef PL_VERSION
+#error "the build names the version"
+#endif
+
+static json_t *out_of_memory(json_t *data, int *code, struct pl_error *err)
+{
+	if (!data) {
+		*code = ENOMEM;
+		pl_error_set(err, -ENOMEM, NULL, "out of memory");
+	}
+	return data;
+}
+
+static json_t *counter(uint64_t n)
+{
+	return json_integer((json_int_t)n);
+}
+
+/* ---- ports ---- */
+
+/* What passed between the port's TAP and us. */
+static json_t *face_counters(const struct router *router, unsigned port)
+{
+	const struct face *face = router->ports[port].face;
+	const struct face_stats *stats;
+	uint64_t full = 0;
+
+	if (!face)
+		return json_null();
+	stats = face_stats(face);
+	for (unsigned i = 0; i < router->n_planes; i++) {
+		const struct pl_queue *queue = router->planes[i].ports[port].face;
+
+		if (queue)
+			full += pl_stat_read(&queue->stats.tx_dropped);
+	}
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "to_kernel",
+			 counter(pl_stat_read(&stats->to_kernel)), "from_kernel",
+			 counter(pl_stat_read(&stats->from_kernel)), "to_kernel_full",
+			 counter(full), "from_kernel_full",
+			 counter(pl_stat_read(&stats->ring_full)), "write_failed",
+			 counter(pl_stat_read(&stats->write_failed)), "too_long",
+			 counter(pl_stat_read(&stats->too_long)));
+}
+
+static json_t *addresses(const struct mirror_link *link)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < link->n_addrs; i++) {
+		char text[PREFIX_STRLEN];
+
+		json_array_append_new(list, json_string(prefix_print(&link->addrs[i], text)));
+	}
+	return list;
+}
+
+static json_t *one_port(const struct router *router, unsigned index)
+{
+	const struct router_port *port = &router->ports[index];
+	struct pl_queue_stats sum = {0};
+	struct mirror_link link = {0};
+
+	mirror_port_link(router->mirror, index, &link);
+	for (unsigned i = 0; i < router->n_planes; i++)
+		if (router->planes[i].ports[index].wire)
+			show_sum_stats(&sum, &router->planes[i].ports[index].wire->stats);
+	return json_pack(
+		"{s:s, s:s, s:s, s:s?, s:s?, s:i, s:i, s:o, s:i, s:s, s:s, s:b, s:i, s:i, s:o, "
+		"s:o, s:o}",
+		"name", port->name, "kind", port->info.kind ? port->info.kind : "memory", "device",
+		port->device, "attach", port->info.attach, "copy", port->info.copy, "queues",
+		(int)port->info.n_queues, "ring_size", (int)port->info.ring_size, "mac",
+		show_mac(port->mac), "mtu", (int)port->mtu, "link", port->carrier ? "up" : "down",
+		"admin", link.admin_up ? "up" : "down", "lost", port->face && face_lost(port->face),
+		"ifindex", (int)(port->face ? face_ifindex(port->face) : 0), "device_ifindex",
+		(int)port->info.ifindex, "addresses", addresses(&link), "counters",
+		show_queue_stats(&sum), "face", face_counters(router, index));
+}
+
+json_t *show_ports(struct router *router, json_t *args, int *code, struct pl_error *err)
+{
+	json_t *list = json_array();
+
+	(void)args;
+	for (unsigned i = 0; i < router->n_ports; i++)
+		json_array_append_new(list, one_port(router, i));
+	return out_of_memory(
+		json_pack("{s:o, s:o}", "ports", list, "time_ms", counter(router_now_ms())), code,
+		err);
+}
+
+/* ---- planes ---- */
+
+static json_t *plane_ports(const struct router *router, const struct pl_plane *plane)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < plane->n_ports; i++) {
+		json_t *stats;
+
+		if (!plane->ports[i].wire)
+			continue;
+		stats = show_queue_stats(&plane->ports[i].wire->stats);
+		json_object_set_new(stats, "port", json_string(router->ports[i].name));
+		json_array_append_new(list, stats);
+	}
+	return list;
+}
+
+static json_t *one_plane(const struct router *router, const struct pl_plane *plane)
+{
+	const struct pl_plane_stats *stats = &plane->stats;
+	/* The plane's own figure, which changes while we look. */
+	uint32_t n_free = __atomic_load_n(&plane->pool.n_free, __ATOMIC_RELAXED);
+
+	return json_pack(
+		"{s:i, s:i, s:s, s:b, s:o, s:o, s:o, s:o, s:{s:i, s:i, s:i, s:b}, s:o}", "plane",
+		(int)plane->index, "core", plane->cpu, "isa", cpu_isa_name(router->isa),
+		"busy_poll", plane->busy_poll, "turns", counter(pl_stat_read(&stats->turns)),
+		"working_turns", counter(pl_stat_read(&stats->working_turns)), "sleeps",
+		counter(pl_stat_read(&stats->sleeps)), "cpu_ns",
+		counter(pl_stat_read(&stats->cpu_ns)), "pool", "buffers", (int)plane->pool.n_bufs,
+		"free", (int)n_free, "buffer_bytes", (int)plane->pool.buf_bytes, "huge_pages",
+		plane->pool.region.page_bytes >= 2u << 20, "ports", plane_ports(router, plane));
+}
+
+json_t *show_planes(struct router *router, json_t *args, int *code, struct pl_error *err)
+{
+	json_t *list = json_array();
+
+	(void)args;
+	for (unsigned i = 0; i < router->n_planes; i++)
+		json_array_append_new(list, one_plane(router, &router->planes[i]));
+	return out_of_memory(
+		json_pack("{s:o, s:o}", "planes", list, "time_ms", counter(router_now_ms())), code,
+		err);
+}
+
+/* ---- counters ---- */
+
+/* One counter of every plane, and their sum; `stat` picks it. */
+static json_t *per_plane(const struct router *router, const char *name, const char *kind,
+			 const char *text,
+			 const pl_stat *(*stat)(const struct pl_plane *, unsigned), unsigned reason)
+{
+	json_t *list = json_array();
+	uint64_t total = 0;
+
+	for (unsigned i = 0; i < router->n_planes; i++) {
+		uint64_t n = pl_stat_read(stat(&router->planes[i], reason));
+
+		total += n;
+		json_array_append_new(list, counter(n));
+	}
+	return json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", name, "kind", kind, "text", text,
+			 "total", counter(total), "planes", list);
+}
+
+static const pl_stat *reason_stat(const struct pl_plane *plane, unsigned reason)
+{
+	return reason_kind(reason) == PL_VERDICT_PUNT ? &plane->stats.punt[reason]
+						      : &plane->stats.drop[reason];
+}
+
+static const pl_stat *bad_port_stat(const struct pl_plane *plane, unsigned reason)
+{
+	(void)reason;
+	return &plane->stats.bad_port;
+}
+
+json_t *show_counters(struct router *router, json_t *args, int *code, struct pl_error *err)
+{
+	json_t *list = json_array();
+
+	(void)args;
+	for (unsigned i = 0; i < REASON_COUNT; i++)
+		json_array_append_new(list,
+				      per_plane(router, reason_name(i),
+						reason_kind(i) == PL_VERDICT_PUNT ? "punt" : "drop",
+						reason_text(i), reason_stat, i));
+	json_array_append_new(list, per_plane(router, "bad-port", "drop",
+					      "verdict named a port that is not there",
+					      bad_port_stat, 0));
+	return out_of_memory(json_pack("{s:o}", "counters", list), code, err);
+}
+
+/* ---- the rest ---- */
+
+json_t *show_sync(struct router *router, json_t *args, int *code, struct pl_error *err)
+{
+	struct mirror_stats m;
+	struct tables_stats t;
+	uint64_t now = router_now_ms();
+
+	(void)args;
+	mirror_stats(router->mirror, &m);
+	tables_stats(router->tables, &t);
+	return out_of_memory(
+		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:{s:i, s:i, "
+			  "s:i, s:i, s:i, s:i, s:i, s:I}}",
+			  "messages", (json_int_t)m.messages, "overruns", (json_int_t)m.overruns,
+			  "resyncs", (json_int_t)m.resyncs, "route_changes",
+			  (json_int_t)m.route_changes, "neighbor_changes",
+			  (json_int_t)m.neighbour_changes, "unsupported", (json_int_t)m.unsupported,
+			  "last_sync_ago_ms", (json_int_t)(now - m.last_sync_ms),
+			  "last_change_ago_ms", (json_int_t)(now - m.last_change_ms), "routes",
+			  (int)m.routes, "neighbors", (int)m.neighbours, "nexthops",
+			  (int)m.nexthops, "tables", "routes4", (int)t.routes4, "routes6",
+			  (int)t.routes6, "blocks4", (int)t.blocks4, "blocks6", (int)t.blocks6,
+			  "nexthops", (int)t.nexthops, "slots", (int)t.slots, "neighbors",
+			  (int)t.neighbours, "image_bytes", (json_int_t)t.image_bytes),
+		code, err);
+}
+
+json_t *show_version(struct router *router, json_t *args, int *code, struct pl_error *err)
+{
+	(void)args;
+	return out_of_memory(json_pack("{s:s, s:i, s:I}", "version", PL_VERSION, "pid",
+				       (int)getpid(), "uptime_ms",
+				       (json_int_t)(router_now_ms() - router->started_ms)),
+			     code, err);
+}

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "startup.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cleanup.h"
+#include "follow.h"
+#include "warnings.h"
+
+/* Bytes of a frame beyond its MTU: Ethernet header and a VLAN tag. */
+#define FRAME_OVERHEAD 18u
+
+#define BUF_BYTES_USUAL 2048u
+#define BUF_BYTES_LARGE 4096u
+
+uint64_t router_now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static unsigned mtu_max(uint32_t buf_bytes)
+{
+	return buf_bytes - PL_FRAME_OFFSET - FRAME_OVERHEAD;
+}
+
+unsigned router_mtu_max(const struct router *router)
+{
+	return mtu_max(router->buf_bytes);
+}
+
+/* ---- what the devices can do ---- */
+
+static struct pl_port_config port_config(const struct router *router, unsigned index)
+{
+	const struct config *config = router->config;
+	bool zero_copy = true;
+
+	/* One UMEM carries all ports of a plane, so it is zero-copy for all or for none. */
+	for (unsigned i = 0; i < config->n_ports; i++)
+		zero_copy &= config->ports[i].zero_copy && router->ports[i].caps.zero_copy;
+	return (struct pl_port_config){
+		.name = config->ports[index].name,
+		.device = config->ports[index].device,
+		.n_queues = config->planes,
+		.ring_size = config->ring_size,
+		.attach = config->ports[index].attach,
+		.zero_copy = zero_copy,
+		.busy_poll = config->busy_poll,
+	};
+}
+
+/* Buffers that the longest MTU fits. */
+static int choose_buffers(struct router *router, struct pl_error *err)
+{
+	const struct router_port *longest = &router->ports[0];
+	char remedy[160];
+
+	for (unsigned i = 1; i < router->n_ports; i++)
+		if (router->ports[i].mtu > longest->mtu)
+			longest = &router->ports[i];
+	router->buf_bytes = BUF_BYTES_USUAL;
+	if (longest->mtu > mtu_max(BUF_BYTES_USUAL))
+		router->buf_bytes = BUF_BYTES_LARGE;
+	if (longest->mtu <= mtu_max(router->buf_bytes))
+		return 0;
+	snprintf(remedy, sizeof(remedy), "ip link set %s mtu %u", longest->device,
+		 mtu_max(BUF_BYTES_LARGE));
+	return pl_error_set(err, -EMSGSIZE, remedy,
+			    "%s: %s has MTU %u, the longest that buffers hold is %u", longest->name,
+			    longest->device, longest->mtu, mtu_max(BUF_BYTES_LARGE));
+}
+
+int router_probe(struct router *router, struct pl_error *err)
+{
+	const struct config *config = router->config;
+
+	router->n_ports = config->n_ports;
+	router->isa = cpu_isa_best();
+	for (unsigned i = 0; i < config->n_ports; i++) {
+		struct router_port *port = &router->ports[i];
+		struct pl_port_config asked = port_config(router, i);
+		int rc;
+
+		asked.zero_copy = config->ports[i].zero_copy;
+		port->name = config->ports[i].name;
+		port->device = config->ports[i].device;
+		rc = pl_port_probe(&asked, &port->caps, err);
+		if (rc)
+			return rc;
+		memcpy(port->mac, port->caps.mac, sizeof(port->mac));
+		port->mtu = port->caps.mtu;
+	}
+	return choose_buffers(router, err);
+}
+
+/* ---- the steps ---- */
+
+/* Every buffer that rings can hold at once, what a turn of the loop has in hand (a burst of one
+ * queue, one being sorted), and some for the pool never to run dry at the edge. A port's RX side
+ * holds at most a ring's length in fill and RX ring together, its TX side a ring's length until
+ * completion. */
+static uint32_t pool_size(const struct config *config)
+{
+	return config->n_ports * 2 * config->ring_size + 4 * PL_BURST_MAX;
+}
+
+static int make_pools(struct router *router, struct pl_error *err)
+{
+	const struct config *config = router->config;
+
+	router->planes = calloc(config->planes, sizeof(*router->planes));
+	if (!router->planes)
+		return pl_error_set(err, -ENOMEM, NULL, "planes: out of memory");
+	router->n_planes = config->planes;
+	for (unsigned i = 0; i < config->planes; i++) {
+		struct pl_plane *plane = &router->planes[i];
+		int rc;
+
+		plane->index = i;
+		plane->cpu = config->cores[i];
+		plane->busy_poll = config->busy_poll;
+		plane->n_ports = config->n_ports;
+		rc = pl_pool_init(&plane->pool, pool_size(config), router->buf_bytes, err);
+		if (rc)
+			return rc;
+	}
+	warn_ordinary_pages(router);
+	return 0;
+}
+
+static int make_tables(struct router *router, struct pl_error *err)
+{
+	int rc = 0;
+
+	router->tables = tables_new(pl_plane_synchronize, REASON_NO_ROUTE);
+	if (!router->tables)
+		return pl_error_set(err, -errno, NULL, "tables: %s", strerror(errno));
+	for (unsigned i = 0; i < router->n_planes && !rc; i++)
+		rc = cpu_processor_init(&router->planes[i].processor, router->tables, router->isa);
+	if (!rc)
+		rc = cpu_processor_init(&router->probe, router->tables, CPU_ISA_PLAIN);
+	return rc ? pl_error_set(err, rc, NULL, "packet program: %s", strerror(-rc)) : 0;
+}
+
+static int make_faces(struct router *router, struct pl_error *err)
+{
+	router->faces = faces_new();
+	if (!router->faces)
+		return pl_error_set(err, -errno, NULL, "TAP interfaces: %s", strerror(errno));
+	for (unsigned i = 0; i < router->n_ports; i++) {
+		struct router_port *port = &router->ports[i];
+		struct face_config config = {
+			.name = port->name,
+			.mtu = port->mtu,
+			.n_planes = router->n_planes,
+		};
+		int rc;
+
+		memcpy(config.mac, port->mac, sizeof(config.mac));
+		rc = face_open(router->faces, &config, &port->face, err);
+		if (rc)
+			return rc;
+		rc = cleanup_mark(face_ifindex(port->face));
+		if (rc)
+			log_warning(router->log,
+				    "%s: cannot mark the TAP as ours: %s; --cleanup finds it by "
+				    "the configuration only",
+				    port->name, strerror(-rc));
+		for (unsigned j = 0; j < router->n_planes; j++) {
+			struct pl_plane *plane = &router->planes[j];
+
+			plane->ports[i].face = face_queue(port->face, j, &plane->pool);
+			if (!plane->ports[i].face)
+				return pl_error_set(err, -errno, NULL, "%s: queue of the TAP: %s",
+						    port->name, strerror(errno));
+		}
+	}
+	return 0;
+}
+
+static int open_port(struct router *router, unsigned index, struct pl_error *err)
+{
+	struct router_port *port = &router->ports[index];
+	struct pl_port_config config = port_config(router, index);
+	int rc;
+
+	warn_device_addresses(router, index);
+	rc = pl_port_open(&port->port, &config, err);
+	for (unsigned i = 0; i < router->n_planes && !rc; i++)
+		rc = pl_port_queue_open(port->port, i, &router->planes[i].pool,
+					&router->planes[i].ports[index].wire, err);
+	if (rc)
+		return rc;
+	pl_port_info(port->port, &port->info);
+	log_info(router->log,
+		 "%s: %s %s, %s XDP, %s, %u queue%s of %u, "
+		 "MAC %02x:%02x:%02x:%02x:%02x:%02x, MTU %u",
+		 port->name, port->info.kind, port->device, port->info.attach, port->info.copy,
+		 port->info.n_queues, port->info.n_queues == 1 ? "" : "s", port->info.ring_size,
+		 port->mac[0], port->mac[1], port->mac[2], port->mac[3], port->mac[4], port->mac[5],
+		 port->mtu);
+	return 0;
+}
+
+static int open_ports(struct router *router, struct pl_error *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < router->n_ports && !rc; i++)
+		rc = open_port(router, i, err);
+	return rc;
+}
+
+static int sync_mirror(struct router *router, struct pl_error *err)
+{
+	struct mirror_events events = follow_events(router);
+	struct mirror_port ports[PL_PORTS_MAX];
+	struct mirror_stats stats;
+	int rc;
+
+	for (unsigned i = 0; i < router->n_ports; i++)
+		ports[i] = (struct mirror_port){
+			.name = router->ports[i].name,
+			.face_ifindex = face_ifindex(router->ports[i].face),
+			.device_ifindex = router->ports[i].caps.ifindex,
+		};
+	router->mirror = mirror_new(router->tables, ports, router->n_ports, &events, err);
+	if (!router->mirror)
+		return -errno;
+	rc = mirror_sync(router->mirror, err);
+	if (rc)
+		return rc;
+	mirror_stats(router->mirror, &stats);
+	log_info(router->log, "kernel: mirrored %u routes, %u neighbors", stats.routes,
+		 stats.neighbours);
+	return 0;
+}
+
+static int start_planes(struct router *router, struct pl_error *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < router->n_planes && !rc; i++)
+		rc = pl_plane_init(&router->planes[i], err);
+	if (!rc)
+		rc = faces_start(router->faces, err);
+	for (unsigned i = 0; i < router->n_planes && !rc; i++) {
+		rc = pl_plane_start(&router->planes[i], err);
+		if (!rc)
+			log_info(router->log, "plane %u: core %d, %s, %u buffers of %u bytes%s", i,
+				 router->planes[i].cpu, cpu_isa_name(router->isa),
+				 router->planes[i].pool.n_bufs, router->buf_bytes,
+				 router->planes[i].busy_poll ? ", busy" : "");
+	}
+	return rc;
+}
+
+int router_start(struct router *router, struct pl_error *err)
+{
+	static int (*const steps[])(struct router *, struct pl_error *) = {
+		make_pools, make_tables, make_faces, open_ports, sync_mirror, start_planes,
+	};
+
+	for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		int rc = steps[i](router, err);
+
+		if (rc) {
+			router_stop(router);
+			return rc;
+		}
+	}
+	router->started_ms = router_now_ms();
+	return 0;
+}
+
+/* ---- the way back ---- */
+
+static void close_ports(struct router *router)
+{
+	for (unsigned i = 0; i < router->n_ports; i++) {
+		for (unsigned j = 0; j < router->n_planes; j++) {
+			pl_queue_close(router->planes[j].ports[i].wire);
+			router->planes[j].ports[i].wire = NULL;
+		}
+		if (router->ports[i].port)
+			pl_port_close(router->ports[i].port);
+		router->ports[i].port = NULL;
+	}
+}
+
+/* A start that failed leaves no TAP that was not there before; but one that was taken over, with
+ * the operator's addresses on it, stays, and so then do the others. */
+static bool keep_taps(const struct router *router)
+{
+	bool taken_over = false;
+
+	for (unsigned i = 0; i < router->n_ports; i++)
+		taken_over |= router->ports[i].face && !face_created(router->ports[i].face);
+	return taken_over || router->started_ms;
+}
+
+void router_stop(struct router *router)
+{
+	for (unsigned i = 0; i < router->n_planes; i++)
+		pl_plane_stop(&router->planes[i]);
+	faces_stop(router->faces);
+	mirror_free(router->mirror);
+	for (unsigned i = 0; i < router->n_planes; i++)
+		pl_plane_fini(&router->planes[i]);
+	close_ports(router);
+	faces_free(router->faces, keep_taps(router));
+	for (unsigned i = 0; i < router->n_planes; i++) {
+		cpu_processor_fini(&router->planes[i].processor);
+		pl_pool_fini(&router->planes[i].pool);
+	}
+	cpu_processor_fini(&router->probe);
+	tables_free(router->tables);
+	free(router->planes);
+	router->planes = NULL;
+	router->n_planes = 0;
+	router->mirror = NULL;
+	router->faces = NULL;
+	router->tables = NULL;
+}
+
+/* ---- --check ---- */
+
+void router_print(const struct router *router, FILE *out)
+{
+	const struct config *config = router->config;
+	uint64_t bytes = (uint64_t)pool_size(config) * router->buf_bytes;
+
+	fprintf(out, "planes: %u, on core%s", config->planes, config->planes == 1 ? "" : "s");
+	for (unsigned i = 0; i < config->planes; i++)
+		fprintf(out, "%s %d", i ? "," : "", config->cores[i]);
+	fprintf(out, "; %s; %s\n", cpu_isa_name(router->isa),
+		config->busy_poll ? "never asleep" : "asleep while there is nothing to do");
+	fprintf(out, "buffers: %u of %u bytes for each plane (%llu MiB), MTU up to %u\n",
+		pool_size(config), router->buf_bytes,
+		(unsigned long long)(bytes + (1 << 20) - 1) >> 20, router_mtu_max(router));
+	fprintf(out, "control socket: %s\n", config->control_socket);
+	for (unsigned i = 0; i < router->n_ports; i++) {
+		const struct router_port *port = &router->ports[i];
+
+		fprintf(out,
+			"port %s: %s (of up to %u queues), MAC %02x:%02x:%02x:%02x:%02x:%02x, "
+			"MTU %u, %s\n",
+			port->name, port->device, port->caps.max_queues, port->mac[0], port->mac[1],
+			port->mac[2], port->mac[3], port->mac[4], port->mac[5], port->mtu,
+			port_config(router, i).zero_copy ? "zero-copy" : "copy");
+	}
+}

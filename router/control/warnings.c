@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "warnings.h"
+
+#include <arpa/inet.h>
+#include <ifaddrs.h>
+#include <linux/capability.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define HUGE_PAGE_BYTES (2u << 20)
+
+static long read_number(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	long n = 0;
+
+	if (!file)
+		return 0;
+	if (fscanf(file, "%ld", &n) != 1)
+		n = 0;
+	fclose(file);
+	return n;
+}
+
+void warn_ordinary_pages(const struct router *router)
+{
+	static const char dir[] = "/sys/kernel/mm/hugepages/hugepages-2048kB/";
+	unsigned without = 0;
+	long needed = 0, total, unused;
+	struct pl_error err;
+	char path[96], remedy[128];
+
+	for (unsigned i = 0; i < router->n_planes; i++) {
+		const struct pl_region *region = &router->planes[i].pool.region;
+
+		if (region->page_bytes >= HUGE_PAGE_BYTES)
+			continue;
+		without++;
+		needed += (long)((region->len_bytes + HUGE_PAGE_BYTES - 1) / HUGE_PAGE_BYTES);
+	}
+	if (!without)
+		return;
+	snprintf(path, sizeof(path), "%snr_hugepages", dir);
+	total = read_number(path);
+	snprintf(path, sizeof(path), "%sfree_hugepages", dir);
+	unused = read_number(path);
+	/* What is free now was too little, yet counts towards what is needed. */
+	snprintf(remedy, sizeof(remedy), "sysctl vm.nr_hugepages=%ld, then restart peerlaned",
+		 total - unused + needed);
+	pl_error_set(&err, 0, remedy,
+		     "%u of %u planes have their buffers on ordinary pages, for want of %ld pages "
+		     "of 2 MB: packets cost more TLB misses and copies in the kernel",
+		     without, router->n_planes, needed);
+	log_error(router->log, LOG_LEVEL_WARNING, &err);
+}
+
+/* The address as text if it is one that traffic comes for: no link-local IPv6. NULL else. */
+static const char *address_of(const struct ifaddrs *entry, char text[INET6_ADDRSTRLEN])
+{
+	if (!entry->ifa_addr)
+		return NULL;
+	if (entry->ifa_addr->sa_family == AF_INET) {
+		const struct sockaddr_in *in = (const void *)entry->ifa_addr;
+
+		return inet_ntop(AF_INET, &in->sin_addr, text, INET6_ADDRSTRLEN);
+	}
+	if (entry->ifa_addr->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *in6 = (const void *)entry->ifa_addr;
+
+		if (IN6_IS_ADDR_LINKLOCAL(&in6->sin6_addr))
+			return NULL;
+		return inet_ntop(AF_INET6, &in6->sin6_addr, text, INET6_ADDRSTRLEN);
+	}
+	return NULL;
+}
+
+void warn_device_addresses(const struct router *router, unsigned index)
+{
+	const struct router_port *port = &router->ports[index];
+	struct ifaddrs *list;
+	struct pl_error err;
+	char text[INET6_ADDRSTRLEN], remedy[160];
+
+	if (getifaddrs(&list))
+		return;
+	for (const struct ifaddrs *entry = list; entry; entry = entry->ifa_next) {
+		if (strcmp(entry->ifa_name, port->device) != 0 || !address_of(entry, text))
+			continue;
+		snprintf(remedy, sizeof(remedy),
+			 "move it: ip address flush dev %s, then add it to %s", port->device,
+			 port->name);
+		pl_error_set(
+			&err, 0, remedy,
+			"%s: %s has the address %s, but the kernel sees no more traffic for it",
+			port->name, port->device, text);
+		log_error(router->log, LOG_LEVEL_WARNING, &err);
+	}
+	freeifaddrs(list);
+}
+
+const char *privileges_missing(char *out, size_t size)
+{
+	static const struct {
+		unsigned number;
+		const char *name;
+	} needed[] = {
+		{CAP_NET_ADMIN, "CAP_NET_ADMIN"},
+		{CAP_NET_RAW, "CAP_NET_RAW"},
+		{CAP_BPF, "CAP_BPF"},
+		{CAP_IPC_LOCK, "CAP_IPC_LOCK"},
+	};
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
+	size_t len = 0;
+
+	out[0] = '\0';
+	if (syscall(SYS_capget, &header, data))
+		return out; /* then the steps themselves will tell */
+	for (unsigned i = 0; i < sizeof(needed) / sizeof(needed[0]) && len < size; i++) {
+		unsigned n = needed[i].number;
+
+		if (!(data[n / 32].effective & 1u << n % 32))
+			len += (size_t)snprintf(out + len, size - len, "%s%s", len ? ", " : "",
+						needed[i].name);
+	}
+	return out;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What works, but not as the operator may think: said at start-up. */
+#ifndef PEERLANE_CONTROL_WARNINGS_H
+#define PEERLANE_CONTROL_WARNINGS_H
+
+#include "router.h"
+
+/* Pools on ordinary pages: what it costs, and the sysctl with the number needed. */
+void warn_ordinary_pages(const struct router *router);
+
+/* A device with IP addresses of its own: the kernel no longer sees traffic for them. */
+void warn_device_addresses(const struct router *router, unsigned port);
+
+/* Names of capabilities that a router needs and this process lacks, separated by commas; "" if it
+ * has all. Returns `out`. */
+const char *privileges_missing(char *out, size_t size);
+
+#endif
