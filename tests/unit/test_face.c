@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Faces as interfaces: made, taken over, refused, left behind, removed. Needs root; works in a
+ * network namespace of its own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/if_tun.h>
+#include <linux/sockios.h>
+
+#include "face_lab.h"
+#include "forwarding.h"
+
+static const struct face_config config = {
+	.name = "t0",
+	.mac = {0x02, 0, 0, 0, 0, 0x01},
+	.mtu = 1400,
+	.n_planes = 1,
+};
+
+/* Opens one face in a set of its own. */
+static struct faces *open_one(const struct face_config *c, struct face **face)
+{
+	struct faces *set = faces_new();
+	struct pl_error err = {0};
+
+	assert_non_null(set);
+	if (face_open(set, c, face, &err) < 0)
+		fail_msg("%s (%s)", err.what, err.remedy);
+	return set;
+}
+
+/* Expects face_open() to fail with `code` and words on what and remedy, and to leave nothing. */
+static void refused(const struct face_config *c, int code, const char *what, const char *remedy)
+{
+	struct faces *set = faces_new();
+	struct face *face = NULL;
+	struct pl_error err = {0};
+
+	assert_non_null(set);
+	assert_int_equal(face_open(set, c, &face, &err), code);
+	assert_null(face);
+	if (!strstr(err.what, what) || !strstr(err.what, c->name))
+		fail_msg("\"%s\" says nothing of \"%s\"", err.what, what);
+	if (!strstr(err.remedy, remedy))
+		fail_msg("\"%s\" says nothing of \"%s\"", err.remedy, remedy);
+	faces_free(set, false);
+}
+
+static int tun_device(const char *name, short flags)
+{
+	struct ifreq ifr = {.ifr_flags = flags};
+	int fd = open("/dev/net/tun", O_RDWR);
+
+	strncpy(ifr.ifr_name, name, IFNAMSIZ - 1);
+	assert_int_equal(ioctl(fd, TUNSETIFF, &ifr), 0);
+	return fd;
+}
+
+static void assert_mac_mtu(const uint8_t mac[6], int mtu)
+{
+	struct ifreq ifr = lab_ioctl("t0", SIOCGIFHWADDR, (struct ifreq){0});
+
+	assert_memory_equal(ifr.ifr_hwaddr.sa_data, mac, 6);
+	assert_int_equal(lab_ioctl("t0", SIOCGIFMTU, (struct ifreq){0}).ifr_mtu, mtu);
+}
+
+static void test_created_as_configured(void **state)
+{
+	struct face *face;
+	struct faces *set = open_one(&config, &face);
+
+	(void)state;
+	assert_true(face_created(face));
+	assert_int_equal(face_ifindex(face), if_nametoindex("t0"));
+	assert_mac_mtu(config.mac, 1400);
+	assert_true(lab_up("t0"));
+	assert_int_equal(lab_sysctl("ipv4/conf/t0/forwarding"), 1);
+	if (lab_sysctl("ipv6/conf/t0/forwarding") >= 0) {
+		assert_int_equal(lab_sysctl("ipv6/conf/t0/forwarding"), 1);
+		assert_true(lab_sysctl("ipv6/conf/t0/force_forwarding") == 1 ||
+			    lab_sysctl("ipv6/conf/all/forwarding") == 1);
+	}
+	assert_int_equal(lab_sysctl("ipv4/conf/lo/forwarding"), 0);
+	faces_free(set, false);
+	assert_int_equal(if_nametoindex("t0"), 0);
+}
+
+static void test_carrier_follows(void **state)
+{
+	struct face *face;
+	struct faces *set = open_one(&config, &face);
+
+	(void)state;
+	assert_false(lab_carrier("t0"));
+	assert_int_equal(face_set_carrier(face, true), 0);
+	assert_true(lab_carrier("t0"));
+	assert_int_equal(face_set_carrier(face, false), 0);
+	assert_false(lab_carrier("t0"));
+	faces_free(set, false);
+}
+
+static void test_persists_and_is_taken_over(void **state)
+{
+	struct face *face;
+	struct faces *set = open_one(&config, &face);
+	unsigned ifindex = face_ifindex(face);
+	struct ifreq ifr;
+
+	(void)state;
+	lab_set_address("t0", "192.0.2.1");
+	face_set_carrier(face, true);
+	faces_free(set, true);
+	assert_int_equal(if_nametoindex("t0"), ifindex);
+	assert_false(lab_carrier("t0"));
+	lab_set_mtu("t0", 9000);
+
+	set = open_one(&config, &face);
+	assert_false(face_created(face));
+	assert_int_equal(face_ifindex(face), ifindex);
+	assert_mac_mtu(config.mac, 1400);
+	assert_false(lab_carrier("t0"));
+	ifr = lab_ioctl("t0", SIOCGIFADDR, (struct ifreq){0});
+	assert_int_equal(((struct sockaddr_in *)&ifr.ifr_addr)->sin_addr.s_addr,
+			 inet_addr("192.0.2.1"));
+	faces_free(set, false);
+	assert_int_equal(if_nametoindex("t0"), 0);
+}
+
+/* A daemon that is killed runs none of our code. */
+static void test_survives_a_crash(void **state)
+{
+	struct face *face;
+	struct faces *set;
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		open_one(&config, &face);
+		face_set_carrier(face, true);
+		raise(SIGKILL);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_not_equal(if_nametoindex("t0"), 0);
+	assert_false(lab_carrier("t0"));
+	set = open_one(&config, &face);
+	assert_false(face_created(face));
+	faces_free(set, false);
+}
+
+static void test_held_by_another(void **state)
+{
+	struct face *face;
+	struct faces *set = open_one(&config, &face);
+
+	(void)state;
+	refused(&config, -EBUSY, "another process holds", "/proc/[0-9]*/fdinfo");
+	assert_int_equal(if_nametoindex("t0"), face_ifindex(face));
+	faces_free(set, false);
+}
+
+static void test_name_of_something_else(void **state)
+{
+	struct face_config lo = config;
+	int tun = tun_device("t0", IFF_TUN | IFF_NO_PI);
+
+	(void)state;
+	refused(&config, -EBUSY, "not a TAP", "another name");
+	close(tun);
+	tun = tun_device("t0", IFF_TAP | IFF_NO_PI | IFF_MULTI_QUEUE);
+	refused(&config, -EBUSY, "of another make", "ip link delete t0");
+	close(tun);
+	lo.name = "lo";
+	refused(&lo, -EBUSY, "not a TAP", "another name");
+}
+
+static void test_names_no_interface_has(void **state)
+{
+	static const char *const names[] = {"",	   "t/0", "t%d", "t 0",
+					    "t:0", ".",	  "..",	 "sixteen-letters0"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		struct face_config bad = config;
+
+		bad.name = names[i];
+		refused(&bad, -EINVAL, "no interface can have this name", "letters");
+	}
+}
+
+/* An MTU that no TAP takes: by then the TAP exists. */
+static void test_failure_leaves_nothing(void **state)
+{
+	struct face_config bad = config;
+	struct face *face;
+	struct faces *set;
+
+	(void)state;
+	bad.mtu = 70000;
+	refused(&bad, -EINVAL, "MTU 70000", "65521");
+	assert_int_equal(if_nametoindex("t0"), 0);
+
+	/* But one that was there before stays. */
+	faces_free(open_one(&config, &face), true);
+	refused(&bad, -EINVAL, "MTU 70000", "65521");
+	assert_int_not_equal(if_nametoindex("t0"), 0);
+	set = open_one(&config, &face);
+	faces_free(set, false);
+}
+
+static void test_without_privilege(void **state)
+{
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	if (pid == 0) {
+		if (setgid(65534) < 0 || setuid(65534) < 0)
+			_exit(2);
+		refused(&config, -EPERM, "t0", "CAP_NET_ADMIN");
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void test_queues_once_per_plane(void **state)
+{
+	struct face *face;
+	struct faces *set = open_one(&config, &face);
+	struct pl_pool pool;
+
+	(void)state;
+	assert_int_equal(pl_pool_init(&pool, 64, 2048, NULL), 0);
+	assert_non_null(face_queue(face, 0, &pool));
+	assert_null(face_queue(face, 0, &pool));
+	assert_int_equal(errno, EEXIST);
+	assert_null(face_queue(face, 1, &pool));
+	assert_int_equal(errno, EINVAL);
+	faces_free(set, false);
+	pl_pool_fini(&pool);
+}
+
+/* What older kernels need. An interface that listens to router advertisements goes on listening;
+ * one that was told not to stays deaf; where forwarding was on, nothing changes. */
+static void test_ipv6_forwarding_everywhere(void **state)
+{
+	int listens = tun_device("listens", IFF_TAP | IFF_NO_PI);
+	int deaf = tun_device("deaf", IFF_TAP | IFF_NO_PI);
+	struct pl_error err = {0};
+
+	(void)state;
+	if (lab_sysctl("ipv6/conf/all/forwarding") < 0)
+		skip();
+	lab_sysctl_set("ipv6/conf/all/forwarding", 0);
+	lab_sysctl_set("ipv6/conf/listens/accept_ra", 1);
+	lab_sysctl_set("ipv6/conf/deaf/accept_ra", 0);
+	assert_int_equal(forwarding_enable6_all(&err), 0);
+	assert_int_equal(lab_sysctl("ipv6/conf/all/forwarding"), 1);
+	assert_int_equal(lab_sysctl("ipv6/conf/listens/accept_ra"), 2);
+	assert_int_equal(lab_sysctl("ipv6/conf/deaf/accept_ra"), 0);
+
+	lab_sysctl_set("ipv6/conf/listens/accept_ra", 1);
+	assert_int_equal(forwarding_enable6_all(&err), 0);
+	assert_int_equal(lab_sysctl("ipv6/conf/listens/accept_ra"), 1);
+	close(listens);
+	close(deaf);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_created_as_configured),
+		cmocka_unit_test(test_carrier_follows),
+		cmocka_unit_test(test_persists_and_is_taken_over),
+		cmocka_unit_test(test_survives_a_crash),
+		cmocka_unit_test(test_held_by_another),
+		cmocka_unit_test(test_name_of_something_else),
+		cmocka_unit_test(test_names_no_interface_has),
+		cmocka_unit_test(test_failure_leaves_nothing),
+		cmocka_unit_test(test_without_privilege),
+		cmocka_unit_test(test_queues_once_per_plane),
+		cmocka_unit_test(test_ipv6_forwarding_everywhere),
+	};
+
+	if (!lab_enter())
+		return 77;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
