@@ -30,11 +30,12 @@ struct faces *faces_new(void);
 /* Creates the TAP, or takes over one left by a former run if it has our name and is a free TAP.
  * One taken over keeps its addresses and routes, but MAC and MTU become the configured ones.
  *
- * Sets MAC and MTU; carrier off; forwarding on, by these sysctls and no others:
+ * Sets MAC and MTU; carrier off; these sysctls and no others (forwarding.h):
  *	net.ipv4.conf.NAME.forwarding=1
- *	net.ipv6.conf.NAME.forwarding=1		unless there is no IPv6
+ *	net.ipv4.conf.NAME.ignore_routes_with_linkdown=1
+ *	the same two for net.ipv6, unless there is no IPv6, and
  *	net.ipv6.conf.NAME.force_forwarding=1	where the kernel has it (6.17), else
- *	net.ipv6.conf.all.forwarding=1		with accept_ra=2 where it was 1 (forwarding.h)
+ *	net.ipv6.conf.all.forwarding=1		with accept_ra=2 where it was 1
  * then brings it up. The TAP is persistent (IFF_PERSIST) so that addresses and routes survive the
  * daemon; it is in the network namespace of the calling thread.
  *

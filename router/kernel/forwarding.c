@@ -78,13 +78,21 @@ int forwarding_enable6_all(struct pl_error *err)
 	return rc;
 }
 
+/* Both switches of one family. */
+static int enable(const char *conf, const char *name, struct pl_error *err)
+{
+	int rc = conf_write(conf, name, "forwarding", '1', err);
+
+	return rc < 0 ? rc : conf_write(conf, name, "ignore_routes_with_linkdown", '1', err);
+}
+
 int forwarding_enable(const char *name, struct pl_error *err)
 {
-	int rc = conf_write(CONF4, name, "forwarding", '1', err);
+	int rc = enable(CONF4, name, err);
 
 	if (rc < 0 || conf_read(CONF6, name, "forwarding") == -ENOENT)
 		return rc;
-	rc = conf_write(CONF6, name, "forwarding", '1', err);
+	rc = enable(CONF6, name, err);
 	if (rc < 0)
 		return rc;
 	if (conf_read(CONF6, name, "force_forwarding") == -ENOENT)

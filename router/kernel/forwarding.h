@@ -6,12 +6,14 @@
 
 #include <peerlane/error.h>
 
-/* Turns forwarding on for interface `name`:
+/* Has the kernel route packets from and to interface `name` as we do:
  *
  * net.ipv4.conf.NAME.forwarding=1
- * net.ipv6.conf.NAME.forwarding=1	  (unless the kernel or the interface has no IPv6)
- * net.ipv6.conf.NAME.force_forwarding=1  where the kernel has it (6.17), else
- * forwarding_enable6_all().
+ * net.ipv4.conf.NAME.ignore_routes_with_linkdown=1   a route out of a port without carrier does
+ *                                                    not count
+ * the same two for net.ipv6, unless the kernel or the interface has no IPv6, and
+ * net.ipv6.conf.NAME.force_forwarding=1   where the kernel has it (6.17), else
+ *                                         forwarding_enable6_all().
  *
  * Returns 0, or -errno with `err` filled. */
 int forwarding_enable(const char *name, struct pl_error *err);

@@ -89,8 +89,10 @@ static void test_created_as_configured(void **state)
 	assert_mac_mtu(config.mac, 1400);
 	assert_true(lab_up("t0"));
 	assert_int_equal(lab_sysctl("ipv4/conf/t0/forwarding"), 1);
+	assert_int_equal(lab_sysctl("ipv4/conf/t0/ignore_routes_with_linkdown"), 1);
 	if (lab_sysctl("ipv6/conf/t0/forwarding") >= 0) {
 		assert_int_equal(lab_sysctl("ipv6/conf/t0/forwarding"), 1);
+		assert_int_equal(lab_sysctl("ipv6/conf/t0/ignore_routes_with_linkdown"), 1);
 		assert_true(lab_sysctl("ipv6/conf/t0/force_forwarding") == 1 ||
 			    lab_sysctl("ipv6/conf/all/forwarding") == 1);
 	}
