@@ -12,7 +12,7 @@ struct share {
 	uint32_t nexthop;
 	uint64_t weight;
 	uint32_t quota; /* slots still to be given */
-	uint64_t remainder;
+	int64_t lacks;	/* slots times the total of weights; below 0: has too much */
 };
 
 static int merge_members(struct tables *t, const struct nexthop_member *members, unsigned n_members,
@@ -56,26 +56,32 @@ static unsigned order_for(const struct share *shares, unsigned n, uint64_t total
 	return order;
 }
 
-/* Gives one more slot to the member furthest below its share, or takes one from the member furthest
- * above it that keeps one. */
-static void adjust(struct share *shares, unsigned n, uint64_t total, int by)
+/* Gives one more slot to the member that lacks most. */
+static void give_slot(struct share *shares, unsigned n, uint64_t total)
 {
-	unsigned i, best = n;
+	unsigned i, most = 0;
 
-	for (i = 0; i < n; i++) {
-		int64_t r = (int64_t)shares[i].remainder * by;
+	for (i = 1; i < n; i++)
+		if (shares[i].lacks > shares[most].lacks)
+			most = i;
+	shares[most].quota++;
+	shares[most].lacks -= (int64_t)total;
+}
 
-		if (by < 0 && shares[i].quota < 2)
-			continue;
-		if (best == n || r > (int64_t)shares[best].remainder * by)
-			best = i;
-	}
-	shares[best].quota += (uint32_t)by;
-	shares[best].remainder -= total * (uint64_t)(int64_t)by;
+/* Takes one from the member that lacks least and keeps one. */
+static void take_slot(struct share *shares, unsigned n, uint64_t total)
+{
+	unsigned i, least = n;
+
+	for (i = 0; i < n; i++)
+		if (shares[i].quota > 1 && (least == n || shares[i].lacks < shares[least].lacks))
+			least = i;
+	shares[least].quota--;
+	shares[least].lacks += (int64_t)total;
 }
 
 /* Largest remainder, except that every member gets a slot at least: a path with a small weight
- * still is a path. `remainder` is what a member lacks, in slots times `total`. */
+ * still is a path. */
 static void apportion(struct share *shares, unsigned n, uint64_t total, unsigned order)
 {
 	uint32_t given = 0;
@@ -87,13 +93,13 @@ static void apportion(struct share *shares, unsigned n, uint64_t total, unsigned
 		shares[i].quota = (uint32_t)(due / total);
 		if (!shares[i].quota)
 			shares[i].quota = 1;
-		shares[i].remainder = due - shares[i].quota * total;
+		shares[i].lacks = (int64_t)due - (int64_t)(shares[i].quota * total);
 		given += shares[i].quota;
 	}
 	for (; given < 1u << order; given++)
-		adjust(shares, n, total, 1);
+		give_slot(shares, n, total);
 	for (; given > 1u << order; given--)
-		adjust(shares, n, total, -1);
+		take_slot(shares, n, total);
 }
 
 /* Fills `slots`: first those whose old member still has slots due, then the rest. */

@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Next hops, the slots of groups, neighbours and ports, as readers find them. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../../router/tables/private.h"
+#include "tables_help.h"
+
+static unsigned graces;
+
+static void grace(void)
+{
+	graces++;
+}
+
+static struct tables_stats stats_of(const struct tables *t)
+{
+	struct tables_stats stats;
+
+	tables_stats(t, &stats);
+	return stats;
+}
+
+/* ---- next hops ---- */
+
+static const struct nexthop_spec forward_spec = {
+	.kind = NEXTHOP_FORWARD,
+	.mtu = 9000,
+	.port = 0x1234,
+	.dmac = {0x02, 0x11, 0x22, 0x33, 0x44, 0x55},
+	.smac = {0x06, 0xaa, 0xbb, 0xcc, 0xdd, 0xee},
+};
+
+static void words_are_laid_out(void **state)
+{
+	struct tables *t = tables_new(grace, 7);
+	struct nexthop_spec spec = forward_spec;
+	const struct nexthop *nexthop;
+	static const uint8_t zero[2];
+	uint32_t index;
+
+	(void)state;
+	assert_int_equal(tables_nexthop_new(t, &spec, &index), 0);
+	nexthop = &tables_view(t)->nexthops[index];
+	assert_int_equal(NEXTHOP_KIND(nexthop->info), NEXTHOP_FORWARD);
+	assert_int_equal(NEXTHOP_MTU(nexthop->info), 9000);
+	assert_int_equal(NEXTHOP_PORT(nexthop->info), 0x1234);
+	/* The 8 bytes as they lie in memory: written 2 bytes before the frame, dmac is in place. */
+	assert_memory_equal(&nexthop->dmac, zero, 2);
+	assert_memory_equal((const uint8_t *)&nexthop->dmac + 2, spec.dmac, 6);
+	assert_memory_equal(&nexthop->smac, spec.smac, 6);
+	assert_memory_equal((const uint8_t *)&nexthop->smac + 6, zero, 2);
+
+	spec = (struct nexthop_spec){.kind = NEXTHOP_DROP, .reason = 0xfe};
+	assert_int_equal(tables_nexthop_set(t, index, &spec), 0);
+	assert_int_equal(NEXTHOP_KIND(nexthop->info), NEXTHOP_DROP);
+	assert_int_equal(NEXTHOP_REASON(nexthop->info), 0xfe);
+
+	spec = (struct nexthop_spec){
+		.kind = NEXTHOP_GLEAN, .reason = 3, .mtu = 0xffff, .port = 0xffff};
+	assert_int_equal(tables_nexthop_set(t, index, &spec), 0);
+	assert_int_equal(NEXTHOP_KIND(nexthop->info), NEXTHOP_GLEAN);
+	assert_int_equal(NEXTHOP_REASON(nexthop->info), 3);
+	assert_int_equal(NEXTHOP_MTU(nexthop->info), 0xffff);
+	assert_int_equal(NEXTHOP_PORT(nexthop->info), 0xffff);
+	tables_free(t);
+}
+
+/* A grace period is waited for where words could mix, and only there. */
+static void waits_where_words_could_mix(void **state)
+{
+	struct tables *t = tables_new(grace, 7);
+	struct nexthop_spec spec = forward_spec, punt = {.kind = NEXTHOP_PUNT, .reason = 1};
+	uint32_t index;
+
+	(void)state;
+	assert_int_equal(tables_nexthop_new(t, &spec, &index), 0);
+	graces = 0;
+	spec.dmac[5]++; /* one word each */
+	assert_int_equal(tables_nexthop_set(t, index, &spec), 0);
+	spec.smac[5]++;
+	assert_int_equal(tables_nexthop_set(t, index, &spec), 0);
+	spec.mtu--;
+	spec.port++;
+	assert_int_equal(tables_nexthop_set(t, index, &spec), 0);
+	assert_int_equal(tables_nexthop_set(t, index, &punt), 0);
+	assert_int_equal(tables_nexthop_set(t, index, &spec), 0);
+	assert_int_equal(graces, 0);
+	spec.port++; /* two words */
+	spec.dmac[5]++;
+	assert_int_equal(tables_nexthop_set(t, index, &spec), 0);
+	assert_int_equal(graces, 1);
+	spec.smac[5]++; /* two words */
+	spec.dmac[5]++;
+	assert_int_equal(tables_nexthop_set(t, index, &spec), 0);
+	assert_int_equal(graces, 2);
+	assert_int_equal(tables_nexthop_set(t, index, &punt), 0);
+	spec.dmac[5]++; /* readers may still be at the old one */
+	assert_int_equal(tables_nexthop_set(t, index, &spec), 0);
+	assert_int_equal(graces, 3);
+	assert_memory_equal((const uint8_t *)&tables_view(t)->nexthops[index].dmac + 2, spec.dmac,
+			    6);
+	tables_free(t);
+}
+
+static void indices_run_out_and_come_back(void **state)
+{
+	const struct tables_limits limits = {16, 16, 10, 256};
+	struct tables *t = tables_new_limited(grace, 7, &limits);
+	struct nexthop_spec spec = {.kind = NEXTHOP_DROP};
+	uint32_t index;
+	bool seen[10] = {true};
+	unsigned i, round;
+
+	(void)state;
+	graces = 0;
+	for (round = 0; round < 3; round++) {
+		memset(seen + 1, 0, 9);
+		for (i = 1; i < 10; i++) {
+			assert_int_equal(tables_nexthop_new(t, &spec, &index), 0);
+			assert_true(index < 10 && !seen[index]);
+			seen[index] = true;
+		}
+		/* From the second round on the indices of the first had to be waited for. */
+		assert_int_equal(graces, round);
+		assert_int_equal(tables_nexthop_new(t, &spec, &index), -ENOSPC);
+		assert_int_equal(stats_of(t).nexthops, 10);
+		for (i = 1; i < 10; i++)
+			tables_nexthop_del(t, i);
+		assert_int_equal(stats_of(t).nexthops, 1);
+	}
+	tables_free(t);
+}
+
+static void refuses_nonsense(void **state)
+{
+	struct tables *t = tables_new(grace, 7);
+	struct nexthop_spec spec = {.kind = 99};
+	struct nexthop_member members[257] = {{1, 1}};
+	struct ip_addr addr = addr_of("192.0.2.1");
+	uint32_t index, group;
+	unsigned i;
+
+	(void)state;
+	assert_int_equal(tables_nexthop_new(t, &spec, &index), -EINVAL);
+	spec.kind = NEXTHOP_DROP;
+	assert_int_equal(tables_nexthop_set(t, 0, &spec), -EINVAL);
+	assert_int_equal(tables_nexthop_set(t, 1, &spec), -EINVAL);
+	make_nexthops(t, 258);
+	spec = (struct nexthop_spec){.kind = NEXTHOP_GROUP, .members = members};
+	assert_int_equal(tables_nexthop_new(t, &spec, &group), -EINVAL); /* no member */
+	spec.n_members = 1;
+	members[0] = (struct nexthop_member){1, 0}; /* no weight */
+	assert_int_equal(tables_nexthop_new(t, &spec, &group), -EINVAL);
+	members[0] = (struct nexthop_member){259, 1}; /* not there */
+	assert_int_equal(tables_nexthop_new(t, &spec, &group), -EINVAL);
+	for (i = 0; i < 257; i++)
+		members[i] = (struct nexthop_member){1 + i, 1};
+	spec.n_members = 257; /* more than slots */
+	assert_int_equal(tables_nexthop_new(t, &spec, &group), -EINVAL);
+	assert_int_equal(stats_of(t).slots, 0);
+	spec.n_members = 1;
+	assert_int_equal(tables_nexthop_new(t, &spec, &group), 0);
+	members[0].nexthop = group; /* a group of groups, made either way */
+	assert_int_equal(tables_nexthop_new(t, &spec, &index), -EINVAL);
+	members[0].nexthop = 2;
+	assert_int_equal(tables_nexthop_set(t, 1, &spec), -EINVAL);
+	assert_int_equal(tables_neighbour_set(t, 0, &addr, 0), -EINVAL);
+	assert_int_equal(tables_neighbour_set(t, 0, &addr, 10000), -EINVAL);
+	tables_free(t);
+}
+
+/* ---- groups ---- */
+
+struct slots_seen {
+	unsigned n;
+	uint32_t nexthop[TABLES_GROUP_SLOTS_MAX];
+};
+
+static struct slots_seen read_slots(const struct tables *t, uint32_t index)
+{
+	const struct tables_view *v = tables_view(t);
+	uint64_t group = v->nexthops[index].group;
+	struct slots_seen seen = {.n = (unsigned)(group >> 32) + 1};
+	unsigned i;
+
+	assert_int_equal(NEXTHOP_KIND(v->nexthops[index].info), NEXTHOP_GROUP);
+	assert_true(seen.n <= TABLES_GROUP_SLOTS_MAX && !(seen.n & (seen.n - 1)));
+	for (i = 0; i < seen.n; i++)
+		seen.nexthop[i] = v->slots[(uint32_t)group + i];
+	return seen;
+}
+
+static unsigned count_slots(const struct slots_seen *seen, uint32_t nexthop)
+{
+	unsigned i, n = 0;
+
+	for (i = 0; i < seen->n; i++)
+		n += seen->nexthop[i] == nexthop;
+	return n;
+}
+
+static struct nexthop_spec group_spec(const struct nexthop_member *members, unsigned n)
+{
+	return (struct nexthop_spec){.kind = NEXTHOP_GROUP, .members = members, .n_members = n};
+}
+
+static void shares_follow_weights(void **state)
+{
+	/* Worked out by hand: slots in all, then each member's (members are next hops 1, 2, ...). */
+	static const struct {
+		unsigned n, weight[5], slots, share[5];
+	} cases[] = {
+		{1, {5}, 1, {1}},
+		{2, {1, 1}, 2, {1, 1}},
+		{2, {1, 3}, 4, {1, 3}},
+		{2, {6, 2}, 4, {3, 1}},
+		{4, {1, 1, 1, 1}, 4, {1, 1, 1, 1}},
+		{2, {1, 255}, 256, {1, 255}},
+		/* 85.33 each */
+		{3, {1, 1, 1}, 256, {86, 85, 85}},
+		/* 36.57, 73.14, 146.29 */
+		{3, {1, 2, 4}, 256, {37, 73, 146}},
+		/* 51.2 each */
+		{5, {1, 1, 1, 1, 1}, 256, {52, 51, 51, 51, 51}},
+		/* 0.26 and 255.74: one at least */
+		{2, {1, 1000}, 256, {1, 255}},
+		/* 0.0026 twice, 255.99 */
+		{3, {1, 1, 100000}, 256, {1, 1, 254}},
+		{2, {4294967295, 4294967295}, 2, {1, 1}},
+	};
+	struct tables *t = tables_new(grace, 7);
+	unsigned i, j;
+
+	(void)state;
+	make_nexthops(t, 5);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct nexthop_member members[5];
+		struct nexthop_spec spec = group_spec(members, cases[i].n);
+		struct slots_seen seen;
+		uint32_t group;
+
+		for (j = 0; j < cases[i].n; j++)
+			members[j] = (struct nexthop_member){1 + j, cases[i].weight[j]};
+		assert_int_equal(tables_nexthop_new(t, &spec, &group), 0);
+		seen = read_slots(t, group);
+		assert_int_equal(seen.n, cases[i].slots);
+		assert_int_equal(stats_of(t).slots, cases[i].slots);
+		for (j = 0; j < cases[i].n; j++)
+			assert_int_equal(count_slots(&seen, 1 + j), cases[i].share[j]);
+		tables_nexthop_del(t, group);
+		assert_int_equal(stats_of(t).slots, 0);
+	}
+	tables_free(t);
+}
+
+static void member_named_twice_counts_twice(void **state)
+{
+	static const struct nexthop_member members[] = {{1, 1}, {2, 2}, {1, 1}};
+	struct nexthop_spec spec = group_spec(members, 3);
+	struct tables *t = tables_new(grace, 7);
+	struct slots_seen seen;
+	uint32_t group;
+
+	(void)state;
+	make_nexthops(t, 2);
+	assert_int_equal(tables_nexthop_new(t, &spec, &group), 0);
+	seen = read_slots(t, group);
+	assert_int_equal(seen.n, 2);
+	assert_int_equal(count_slots(&seen, 1), 1);
+	tables_free(t);
+}
+
+static unsigned lesser(unsigned a, unsigned b)
+{
+	return a < b ? a : b;
+}
+
+/* However members and weights change, each member keeps as many of the slots it had as its new share
+ * allows. */
+static void changes_disturb_least(void **state)
+{
+	struct tables *t = tables_new(grace, 7);
+	struct nexthop_member members[12] = {{1, 1}, {2, 1}};
+	struct nexthop_spec spec = group_spec(members, 2);
+	struct slots_seen old, now;
+	uint64_t seed = 51;
+	uint32_t group;
+	unsigned round, i, n;
+
+	(void)state;
+	print_message("seed %llu\n", (unsigned long long)seed);
+	make_nexthops(t, 12);
+	assert_int_equal(tables_nexthop_new(t, &spec, &group), 0);
+	for (round = 0; round < 5000; round++) {
+		old = read_slots(t, group);
+		for (i = n = 0; i < 12; i++)
+			if (random_below(&seed, 3) == 0)
+				members[n++] =
+					(struct nexthop_member){1 + i, 1 + random_below(&seed, 4)};
+		if (!n)
+			continue;
+		spec.n_members = n;
+		assert_int_equal(tables_nexthop_set(t, group, &spec), 0);
+		now = read_slots(t, group);
+		/* A flow's slot is its hash modulo the number of slots, so old slots repeat. */
+		assert_true(now.n >= old.n);
+		for (i = old.n; i < now.n; i++)
+			old.nexthop[i] = old.nexthop[i - old.n];
+		old.n = now.n;
+		for (i = 0; i < 12; i++) {
+			unsigned kept = 0, slot;
+
+			for (slot = 0; slot < now.n; slot++)
+				kept += now.nexthop[slot] == 1 + i && old.nexthop[slot] == 1 + i;
+			assert_int_equal(
+				kept, lesser(count_slots(&old, 1 + i), count_slots(&now, 1 + i)));
+		}
+		assert_int_equal(stats_of(t).slots, now.n);
+		if (round % 16 == 0)
+			tables_settle(t);
+	}
+	tables_nexthop_del(t, group);
+	for (i = 1; i <= 12; i++)
+		tables_nexthop_del(t, i);
+	assert_int_equal(stats_of(t).slots, 0);
+	assert_int_equal(stats_of(t).nexthops, 1);
+	tables_free(t);
+}
+
+/* 512 slots: as 512 groups of one, then, freed and put together again, as 2 of 256. */
+static void slots_run_out_and_come_back(void **state)
+{
+	const struct tables_limits limits = {16, 16, 1024, 512};
+	struct tables *t = tables_new_limited(grace, 7, &limits);
+	static const struct nexthop_member one[] = {{1, 1}}, three[] = {{1, 1}, {2, 1}, {3, 1}};
+	struct nexthop_spec small = group_spec(one, 1), big = group_spec(three, 3);
+	struct nexthop_spec drop = {.kind = NEXTHOP_DROP};
+	uint32_t groups[512], extra;
+	struct slots_seen before, after;
+	unsigned round, i;
+
+	(void)state;
+	make_nexthops(t, 3);
+	graces = 0;
+	for (round = 0; round < 3; round++) {
+		for (i = 0; i < 512; i++)
+			assert_int_equal(tables_nexthop_new(t, &small, &groups[i]), 0);
+		assert_int_equal(tables_nexthop_new(t, &small, &extra), -ENOSPC);
+		before = read_slots(t, groups[7]);
+		assert_int_equal(tables_nexthop_set(t, groups[7], &big), -ENOSPC);
+		after = read_slots(t, groups[7]);
+		assert_int_equal(after.n, before.n);
+		assert_int_equal(after.nexthop[0], before.nexthop[0]);
+		assert_int_equal(stats_of(t).nexthops, 4 + 512);
+		for (i = 0; i < 512; i++)
+			tables_nexthop_del(t, groups[i]);
+		for (i = 0; i < 2; i++)
+			assert_int_equal(tables_nexthop_new(t, &big, &groups[i]), 0);
+		assert_int_equal(tables_nexthop_new(t, &small, &extra), -ENOSPC);
+		/* No longer a group: its slots come back. */
+		assert_int_equal(tables_nexthop_set(t, groups[0], &drop), 0);
+		assert_int_equal(tables_nexthop_set(t, groups[0], &big), 0);
+		for (i = 0; i < 2; i++)
+			tables_nexthop_del(t, groups[i]);
+		assert_int_equal(stats_of(t).slots, 0);
+	}
+	assert_true(graces > 0);
+	tables_free(t);
+}
+
+/* ---- neighbours ---- */
+
+static uint32_t lookup(const struct tables *t, uint16_t port, const struct ip_addr *addr)
+{
+	uint8_t bytes[16] = {[10] = 0xff, [11] = 0xff};
+	uint64_t word[2];
+
+	if (addr->family == AF_INET)
+		memcpy(bytes + 12, addr->bytes, 4);
+	else
+		memcpy(bytes, addr->bytes, 16);
+	memcpy(word, bytes, 16);
+	return neighbour_lookup(tables_view(t), word[0], word[1], port);
+}
+
+static struct ip_addr neighbour_addr(unsigned i)
+{
+	uint8_t family = i % 2 ? AF_INET : AF_INET6;
+
+	if (family == AF_INET)
+		return to_addr(family, (addr128)(0x0a000000 + i / 2) << 96);
+	return to_addr(family, (addr128)0xfe80 << 112 | (i / 2 + 1));
+}
+
+#define NEIGHBOURS 4000
+
+/* Every address on two ports; what is there, what is not, and what was, after each step. */
+static void neighbours_churn(void **state)
+{
+	static uint32_t want[2 * NEIGHBOURS];
+	struct tables *t = tables_new(grace, 7);
+	uint64_t seed = 52;
+	unsigned step, i, n = 0, target = 50;
+
+	(void)state;
+	print_message("seed %llu\n", (unsigned long long)seed);
+	memset(want, 0, sizeof(want));
+	make_nexthops(t, 200);
+	for (step = 0; step < 200000; step++) {
+		/* Grows, shrinks and grows, past several sizes of the table. */
+		if (step % 20000 == 0)
+			target = step / 20000 % 2 ? 50 : NEIGHBOURS;
+		i = random_below(&seed, 2 * NEIGHBOURS);
+		struct ip_addr addr = neighbour_addr(i / 2);
+		uint16_t port = (uint16_t)(i % 2);
+
+		if (n < target || random_below(&seed, 3) == 0) {
+			n += !want[i];
+			want[i] = 1 + random_below(&seed, 200);
+			assert_int_equal(tables_neighbour_set(t, port, &addr, want[i]), 0);
+		} else if (want[i]) {
+			n--;
+			want[i] = 0;
+			assert_int_equal(tables_neighbour_del(t, port, &addr), 0);
+		} else {
+			assert_int_equal(tables_neighbour_del(t, port, &addr), -ENOENT);
+		}
+		assert_int_equal(lookup(t, port, &addr), want[i]);
+		assert_int_equal(lookup(t, !port, &addr), want[i ^ 1]);
+		assert_int_equal(stats_of(t).neighbours, n);
+		if (step % 100 == 0)
+			tables_settle(t);
+		if (step % 10000 == 0)
+			for (i = 0; i < 2 * NEIGHBOURS; i++) {
+				addr = neighbour_addr(i / 2);
+				assert_int_equal(lookup(t, (uint16_t)(i % 2), &addr), want[i]);
+			}
+	}
+	tables_free(t);
+}
+
+/* One neighbour after the other comes and goes: the table stays as small as it is, and once settled
+ * no slot is left behind. */
+static void tombstones_go_away(void **state)
+{
+	struct tables *t = tables_new(grace, 7);
+	uint32_t mask = tables_view(t)->neighbour_mask, slot;
+	unsigned i;
+
+	(void)state;
+	make_nexthops(t, 1);
+	for (i = 0; i < 100000; i++) {
+		struct ip_addr addr = neighbour_addr(i);
+
+		assert_int_equal(tables_neighbour_set(t, 0, &addr, 1), 0);
+		assert_int_equal(tables_neighbour_del(t, 0, &addr), 0);
+		assert_int_equal(lookup(t, 0, &addr), 0);
+		if (i % 1000 == 0)
+			tables_settle(t);
+	}
+	assert_int_equal(tables_view(t)->neighbour_mask, mask);
+	tables_settle(t);
+	for (slot = 0; slot <= mask; slot++)
+		assert_int_equal(tables_view(t)->neighbours[slot].nexthop, NEIGHBOUR_FREE);
+	tables_free(t);
+}
+
+/* Hosts of one network differ in the last bits alone and must spread all the same. Linear probing at
+ * load a takes (1 + 1 / (1 - a)) / 2 probes on average for those present (Knuth, volume 3, 6.4):
+ * 1.5 at the 1/2 that the table never exceeds. */
+static void hosts_of_a_network_spread(void **state)
+{
+	static const char *const networks[] = {"10.1.0.0", "2001:db8::", "fe80::0200:00ff:fe00:0"};
+	unsigned n, i;
+
+	(void)state;
+	for (n = 0; n < 3; n++) {
+		struct tables *t = tables_new(grace, 7);
+		struct ip_addr base = addr_of(networks[n]), addr;
+		const struct tables_view *v;
+		unsigned hosts = 4096, probes = 0;
+		addr128 one = (addr128)1 << (128 - family_bits(base.family));
+
+		make_nexthops(t, 1);
+		for (i = 0; i < hosts; i++) {
+			addr = to_addr(base.family, to_number(base.bytes) + i * one);
+			assert_int_equal(tables_neighbour_set(t, 1, &addr, 1), 0);
+		}
+		v = tables_view(t);
+		for (i = 0; i <= v->neighbour_mask; i++) {
+			const struct neighbour *s = &v->neighbours[i];
+			uint32_t start = neighbour_hash(s->addr[0], s->addr[1], s->port);
+
+			if (s->nexthop != NEIGHBOUR_FREE)
+				probes += 1 + ((i - start) & v->neighbour_mask);
+		}
+		assert_true(probes >= hosts);
+		assert_true(probes < hosts * 2);
+		tables_free(t);
+	}
+}
+
+/* ---- ports ---- */
+
+static void ports_are_told(void **state)
+{
+	static const uint8_t mac[6] = {0x02, 1, 2, 3, 4, 5};
+	struct tables *t = tables_new(grace, 7);
+	const struct table_port *port = &tables_view(t)->ports[31];
+
+	(void)state;
+	tables_port_set(t, 31, mac, true);
+	assert_memory_equal((const uint8_t *)&port->mac + 2, mac, 6);
+	assert_int_equal(port->mac & 0xffff, 1);
+	tables_port_set(t, 31, mac, false);
+	assert_int_equal(port->mac & 0xffff, 0);
+	tables_free(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(words_are_laid_out),
+		cmocka_unit_test(waits_where_words_could_mix),
+		cmocka_unit_test(indices_run_out_and_come_back),
+		cmocka_unit_test(refuses_nonsense),
+		cmocka_unit_test(shares_follow_weights),
+		cmocka_unit_test(member_named_twice_counts_twice),
+		cmocka_unit_test(changes_disturb_least),
+		cmocka_unit_test(slots_run_out_and_come_back),
+		cmocka_unit_test(neighbours_churn),
+		cmocka_unit_test(tombstones_go_away),
+		cmocka_unit_test(hosts_of_a_network_spread),
+		cmocka_unit_test(ports_are_told),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

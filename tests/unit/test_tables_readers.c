@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Readers on other threads, with real grace periods, while the tables change under them: each answer
+ * is the old or the new one, never another.
+ *
+ * Everything is cut into regions. A region's addresses lead only to the region's own next hops, its
+ * next hops only to the region's own port, so that a block, a slot or an index that is used again too
+ * early, or two words that do not belong together, show as an answer from elsewhere. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <urcu-qsbr.h>
+
+#include "../../router/tables/private.h"
+#include "tables_help.h"
+
+#if defined(__SANITIZE_THREAD__)
+#define TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define TSAN 1
+#endif
+#endif
+
+#define REGIONS 64u
+#define READERS 2u
+#define RUN_MS 3000
+#define NO_ROUTE_REASON 7
+#define MTU 1500
+
+/* What the thread sanitizer must know of liburcu, whose barriers it cannot see: what a reader did
+ * before it said so happened before the grace period ended. */
+#ifdef TSAN
+void __tsan_acquire(void *addr);
+void __tsan_release(void *addr);
+static char grace_tag;
+#define READER_SAYS() __tsan_release(&grace_tag)
+#define WRITER_HEARS() __tsan_acquire(&grace_tag)
+#else
+#define READER_SAYS() ((void)0)
+#define WRITER_HEARS() ((void)0)
+#endif
+
+static unsigned long graces;
+
+static void grace(void)
+{
+	urcu_qsbr_synchronize_rcu();
+	WRITER_HEARS();
+	graces++;
+}
+
+/* A region is read by what it is, never by what the writer is doing. */
+enum { FAMILY4, FAMILY6_GLOBAL, FAMILY6_OTHER, FAMILIES };
+
+static uint8_t family_number(unsigned family)
+{
+	return family == FAMILY4 ? AF_INET : AF_INET6;
+}
+
+/* 10.r.0.0/16, 2001:db8:r::/48, fd00:r::/32. */
+static addr128 region_base(unsigned family, unsigned region)
+{
+	switch (family) {
+	case FAMILY4:
+		return (addr128)(10u << 24 | region << 16) << 96;
+	case FAMILY6_GLOBAL:
+		return (addr128)(0x20010db80000 | region) << 80;
+	default:
+		return (addr128)(0xfd000000u | region) << 96;
+	}
+}
+
+static unsigned region_len(unsigned family)
+{
+	static const unsigned len[FAMILIES] = {16, 48, 32};
+
+	return len[family];
+}
+
+struct world {
+	struct tables *t;
+	_Atomic bool stop;
+	_Atomic(unsigned long) wrong;
+	char first_wrong[128]; /* written by who made `wrong` 1, read after the readers ended */
+	/* Per region: the next hop that is a group. */
+	uint32_t group[REGIONS];
+	_Atomic(unsigned long) reads;
+};
+
+static void wrong(struct world *w, const char *what, unsigned family, unsigned region, uint64_t got)
+{
+	if (atomic_fetch_add_explicit(&w->wrong, 1, memory_order_relaxed) == 0)
+		snprintf(w->first_wrong, sizeof(w->first_wrong), "%s: family %u region %u got %llx",
+			 what, family, region, (unsigned long long)got);
+}
+
+/* ---- reading ---- */
+
+/* The port a next hop's words must belong to: all that is in them is made from it. */
+static bool forward_consistent(uint64_t info, uint64_t dmac, uint64_t smac)
+{
+	uint32_t port = NEXTHOP_PORT(info);
+	unsigned version = NEXTHOP_MTU(info) - MTU;
+	uint8_t want_dmac[6] = {2, 1, (uint8_t)port, (uint8_t)(port >> 8), (uint8_t)version, 0xd};
+	uint8_t want_smac[6] = {2, 2, (uint8_t)port, (uint8_t)(port >> 8), (uint8_t)version, 0x5};
+
+	return !memcmp((uint8_t *)&dmac + 2, want_dmac, 6) && !memcmp(&smac, want_smac, 6);
+}
+
+/* The port of next hops of this region and family. */
+static uint32_t region_port(unsigned family, unsigned region)
+{
+	return 1 + family * REGIONS + region;
+}
+
+static void check_nexthop(struct world *w, const struct tables_view *v, unsigned family,
+			  unsigned region, uint32_t index)
+{
+	const struct nexthop *n = &v->nexthops[index];
+	uint64_t info = PL_LOAD64(&n->info);
+
+	if (NEXTHOP_KIND(info) == NEXTHOP_PUNT) {
+		/* While two words are exchanged, see tables_nexthop_set(). */
+		if (NEXTHOP_REASON(info) != NO_ROUTE_REASON)
+			wrong(w, "punt", family, region, info);
+		return;
+	}
+	if (NEXTHOP_KIND(info) != NEXTHOP_FORWARD)
+		wrong(w, "kind", family, region, info);
+	else if (NEXTHOP_PORT(info) != region_port(family, region))
+		wrong(w, "port", family, region, info);
+	else if (!forward_consistent(info, PL_LOAD64(&n->dmac), PL_LOAD64(&n->smac)))
+		wrong(w, "mixed words", family, region, info);
+}
+
+static uint32_t route_of(const struct tables_view *v, unsigned family, addr128 addr)
+{
+	if (family == FAMILY4)
+		return route4_lookup(v->root4, v->blocks4, (uint32_t)(addr >> 96));
+	return route6_lookup(v, (uint64_t)(addr >> 64), (uint64_t)addr);
+}
+
+static void read_route(struct world *w, const struct tables_view *v, uint64_t *seed)
+{
+	unsigned family = random_below(seed, FAMILIES), region = random_below(seed, REGIONS);
+	addr128 any = (addr128)random64(seed) << 64 | random64(seed);
+	addr128 addr = region_base(family, region);
+	uint32_t index;
+
+	/* Mostly where the writer is at it, in the region's first addresses (see flip_routes()). */
+	if (random_below(seed, 8))
+		any &= family == FAMILY4 ? (addr128)0xffff << 96 : (addr128)0x0303 << 64 | 0xff;
+	addr |= any & host_bits(region_len(family));
+	index = route_of(v, family, addr);
+	if (index == 0)
+		wrong(w, "no route", family, region, 0);
+	else
+		check_nexthop(w, v, family, region, index);
+}
+
+static void read_group(struct world *w, const struct tables_view *v, uint64_t *seed)
+{
+	unsigned region = random_below(seed, REGIONS);
+	const struct nexthop *n = &v->nexthops[w->group[region]];
+	uint64_t info = PL_LOAD64(&n->info), group;
+
+	if (NEXTHOP_KIND(info) != NEXTHOP_GROUP) {
+		wrong(w, "group", 0, region, info);
+		return;
+	}
+	group = PL_LOAD64(&n->group);
+	check_nexthop(w, v, FAMILY4, region,
+		      PL_LOAD32(v->slots + (uint32_t)group + (random64(seed) & group >> 32)));
+}
+
+/* Neighbour 0 of a region stays, with one of two next hops; the others come and go. */
+static void read_neighbour(struct world *w, const struct tables_view *v, uint64_t *seed)
+{
+	unsigned region = random_below(seed, REGIONS), host = random_below(seed, 64);
+	uint64_t a0 = 0x80feull, a1 = (uint64_t)host << 56 | 1;
+	uint32_t index = neighbour_lookup(v, a0, a1, region_port(FAMILY4, region));
+
+	if (index)
+		check_nexthop(w, v, FAMILY4, region, index);
+	else if (host == 0)
+		wrong(w, "neighbour lost", 0, region, 0);
+}
+
+static void *reader(void *arg)
+{
+	struct world *w = arg;
+	uint64_t seed = (uint64_t)(uintptr_t)&seed;
+	unsigned long reads = 0;
+	unsigned i;
+
+	urcu_qsbr_register_thread();
+	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
+		const struct tables_view *v = tables_view(w->t);
+
+		for (i = 0; i < 16; i++) {
+			read_route(w, v, &seed);
+			read_group(w, v, &seed);
+			read_neighbour(w, v, &seed);
+		}
+		reads += i;
+		READER_SAYS();
+		urcu_qsbr_quiescent_state();
+	}
+	atomic_fetch_add_explicit(&w->reads, reads, memory_order_relaxed);
+	READER_SAYS();
+	urcu_qsbr_unregister_thread();
+	return NULL;
+}
+
+/* ---- writing ---- */
+
+static struct nexthop_spec region_spec(unsigned family, unsigned region, unsigned version)
+{
+	uint32_t port = region_port(family, region);
+
+	return (struct nexthop_spec){
+		.kind = NEXTHOP_FORWARD,
+		.mtu = (uint16_t)(MTU + version),
+		.port = (uint16_t)port,
+		.dmac = {2, 1, (uint8_t)port, (uint8_t)(port >> 8), (uint8_t)version, 0xd},
+		.smac = {2, 2, (uint8_t)port, (uint8_t)(port >> 8), (uint8_t)version, 0x5},
+	};
+}
+
+#define PER_REGION 3u /* next hops */
+
+struct writer {
+	struct world *w;
+	uint64_t seed;
+	uint32_t nexthop[FAMILIES][REGIONS][PER_REGION];
+};
+
+static void must(int err)
+{
+	assert_int_equal(err, 0);
+}
+
+static uint32_t pick(struct writer *x, unsigned family, unsigned region)
+{
+	return x->nexthop[family][region][random_below(&x->seed, PER_REGION)];
+}
+
+/* A more specific route comes, changes or goes; the cover changes now and then: blocks appear and
+ * collapse all the time. */
+static void flip_routes(struct writer *x)
+{
+	unsigned family = random_below(&x->seed, FAMILIES),
+		 region = random_below(&x->seed, REGIONS);
+	unsigned bits = family_bits(family_number(family)), start = region_len(family);
+	addr128 base = region_base(family, region);
+	unsigned len = start + random_below(&x->seed, bits - start + 1);
+	addr128 any = (addr128)random64(&x->seed) << 64 | random64(&x->seed);
+	struct prefix p;
+	int err;
+
+	any &= family == FAMILY4 ? (addr128)0x0303 << 96 : (addr128)0x0303 << 64 | 0x3;
+	p = to_prefix(family_number(family), base | any, len);
+	if (len == start || random_below(&x->seed, 2)) {
+		must(tables_route_set(x->w->t, &p, pick(x, family, region)));
+		return;
+	}
+	err = tables_route_del(x->w->t, &p);
+	assert_true(err == 0 || err == -ENOENT);
+}
+
+/* The default routes, below which everything lies. */
+static void flip_defaults(struct writer *x)
+{
+	struct prefix p4 = prefix_of("0.0.0.0/0"), p6 = prefix_of("::/0");
+	struct prefix *p = random_below(&x->seed, 2) ? &p4 : &p6;
+
+	if (random_below(&x->seed, 2))
+		must(tables_route_set(x->w->t, p, x->nexthop[0][0][0]));
+	else
+		tables_route_del(x->w->t, p);
+}
+
+/* Another MAC, or both and the MTU: words that must not mix. */
+static void flip_nexthop(struct writer *x)
+{
+	unsigned family = random_below(&x->seed, FAMILIES),
+		 region = random_below(&x->seed, REGIONS);
+	struct nexthop_spec spec = region_spec(family, region, random_below(&x->seed, 16));
+	struct nexthop_spec punt = {.kind = NEXTHOP_PUNT, .reason = NO_ROUTE_REASON};
+	uint32_t index = pick(x, family, region);
+
+	if (random_below(&x->seed, 2))
+		must(tables_nexthop_set(x->w->t, index, &punt));
+	must(tables_nexthop_set(x->w->t, index, &spec));
+}
+
+/* All that referred to a next hop is led to a new one, the old freed: its index comes back, likely
+ * in another region. */
+static void exchange_nexthop(struct writer *x)
+{
+	unsigned family = 1 + random_below(&x->seed, FAMILIES - 1);
+	unsigned region = random_below(&x->seed, REGIONS);
+	struct nexthop_spec spec = region_spec(family, region, random_below(&x->seed, 16));
+	struct prefix cover = to_prefix(AF_INET6, region_base(family, region) | 1, 128);
+	uint32_t index;
+
+	must(tables_nexthop_new(x->w->t, &spec, &index));
+	must(tables_route_set(x->w->t, &cover, index));
+	must(tables_route_set(x->w->t, &cover, pick(x, family, region)));
+	tables_nexthop_del(x->w->t, index);
+}
+
+static void flip_group(struct writer *x)
+{
+	unsigned region = random_below(&x->seed, REGIONS), i, n = 0;
+	struct nexthop_member members[PER_REGION];
+	struct nexthop_spec spec = {.kind = NEXTHOP_GROUP, .members = members};
+
+	for (i = 0; i < PER_REGION; i++)
+		if (random_below(&x->seed, 2))
+			members[n++] = (struct nexthop_member){x->nexthop[FAMILY4][region][i],
+							       1 + random_below(&x->seed, 3)};
+	spec.n_members = n;
+	if (n)
+		must(tables_nexthop_set(x->w->t, x->w->group[region], &spec));
+}
+
+static void flip_neighbour(struct writer *x)
+{
+	unsigned region = random_below(&x->seed, REGIONS), host = random_below(&x->seed, 64);
+	uint16_t port = (uint16_t)region_port(FAMILY4, region);
+	struct ip_addr addr = {AF_INET6, {0xfe, 0x80, [8] = 1, [15] = (uint8_t)host}};
+	int err;
+
+	if (host == 0 || random_below(&x->seed, 2)) {
+		must(tables_neighbour_set(x->w->t, port, &addr, pick(x, FAMILY4, region)));
+		return;
+	}
+	err = tables_neighbour_del(x->w->t, port, &addr);
+	assert_true(err == 0 || err == -ENOENT);
+}
+
+static void set_up(struct writer *x)
+{
+	unsigned family, region, i;
+	struct world *w = x->w;
+
+	for (family = 0; family < FAMILIES; family++)
+		for (region = 0; region < REGIONS; region++) {
+			struct nexthop_spec spec = region_spec(family, region, 0);
+			struct prefix p = to_prefix(family_number(family),
+						    region_base(family, region),
+						    region_len(family));
+
+			for (i = 0; i < PER_REGION; i++)
+				must(tables_nexthop_new(w->t, &spec,
+							&x->nexthop[family][region][i]));
+			must(tables_route_set(w->t, &p, x->nexthop[family][region][0]));
+		}
+	for (region = 0; region < REGIONS; region++) {
+		struct nexthop_member m = {x->nexthop[FAMILY4][region][0], 1};
+		struct nexthop_spec spec = {.kind = NEXTHOP_GROUP, .members = &m, .n_members = 1};
+		struct ip_addr addr = {AF_INET6, {0xfe, 0x80, [8] = 1}};
+
+		must(tables_nexthop_new(w->t, &spec, &w->group[region]));
+		must(tables_neighbour_set(w->t, (uint16_t)region_port(FAMILY4, region), &addr,
+					  m.nexthop));
+	}
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static unsigned long change_for(struct writer *x, unsigned ms)
+{
+	static void (*const changes[])(struct writer *) = {
+		flip_routes,	flip_routes,	  flip_routes, flip_routes,
+		flip_neighbour, exchange_nexthop, flip_group,  flip_neighbour,
+	};
+	uint64_t end = now_ms() + ms;
+	unsigned long n;
+
+	for (n = 0; n % 64 || now_ms() < end; n++) {
+		changes[random_below(&x->seed, 8)](x);
+		/* Rarer: they wait for grace periods, or walk all routes. */
+		if (n % 16 == 0)
+			flip_nexthop(x);
+		if (n % 512 == 100)
+			flip_defaults(x);
+		if (n % 8 == 0)
+			tables_settle(x->w->t);
+	}
+	return n;
+}
+
+static void readers_see_old_or_new(void **state)
+{
+	/* Barely enough, so that all is used again as soon as it may be. */
+	const struct tables_limits limits = {1000, 20000, 1000, 64 * 1024};
+	static struct world w;
+	struct writer x = {.w = &w, .seed = 53};
+	pthread_t threads[READERS];
+	unsigned long changes;
+	unsigned i;
+
+	(void)state;
+	print_message("seed %llu\n", (unsigned long long)x.seed);
+	w.t = tables_new_limited(grace, NO_ROUTE_REASON, &limits);
+	set_up(&x);
+	for (i = 0; i < READERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, reader, &w), 0);
+	changes = change_for(&x, RUN_MS);
+	atomic_store_explicit(&w.stop, true, memory_order_relaxed);
+	for (i = 0; i < READERS; i++)
+		pthread_join(threads[i], NULL);
+	print_message("%lu changes, %lu reads, %lu grace periods\n", changes, w.reads, graces);
+	if (w.wrong)
+		fail_msg("%lu wrong answers; the first: %s", w.wrong, w.first_wrong);
+	/* Both sides really ran. */
+	assert_true(changes > 100 && w.reads > 1000 && graces > 10);
+	tables_free(w.t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(readers_see_old_or_new),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
