@@ -46,7 +46,12 @@ int mirror_fd(const struct mirror *m);
 /* Handles what there is, without blocking beyond a bounded batch. */
 void mirror_run(struct mirror *m);
 
+/* Closes all. The tables stay as they are. */
 void mirror_free(struct mirror *m);
+
+/* Room for notifications not yet read (16 MiB unless told; beyond net.core.rmem_max only with
+ * CAP_NET_ADMIN). */
+void mirror_set_buffer(struct mirror *m, unsigned bytes);
 
 /* ---- for show ---- */
 
@@ -117,7 +122,8 @@ void mirror_each_nexthop(struct mirror *m, bool (*fn)(void *, const struct mirro
 			 void *ctx);
 void mirror_port_link(const struct mirror *m, unsigned port, struct mirror_link *link);
 
-/* Why a packet to `addr` fares as it does. Returns 0, or -ENOENT: no route at all. */
+/* Why a packet to `addr` fares as it does. Returns 0, or -ENOENT: no route at all, then only
+ * `nexthop` and `via` are filled. Valid until the next call of a function of the mirror. */
 struct mirror_explanation {
 	struct mirror_route route;	 /* the kernel's route behind the answer */
 	uint32_t nexthop;		 /* what the image answers */
@@ -127,9 +133,14 @@ struct mirror_explanation {
 int mirror_explain(struct mirror *m, const struct ip_addr *addr, struct mirror_explanation *e);
 
 struct mirror_stats {
-	uint64_t messages, overruns, resyncs, route_changes, neighbour_changes, unsupported;
+	uint64_t messages, overruns, resyncs, route_changes, neighbour_changes;
+	uint64_t malformed;   /* messages that could not be read */
+	uint64_t unsupported; /* routes and rules of the kernel that are not followed */
+	uint64_t drift;	      /* routes that an audit found to differ; it runs every 5 minutes */
 	uint64_t last_sync_ms, last_change_ms; /* CLOCK_MONOTONIC */
-	uint32_t routes, neighbours, nexthops;
+	uint32_t routes;		       /* candidates known, installed or not */
+	uint32_t neighbours;		       /* usable ones */
+	uint32_t nexthops;
 };
 void mirror_stats(const struct mirror *m, struct mirror_stats *stats);
 

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Interfaces: the faces of our ports, the devices underneath, and all others. */
+#include <linux/if.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "replica.h"
+
+static uint64_t link_hash(uint32_t ifindex)
+{
+	return hash_bytes(0, &ifindex, sizeof(ifindex));
+}
+
+struct link *link_find(const struct replica *r, uint32_t ifindex)
+{
+	struct hash_node *node = hash_find(&r->links, link_hash(ifindex));
+
+	for (; node; node = hash_find_next(node)) {
+		struct link *link = CONTAINER(node, struct link, node);
+
+		if (link->is.ifindex == ifindex)
+			return link;
+	}
+	return NULL;
+}
+
+/* Asked for ports by ifindex before a link is known too: routes may come first. */
+int link_port(const struct replica *r, uint32_t ifindex)
+{
+	const struct link *link = link_find(r, ifindex);
+
+	if (link)
+		return link->port;
+	for (unsigned i = 0; i < r->n_ports; i++)
+		if (r->ports[i].face_ifindex == ifindex)
+			return (int)i;
+	return -1;
+}
+
+static struct link *link_new(struct replica *r, uint32_t ifindex)
+{
+	struct link *link = calloc(1, sizeof(*link));
+
+	if (!link)
+		return NULL;
+	link->is.ifindex = ifindex;
+	link->port = -1;
+	link->device_port = -1;
+	for (unsigned i = 0; i < r->n_ports; i++) {
+		if (r->ports[i].face_ifindex == ifindex)
+			link->port = (int)i;
+		if (r->ports[i].device_ifindex == ifindex)
+			link->device_port = (int)i;
+	}
+	hash_add(&r->links, &link->node, link_hash(ifindex));
+	return link;
+}
+
+/* Takes over what is known of a port's face. `is` NULL: it is gone. */
+static void face_changed(struct replica *r, unsigned index, const struct nl_link *is)
+{
+	struct port *p = &r->ports[index];
+	bool first = !p->present;
+	bool mac_changed = is && memcmp(p->mac, is->mac, sizeof(p->mac)) != 0;
+	bool mtu_changed = is && p->mtu != is->mtu;
+
+	p->present = is != NULL;
+	p->admin_up = is && is->flags & IFF_UP;
+	p->running = is && is->flags & IFF_LOWER_UP;
+	if (is) {
+		memcpy(p->mac, is->mac, sizeof(p->mac));
+		p->mtu = is->mtu;
+	}
+	tables_port_set(r->tables, (uint16_t)index, p->mac, p->admin_up);
+	if (mac_changed || mtu_changed)
+		adjacencies_port_changed(r, index);
+	if (first)
+		return;
+	if (mac_changed && r->events.face_mac_changed)
+		r->events.face_mac_changed(r->events.ctx, index, p->mac);
+	if (mtu_changed && r->events.face_mtu_changed)
+		r->events.face_mtu_changed(r->events.ctx, index, p->mtu);
+}
+
+static void device_changed(struct replica *r, unsigned index, const struct nl_link *is)
+{
+	struct port *p = &r->ports[index];
+	bool carrier = is && is->flags & IFF_UP && is->flags & IFF_LOWER_UP;
+
+	if (is)
+		memcpy(p->device, is->name, sizeof(p->device));
+	if (carrier == p->carrier)
+		return;
+	p->carrier = carrier;
+	paths_link_changed(r, p->face_ifindex);
+	if (r->events.link_changed)
+		r->events.link_changed(r->events.ctx, index, carrier);
+}
+
+static void link_gone(struct replica *r, struct link *link)
+{
+	uint32_t ifindex = link->is.ifindex;
+
+	/* The link stays known as a downed one while its paths are looked at. */
+	link->is.flags = 0;
+	if (link->port >= 0)
+		face_changed(r, (unsigned)link->port, NULL);
+	if (link->device_port >= 0)
+		device_changed(r, (unsigned)link->device_port, NULL);
+	paths_link_changed(r, ifindex);
+	hash_del(&r->links, &link->node);
+	free(link);
+}
+
+void link_apply(struct replica *r, const struct nl_message *msg)
+{
+	const uint32_t matters = IFF_UP | IFF_LOWER_UP;
+	struct link *link = link_find(r, msg->link.ifindex);
+	uint32_t changed;
+	bool first = !link;
+
+	if (msg->del) {
+		if (link) {
+			link_gone(r, link);
+			r->doubt = true;
+		}
+		return;
+	}
+	if (!link)
+		link = link_new(r, msg->link.ifindex);
+	if (!link) {
+		replica_no_memory(r);
+		return;
+	}
+	changed = (link->is.flags ^ msg->link.flags) & matters;
+	link->is = msg->link;
+	link->generation = r->generation[NL_LINK];
+	if (link->port >= 0)
+		face_changed(r, (unsigned)link->port, &link->is);
+	if (link->device_port >= 0)
+		device_changed(r, (unsigned)link->device_port, &link->is);
+	if (first || changed)
+		paths_link_changed(r, link->is.ifindex);
+	/* Routes go, and IPv6 hops die, with their link; not all of that is said. */
+	if (!first && changed && !r->dumping)
+		r->doubt = true;
+}
+
+void links_sweep(struct replica *r)
+{
+	struct hash_node *node, *next;
+
+	HASH_EACH_SAFE(&r->links, node, next)
+	{
+		struct link *link = CONTAINER(node, struct link, node);
+
+		if (link->generation != r->generation[NL_LINK])
+			link_gone(r, link);
+	}
+}
+
+static void addr_del(struct port *p, unsigned i)
+{
+	p->n_addrs--;
+	p->addrs[i] = p->addrs[p->n_addrs];
+	p->addr_generations[i] = p->addr_generations[p->n_addrs];
+}
+
+static int addr_add(struct port *p, const struct prefix *addr, uint32_t generation)
+{
+	struct prefix *addrs = realloc(p->addrs, (p->n_addrs + 1) * sizeof(*addrs));
+	uint32_t *generations;
+
+	if (!addrs)
+		return -1;
+	p->addrs = addrs;
+	generations = realloc(p->addr_generations, (p->n_addrs + 1) * sizeof(*generations));
+	if (!generations)
+		return -1;
+	p->addr_generations = generations;
+	p->addrs[p->n_addrs] = *addr;
+	p->addr_generations[p->n_addrs++] = generation;
+	return 0;
+}
+
+/* Addresses are kept to be shown; what they mean for packets comes as routes of table local. */
+void addr_apply(struct replica *r, const struct nl_message *msg)
+{
+	int index = link_port(r, msg->addr.ifindex);
+	struct port *p;
+
+	/* Routes that prefer it as their source go with an address, without a word. */
+	if (msg->del)
+		r->doubt = true;
+	if (index < 0)
+		return;
+	p = &r->ports[index];
+	for (unsigned i = 0; i < p->n_addrs; i++) {
+		if (!prefix_equal(&p->addrs[i], &msg->addr.prefix))
+			continue;
+		p->addr_generations[i] = r->generation[NL_ADDR];
+		if (msg->del)
+			addr_del(p, i);
+		return;
+	}
+	if (!msg->del && addr_add(p, &msg->addr.prefix, r->generation[NL_ADDR]))
+		replica_no_memory(r);
+}
+
+void addrs_sweep(struct replica *r)
+{
+	for (unsigned index = 0; index < r->n_ports; index++) {
+		struct port *p = &r->ports[index];
+
+		for (unsigned i = p->n_addrs; i-- > 0;)
+			if (p->addr_generations[i] != r->generation[NL_ADDR])
+				addr_del(p, i);
+	}
+}

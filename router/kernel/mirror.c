@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The mirror's clockwork: notifications, dumps, and when to do which. What is learnt goes to the
+ * replica (replica.h).
+ *
+ * A synchronisation dumps one kind after the other. Meanwhile notifications wait in their socket,
+ * which holds what a few seconds bring; read afterwards, they may be older than the dump, which the
+ * replica is told (`overlapped`). Should the socket overflow, another synchronisation follows. */
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "rtnl.h"
+#include "show.h"
+
+#define TICK_MS 1000	/* neighbours are looked after */
+#define DOUBT_MS 20	/* from the first doubt to the dump: doubts come in swarms */
+#define RETRY_MS 1000	/* after a synchronisation that failed */
+#define AUDIT_MS 300000 /* a synchronisation without a doubt */
+#define DUMP_TRIES 5	/* of one kind, when it changed while it was dumped */
+#define SYNC_TIMEOUT_MS 10000
+
+/* What one mirror_run() does at most. */
+#define DATAGRAMS_PER_RUN 256
+#define COMMITS_PER_RUN 16384
+
+/* Kinds in an order in which each finds what it refers to. */
+static const struct {
+	uint16_t type;
+	uint8_t family;
+} stages[] = {
+	{RTM_GETLINK, AF_UNSPEC}, {RTM_GETADDR, AF_UNSPEC},    {RTM_GETNEIGH, AF_INET},
+	{RTM_GETNEIGH, AF_INET6}, {RTM_GETNEXTHOP, AF_UNSPEC}, {RTM_GETROUTE, AF_INET},
+	{RTM_GETROUTE, AF_INET6}, {RTM_GETRULE, AF_INET},      {RTM_GETRULE, AF_INET6},
+};
+#define N_STAGES (sizeof(stages) / sizeof(stages[0]))
+
+struct mirror {
+	struct replica replica;
+	struct rtnl rtnl;
+	int epoll_fd, timer_fd;
+	bool syncing;
+	unsigned stage;	  /* while syncing */
+	unsigned tries;	  /* of this stage */
+	bool interrupted; /* this stage changed while it was dumped */
+	bool partial;	  /* a stage stayed so: what it left out is not gone */
+	bool synced;	  /* once */
+	bool audit;	  /* this synchronisation is one */
+	bool pending;	  /* changes wait for replica_commit() */
+	int failed;	  /* -errno of the last synchronisation */
+	uint64_t changes_before;
+	uint64_t tick_ms, resync_ms, audit_ms; /* when next; resync_ms 0: not */
+	struct mirror_hop explained[MIRROR_HOPS_MAX];
+	struct nl_message message;
+	char buffer[RTNL_BUFFER_BYTES] __attribute__((aligned(8)));
+};
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+static void say(struct mirror *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+static void say(struct mirror *m, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	if (!m->replica.events.note)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	m->replica.events.note(m->replica.events.ctx, text);
+}
+
+static void resync_in(struct mirror *m, uint64_t delay_ms)
+{
+	uint64_t at = now_ms() + delay_ms;
+
+	if (!m->resync_ms || at < m->resync_ms)
+		m->resync_ms = at;
+}
+
+static void solicit(void *ctx, unsigned ifindex, const struct ip_addr *addr)
+{
+	struct mirror *m = ctx;
+
+	rtnl_use_neighbour(&m->rtnl, ifindex, addr);
+}
+
+/* ---- set-up ---- */
+
+static int watch(struct mirror *m, int op, int fd, uint32_t events)
+{
+	struct epoll_event ev = {.events = events, .data.fd = fd};
+
+	return epoll_ctl(m->epoll_fd, op, fd, &ev) ? -errno : 0;
+}
+
+static int watch_all(struct mirror *m)
+{
+	m->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (m->epoll_fd < 0)
+		return -errno;
+	m->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (m->timer_fd < 0)
+		return -errno;
+	if (watch(m, EPOLL_CTL_ADD, m->timer_fd, EPOLLIN) ||
+	    watch(m, EPOLL_CTL_ADD, mnl_socket_get_fd(m->rtnl.notify), EPOLLIN) ||
+	    watch(m, EPOLL_CTL_ADD, mnl_socket_get_fd(m->rtnl.dump), EPOLLIN))
+		return -errno;
+	return 0;
+}
+
+struct mirror *mirror_new(struct tables *tables, const struct mirror_port *ports, unsigned n_ports,
+			  const struct mirror_events *events, struct pl_error *err)
+{
+	struct mirror *m = calloc(1, sizeof(*m));
+	int rc = -ENOMEM;
+
+	if (!m)
+		goto fail;
+	m->epoll_fd = -1;
+	m->timer_fd = -1;
+	rc = rtnl_open(&m->rtnl, err);
+	if (rc)
+		goto fail_said;
+	rc = watch_all(m);
+	if (!rc)
+		rc = replica_init(&m->replica, tables, ports, n_ports, events);
+	if (rc)
+		goto fail;
+	m->replica.solicit = solicit;
+	m->replica.solicit_ctx = m;
+	return m;
+
+fail:
+	pl_error_set(err, rc, NULL, "cannot set up the netlink mirror: %s", strerror(-rc));
+fail_said:
+	mirror_free(m);
+	errno = -rc;
+	return NULL;
+}
+
+void mirror_free(struct mirror *m)
+{
+	if (!m)
+		return;
+	m->replica.solicit = NULL;
+	m->replica.events = (struct mirror_events){0};
+	replica_fini(&m->replica);
+	if (m->timer_fd >= 0)
+		close(m->timer_fd);
+	if (m->epoll_fd >= 0)
+		close(m->epoll_fd);
+	rtnl_close(&m->rtnl);
+	free(m);
+}
+
+int mirror_fd(const struct mirror *m)
+{
+	return m->epoll_fd;
+}
+
+void mirror_set_buffer(struct mirror *m, unsigned bytes)
+{
+	rtnl_set_buffer(&m->rtnl, bytes);
+}
+
+void mirror_stats(const struct mirror *m, struct mirror_stats *stats)
+{
+	*stats = m->replica.stats;
+}
+
+struct replica *mirror_replica(struct mirror *m)
+{
+	return &m->replica;
+}
+
+int mirror_explain(struct mirror *m, const struct ip_addr *addr, struct mirror_explanation *e)
+{
+	return replica_explain(&m->replica, addr, m->explained, e);
+}
+
+/* ---- notifications ---- */
+
+static void overrun(struct mirror *m)
+{
+	m->replica.stats.overruns++;
+	say(m, "the kernel's notifications came faster than they were read: reading all anew");
+	resync_in(m, DOUBT_MS);
+}
+
+static void apply_notifications(struct mirror *m, int len)
+{
+	const struct nlmsghdr *nlh = (const void *)m->buffer;
+
+	for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
+		int rc = nl_parse(nlh, &m->message);
+
+		if (rc > 0) {
+			replica_apply(&m->replica, &m->message);
+			m->pending = true;
+		} else if (rc < 0) {
+			m->replica.stats.malformed++;
+			m->replica.doubt = true;
+		}
+	}
+}
+
+static void read_notifications(struct mirror *m)
+{
+	for (unsigned i = 0; i < DATAGRAMS_PER_RUN; i++) {
+		int n = rtnl_receive(m->rtnl.notify, m->buffer, sizeof(m->buffer));
+
+		if (n == 0) {
+			m->replica.overlapped = false;
+			return;
+		}
+		if (n == -ENOBUFS) {
+			overrun(m);
+			continue;
+		}
+		if (n < 0) {
+			say(m, "reading the kernel's notifications: %s", strerror(-n));
+			resync_in(m, RETRY_MS);
+			return;
+		}
+		apply_notifications(m, n);
+	}
+}
+
+/* What a dump begun now will say anyway. */
+static void discard_notifications(struct mirror *m)
+{
+	int n;
+
+	do {
+		n = rtnl_receive(m->rtnl.notify, m->buffer, sizeof(m->buffer));
+	} while (n > 0 || n == -ENOBUFS);
+}
+
+/* ---- synchronisation ---- */
+
+static void sync_end(struct mirror *m, int code)
+{
+	struct replica *r = &m->replica;
+
+	m->syncing = false;
+	m->failed = code;
+	r->dumping = false;
+	r->overlapped = true;
+	watch(m, EPOLL_CTL_MOD, mnl_socket_get_fd(m->rtnl.notify), EPOLLIN);
+	if (code) {
+		say(m, "cannot read the kernel's routes (%s): trying again", strerror(-code));
+		resync_in(m, RETRY_MS);
+		return;
+	}
+	if (m->partial) {
+		/* Nothing is taken away on the word of a dump that may have skipped it. */
+		say(m, "the kernel's state changed all the while it was read: reading it again");
+		resync_in(m, RETRY_MS);
+	} else {
+		replica_sweep(r);
+	}
+	m->pending = true;
+	m->synced = true;
+	r->stats.resyncs++;
+	r->stats.last_sync_ms = now_ms();
+	m->audit_ms = r->stats.last_sync_ms + AUDIT_MS;
+}
+
+static void stage_begin(struct mirror *m)
+{
+	int rc;
+
+	m->interrupted = false;
+	rc = rtnl_dump(&m->rtnl, stages[m->stage].type, stages[m->stage].family);
+	if (rc)
+		sync_end(m, rc);
+}
+
+static void sync_begin(struct mirror *m)
+{
+	m->resync_ms = 0;
+	m->replica.doubt = false;
+	m->syncing = true;
+	m->partial = false;
+	m->stage = 0;
+	m->tries = 0;
+	m->changes_before = m->replica.stats.route_changes;
+	watch(m, EPOLL_CTL_MOD, mnl_socket_get_fd(m->rtnl.notify), 0);
+	discard_notifications(m);
+	replica_mark(&m->replica);
+	m->replica.dumping = true;
+	stage_begin(m);
+}
+
+static void stage_done(struct mirror *m)
+{
+	if (m->interrupted && ++m->tries < DUMP_TRIES) {
+		stage_begin(m);
+		return;
+	}
+	m->partial = m->partial || m->interrupted;
+	m->tries = 0;
+	if (++m->stage < N_STAGES)
+		stage_begin(m);
+	else
+		sync_end(m, 0);
+}
+
+/* The end of a dump, or the kernel's refusal: what it does not have (IPv6, next hop objects) is
+ * empty. */
+static void stage_ended(struct mirror *m, int code)
+{
+	if (code == -EINTR || code == -EBUSY) {
+		m->interrupted = true;
+		code = 0;
+	}
+	if (code == 0 || code == -EOPNOTSUPP || code == -ENOENT || code == -EAFNOSUPPORT)
+		stage_done(m);
+	else
+		sync_end(m, code);
+}
+
+static int error_of(const struct nlmsghdr *nlh)
+{
+	int code = 0;
+
+	/* NLMSG_DONE carries an int, NLMSG_ERROR begins with one. */
+	if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(code))
+		memcpy(&code, mnl_nlmsg_get_payload(nlh), sizeof(code));
+	return code;
+}
+
+static void apply_dump(struct mirror *m, int len)
+{
+	const struct nlmsghdr *nlh = (const void *)m->buffer;
+
+	for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
+		int rc;
+
+		if (nlh->nlmsg_seq != m->rtnl.seq)
+			continue; /* of a dump that was given up */
+		if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
+			m->interrupted = true;
+		if (nlh->nlmsg_type == NLMSG_DONE || nlh->nlmsg_type == NLMSG_ERROR) {
+			stage_ended(m, error_of(nlh));
+			return;
+		}
+		rc = nl_parse(nlh, &m->message);
+		if (rc > 0)
+			replica_apply(&m->replica, &m->message);
+		else if (rc < 0)
+			m->replica.stats.malformed++;
+	}
+}
+
+static void read_dump(struct mirror *m)
+{
+	for (unsigned i = 0; i < DATAGRAMS_PER_RUN && m->syncing; i++) {
+		int n = rtnl_receive(m->rtnl.dump, m->buffer, sizeof(m->buffer));
+
+		if (n == 0)
+			return;
+		if (n < 0)
+			sync_end(m, n);
+		else
+			apply_dump(m, n);
+	}
+}
+
+/* ---- running ---- */
+
+/* After an audit: what changed in the tables, nobody had told us. */
+static void report_drift(struct mirror *m)
+{
+	struct replica *r = &m->replica;
+	uint64_t drift = r->stats.route_changes - m->changes_before;
+
+	m->audit = false;
+	if (!drift)
+		return;
+	r->stats.drift += drift;
+	say(m, "audit: %llu routes differed from the kernel's, and were put right",
+	    (unsigned long long)drift);
+}
+
+static void commit(struct mirror *m)
+{
+	struct replica *r = &m->replica;
+	uint64_t before = r->stats.route_changes + r->stats.neighbour_changes;
+
+	/* A prefix half dumped has its candidates in no order. */
+	if (!m->pending || m->syncing)
+		return;
+	m->pending = !replica_commit(r, COMMITS_PER_RUN);
+	if (r->stats.route_changes + r->stats.neighbour_changes != before)
+		r->stats.last_change_ms = now_ms();
+	if (!m->pending && m->audit)
+		report_drift(m);
+}
+
+static void arm_timer(struct mirror *m)
+{
+	uint64_t next = m->tick_ms, delay_ms, now = now_ms();
+	struct itimerspec when = {0};
+
+	if (m->resync_ms && m->resync_ms < next && !m->syncing)
+		next = m->resync_ms;
+	if (m->pending && !m->syncing)
+		next = now;
+	delay_ms = next > now ? next - now : 0;
+	when.it_value.tv_sec = (time_t)(delay_ms / 1000);
+	when.it_value.tv_nsec = (long)(delay_ms % 1000) * 1000000 + 1;
+	timerfd_settime(m->timer_fd, 0, &when, NULL);
+}
+
+static void run_timers(struct mirror *m)
+{
+	uint64_t now = now_ms();
+
+	if (now >= m->tick_ms) {
+		m->tick_ms = now + TICK_MS;
+		replica_tick(&m->replica, now);
+	}
+	if (m->replica.doubt && !m->syncing) {
+		m->replica.doubt = false;
+		resync_in(m, DOUBT_MS);
+	}
+	if (m->syncing || m->pending)
+		return;
+	if (now >= m->audit_ms && m->synced) {
+		m->audit = true;
+		sync_begin(m);
+	} else if (m->resync_ms && now >= m->resync_ms) {
+		sync_begin(m);
+	}
+}
+
+void mirror_run(struct mirror *m)
+{
+	uint64_t expirations;
+
+	(void)!read(m->timer_fd, &expirations, sizeof(expirations));
+	if (m->syncing)
+		read_dump(m);
+	if (!m->syncing)
+		read_notifications(m);
+	commit(m);
+	run_timers(m);
+	arm_timer(m);
+}
+
+int mirror_sync(struct mirror *m, struct pl_error *err)
+{
+	uint64_t end_ms = now_ms() + SYNC_TIMEOUT_MS;
+	int rc = 0;
+
+	sync_begin(m);
+	while (m->syncing || m->pending) {
+		struct pollfd pfd = {.fd = mnl_socket_get_fd(m->rtnl.dump), .events = POLLIN};
+
+		if (m->syncing && poll(&pfd, 1, 100) < 0 && errno != EINTR)
+			rc = -errno;
+		else if (now_ms() > end_ms)
+			rc = -ETIMEDOUT;
+		if (rc)
+			break;
+		read_dump(m);
+		commit(m);
+	}
+	read_notifications(m);
+	commit(m);
+	m->tick_ms = now_ms();
+	arm_timer(m);
+	rc = rc ? rc : m->failed;
+	if (rc)
+		return pl_error_set(err, rc, NULL, "cannot read the kernel's routes: %s",
+				    strerror(-rc));
+	return 0;
+}

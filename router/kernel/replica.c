@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "replica.h"
+
+#include <errno.h>
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int ports_init(struct replica *r, const struct mirror_port *ports, unsigned n_ports)
+{
+	r->ports = calloc(n_ports ? n_ports : 1, sizeof(*r->ports));
+	if (!r->ports)
+		return -ENOMEM;
+	r->n_ports = n_ports;
+	for (unsigned i = 0; i < n_ports; i++) {
+		struct port *p = &r->ports[i];
+
+		snprintf(p->name, sizeof(p->name), "%s", ports[i].name);
+		p->face_ifindex = ports[i].face_ifindex;
+		p->device_ifindex = ports[i].device_ifindex;
+		p->carrier = !p->device_ifindex;
+	}
+	return 0;
+}
+
+int replica_init(struct replica *r, struct tables *tables, const struct mirror_port *ports,
+		 unsigned n_ports, const struct mirror_events *events)
+{
+	*r = (struct replica){.tables = tables};
+	if (events)
+		r->events = *events;
+	LIST_INIT(&r->dirty);
+	if (hash_init(&r->links) || hash_init(&r->peers) || hash_init(&r->adjacencies) ||
+	    hash_init(&r->paths) || hash_init(&r->objects) || hash_init(&r->entries) ||
+	    ports_init(r, ports, n_ports)) {
+		replica_fini(r);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+static void free_entries(struct replica *r)
+{
+	struct hash_node *node, *next;
+
+	HASH_EACH_SAFE(&r->entries, node, next)
+	{
+		struct entry *e = CONTAINER(node, struct entry, node);
+		struct route *route;
+
+		while ((route = TAILQ_FIRST(&e->routes))) {
+			TAILQ_REMOVE(&e->routes, route, of_entry);
+			free(route);
+		}
+		free(e);
+	}
+}
+
+/* Frees what a table's nodes are the first member of. */
+static void free_nodes(struct hash *h)
+{
+	struct hash_node *node, *next;
+
+	HASH_EACH_SAFE(h, node, next)
+	{
+		free(node);
+	}
+}
+
+static void free_adjacencies(struct replica *r)
+{
+	for (uint32_t i = 0; i < r->by_index_len; i++) {
+		if (!r->by_index[i])
+			continue;
+		free(r->by_index[i]->members);
+		free(r->by_index[i]->weights);
+		free(r->by_index[i]);
+	}
+	free(r->by_index);
+}
+
+static void free_ports(struct replica *r)
+{
+	for (unsigned i = 0; i < r->n_ports; i++) {
+		free(r->ports[i].addrs);
+		free(r->ports[i].addr_generations);
+	}
+	free(r->ports);
+}
+
+_Static_assert(offsetof(struct link, node) == 0 && offsetof(struct peer, node) == 0 &&
+		       offsetof(struct path, node) == 0 && offsetof(struct object, node) == 0,
+	       "free_nodes() frees them by their nodes");
+
+void replica_fini(struct replica *r)
+{
+	if (r->ports) {
+		free_entries(r);
+		free_adjacencies(r);
+		free_nodes(&r->links);
+		free_nodes(&r->peers);
+		free_nodes(&r->paths);
+		free_nodes(&r->objects);
+		free_ports(r);
+	}
+	free(r->covers);
+	hash_fini(&r->links);
+	hash_fini(&r->peers);
+	hash_fini(&r->adjacencies);
+	hash_fini(&r->paths);
+	hash_fini(&r->objects);
+	hash_fini(&r->entries);
+	*r = (struct replica){0};
+}
+
+void replica_note(struct replica *r, enum note once, const char *fmt, ...)
+{
+	char text[256];
+	va_list ap;
+
+	if (r->noted[once])
+		return;
+	r->noted[once] = true;
+	if (!r->events.note)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	r->events.note(r->events.ctx, text);
+}
+
+void replica_no_memory(struct replica *r)
+{
+	replica_note(r, NOTE_MEMORY,
+		     "out of memory while following the kernel's routes; they will be read again");
+	r->doubt = true;
+}
+
+/* The rules every system has: local, main, default. */
+static bool rule_is_default(const struct nl_rule *rule)
+{
+	if (!rule->plain || rule->action != FR_ACT_TO_TBL)
+		return false;
+	return (rule->priority == 0 && rule->table == RT_TABLE_LOCAL) ||
+	       (rule->priority == 32766 && rule->table == RT_TABLE_MAIN) ||
+	       (rule->priority == 32767 && rule->table == RT_TABLE_DEFAULT);
+}
+
+static void rule_apply(struct replica *r, const struct nl_message *msg)
+{
+	if (msg->del || rule_is_default(&msg->rule))
+		return;
+	r->stats.unsupported++;
+	replica_note(r, NOTE_RULE,
+		     "policy rule %u is not followed: packets are forwarded by the tables "
+		     "local and main alone",
+		     msg->rule.priority);
+}
+
+void replica_apply(struct replica *r, const struct nl_message *msg)
+{
+	r->stats.messages++;
+	switch (msg->kind) {
+	case NL_LINK:
+		link_apply(r, msg);
+		break;
+	case NL_ADDR:
+		addr_apply(r, msg);
+		break;
+	case NL_NEXTHOP:
+		object_apply(r, msg);
+		break;
+	case NL_NEIGHBOUR:
+		peer_apply(r, msg);
+		break;
+	case NL_ROUTE:
+		route_apply(r, msg);
+		break;
+	case NL_RULE:
+		rule_apply(r, msg);
+		break;
+	default:
+		break;
+	}
+}
+
+bool replica_commit(struct replica *r, unsigned max)
+{
+	bool done;
+
+	if (r->objects_changed) {
+		r->objects_changed = false;
+		paths_objects_changed(r);
+	}
+	done = routes_commit(r, max);
+	tables_settle(r->tables);
+	return done;
+}
+
+void replica_mark(struct replica *r)
+{
+	for (unsigned kind = 0; kind < NL_KINDS; kind++)
+		r->generation[kind]++;
+	r->stats.unsupported = 0;
+}
+
+void replica_sweep(struct replica *r)
+{
+	routes_sweep(r);
+	objects_sweep(r);
+	peers_sweep(r);
+	addrs_sweep(r);
+	links_sweep(r);
+	/* What the tables had no room for may fit now. */
+	r->noted[NOTE_FULL] = false;
+	r->noted[NOTE_MEMORY] = false;
+	paths_retry(r);
+	routes_retry(r);
+}
+
+void replica_tick(struct replica *r, uint64_t now_ms)
+{
+	peers_tick(r, now_ms);
+}

@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The kernel's links, neighbours, next hop objects and routes as we know them, and the table
+ * entries made of them. Private to the mirror; control thread only.
+ *
+ *     link.c       interfaces, ports, their addresses
+ *     adjacency.c  table next hops, shared and counted; the neighbours behind them
+ *     path.c       what a route leads to, shared by the routes that say the same; next hop objects
+ *     rib.c        routes: which candidate of a prefix counts, and putting it into the tables
+ *
+ * Fed with parsed messages, from dumps and notifications alike. Nothing here speaks to the kernel;
+ * `solicit` asks for it. Changes to routes gather in `dirty` and reach the tables in
+ * replica_commit(); next hops and neighbours change at once. */
+#ifndef PEERLANE_KERNEL_REPLICA_H
+#define PEERLANE_KERNEL_REPLICA_H
+
+#include <sys/queue.h>
+
+#include "hash.h"
+#include "mirror.h"
+#include "netlink.h"
+
+struct link {
+	struct hash_node node; /* in replica.links, by ifindex */
+	struct nl_link is;
+	uint32_t generation;
+	int port;	 /* whose face it is, or -1 */
+	int device_port; /* whose device it is, or -1 */
+};
+
+struct port {
+	char name[16];
+	unsigned face_ifindex, device_ifindex;
+	bool present; /* the face exists */
+	uint8_t mac[6];
+	unsigned mtu;
+	bool admin_up, running; /* of the face */
+	bool carrier;		/* of the device */
+	char device[16];
+	struct prefix *addrs;
+	uint32_t *addr_generations;
+	unsigned n_addrs;
+};
+
+/* A neighbour on one of our ports: known to the kernel, wanted as a gateway, or both. */
+struct peer {
+	struct hash_node node; /* in replica.peers */
+	struct ip_addr addr;
+	uint16_t port;
+	uint16_t state; /* NUD_* */
+	bool known;	/* the kernel has it */
+	bool has_mac;
+	uint8_t mac[6];
+	uint32_t generation;
+	uint64_t asked_ms;	    /* when the kernel was last asked to look after it */
+	unsigned gateway_refs;	    /* adjacencies of routes among `adjacencies` */
+	struct adjacency *attached; /* what the glean table leads to, while usable */
+	LIST_HEAD(, adjacency) adjacencies;
+};
+
+/* What tells shared next hops apart. No padding: hashed and compared as bytes. */
+struct adjacency_key {
+	uint8_t kind;	     /* NEXTHOP_*; FORWARD: to a neighbour, whether it is resolved or not */
+	uint8_t reason;	     /* PUNT, DROP */
+	uint16_t port;	     /* FORWARD, GLEAN */
+	uint16_t mtu;	     /* FORWARD, GLEAN: the route's; 0: the interface's */
+	uint8_t attached;    /* FORWARD: for the glean table, not for a route */
+	struct ip_addr addr; /* FORWARD */
+};
+_Static_assert(sizeof(struct adjacency_key) == 24, "no padding");
+
+/* A next hop in the tables. */
+struct adjacency {
+	struct hash_node node; /* in replica.adjacencies, but for groups: those are their path's */
+	struct adjacency_key key;
+	uint32_t index;
+	unsigned refs;
+	struct peer *peer; /* FORWARD */
+	LIST_ENTRY(adjacency) of_peer;
+	struct adjacency **members; /* GROUP: a reference each */
+	struct nexthop_member *weights;
+	unsigned n_members;
+};
+
+/* A next hop object of the kernel (`ip nexthop`). */
+struct object {
+	struct hash_node node; /* in replica.objects, by id */
+	uint32_t generation;
+	struct nl_nexthop is;
+	struct nl_member members[]; /* is.n_members */
+};
+
+/* What routes lead to. Shared by all routes that say the same, as the kernel does. */
+struct path {
+	struct hash_node node; /* in replica.paths */
+	unsigned refs;
+	uint8_t type; /* RTN_* */
+	bool usable;  /* has a hop that can be used now */
+	bool failed;  /* the tables had no room for it: try again */
+	uint32_t mtu, nh_id;
+	struct adjacency *adjacency; /* NULL if not usable */
+	LIST_HEAD(, route) routes;
+	unsigned n_hops;
+	struct nl_hop hops[];
+};
+
+/* A candidate for its prefix. */
+struct route {
+	TAILQ_ENTRY(route) of_entry;
+	LIST_ENTRY(route) of_path;
+	struct entry *entry;
+	struct path *path;
+	uint64_t rest; /* see nl_route */
+	uint32_t metric;
+	uint32_t generation;
+	uint8_t table, protocol, scope;
+};
+
+/* A prefix with its candidates, in the kernel's order: table (local first), metric, place. */
+struct entry {
+	struct hash_node node; /* in replica.entries */
+	struct prefix prefix;
+	bool is_dirty;
+	bool refused; /* the tables had no room: try again */
+	bool cover;   /* in replica.covers */
+	TAILQ_HEAD(, route) routes;
+	LIST_ENTRY(entry) dirty;
+	struct route *best;	     /* the one that counts; NULL: none */
+	struct adjacency *installed; /* what the tables hold; a reference; NULL: nothing */
+};
+
+/* Things that are said once. */
+enum note {
+	NOTE_TABLE,
+	NOTE_TOS,
+	NOTE_SOURCE,
+	NOTE_TYPE,
+	NOTE_RULE,
+	NOTE_OPAQUE,
+	NOTE_CUT,
+	NOTE_FULL,
+	NOTE_MEMORY,
+	NOTE_KINDS
+};
+
+struct replica {
+	struct tables *tables;
+	struct mirror_events events;
+	void (*solicit)(void *ctx, unsigned ifindex, const struct ip_addr *addr);
+	void *solicit_ctx;
+
+	struct port *ports;
+	unsigned n_ports;
+	struct hash links, peers, adjacencies, paths, objects, entries;
+	struct adjacency **by_index; /* table index -> adjacency */
+	uint32_t by_index_len;
+
+	LIST_HEAD(, entry) dirty;
+	bool objects_changed;  /* paths over objects are to be worked out anew */
+	struct prefix *covers; /* IPv6 networks of the local table, which hide routes of main */
+	unsigned n_covers;
+
+	uint32_t generation[NL_KINDS]; /* of the dump last begun */
+	bool dumping;		       /* messages come from a dump */
+	bool overlapped;	       /* notifications may be older than the dump */
+	bool doubt; /* the kernel may have changed more than it said: dump again. The mirror's
+			  * to clear */
+	bool noted[NOTE_KINDS];
+	struct mirror_stats stats;
+};
+
+/* ---- replica.c ---- */
+
+/* `solicit` may be NULL. Returns 0 or -ENOMEM. */
+int replica_init(struct replica *r, struct tables *tables, const struct mirror_port *ports,
+		 unsigned n_ports, const struct mirror_events *events);
+/* Frees it, and leaves the tables as they are. */
+void replica_fini(struct replica *r);
+
+void replica_apply(struct replica *r, const struct nl_message *msg);
+
+/* Brings up to `max` prefixes into the tables and settles them. Returns true if none is left. */
+bool replica_commit(struct replica *r, unsigned max);
+
+/* Around a dump of everything: what it did not mention is gone after the sweep. */
+void replica_mark(struct replica *r);
+void replica_sweep(struct replica *r);
+
+/* Has the kernel look after neighbours in use. Call about once a second. */
+void replica_tick(struct replica *r, uint64_t now_ms);
+
+/* Says `fmt` once in a life; counts nothing. */
+void replica_note(struct replica *r, enum note once, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* An allocation failed: say so, and dump again later. */
+void replica_no_memory(struct replica *r);
+
+/* ---- link.c ---- */
+
+void link_apply(struct replica *r, const struct nl_message *msg);
+void links_sweep(struct replica *r);
+void addr_apply(struct replica *r, const struct nl_message *msg);
+void addrs_sweep(struct replica *r);
+struct link *link_find(const struct replica *r, uint32_t ifindex);
+
+/* Index of the port whose face this is, or -1. */
+int link_port(const struct replica *r, uint32_t ifindex);
+
+/* ---- adjacency.c ---- */
+
+/* A reference to the next hop of `key`, made if need be. NULL if there is no room (noted). */
+struct adjacency *adjacency_get(struct replica *r, const struct adjacency_key *key);
+struct adjacency *adjacency_ref(struct adjacency *adj);
+void adjacency_put(struct replica *r, struct adjacency *adj);
+
+/* The MTU of a FORWARD or GLEAN: the route's, but no more than the interface's. */
+uint16_t adjacency_mtu(const struct replica *r, const struct adjacency_key *key);
+
+/* A group of `n` members; takes over the caller's references to them, on failure too. */
+struct adjacency *group_new(struct replica *r, struct adjacency **members, const uint32_t *weights,
+			    unsigned n);
+/* Changes it in place; likewise. Returns 0 or -errno, the group then being as it was. */
+int group_set(struct replica *r, struct adjacency *group, struct adjacency **members,
+	      const uint32_t *weights, unsigned n);
+
+/* MAC or MTU of the port's face changed. */
+void adjacencies_port_changed(struct replica *r, unsigned port);
+
+void peer_apply(struct replica *r, const struct nl_message *msg);
+void peers_sweep(struct replica *r);
+void peers_tick(struct replica *r, uint64_t now_ms);
+struct peer *peer_find(const struct replica *r, unsigned port, const struct ip_addr *addr);
+bool peer_usable(const struct peer *peer);
+
+/* ---- path.c ---- */
+
+/* The path of a route, worked out, with a reference for the caller. NULL: no memory. */
+struct path *path_get(struct replica *r, const struct nl_route *route, const struct nl_hop *hops);
+/* The same if it exists, without a reference. */
+struct path *path_find(const struct replica *r, const struct nl_route *route,
+		       const struct nl_hop *hops);
+void path_put(struct replica *r, struct path *path);
+
+void object_apply(struct replica *r, const struct nl_message *msg);
+void objects_sweep(struct replica *r);
+struct object *object_find(const struct replica *r, uint32_t id);
+
+/* Works out anew: all paths that lead out of `ifindex`; those over objects; those that failed. */
+void paths_link_changed(struct replica *r, uint32_t ifindex);
+void paths_objects_changed(struct replica *r);
+void paths_retry(struct replica *r);
+
+/* One way out of a path: a hop and its share. */
+struct leg {
+	const struct nl_hop *hop;
+	uint32_t weight;
+};
+
+/* All ways out, usable or not, of the route itself or its object. Returns how many. Sets
+ * *blackhole if the object is one. */
+unsigned path_legs(const struct replica *r, const struct path *path, struct leg legs[NL_HOPS_MAX],
+		   bool *blackhole);
+bool hop_usable(const struct replica *r, const struct nl_hop *hop);
+
+/* ---- rib.c ---- */
+
+void route_apply(struct replica *r, const struct nl_message *msg);
+void routes_sweep(struct replica *r);
+bool routes_commit(struct replica *r, unsigned max);
+void routes_retry(struct replica *r);
+void route_free(struct replica *r, struct route *route);
+void entry_dirty(struct replica *r, struct entry *entry);
+struct entry *entry_find(const struct replica *r, const struct prefix *prefix);
+
+#endif

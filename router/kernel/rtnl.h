@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The mirror's three rtnetlink sockets: for notifications, for dumps, and for asking the kernel to
+ * look after neighbours. All non-blocking; control thread only. */
+#ifndef PEERLANE_KERNEL_RTNL_H
+#define PEERLANE_KERNEL_RTNL_H
+
+#include <libmnl/libmnl.h>
+#include <peerlane/error.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../tables/prefix.h"
+
+/* Room for one receive: the kernel fills up to 32 KiB per call, a notification is far smaller. */
+#define RTNL_BUFFER_BYTES (64u * 1024)
+
+struct rtnl {
+	struct mnl_socket *notify, *dump, *ask;
+	uint32_t seq;
+};
+
+/* Opens and subscribes. Returns 0, or -errno with `err` filled and nothing left open. */
+int rtnl_open(struct rtnl *s, struct pl_error *err);
+void rtnl_close(struct rtnl *s);
+
+/* Receive buffer of the notification socket, beyond net.core.rmem_max where we may. */
+void rtnl_set_buffer(struct rtnl *s, unsigned bytes);
+
+/* Asks for all objects of `type` (RTM_GET*) and `family`. Returns 0 or -errno. The answers carry
+ * s->seq. */
+int rtnl_dump(struct rtnl *s, uint16_t type, uint8_t family);
+
+/* Reads one datagram from the kernel. Returns its length, 0 if there is none, or -errno (-ENOBUFS:
+ * some were lost). */
+int rtnl_receive(struct mnl_socket *socket, void *buffer, size_t len);
+
+/* Has the kernel resolve or confirm a neighbour (NTF_USE), making it if need be. Errors are the
+ * kernel's to keep: the neighbour is asked for again. */
+void rtnl_use_neighbour(struct rtnl *s, unsigned ifindex, const struct ip_addr *addr);
+
+#endif
