@@ -13,6 +13,10 @@ static void capture_frame(void *ctx, const uint8_t *data, uint16_t len)
 	struct capture *c = ctx;
 	struct frame *f = &c->frames[c->n];
 
+	if (c->is_wire && c->world->sent) {
+		c->world->sent(c->world->sent_ctx, c->port, data, len);
+		return;
+	}
 	assert_in_range(c->n, 0, CAPTURE_MAX - 1);
 	assert_in_range(len, 0, sizeof(f->bytes));
 	memcpy(f->bytes, data, len);
@@ -125,6 +129,9 @@ struct world *world_new(enum cpu_isa isa)
 	plane->n_ports = WORLD_PORTS;
 	assert_int_equal(pl_pool_init(&plane->pool, POOL_BUFFERS, 2048, NULL), 0);
 	for (unsigned i = 0; i < WORLD_PORTS; i++) {
+		w->wire[i].world = w->face[i].world = w;
+		w->wire[i].port = w->face[i].port = i;
+		w->wire[i].is_wire = true;
 		plane->ports[i].wire =
 			pl_mem_queue_new(&plane->pool, false, capture_frame, &w->wire[i]);
 		plane->ports[i].face =
@@ -141,6 +148,7 @@ void world_free(struct world *w)
 {
 	if (!w)
 		return;
+	pl_plane_stop(&w->plane); /* still running only if a test failed */
 	pl_plane_fini(&w->plane);
 	for (unsigned i = 0; i < WORLD_PORTS; i++) {
 		pl_queue_close(w->plane.ports[i].wire);

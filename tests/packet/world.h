@@ -25,6 +25,8 @@
 #define WORLD_PORTS 3u
 #define CAPTURE_MAX 2048u
 
+struct world;
+
 struct frame {
 	uint16_t len;
 	uint8_t bytes[1792];
@@ -32,6 +34,9 @@ struct frame {
 
 /* Frames that a queue was given to transmit, in order. */
 struct capture {
+	struct world *world;
+	unsigned port;
+	bool is_wire;
 	unsigned n;
 	struct frame frames[CAPTURE_MAX];
 };
@@ -39,6 +44,10 @@ struct capture {
 struct world {
 	struct tables *tables;
 	struct pl_plane plane;
+	/* Told of every frame sent out of a port instead of its being captured, if set; by the
+	 * plane's thread. */
+	void (*sent)(void *ctx, unsigned port, const uint8_t *data, uint16_t len);
+	void *sent_ctx;
 	struct capture wire[WORLD_PORTS]; /* sent by ports */
 	struct capture face[WORLD_PORTS]; /* punted to the kernel */
 	/* next hops that routes lead to */
