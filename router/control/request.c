@@ -22,7 +22,7 @@ static const struct command {
 	{"show nexthops", show_nexthops, {"after"}},
 	{"show counters", show_counters, {NULL}},
 	{"show planes", show_planes, {NULL}},
-	{"show route", show_route, {"address"}},
+	{"show route", show_fate, {"address"}},
 	{"show sync", show_sync, {NULL}},
 	{"show version", show_version, {NULL}},
 };

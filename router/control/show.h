@@ -18,7 +18,7 @@ show_fn show_counters;
 show_fn show_routes;
 show_fn show_neighbours;
 show_fn show_nexthops;
-show_fn show_route; /* what becomes of a packet to one address */
+show_fn show_fate; /* what becomes of a packet to one address */
 show_fn show_sync;
 show_fn show_version;
 
@@ -52,7 +52,7 @@ json_t *show_addr(const struct ip_addr *addr); /* null for family 0 */
 json_t *show_port_name(const struct router *router, int port);
 json_t *show_hop(const struct router *router, const struct mirror_hop *hop);
 json_t *show_kernel_route(const struct router *router, const struct mirror_route *route);
-json_t *show_nexthop(const struct router *router, const struct mirror_nexthop *nexthop);
+json_t *show_nexthop_row(const struct router *router, const struct mirror_nexthop *nexthop);
 json_t *show_queue_stats(const struct pl_queue_stats *stats);
 
 /* Adds what `from` counts to `to`, which nobody else uses. */

@@ -205,12 +205,14 @@ json_t *show_sync(struct router *router, json_t *args, int *code, struct pl_erro
 	mirror_stats(router->mirror, &m);
 	tables_stats(router->tables, &t);
 	return out_of_memory(
-		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, s:{s:i, s:i, "
+		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, "
+			  "s:{s:i, s:i, "
 			  "s:i, s:i, s:i, s:i, s:i, s:I}}",
 			  "messages", (json_int_t)m.messages, "overruns", (json_int_t)m.overruns,
 			  "resyncs", (json_int_t)m.resyncs, "route_changes",
 			  (json_int_t)m.route_changes, "neighbor_changes",
 			  (json_int_t)m.neighbour_changes, "unsupported", (json_int_t)m.unsupported,
+			  "malformed", (json_int_t)m.malformed, "drift", (json_int_t)m.drift,
 			  "last_sync_ago_ms", (json_int_t)(now - m.last_sync_ms),
 			  "last_change_ago_ms", (json_int_t)(now - m.last_change_ms), "routes",
 			  (int)m.routes, "neighbors", (int)m.neighbours, "nexthops",

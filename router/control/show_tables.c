@@ -82,7 +82,7 @@ json_t *show_kernel_route(const struct router *router, const struct mirror_route
 			 "hops", hops);
 }
 
-json_t *show_nexthop(const struct router *router, const struct mirror_nexthop *nexthop)
+json_t *show_nexthop_row(const struct router *router, const struct mirror_nexthop *nexthop)
 {
 	bool forward = !strcmp(nexthop->kind, "forward");
 	json_t *members = json_array();
@@ -201,7 +201,7 @@ static bool add_nexthop(void *ctx, const struct mirror_nexthop *nexthop)
 
 	if (!show_page_wants(&l->page))
 		return !l->page.full;
-	return show_page_add(&l->page, show_nexthop(l->router, nexthop),
+	return show_page_add(&l->page, show_nexthop_row(l->router, nexthop),
 			     1 + nexthop->n_members / 4);
 }
 

@@ -102,13 +102,11 @@ int router_probe(struct router *router, struct pl_error *err)
 
 /* ---- the steps ---- */
 
-/* Every buffer that rings can hold at once, what a turn of the loop has in hand (a burst of one
- * queue, one being sorted), and some for the pool never to run dry at the edge. A port's RX side
- * holds at most a ring's length in fill and RX ring together, its TX side a ring's length until
- * completion. */
+/* What all rings can hold at once, two bursts (one in hand, one that a face gives), and some for
+ * the pool never to run dry at the edge. */
 static uint32_t pool_size(const struct config *config)
 {
-	return config->n_ports * 2 * config->ring_size + 4 * PL_BURST_MAX;
+	return config->n_ports * pl_queue_bufs(config->ring_size) + 3 * PL_BURST_MAX;
 }
 
 static int make_pools(struct router *router, struct pl_error *err)

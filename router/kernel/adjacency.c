@@ -273,8 +273,8 @@ static int group_fill(struct adjacency *group, struct adjacency **members, const
 	return 0;
 }
 
-struct adjacency *group_new(struct replica *r, struct adjacency **members, const uint32_t *weights,
-			    unsigned n)
+struct adjacency *adjacency_group(struct replica *r, struct adjacency **members,
+				  const uint32_t *weights, unsigned n)
 {
 	struct adjacency *group = calloc(1, sizeof(*group));
 	int rc = -ENOMEM;

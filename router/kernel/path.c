@@ -200,7 +200,7 @@ static struct adjacency *resolve_group(struct replica *r, struct path *path, con
 		return NULL;
 	}
 	if (!group || group->key.kind != NEXTHOP_GROUP)
-		return group_new(r, members, weights, n);
+		return adjacency_group(r, members, weights, n);
 	return group_set(r, group, members, weights, n) ? NULL : adjacency_ref(group);
 }
 

@@ -217,8 +217,8 @@ void adjacency_put(struct replica *r, struct adjacency *adj);
 uint16_t adjacency_mtu(const struct replica *r, const struct adjacency_key *key);
 
 /* A group of `n` members; takes over the caller's references to them, on failure too. */
-struct adjacency *group_new(struct replica *r, struct adjacency **members, const uint32_t *weights,
-			    unsigned n);
+struct adjacency *adjacency_group(struct replica *r, struct adjacency **members,
+				  const uint32_t *weights, unsigned n);
 /* Changes it in place; likewise. Returns 0 or -errno, the group then being as it was. */
 int group_set(struct replica *r, struct adjacency *group, struct adjacency **members,
 	      const uint32_t *weights, unsigned n);
