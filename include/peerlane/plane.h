@@ -31,7 +31,7 @@ struct pl_plane_port {
 struct pl_plane_stats {
 	pl_stat punt[PL_REASONS_MAX]; /* by reason */
 	pl_stat drop[PL_REASONS_MAX];
-	pl_stat bad_port;      /* verdict named a port that is not there: dropped */
+	pl_stat bad_port;      /* verdict named a port, face or reason that is not there: dropped */
 	pl_stat turns;	       /* turns of the loop */
 	pl_stat working_turns; /* those that moved a packet */
 	pl_stat sleeps;

@@ -19,11 +19,12 @@ static void free_packets(struct pl_plane *plane, const uint32_t *frame, uint32_t
 }
 
 /* Counts `n` packets of a verdict that is not TX to a port that is there. */
-static void count_reason(struct pl_plane *plane, enum bucket bucket, uint16_t verdict, uint32_t n)
+static void count_reason(struct pl_plane *plane, const struct pl_plane_port *from,
+			 enum bucket bucket, uint16_t verdict, uint32_t n)
 {
 	struct pl_plane_stats *stats = &plane->stats;
 
-	if (bucket == BUCKET_PUNT)
+	if (bucket == BUCKET_PUNT && from->face)
 		pl_stat_add(&stats->punt[PL_VERDICT_LOW(verdict)], n);
 	else if (bucket == BUCKET_DROP)
 		pl_stat_add(&stats->drop[PL_VERDICT_LOW(verdict)], n);
@@ -75,7 +76,7 @@ static void sort_and_hand_on(struct pl_plane *plane, const struct pl_plane_port 
 		priv->bucket[i] = (uint8_t)bucket;
 		count[bucket]++;
 		if (bucket >= BUCKET_PUNT)
-			count_reason(plane, bucket, burst->verdict[i], 1);
+			count_reason(plane, from, bucket, burst->verdict[i], 1);
 	}
 	for (unsigned b = 0; b < N_BUCKETS; b++) {
 		at[b] = start;
@@ -104,7 +105,7 @@ static void dispatch(struct pl_plane *plane, const struct pl_plane_port *from,
 	}
 	bucket = bucket_of(plane->priv, burst->verdict[0]);
 	if (bucket >= BUCKET_PUNT)
-		count_reason(plane, bucket, burst->verdict[0], burst->n);
+		count_reason(plane, from, bucket, burst->verdict[0], burst->n);
 	hand_on(plane, from, bucket, burst->frame, burst->len, burst->n);
 }
 

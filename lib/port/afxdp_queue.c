@@ -24,6 +24,11 @@
  * kernel drops one packet per call, and the rest can as well wait in the ring. */
 #define REFUSALS_MAX 4u
 
+/* Socket option of Linux 6.17 (if_xdp.h), not yet in the headers we build with. */
+#ifndef XDP_MAX_TX_SKB_BUDGET
+#define XDP_MAX_TX_SKB_BUDGET 9
+#endif
+
 /* The kernel's registration of a pool's region. */
 struct pl_afxdp_umem {
 	struct xsk_umem *xsk;
@@ -160,9 +165,9 @@ static void count_refused(struct afxdp_queue *aq)
 	}
 }
 
-/* Makes the kernel transmit what is in the TX ring. In copy mode a call takes at most 32 packets
- * and then fails with EAGAIN; it also does when the socket's send buffer or the completion ring is
- * full, which shows by its having made no progress. */
+/* Makes the kernel transmit what is in the TX ring. In copy mode a call takes a limited number of
+ * packets (see raise_tx_budget()) and then fails with EAGAIN; it also does when the socket's send
+ * buffer or the completion ring is full, which shows by its having made no progress. */
 static void kick(struct afxdp_queue *aq)
 {
 	unsigned refusals = 0;
@@ -369,6 +374,18 @@ static const struct pl_queue_ops afxdp_ops = {
 	.close = afxdp_close,
 };
 
+/* Lets one sendto() transmit a whole ring in copy mode rather than 32 packets, where the kernel
+ * knows how; elsewhere it takes more calls. Over veth, 60-byte frames, system and user time per
+ * forwarded packet: 538 ns with 32 per call, 504 with 64, 474 with 128, 469 with 256, 440 with
+ * 1024. The send buffer stays as it is: its limit holds packets back in our ring where a veth's
+ * own, of 256, would drop them. */
+static void raise_tx_budget(struct afxdp_queue *aq)
+{
+	int budget = (int)aq->tx_max;
+
+	(void)setsockopt(aq->fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &budget, sizeof(budget));
+}
+
 static uint32_t smaller(uint32_t a, uint32_t b)
 {
 	return a < b ? a : b;
@@ -405,6 +422,7 @@ int pl_port_queue_open(struct pl_port *port, unsigned index, struct pl_pool *poo
 	/* Fill and completion rings are as large as those of the pool's first queue. */
 	aq->rx_max = smaller(aq->rx.size, aq->fill.size);
 	aq->tx_max = smaller(aq->tx.size, aq->comp.size);
+	raise_tx_budget(aq);
 	refill(aq);
 	rc = xsk_socket__update_xskmap(aq->xsk, port->map_fd);
 	if (rc) {
