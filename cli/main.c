@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* peerlane: the operator's command. Asks the daemon over its control socket, prints what it says. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client.h"
+#include "grammar.h"
+#include "render.h"
+#include "watch.h"
+
+#define EXIT_DONE 0
+#define EXIT_REFUSED 1 /* by the daemon */
+#define EXIT_USAGE 2
+#define EXIT_UNREACHED 3
+
+/* Says an error, as JSON on standard output if JSON is wanted, else in two lines. */
+static int fail(int status, bool json, const char *code, const struct pl_error *err)
+{
+	if (json) {
+		json_t *error = json_pack("{s:{s:s, s:s, s:s}}", "error", "code", code, "message",
+					  err->what, "remedy", err->remedy);
+
+		/* A word that is no UTF-8 cannot be quoted. */
+		if (!error)
+			error = json_pack("{s:{s:s, s:s, s:s}}", "error", "code", code, "message",
+					  "an argument is not UTF-8", "remedy", "");
+		json_dumpf(error, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(error);
+	} else {
+		fprintf(stderr, "peerlane: %s\n", err->what);
+		if (err->remedy[0])
+			fprintf(stderr, "     %s\n", err->remedy);
+	}
+	return status;
+}
+
+/* The arguments of the request. NULL if one is no UTF-8. */
+static json_t *request_args(const struct invocation *inv)
+{
+	json_t *args = json_object();
+
+	for (unsigned i = 0; i < GRAMMAR_ARGS_MAX; i++) {
+		if (inv->args[i] && json_object_set_new(args, inv->command->args[i].key,
+							json_string(inv->args[i]))) {
+			json_decref(args);
+			return NULL;
+		}
+	}
+	return args;
+}
+
+static int show(struct client *client, const struct invocation *inv, struct pl_error *err)
+{
+	const struct grammar_command *command = inv->command;
+	json_t *args = request_args(inv), *data = NULL;
+	int rc;
+
+	if (!args)
+		return pl_error_set(err, -EINVAL, NULL, "an argument is not UTF-8");
+	if (command->list)
+		rc = client_ask_all(client, command->words, args, command->list, &data, err);
+	else
+		rc = client_ask(client, command->words, args, &data, err);
+	json_decref(args);
+	if (rc)
+		return rc;
+	if (inv->json) {
+		json_dumpf(data, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else {
+		render(command->action, data, stdout);
+	}
+	json_decref(data);
+	return 0;
+}
+
+static int run(const struct invocation *inv)
+{
+	struct pl_error err = {.remedy = ""};
+	struct client client;
+	int rc, status;
+
+	rc = client_open(&client, inv->socket, &err);
+	if (rc)
+		return fail(EXIT_UNREACHED, inv->json, strerrorname_np(-rc), &err);
+	if (inv->command->action == ACTION_WATCH)
+		rc = watch(&client, inv, &err);
+	else
+		rc = show(&client, inv, &err);
+	status = EXIT_DONE;
+	if (rc == -EREMOTEIO)
+		status = fail(EXIT_REFUSED, inv->json, client.code, &err);
+	else if (rc)
+		status = fail(rc == -EINVAL ? EXIT_USAGE : EXIT_UNREACHED, inv->json,
+			      strerrorname_np(-rc), &err);
+	client_close(&client);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct pl_error err = {.remedy = ""};
+	struct invocation inv;
+
+	if (argc > 1 && !strcmp(argv[1], "--complete")) {
+		grammar_complete(stdout, argc - 2, argv + 2);
+		return EXIT_DONE;
+	}
+	if (grammar_parse(&inv, argc, argv, &err))
+		return fail(EXIT_USAGE, inv.json, "EINVAL", &err);
+	if (inv.command->action == ACTION_HELP) {
+		grammar_help(stdout);
+		return EXIT_DONE;
+	}
+	return run(&inv);
+}

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "render.h"
+
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const char *text(json_t *object, const char *key)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value ? value : "";
+}
+
+static json_int_t number(json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+/* "-" for what is null. */
+static const char *text_or_dash(json_t *object, const char *key)
+{
+	const char *value = text(object, key);
+
+	return value[0] ? value : "-";
+}
+
+static void cell_number(struct table *t, json_t *object, const char *key)
+{
+	table_cellf(t, "%" JSON_INTEGER_FORMAT, number(object, key));
+}
+
+/* Packets as they are, bytes with a prefix. */
+static void cell_bytes(struct table *t, json_t *object, const char *key)
+{
+	char buf[UNIT_SIZE];
+
+	table_cell(t, unit_print((double)number(object, key), "B", buf));
+}
+
+static void finish(struct table *t, FILE *out)
+{
+	table_print(t, 0, out);
+	table_end(t);
+}
+
+/* ---- ports ---- */
+
+static void port_addresses(struct table *t, json_t *port)
+{
+	char line[160] = "";
+	json_t *addr;
+	size_t i;
+
+	json_array_foreach(json_object_get(port, "addresses"), i, addr)
+	{
+		size_t len = strlen(line);
+
+		snprintf(line + len, sizeof(line) - len, "%s%s", i ? " " : "",
+			 json_string_value(addr));
+	}
+	table_cell(t, line);
+}
+
+static const char *link_state(json_t *port)
+{
+	if (json_is_true(json_object_get(port, "lost")))
+		return "no TAP";
+	if (strcmp(text(port, "admin"), "up") != 0)
+		return "admin down";
+	return text(port, "link");
+}
+
+static void render_ports(json_t *data, FILE *out)
+{
+	static const char *const who[] = {"PORT", "LINK",    "DEVICE",	"MAC",	    ">MTU",
+					  "XDP",  "BUFFERS", ">QUEUES", "ADDRESSES"};
+	static const char *const what[] = {"PORT",	   ">RX PACKETS", ">RX BYTES", ">RX LOST",
+					   ">TX PACKETS",  ">TX BYTES",	  ">TX LOST",  ">TO KERNEL",
+					   ">FROM KERNEL", ">KERNEL LOST"};
+	json_t *ports = json_object_get(data, "ports"), *port;
+	struct table t;
+	size_t i;
+
+	table_begin(&t, who, COUNT(who));
+	json_array_foreach(ports, i, port)
+	{
+		table_cell(&t, text(port, "name"));
+		table_cell(&t, link_state(port));
+		table_cellf(&t, "%s:%s", text(port, "kind"), text(port, "device"));
+		table_cell(&t, text(port, "mac"));
+		cell_number(&t, port, "mtu");
+		table_cell(&t, text_or_dash(port, "attach"));
+		table_cell(&t, text_or_dash(port, "copy"));
+		cell_number(&t, port, "queues");
+		port_addresses(&t, port);
+	}
+	finish(&t, out);
+	fputc('\n', out);
+	table_begin(&t, what, COUNT(what));
+	json_array_foreach(ports, i, port)
+	{
+		json_t *c = json_object_get(port, "counters"), *f = json_object_get(port, "face");
+
+		table_cell(&t, text(port, "name"));
+		cell_number(&t, c, "rx_packets");
+		cell_bytes(&t, c, "rx_bytes");
+		table_cellf(&t, "%" JSON_INTEGER_FORMAT, number(c, "rx_dropped"));
+		cell_number(&t, c, "tx_packets");
+		cell_bytes(&t, c, "tx_bytes");
+		cell_number(&t, c, "tx_dropped");
+		cell_number(&t, f, "to_kernel");
+		cell_number(&t, f, "from_kernel");
+		table_cellf(&t, "%" JSON_INTEGER_FORMAT,
+			    number(f, "to_kernel_full") + number(f, "from_kernel_full") +
+				    number(f, "write_failed") + number(f, "too_long"));
+	}
+	finish(&t, out);
+}
+
+/* ---- tables ---- */
+
+static void hop_cells(struct table *t, json_t *hop)
+{
+	const char *gateway = text(hop, "gateway");
+
+	table_cell(t, gateway[0] ? gateway : "connected");
+	table_cell(t, text(hop, "device"));
+	table_cell(t, text(hop, "state"));
+}
+
+/* A row for each hop; what belongs to the route only in its first. */
+static void route_rows(struct table *t, json_t *route)
+{
+	json_t *hops = json_object_get(route, "hops"), *hop;
+	size_t i, n = json_array_size(hops);
+
+	for (i = 0; i == 0 || i < n; i++) {
+		hop = json_array_get(hops, i);
+		table_cell(t, i							  ? ""
+			      : json_is_true(json_object_get(route, "installed")) ? "*"
+										  : "");
+		table_cell(t, i ? "" : text(route, "prefix"));
+		table_cell(t, i ? "" : text(route, "type"));
+		if (hop)
+			hop_cells(t, hop);
+		for (unsigned empty = hop ? 3 : 0; empty < 3; empty++)
+			table_cell(t, "");
+		table_cell(t, i ? "" : text(route, "protocol"));
+		if (i)
+			table_cell(t, "");
+		else
+			cell_number(t, route, "metric");
+	}
+}
+
+static void render_routes(json_t *data, FILE *out)
+{
+	static const char *const headers[] = {"",	"PREFIX", "TYPE",     "VIA",
+					      "DEVICE", "STATE",  "PROTOCOL", ">METRIC"};
+	json_t *route;
+	struct table t;
+	size_t i;
+
+	table_begin(&t, headers, COUNT(headers));
+	json_array_foreach(json_object_get(data, "routes"), i, route) route_rows(&t, route);
+	finish(&t, out);
+	fputs("* in use\n", out);
+}
+
+static void render_neighbors(json_t *data, FILE *out)
+{
+	static const char *const headers[] = {"ADDRESS", "DEVICE", "PORT",
+					      "MAC",	 "STATE",  "USABLE"};
+	json_t *n;
+	struct table t;
+	size_t i;
+
+	table_begin(&t, headers, COUNT(headers));
+	json_array_foreach(json_object_get(data, "neighbors"), i, n)
+	{
+		table_cell(&t, text(n, "address"));
+		table_cell(&t, text(n, "device"));
+		table_cell(&t, text_or_dash(n, "port"));
+		table_cell(&t, text_or_dash(n, "mac"));
+		table_cell(&t, text(n, "state"));
+		table_cell(&t, json_is_true(json_object_get(n, "usable")) ? "yes" : "no");
+	}
+	finish(&t, out);
+}
+
+/* "12 x1, 13 x2": next hops with weights, as far as they fit. */
+static void members_cell(struct table *t, json_t *nexthop)
+{
+	char line[120] = "";
+	json_t *member;
+	size_t i;
+
+	json_array_foreach(json_object_get(nexthop, "members"), i, member)
+	{
+		size_t len = strlen(line);
+
+		if (len > sizeof(line) - 32) {
+			strcat(line, ", ...");
+			break;
+		}
+		snprintf(line + len, sizeof(line) - len,
+			 "%s%" JSON_INTEGER_FORMAT " x%" JSON_INTEGER_FORMAT, i ? ", " : "",
+			 number(member, "nexthop"), number(member, "weight"));
+	}
+	table_cell(t, line[0] ? line : text(nexthop, "dmac"));
+}
+
+static void render_nexthops(json_t *data, FILE *out)
+{
+	static const char *const headers[] = {">NEXTHOP", "KIND",   "ADDRESS",	"PORT",
+					      ">MTU",	  "REASON", ">USED BY", "TO"};
+	json_t *n;
+	struct table t;
+	size_t i;
+
+	table_begin(&t, headers, COUNT(headers));
+	json_array_foreach(json_object_get(data, "nexthops"), i, n)
+	{
+		cell_number(&t, n, "nexthop");
+		table_cell(&t, text(n, "kind"));
+		table_cell(&t, text_or_dash(n, "address"));
+		table_cell(&t, text_or_dash(n, "port"));
+		if (number(n, "mtu"))
+			cell_number(&t, n, "mtu");
+		else
+			table_cell(&t, "-");
+		table_cell(&t, text_or_dash(n, "reason"));
+		cell_number(&t, n, "references");
+		members_cell(&t, n);
+	}
+	finish(&t, out);
+}
+
+/* ---- counters, planes ---- */
+
+static void render_counters(json_t *data, FILE *out)
+{
+	static const char *const headers[] = {"FATE", "REASON", ">PACKETS", "MEANING"};
+	json_t *c;
+	struct table t;
+	size_t i;
+
+	table_begin(&t, headers, COUNT(headers));
+	json_array_foreach(json_object_get(data, "counters"), i, c)
+	{
+		table_cell(&t, text(c, "kind"));
+		table_cell(&t, text(c, "name"));
+		cell_number(&t, c, "total");
+		table_cell(&t, text(c, "text"));
+	}
+	finish(&t, out);
+}
+
+static void plane_queues(json_t *planes, FILE *out)
+{
+	static const char *const headers[] = {">PLANE",	  "PORT",	">RX PACKETS",
+					      ">RX LOST", ">NO BUFFER", ">TX PACKETS",
+					      ">TX LOST", ">TX WAKEUPS"};
+	static const char *const keys[] = {"rx_packets", "rx_dropped", "rx_nobuf",
+					   "tx_packets", "tx_dropped", "tx_wakeups"};
+	json_t *plane, *port;
+	struct table t;
+	size_t i, j;
+
+	table_begin(&t, headers, COUNT(headers));
+	json_array_foreach(planes, i, plane)
+	{
+		json_array_foreach(json_object_get(plane, "ports"), j, port)
+		{
+			cell_number(&t, plane, "plane");
+			table_cell(&t, text(port, "port"));
+			for (unsigned k = 0; k < COUNT(keys); k++)
+				cell_number(&t, port, keys[k]);
+		}
+	}
+	finish(&t, out);
+}
+
+static void render_planes(json_t *data, FILE *out)
+{
+	static const char *const headers[] = {">PLANE",	  ">CORE",   "CODE",	  ">TURNS",
+					      ">WORKING", ">SLEEPS", ">CPU TIME", ">BUFFERS",
+					      ">FREE",	  ">BYTES",  "PAGES"};
+	json_t *planes = json_object_get(data, "planes"), *plane;
+	struct table t;
+	size_t i;
+
+	table_begin(&t, headers, COUNT(headers));
+	json_array_foreach(planes, i, plane)
+	{
+		json_t *pool = json_object_get(plane, "pool");
+		char time[UNIT_SIZE];
+
+		cell_number(&t, plane, "plane");
+		cell_number(&t, plane, "core");
+		table_cellf(&t, "%s%s", text(plane, "isa"),
+			    json_is_true(json_object_get(plane, "busy_poll")) ? ", busy" : "");
+		cell_number(&t, plane, "turns");
+		cell_number(&t, plane, "working_turns");
+		cell_number(&t, plane, "sleeps");
+		table_cell(&t, unit_time((uint64_t)number(plane, "cpu_ns") / 1000000, time));
+		cell_number(&t, pool, "buffers");
+		cell_number(&t, pool, "free");
+		cell_number(&t, pool, "buffer_bytes");
+		table_cell(&t,
+			   json_is_true(json_object_get(pool, "huge_pages")) ? "2 MB" : "ordinary");
+	}
+	finish(&t, out);
+	fputc('\n', out);
+	plane_queues(planes, out);
+}
+
+/* ---- the rest ---- */
+
+/* "key  value" of all numbers of an object, underscores as spaces; times in their unit. */
+static void pairs(struct table *t, json_t *object, const char *prefix)
+{
+	json_t *value;
+	const char *key;
+
+	json_object_foreach(object, key, value)
+	{
+		size_t len = strlen(key);
+		char name[64], buf[UNIT_SIZE];
+
+		if (json_is_object(value)) {
+			pairs(t, value, "tables: ");
+			continue;
+		}
+		snprintf(name, sizeof(name), "%s%s", prefix, key);
+		for (char *c = name; *c; c++)
+			*c = *c == '_' ? ' ' : *c;
+		if (len > 3 && !strcmp(key + len - 3, "_ms")) {
+			name[strlen(name) - 3] = '\0';
+			table_cell(t, name);
+			table_cell(t, unit_time((uint64_t)json_integer_value(value), buf));
+		} else if (len > 6 && !strcmp(key + len - 6, "_bytes")) {
+			name[strlen(name) - 6] = '\0';
+			table_cell(t, name);
+			table_cell(t, unit_print((double)json_integer_value(value), "B", buf));
+		} else {
+			table_cell(t, name);
+			if (json_is_string(value))
+				table_cell(t, json_string_value(value));
+			else
+				table_cellf(t, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+		}
+	}
+}
+
+static void render_pairs(json_t *data, FILE *out)
+{
+	static const char *const headers[] = {"WHAT", ">VALUE"};
+	struct table t;
+
+	table_begin(&t, headers, COUNT(headers));
+	pairs(&t, data, "");
+	finish(&t, out);
+}
+
+static void render_fate(json_t *data, FILE *out)
+{
+	json_t *route = json_object_get(data, "route");
+	json_t *one;
+
+	fprintf(out, "%s\n", text(data, "text"));
+	if (!json_is_object(route))
+		return;
+	fputc('\n', out);
+	one = json_pack("{s:[O]}", "routes", route);
+	render_routes(one, out);
+	json_decref(one);
+}
+
+void render(enum action action, json_t *data, FILE *out)
+{
+	switch (action) {
+	case ACTION_PORTS:
+		render_ports(data, out);
+		break;
+	case ACTION_ROUTES:
+		render_routes(data, out);
+		break;
+	case ACTION_NEIGHBORS:
+		render_neighbors(data, out);
+		break;
+	case ACTION_NEXTHOPS:
+		render_nexthops(data, out);
+		break;
+	case ACTION_COUNTERS:
+		render_counters(data, out);
+		break;
+	case ACTION_PLANES:
+		render_planes(data, out);
+		break;
+	case ACTION_ROUTE:
+		render_fate(data, out);
+		break;
+	case ACTION_SYNC:
+	case ACTION_VERSION:
+		render_pairs(data, out);
+		break;
+	case ACTION_WATCH:
+	case ACTION_HELP:
+		break;
+	}
+}
+
+/* ---- rates ---- */
+
+static double rate(json_t *before, json_t *after, const char *key, double seconds)
+{
+	json_int_t from = number(before, key), to = number(after, key);
+
+	return (double)(to >= from ? to - from : to) / seconds;
+}
+
+struct port_rates rates_between(json_t *before, json_t *after, double seconds)
+{
+	json_t *c0 = json_object_get(before, "counters"), *c1 = json_object_get(after, "counters");
+	json_t *f0 = json_object_get(before, "face"), *f1 = json_object_get(after, "face");
+
+	if (seconds <= 0)
+		return (struct port_rates){0};
+	return (struct port_rates){
+		.rx_packets = rate(c0, c1, "rx_packets", seconds),
+		.rx_bits = 8 * rate(c0, c1, "rx_bytes", seconds),
+		.tx_packets = rate(c0, c1, "tx_packets", seconds),
+		.tx_bits = 8 * rate(c0, c1, "tx_bytes", seconds),
+		.lost = rate(c0, c1, "rx_dropped", seconds) + rate(c0, c1, "tx_dropped", seconds),
+		.punted = rate(f0, f1, "to_kernel", seconds),
+	};
+}

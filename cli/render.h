@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the daemon says, for people. */
+#ifndef PEERLANE_CLI_RENDER_H
+#define PEERLANE_CLI_RENDER_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+#include "grammar.h"
+#include "table.h"
+
+/* Prints the data of a show command's answer. */
+void render(enum action action, json_t *data, FILE *out);
+
+/* ---- for watch ---- */
+
+/* Rates of one port between two looks, a second each. */
+struct port_rates {
+	double rx_packets, rx_bits, tx_packets, tx_bits, lost, punted;
+};
+
+/* What became of a port between two answers of "show ports", `seconds` apart. Counters that went
+ * back (another daemon) count from zero. */
+struct port_rates rates_between(json_t *before, json_t *after, double seconds);
+
+#endif
