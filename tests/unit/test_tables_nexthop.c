@@ -467,6 +467,50 @@ static void tombstones_go_away(void **state)
 	tables_free(t);
 }
 
+/* A reader may still be at the slot of a neighbour that is gone: its key stays until a grace period
+ * has passed. */
+static void keys_outlive_their_neighbours(void **state)
+{
+	struct tables *t = tables_new(grace, 7);
+	const struct tables_view *v;
+	struct neighbour *before;
+	uint32_t slot, n_slots;
+	unsigned i, gone = 0;
+
+	(void)state;
+	make_nexthops(t, 2);
+	for (i = 0; i < 600; i++) {
+		struct ip_addr addr = neighbour_addr(i);
+
+		assert_int_equal(tables_neighbour_set(t, 0, &addr, 1), 0);
+	}
+	for (i = 0; i < 600; i++) {
+		struct ip_addr addr = neighbour_addr(i);
+
+		assert_int_equal(tables_neighbour_del(t, 0, &addr), 0);
+	}
+	v = tables_view(t);
+	n_slots = v->neighbour_mask + 1;
+	before = malloc(n_slots * sizeof(*before));
+	assert_non_null(before);
+	memcpy(before, v->neighbours, n_slots * sizeof(*before));
+	for (i = 1000; i < 1300; i++) {
+		struct ip_addr addr = neighbour_addr(i);
+
+		assert_int_equal(tables_neighbour_set(t, 0, &addr, 2), 0);
+	}
+	assert_ptr_equal(tables_view(t), v); /* it did not move to a new table */
+	for (slot = 0; slot < n_slots; slot++) {
+		if (before[slot].nexthop != NEIGHBOUR_GONE)
+			continue;
+		gone++;
+		assert_memory_equal(&before[slot], &v->neighbours[slot], sizeof(*before));
+	}
+	assert_int_equal(gone, 600);
+	free(before);
+	tables_free(t);
+}
+
 /* Hosts of one network differ in the last bits alone and must spread all the same. Linear probing at
  * load a takes (1 + 1 / (1 - a)) / 2 probes on average for those present (Knuth, volume 3, 6.4):
  * 1.5 at the 1/2 that the table never exceeds. */
@@ -532,6 +576,7 @@ int main(void)
 		cmocka_unit_test(slots_run_out_and_come_back),
 		cmocka_unit_test(neighbours_churn),
 		cmocka_unit_test(tombstones_go_away),
+		cmocka_unit_test(keys_outlive_their_neighbours),
 		cmocka_unit_test(hosts_of_a_network_spread),
 		cmocka_unit_test(ports_are_told),
 	};

@@ -14,6 +14,30 @@
 
 #include <urcu-qsbr.h>
 
+/* The lookups of image.h as this file compiles them dawdle between one load and the next, now and then
+ * long enough for the writer to change a lot: the windows that a real reader leaves are some
+ * nanoseconds wide. */
+#include "../../router/tables/lang.h"
+static void dawdle(void);
+static inline uint32_t slow_load32(const uint32_t *p)
+{
+	uint32_t value = PL_LOAD32(p);
+
+	dawdle();
+	return value;
+}
+static inline uint64_t slow_load64(const uint64_t *p)
+{
+	uint64_t value = PL_LOAD64(p);
+
+	dawdle();
+	return value;
+}
+#undef PL_LOAD32
+#undef PL_LOAD64
+#define PL_LOAD32(p) slow_load32(p)
+#define PL_LOAD64(p) slow_load64(p)
+
 #include "../../router/tables/private.h"
 #include "tables_help.h"
 
@@ -43,6 +67,17 @@ static char grace_tag;
 #define READER_SAYS() ((void)0)
 #define WRITER_HEARS() ((void)0)
 #endif
+
+/* Set by readers alone. */
+static __thread uint64_t dawdle_seed;
+
+static void dawdle(void)
+{
+	struct timespec some = {.tv_nsec = 50000};
+
+	if (dawdle_seed && random_below(&dawdle_seed, 128) == 0)
+		nanosleep(&some, NULL);
+}
 
 static unsigned long graces;
 
@@ -84,6 +119,7 @@ static unsigned region_len(unsigned family)
 struct world {
 	struct tables *t;
 	_Atomic bool stop;
+	_Atomic unsigned hot; /* the region, of all families, that the writer is at */
 	_Atomic(unsigned long) wrong;
 	char first_wrong[128]; /* written by who made `wrong` 1, read after the readers ended */
 	/* Per region: the next hop that is a group. */
@@ -99,6 +135,14 @@ static void wrong(struct world *w, const char *what, unsigned family, unsigned r
 }
 
 /* ---- reading ---- */
+
+/* Mostly where the writer is, or just was. */
+static unsigned read_region(struct world *w, uint64_t *seed)
+{
+	if (random_below(seed, 4))
+		return atomic_load_explicit(&w->hot, memory_order_relaxed);
+	return random_below(seed, REGIONS);
+}
 
 /* The port a next hop's words must belong to: all that is in them is made from it. */
 static bool forward_consistent(uint64_t info, uint64_t dmac, uint64_t smac)
@@ -146,7 +190,7 @@ static uint32_t route_of(const struct tables_view *v, unsigned family, addr128 a
 
 static void read_route(struct world *w, const struct tables_view *v, uint64_t *seed)
 {
-	unsigned family = random_below(seed, FAMILIES), region = random_below(seed, REGIONS);
+	unsigned family = random_below(seed, FAMILIES), region = read_region(w, seed);
 	addr128 any = (addr128)random64(seed) << 64 | random64(seed);
 	addr128 addr = region_base(family, region);
 	uint32_t index;
@@ -164,7 +208,7 @@ static void read_route(struct world *w, const struct tables_view *v, uint64_t *s
 
 static void read_group(struct world *w, const struct tables_view *v, uint64_t *seed)
 {
-	unsigned region = random_below(seed, REGIONS);
+	unsigned region = read_region(w, seed);
 	const struct nexthop *n = &v->nexthops[w->group[region]];
 	uint64_t info = PL_LOAD64(&n->info), group;
 
@@ -180,7 +224,7 @@ static void read_group(struct world *w, const struct tables_view *v, uint64_t *s
 /* Neighbour 0 of a region stays, with one of two next hops; the others come and go. */
 static void read_neighbour(struct world *w, const struct tables_view *v, uint64_t *seed)
 {
-	unsigned region = random_below(seed, REGIONS), host = random_below(seed, 64);
+	unsigned region = read_region(w, seed), host = random_below(seed, 64);
 	uint64_t a0 = 0x80feull, a1 = (uint64_t)host << 56 | 1;
 	uint32_t index = neighbour_lookup(v, a0, a1, region_port(FAMILY4, region));
 
@@ -197,6 +241,7 @@ static void *reader(void *arg)
 	unsigned long reads = 0;
 	unsigned i;
 
+	dawdle_seed = seed;
 	urcu_qsbr_register_thread();
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
 		const struct tables_view *v = tables_view(w->t);
@@ -239,6 +284,16 @@ struct writer {
 	uint32_t nexthop[FAMILIES][REGIONS][PER_REGION];
 };
 
+/* The region to change next, told to the readers: mostly one of two, so that they meet. */
+static unsigned write_region(struct writer *x)
+{
+	unsigned region = random_below(&x->seed, 64) ? random_below(&x->seed, 2)
+						     : random_below(&x->seed, REGIONS);
+
+	atomic_store_explicit(&x->w->hot, region, memory_order_relaxed);
+	return region;
+}
+
 static void must(int err)
 {
 	assert_int_equal(err, 0);
@@ -253,8 +308,7 @@ static uint32_t pick(struct writer *x, unsigned family, unsigned region)
  * collapse all the time. */
 static void flip_routes(struct writer *x)
 {
-	unsigned family = random_below(&x->seed, FAMILIES),
-		 region = random_below(&x->seed, REGIONS);
+	unsigned family = random_below(&x->seed, FAMILIES), region = write_region(x);
 	unsigned bits = family_bits(family_number(family)), start = region_len(family);
 	addr128 base = region_base(family, region);
 	unsigned len = start + random_below(&x->seed, bits - start + 1);
@@ -287,8 +341,7 @@ static void flip_defaults(struct writer *x)
 /* Another MAC, or both and the MTU: words that must not mix. */
 static void flip_nexthop(struct writer *x)
 {
-	unsigned family = random_below(&x->seed, FAMILIES),
-		 region = random_below(&x->seed, REGIONS);
+	unsigned family = random_below(&x->seed, FAMILIES), region = write_region(x);
 	struct nexthop_spec spec = region_spec(family, region, random_below(&x->seed, 16));
 	struct nexthop_spec punt = {.kind = NEXTHOP_PUNT, .reason = NO_ROUTE_REASON};
 	uint32_t index = pick(x, family, region);
@@ -303,7 +356,7 @@ static void flip_nexthop(struct writer *x)
 static void exchange_nexthop(struct writer *x)
 {
 	unsigned family = 1 + random_below(&x->seed, FAMILIES - 1);
-	unsigned region = random_below(&x->seed, REGIONS);
+	unsigned region = write_region(x);
 	struct nexthop_spec spec = region_spec(family, region, random_below(&x->seed, 16));
 	struct prefix cover = to_prefix(AF_INET6, region_base(family, region) | 1, 128);
 	uint32_t index;
@@ -316,7 +369,7 @@ static void exchange_nexthop(struct writer *x)
 
 static void flip_group(struct writer *x)
 {
-	unsigned region = random_below(&x->seed, REGIONS), i, n = 0;
+	unsigned region = write_region(x), i, n = 0;
 	struct nexthop_member members[PER_REGION];
 	struct nexthop_spec spec = {.kind = NEXTHOP_GROUP, .members = members};
 
@@ -331,7 +384,7 @@ static void flip_group(struct writer *x)
 
 static void flip_neighbour(struct writer *x)
 {
-	unsigned region = random_below(&x->seed, REGIONS), host = random_below(&x->seed, 64);
+	unsigned region = write_region(x), host = random_below(&x->seed, 64);
 	uint16_t port = (uint16_t)region_port(FAMILY4, region);
 	struct ip_addr addr = {AF_INET6, {0xfe, 0x80, [8] = 1, [15] = (uint8_t)host}};
 	int err;
@@ -389,7 +442,7 @@ static unsigned long change_for(struct writer *x, unsigned ms)
 	uint64_t end = now_ms() + ms;
 	unsigned long n;
 
-	for (n = 0; n % 64 || now_ms() < end; n++) {
+	for (n = 0; n % 64 || n < 512 || now_ms() < end; n++) {
 		changes[random_below(&x->seed, 8)](x);
 		/* Rarer: they wait for grace periods, or walk all routes. */
 		if (n % 16 == 0)
