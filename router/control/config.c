@@ -111,6 +111,9 @@ static int set_key(struct source *s, const char *section, const char *key, const
 	if (!strcmp(key, "Cores") || !strcmp(key, "Planes"))
 		snprintf(key[0] == 'C' ? config->cores_at : config->planes_at, CONFIG_ORIGIN_SIZE,
 			 "%.200s:%u: [Router] %s=%.60s", s->name, s->line, key, value);
+	if (!strcmp(key, "Device"))
+		snprintf(s->port->device_at, CONFIG_ORIGIN_SIZE, "%.200s:%u: [%s] Device=%.24s",
+			 s->name, s->line, s->section, value);
 	return 0;
 }
 

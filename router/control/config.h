@@ -30,6 +30,7 @@ struct config_port {
 	bool zero_copy; /* ZeroCopy=auto: where the driver can */
 	uint32_t seen;	/* settings given in the source being read, by their place in the table */
 	char origin[CONFIG_ORIGIN_SIZE]; /* "FILE:LINE: [Port pl0]" or "--port pl0", for errors */
+	char device_at[CONFIG_ORIGIN_SIZE]; /* the same, of Device= */
 };
 
 struct config {

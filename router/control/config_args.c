@@ -128,6 +128,8 @@ static int set_port_part(struct config *config, struct config_port *port, char *
 	if (why)
 		return pl_error_set(err, -EINVAL, remedy, "--port %s: %s=%.60s: %s", port->name,
 				    setting->key, value, why);
+	if (first)
+		snprintf(port->device_at, CONFIG_ORIGIN_SIZE, "--port %s=%.80s", port->name, value);
 	return 0;
 }
 

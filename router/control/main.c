@@ -165,6 +165,8 @@ static int start(struct pl_error *err)
 	if (!rc)
 		rc = server_open(&self.server, &server, err);
 	if (!rc)
+		rc = router_probe(&self.router, err);
+	if (!rc)
 		rc = router_start(&self.router, err);
 	if (!rc)
 		rc = open_loop(err);
@@ -187,20 +189,22 @@ static int fail(int status, const struct pl_error *err)
 	return status;
 }
 
+/* --check: says what would be used. */
+static int check(struct pl_error *err)
+{
+	if (router_probe(&self.router, err))
+		return fail(EXIT_START, err);
+	router_print(&self.router, stdout);
+	return EXIT_SUCCESS;
+}
+
 static int run(struct pl_error *err)
 {
-	int rc = check_privileges(err);
-
-	if (!rc)
-		rc = router_probe(&self.router, err);
-	if (rc)
+	if (check_privileges(err))
 		return fail(EXIT_START, err);
-	if (self.command.check) {
-		router_print(&self.router, stdout);
-		return EXIT_SUCCESS;
-	}
-	rc = start(err);
-	if (rc) {
+	if (self.command.check)
+		return check(err);
+	if (start(err)) {
 		stop();
 		return fail(EXIT_START, err);
 	}

@@ -77,6 +77,14 @@ static int choose_buffers(struct router *router, struct pl_error *err)
 			    longest->device, longest->mtu, mtu_max(BUF_BYTES_LARGE));
 }
 
+/* Puts in front of an error where the operator asked for the device. */
+static int at_device(const struct config_port *port, int rc, struct pl_error *err)
+{
+	struct pl_error plain = *err;
+
+	return pl_error_set(err, rc, plain.remedy, "%.120s: %s", port->device_at, plain.what);
+}
+
 int router_probe(struct router *router, struct pl_error *err)
 {
 	const struct config *config = router->config;
@@ -93,7 +101,7 @@ int router_probe(struct router *router, struct pl_error *err)
 		port->device = config->ports[i].device;
 		rc = pl_port_probe(&asked, &port->caps, err);
 		if (rc)
-			return rc;
+			return at_device(&config->ports[i], rc, err);
 		memcpy(port->mac, port->caps.mac, sizeof(port->mac));
 		port->mtu = port->caps.mtu;
 	}
