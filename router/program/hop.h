@@ -75,8 +75,8 @@ PL_FN uint32_t hop_verdict(struct hop hop)
 /* Writes the MACs by two aligned stores; the two bytes of headroom before the frame are lost. */
 PL_FN uint32_t hop_rewrite(struct hop hop, PL_G uint8_t *frame, uint32_t ether_type)
 {
-	FRAME64(frame, AT_DMAC) = PL_LOAD64(&hop.nexthop->dmac);
-	FRAME64(frame, AT_SMAC) = PL_LOAD64(&hop.nexthop->smac) | (uint64_t)ether_type << 48;
+	frame64_set(frame, AT_DMAC, PL_LOAD64(&hop.nexthop->dmac));
+	frame64_set(frame, AT_SMAC, PL_LOAD64(&hop.nexthop->smac) | (uint64_t)ether_type << 48);
 	return VERDICT_TX(NEXTHOP_PORT(hop.info));
 }
 

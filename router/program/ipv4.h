@@ -21,10 +21,10 @@
 PL_FN uint32_t ipv4_sum(PL_G const uint8_t *frame, uint32_t header_len)
 {
 	uint32_t sum = 0;
-	uint32_t at;
+	int at;
 
-	for (at = AT_IP; at < AT_IP + header_len; at += 4) {
-		uint32_t word = FRAME32(frame, at);
+	for (at = AT_IP; at < AT_IP + (int)header_len; at += 4) {
+		uint32_t word = frame32(frame, at);
 
 		sum += (word & 0xffff) + (word >> 16);
 	}
@@ -52,7 +52,7 @@ PL_FN uint32_t ipv4_check(PL_G const uint8_t *frame, uint32_t len)
 
 	if (len < ETHER_LEN + IPV4_LEN)
 		return VERDICT_DROP(REASON_RUNT);
-	word = FRAME32(frame, AT_IPV4_LEN);
+	word = frame32(frame, AT_IPV4_LEN);
 	if ((word >> 4 & 0xf) != 4)
 		return VERDICT_DROP(REASON_VERSION);
 	header_len = (word & 0xf) * 4;
@@ -63,8 +63,8 @@ PL_FN uint32_t ipv4_check(PL_G const uint8_t *frame, uint32_t len)
 		return VERDICT_DROP(REASON_TOTAL_LEN);
 	if (ipv4_sum(frame, header_len) != 0xffff)
 		return VERDICT_DROP(REASON_CHECKSUM);
-	verdict = ipv4_check_addresses(swap32(FRAME32(frame, AT_IPV4_SRC)),
-				       swap32(FRAME32(frame, AT_IPV4_DST)));
+	verdict = ipv4_check_addresses(swap32(frame32(frame, AT_IPV4_SRC)),
+				       swap32(frame32(frame, AT_IPV4_DST)));
 	if (verdict == VERDICT_NONE && header_len > IPV4_LEN)
 		verdict = VERDICT_PUNT(REASON_OPTIONS);
 	return verdict;
@@ -74,15 +74,15 @@ PL_FN uint32_t ipv4_check(PL_G const uint8_t *frame, uint32_t len)
  * packet's fragments go one way. */
 PL_FN uint32_t ipv4_flow(PL_G const uint8_t *frame)
 {
-	uint32_t protocol = FRAME32(frame, AT_IPV4_TTL) >> 8 & 0xff;
-	uint32_t total_len = swap16(FRAME32(frame, AT_IPV4_LEN) >> 16);
+	uint32_t protocol = frame32(frame, AT_IPV4_TTL) >> 8 & 0xff;
+	uint32_t total_len = swap16(frame32(frame, AT_IPV4_LEN) >> 16);
 	uint64_t last = protocol;
 	uint64_t hash;
 
-	if (flow_has_ports(protocol) && !(FRAME32(frame, AT_IPV4_FRAG) & IPV4_FRAGMENT) &&
+	if (flow_has_ports(protocol) && !(frame32(frame, AT_IPV4_FRAG) & IPV4_FRAGMENT) &&
 	    total_len >= IPV4_LEN + 4)
-		last |= (uint64_t)FRAME32(frame, AT_IPV4_PORTS) << 32;
-	hash = flow_mix(0, FRAME32(frame, AT_IPV4_SRC) | (uint64_t)FRAME32(frame, AT_IPV4_DST)
+		last |= (uint64_t)frame32(frame, AT_IPV4_PORTS) << 32;
+	hash = flow_mix(0, frame32(frame, AT_IPV4_SRC) | (uint64_t)frame32(frame, AT_IPV4_DST)
 								 << 32);
 	return flow_finish(flow_mix(hash, last));
 }
@@ -99,15 +99,15 @@ PL_FN uint32_t ipv4_route(const struct tables_view *view, PL_G uint8_t *frame, P
 			  uint32_t index)
 {
 	struct hop hop = hop_at(view, index);
-	uint32_t word = FRAME32(frame, AT_IPV4_TTL);
-	uint32_t total_len = swap16(FRAME32(frame, AT_IPV4_LEN) >> 16);
+	uint32_t word = frame32(frame, AT_IPV4_TTL);
+	uint32_t total_len = swap16(frame32(frame, AT_IPV4_LEN) >> 16);
 	uint32_t verdict;
 
 	if (NEXTHOP_KIND(hop.info) == NEXTHOP_GROUP)
 		hop = hop_of_group(view, hop, ipv4_flow(frame));
 	if (NEXTHOP_KIND(hop.info) == NEXTHOP_GLEAN)
 		hop = hop_of_neighbour(view, hop, 0,
-				       0xffff0000ul | (uint64_t)FRAME32(frame, AT_IPV4_DST) << 32);
+				       0xffff0000ul | (uint64_t)frame32(frame, AT_IPV4_DST) << 32);
 	verdict = hop_verdict(hop);
 	if (verdict != VERDICT_NONE)
 		return verdict;
@@ -116,7 +116,7 @@ PL_FN uint32_t ipv4_route(const struct tables_view *view, PL_G uint8_t *frame, P
 	if (total_len > hop.mtu)
 		return VERDICT_PUNT(REASON_MTU);
 
-	FRAME32(frame, AT_IPV4_TTL) = ipv4_ttl_less(word);
+	frame32_set(frame, AT_IPV4_TTL, ipv4_ttl_less(word));
 	*len = (uint16_t)(ETHER_LEN + total_len);
 	return hop_rewrite(hop, frame, ETHER_IPV4);
 }
@@ -129,7 +129,7 @@ PL_FN uint32_t ipv4_packet(const struct tables_view *view, PL_G uint8_t *frame, 
 		return verdict;
 	return ipv4_route(
 		view, frame, len,
-		route4_lookup(view->root4, view->blocks4, swap32(FRAME32(frame, AT_IPV4_DST))));
+		route4_lookup(view->root4, view->blocks4, swap32(frame32(frame, AT_IPV4_DST))));
 }
 
 #endif

@@ -24,8 +24,8 @@
  * source, RFC 6890, would otherwise speak for an IPv4 host). */
 PL_FN uint32_t ipv6_check_addresses(PL_G const uint8_t *frame)
 {
-	uint64_t s0 = FRAME64(frame, AT_IPV6_SRC), s1 = FRAME64(frame, AT_IPV6_SRC + 8);
-	uint64_t d0 = FRAME64(frame, AT_IPV6_DST), d1 = FRAME64(frame, AT_IPV6_DST + 8);
+	uint64_t s0 = frame64(frame, AT_IPV6_SRC), s1 = frame64(frame, AT_IPV6_SRC + 8);
+	uint64_t d0 = frame64(frame, AT_IPV6_DST), d1 = frame64(frame, AT_IPV6_DST + 8);
 
 	if (IPV6_IS_MULTICAST(s0) ||
 	    (s0 == 0 && (s1 == 0 || s1 == IPV6_ONE || (s1 & 0xffffffffu) == 0xffff0000u)))
@@ -46,9 +46,9 @@ PL_FN uint32_t ipv6_check(PL_G const uint8_t *frame, uint32_t len)
 
 	if (len < ETHER_LEN + IPV6_LEN)
 		return VERDICT_DROP(REASON_RUNT);
-	if ((FRAME32(frame, AT_IPV6_VERSION) >> 4 & 0xf) != 6)
+	if ((frame32(frame, AT_IPV6_VERSION) >> 4 & 0xf) != 6)
 		return VERDICT_DROP(REASON_VERSION);
-	word = FRAME32(frame, AT_IPV6_LEN);
+	word = frame32(frame, AT_IPV6_LEN);
 	if (swap16(word) > len - ETHER_LEN - IPV6_LEN)
 		return VERDICT_DROP(REASON_TOTAL_LEN);
 	verdict = ipv6_check_addresses(frame);
@@ -61,17 +61,17 @@ PL_FN uint32_t ipv6_check(PL_G const uint8_t *frame, uint32_t len)
  * fragment's among them, flows are told apart by addresses alone. */
 PL_FN uint32_t ipv6_flow(PL_G const uint8_t *frame)
 {
-	uint32_t word = FRAME32(frame, AT_IPV6_LEN);
+	uint32_t word = frame32(frame, AT_IPV6_LEN);
 	uint32_t protocol = word >> 16 & 0xff;
 	uint64_t last = protocol;
 	uint64_t hash;
 
 	if (flow_has_ports(protocol) && swap16(word) >= 4)
-		last |= (uint64_t)FRAME32(frame, AT_IPV6_PORTS) << 32;
-	hash = flow_mix(0, FRAME64(frame, AT_IPV6_SRC));
-	hash = flow_mix(hash, FRAME64(frame, AT_IPV6_SRC + 8));
-	hash = flow_mix(hash, FRAME64(frame, AT_IPV6_DST));
-	hash = flow_mix(hash, FRAME64(frame, AT_IPV6_DST + 8));
+		last |= (uint64_t)frame32(frame, AT_IPV6_PORTS) << 32;
+	hash = flow_mix(0, frame64(frame, AT_IPV6_SRC));
+	hash = flow_mix(hash, frame64(frame, AT_IPV6_SRC + 8));
+	hash = flow_mix(hash, frame64(frame, AT_IPV6_DST));
+	hash = flow_mix(hash, frame64(frame, AT_IPV6_DST + 8));
 	return flow_finish(flow_mix(hash, last));
 }
 
@@ -86,15 +86,15 @@ PL_FN uint32_t ipv6_route(const struct tables_view *view, PL_G uint8_t *frame, P
 			  uint32_t index)
 {
 	struct hop hop = hop_at(view, index);
-	uint32_t word = FRAME32(frame, AT_IPV6_LEN);
+	uint32_t word = frame32(frame, AT_IPV6_LEN);
 	uint32_t ip_len = IPV6_LEN + swap16(word);
 	uint32_t verdict;
 
 	if (NEXTHOP_KIND(hop.info) == NEXTHOP_GROUP)
 		hop = hop_of_group(view, hop, ipv6_flow(frame));
 	if (NEXTHOP_KIND(hop.info) == NEXTHOP_GLEAN)
-		hop = hop_of_neighbour(view, hop, FRAME64(frame, AT_IPV6_DST),
-				       FRAME64(frame, AT_IPV6_DST + 8));
+		hop = hop_of_neighbour(view, hop, frame64(frame, AT_IPV6_DST),
+				       frame64(frame, AT_IPV6_DST + 8));
 	verdict = hop_verdict(hop);
 	if (verdict != VERDICT_NONE)
 		return verdict;
@@ -103,7 +103,7 @@ PL_FN uint32_t ipv6_route(const struct tables_view *view, PL_G uint8_t *frame, P
 	if (ip_len > hop.mtu)
 		return VERDICT_PUNT(REASON_MTU);
 
-	FRAME32(frame, AT_IPV6_LEN) = ipv6_hop_limit_less(word);
+	frame32_set(frame, AT_IPV6_LEN, ipv6_hop_limit_less(word));
 	*len = (uint16_t)(ETHER_LEN + ip_len);
 	return hop_rewrite(hop, frame, ETHER_IPV6);
 }
@@ -115,8 +115,8 @@ PL_FN uint32_t ipv6_packet(const struct tables_view *view, PL_G uint8_t *frame, 
 	if (verdict != VERDICT_NONE)
 		return verdict;
 	return ipv6_route(view, frame, len,
-			  route6_lookup(view, swap64(FRAME64(frame, AT_IPV6_DST)),
-					swap64(FRAME64(frame, AT_IPV6_DST + 8))));
+			  route6_lookup(view, swap64(frame64(frame, AT_IPV6_DST)),
+					swap64(frame64(frame, AT_IPV6_DST + 8))));
 }
 
 #endif

@@ -29,8 +29,8 @@ PL_FN uint32_t ether_check_type(uint32_t type)
 /* Judges a frame of at least ETHER_LEN bytes by its Ethernet header. */
 PL_FN uint32_t ether_check(PL_G const uint8_t *frame, uint64_t port_mac)
 {
-	uint64_t dmac = FRAME64(frame, AT_DMAC);
-	uint32_t verdict = ether_check_type((uint32_t)(FRAME64(frame, AT_SMAC) >> 48));
+	uint64_t dmac = frame64(frame, AT_DMAC);
+	uint32_t verdict = ether_check_type((uint32_t)(frame64(frame, AT_SMAC) >> 48));
 
 	if (dmac & ETHER_GROUP_BIT) {
 		if (verdict == VERDICT_PUNT(REASON_ARP) || verdict == VERDICT_PUNT(REASON_VLAN))
@@ -59,7 +59,7 @@ PL_FN uint32_t program_packet(const struct tables_view *view, PL_G uint8_t *fram
 	verdict = ether_check(frame, PL_LOAD64(&view->ports[port].mac));
 	if (verdict != VERDICT_NONE)
 		return verdict;
-	if ((uint32_t)(FRAME64(frame, AT_SMAC) >> 48) == ETHER_IPV4)
+	if ((uint32_t)(frame64(frame, AT_SMAC) >> 48) == ETHER_IPV4)
 		return ipv4_packet(view, frame, len);
 	return ipv6_packet(view, frame, len);
 }

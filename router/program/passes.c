@@ -215,8 +215,8 @@ static void lookup_ipv4(const struct tables_view *view, struct keys *keys)
 /* The rest of route6_lookup() for one packet, from the whole address in its frame. */
 static uint32_t lookup_ipv6_slow(const struct tables_view *view, const uint8_t *frame)
 {
-	return route6_lookup(view, swap64(FRAME64(frame, AT_IPV6_DST)),
-			     swap64(FRAME64(frame, AT_IPV6_DST + 8)));
+	return route6_lookup(view, swap64(frame64(frame, AT_IPV6_DST)),
+			     swap64(frame64(frame, AT_IPV6_DST + 8)));
 }
 
 /* route6_lookup() for LANES keys; prefixes of more than 64 bits and destinations outside 2000::/3
@@ -267,7 +267,7 @@ static void rewrite_ipv4(const struct tables_view *view, struct pl_burst *burst,
 
 		__builtin_prefetch(view->nexthops + keys->nexthop[k + PREFETCH_NEXTHOP]);
 		if (__builtin_expect(hop_is_plain(hop, keys->size[k]), 1)) {
-			FRAME32(frame, AT_IPV4_TTL) = keys->word[k];
+			frame32_set(frame, AT_IPV4_TTL, keys->word[k]);
 			burst->len[i] = (uint16_t)(ETHER_LEN + keys->size[k]);
 			burst->verdict[i] = (uint16_t)hop_rewrite(hop, frame, ETHER_IPV4);
 		} else {
@@ -287,7 +287,7 @@ static void rewrite_ipv6(const struct tables_view *view, struct pl_burst *burst,
 
 		__builtin_prefetch(view->nexthops + keys->nexthop[k + PREFETCH_NEXTHOP]);
 		if (__builtin_expect(hop_is_plain(hop, keys->size[k]), 1)) {
-			FRAME32(frame, AT_IPV6_LEN) = keys->word[k];
+			frame32_set(frame, AT_IPV6_LEN, keys->word[k]);
 			burst->len[i] = (uint16_t)(ETHER_LEN + keys->size[k]);
 			burst->verdict[i] = (uint16_t)hop_rewrite(hop, frame, ETHER_IPV6);
 		} else {

@@ -10,9 +10,6 @@
 #include "../tables/lang.h"
 #include "reasons.h"
 
-#define FRAME32(frame, offset) (*(PL_G uint32_t *)((frame) + (offset)))
-#define FRAME64(frame, offset) (*(PL_G uint64_t *)((frame) + (offset)))
-
 /* Offsets of words from a frame's first byte. */
 #define AT_DMAC (-2) /* 64 bits: two bytes of headroom, then the destination MAC */
 #define AT_SMAC 6    /* 64 bits: source MAC, then the Ethernet type */
@@ -35,6 +32,26 @@
 #define VERDICT_PUNT(reason) (1u << 8 | (uint32_t)(reason))
 #define VERDICT_DROP(reason) (2u << 8 | (uint32_t)(reason))
 #define VERDICT_NONE 0xffffffffu /* not settled yet: the packet goes on to the next step */
+
+PL_FN uint32_t frame32(PL_G const uint8_t *frame, int at)
+{
+	return *(PL_G const uint32_t *)(frame + at);
+}
+
+PL_FN uint64_t frame64(PL_G const uint8_t *frame, int at)
+{
+	return *(PL_G const uint64_t *)(frame + at);
+}
+
+PL_FN void frame32_set(PL_G uint8_t *frame, int at, uint32_t word)
+{
+	*(PL_G uint32_t *)(frame + at) = word;
+}
+
+PL_FN void frame64_set(PL_G uint8_t *frame, int at, uint64_t word)
+{
+	*(PL_G uint64_t *)(frame + at) = word;
+}
 
 PL_FN uint32_t swap16(uint32_t x)
 {
