@@ -126,15 +126,6 @@ static void finish(struct change *c, bool punts_allowed)
 	free(c->list);
 }
 
-/* Without the kernel's side punts are only counted. */
-static void no_face(struct world *w)
-{
-	for (unsigned i = 0; i < WORLD_PORTS; i++) {
-		pl_queue_close(w->plane.ports[i].face);
-		w->plane.ports[i].face = NULL;
-	}
-}
-
 static uint32_t new_state(struct world *w, uint32_t k)
 {
 	struct nexthop_spec spec = state_spec(k);
@@ -221,7 +212,6 @@ static void a_hop_changes_in_place(void **state)
 	struct change c;
 	uint32_t k = 0, hop = new_state(w, 0);
 
-	no_face(w);
 	move_routes(w, hop);
 	start(&c, w, "10.40.1.1", "2001:db8:40:1::1");
 	assert_int_equal(pl_plane_start(&w->plane, NULL), 0);

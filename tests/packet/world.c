@@ -13,8 +13,9 @@ static void capture_frame(void *ctx, const uint8_t *data, uint16_t len)
 	struct capture *c = ctx;
 	struct frame *f = &c->frames[c->n];
 
-	if (c->is_wire && c->world->sent) {
-		c->world->sent(c->world->sent_ctx, c->port, data, len);
+	if (c->world->sent) {
+		if (c->is_wire)
+			c->world->sent(c->world->sent_ctx, c->port, data, len);
 		return;
 	}
 	assert_in_range(c->n, 0, CAPTURE_MAX - 1);

@@ -44,7 +44,7 @@ struct capture {
 struct world {
 	struct tables *tables;
 	struct pl_plane plane;
-	/* Told of every frame sent out of a port instead of its being captured, if set; by the
+	/* If set, nothing is captured: this is told of every frame sent out of a port, by the
 	 * plane's thread. */
 	void (*sent)(void *ctx, unsigned port, const uint8_t *data, uint16_t len);
 	void *sent_ctx;
