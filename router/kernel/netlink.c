@@ -323,7 +323,9 @@ static int parse_route(const struct nlmsghdr *nlh, struct nl_message *out)
 	    !get_u32(&tb[RTA_NH_ID], &route->nh_id) || parse_metrics(&tb[RTA_METRICS], route))
 		return -EBADMSG;
 	route->prefix = prefix_make(rtm->rtm_family, dst.bytes, rtm->rtm_dst_len);
-	route->type = rtm->rtm_type;
+	/* Over a next hop object the kernel calls a route a blackhole while the object is one; that is
+	 * the object's to say, which may be replaced without a word on its routes. */
+	route->type = route->nh_id && rtm->rtm_type == RTN_BLACKHOLE ? RTN_UNICAST : rtm->rtm_type;
 	route->protocol = rtm->rtm_protocol;
 	route->scope = rtm->rtm_scope;
 	route->tos = rtm->rtm_tos;

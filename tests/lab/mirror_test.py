@@ -1,0 +1,584 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The netlink mirror against its oracle: after each `ip` command the kernel is asked, by `ip route
+get`, what it would do with a packet, and the image must say the same.
+
+The mirror runs by itself (mirror_dump.c) in a namespace where veth interfaces stand in for the
+faces of ports f0, f1 and f2; x0 is an interface that is none of ours. Needs root.
+"""
+
+import json
+import os
+import re
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+DUMP = Path(os.environ["MIRROR_DUMP"]).absolute()
+NS, PEERS = f"mirror-{os.getpid()}", f"mirror-peers-{os.getpid()}"
+FACES = ["f0", "f1", "f2"]
+SKIP = 77
+
+
+def ip(args, ns=NS, check=True, stdin=None):
+    done = subprocess.run(["ip", "-n", ns, *args.split()], text=True, capture_output=True,
+                          input=stdin, timeout=60)
+    if check and done.returncode:
+        raise AssertionError(f"ip {args}: {done.stderr}")
+    return done
+
+
+def ip_json(args):
+    return json.loads(ip("-j " + args).stdout or "[]")
+
+
+def wait_until(condition, what, timeout_s=5):
+    end = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {timeout_s} s: {what()}")
+        time.sleep(0.01)
+
+
+class Mirror:
+    def __init__(self, *args):
+        self.process = subprocess.Popen(["ip", "netns", "exec", NS, DUMP, *args], text=True,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        bufsize=1)
+        word, self.sync_ms = self.process.stdout.readline().split()
+        assert word == "ready"
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().strip()
+
+    def stats(self):
+        words = self.ask("stats").split()
+        return {k: int(v) for k, v in zip(words[::2], words[1::2])}
+
+    def get(self, address):
+        """The answers that a packet may get: one, or those of the group's slots."""
+        text = self.ask(f"get {address}")
+        words = text[len("group "):].strip("[]").split("] [") if text.startswith("group") else [text]
+        return {w.split(" ", 4)[4] if w.startswith("glean") else w for w in words}
+
+    def close(self):
+        self.process.stdin.close()
+        return self.process.wait(timeout=10)
+
+
+ERRORS = {
+    "Network is unreachable": "punt no-route",
+    "Invalid argument": "drop blackhole",
+    "No route to host": "punt unreachable",
+    "Permission denied": "punt prohibit",
+}
+
+
+def answers_of_kernel(addresses):
+    """What the kernel says of each address: a route as JSON, or an error's text."""
+    batch = "".join(f"route get {a}\n" for a in addresses)
+    done = subprocess.run(["ip", "-n", NS, "-force", "-d", "-j", "-batch", "-"], input=batch,
+                          text=True, capture_output=True, timeout=60)
+    failed = {}
+    for error, line in re.findall(r"answers: (.*)\nCommand failed -:(\d+)", done.stderr):
+        failed[int(line) - 1] = error
+    decoder, text = json.JSONDecoder(), done.stdout.lstrip()
+    for i, address in enumerate(addresses):
+        if i in failed:
+            yield address, failed[i]
+            continue
+        route, end = decoder.raw_decode(text)
+        text = text[end:].lstrip()
+        yield address, route[0]
+    assert not text
+
+
+def oracle(addresses):
+    """What the kernel would do with packets to them, in the words of mirror-dump."""
+    links = {link["ifname"]: link for link in ip_json("link show")}
+    neighbours = {(n["dev"], n["dst"]): n for n in ip_json("-4 neigh show nud all") + ip_json("-6 neigh show nud all")}
+    for address, route in answers_of_kernel(addresses):
+        if isinstance(route, str):
+            yield address, ERRORS[route]
+            continue
+        kind, device = route.get("type", "unicast"), route["dev"]
+        if kind != "unicast":
+            yield address, f"punt {'local' if kind == 'anycast' else kind}"
+            continue
+        if device not in FACES:
+            yield address, "punt foreign-interface"
+            continue
+        link = links[device]
+        mtu = min([link["mtu"]] + [m["mtu"] for m in route.get("metrics", []) if "mtu" in m])
+        gateway = route.get("gateway") or route.get("via", {}).get("host") or route["dst"]
+        n = neighbours.get((device, gateway), {"state": ["NONE"]})
+        if "lladdr" in n and not set(n["state"]) & {"FAILED", "INCOMPLETE"}:
+            yield (address, f"forward {device} {n['lladdr']} from {link['address']} mtu {mtu}")
+        else:
+            yield address, "punt unresolved"
+
+
+def agree(mirror, addresses):
+    differ = {}
+
+    def all_agree():
+        differ.clear()
+        for address, kernel in oracle(addresses):
+            image = mirror.get(address)
+            if kernel not in image:
+                differ[address] = (kernel, image)
+        return not differ
+
+    wait_until(all_agree, lambda: f"kernel and image differ: {differ}")
+
+
+MACS = {g: f"02:00:00:00:{i // 10:02x}:{i % 10:02x}" for i, g in enumerate(
+    ["10.0.0.2", "10.0.0.3", "10.0.1.2", "10.0.1.3", "10.0.2.2",
+     "fd00:0::2", "fd00:0::3", "fd00:1::2", "fd00:1::3", "fd00:2::2", "fe80::99"], 1)}
+
+
+def device_of(gateway):
+    if gateway.startswith("fe80"):
+        return "f1"
+    return "f" + (gateway.split(".")[2] if "." in gateway else gateway.split(":")[1])
+
+
+@pytest.fixture
+def net():
+    if os.geteuid() != 0:
+        pytest.exit("network namespaces need root", returncode=SKIP)
+    try:
+        for name in (NS, PEERS):
+            subprocess.run(["ip", "netns", "add", name], check=True)
+        for name in (NS, PEERS):
+            subprocess.run(["ip", "netns", "exec", name, "sysctl", "-qw",
+                            "net.ipv4.conf.all.ignore_routes_with_linkdown=1",
+                            "net.ipv6.conf.all.ignore_routes_with_linkdown=1",
+                            "net.ipv6.conf.default.accept_dad=0",
+                            "net.ipv6.conf.all.forwarding=1", "net.ipv4.ip_forward=1"], check=True)
+        ip("link set lo up")
+        for i, name in enumerate(FACES + ["x0"]):
+            ip(f"link add {name} type veth peer name p{i} netns {PEERS}")
+            ip(f"link set p{i} up", ns=PEERS)
+            ip(f"link set {name} up")
+            ip(f"addr add 10.0.{i}.1/24 dev {name}")
+            ip(f"addr add fd00:{i}::1/64 dev {name}")
+        for gateway, mac in MACS.items():
+            ip(f"neigh add {gateway} lladdr {mac} dev {device_of(gateway)} nud permanent")
+        yield
+    finally:
+        for name in (NS, PEERS):
+            subprocess.run(["ip", "netns", "del", name], check=False)
+
+
+@pytest.fixture
+def mirror(net):
+    m = Mirror(*FACES)
+    yield m
+    stats = m.stats()
+    assert m.close() == 0, "the mirror ended badly"
+    assert stats["malformed"] == 0
+
+
+BASE = ["10.0.0.1", "10.0.0.2", "10.0.0.77", "10.0.0.255", "10.0.3.9", "127.0.0.1", "192.0.2.1",
+        "fd00:0::1", "fd00:1::2", "fd00:1::77", "fd00:3::9", "2001:db8::1", "ff02::1"]
+
+# Name: commands. After each, the kernel and the image must agree on BASE and TARGETS.
+TARGETS = ["10.9.0.1", "10.9.1.1", "10.9.1.2", "10.9.9.9", "2001:db8:9::1", "2001:db8:9:1::1",
+           "2001:db8:9:1::2", "2001:db8:ff::1"]
+SCENARIOS = {
+    "addresses": """
+        addr add 10.9.0.5/16 dev f0
+        addr add 10.9.1.1/24 dev f1
+        addr add 2001:db8:9::5/48 dev f2
+        addr add 2001:db8:9:1::1/64 dev x0
+        addr del 10.9.1.1/24 dev f1
+        addr del 10.9.0.5/16 dev f0
+        addr del 2001:db8:9:1::1/64 dev x0
+        addr del 2001:db8:9::5/48 dev f2""",
+    "types4": """
+        route add 10.9.0.0/16 via 10.0.0.2
+        route add blackhole 10.9.1.0/24
+        route add unreachable 10.9.1.1
+        route add prohibit 10.9.1.2
+        route add throw 10.9.9.0/24
+        route add local 10.9.9.9 dev lo
+        route del local 10.9.9.9 dev lo
+        route add anycast 10.9.9.9 dev f0 table local
+        route add broadcast 10.9.0.1 dev f0 table local
+        route add multicast 10.9.1.1 dev f0 table local
+        route del multicast 10.9.1.1 dev f0 table local
+        route del prohibit 10.9.1.2
+        route del unreachable 10.9.1.1
+        route del blackhole 10.9.1.0/24
+        route del throw 10.9.9.0/24
+        route del 10.9.0.0/16""",
+    "types6": """
+        route add 2001:db8:9::/48 via fd00:0::2
+        route add blackhole 2001:db8:9:1::/64
+        route add unreachable 2001:db8:9:1::1/128
+        route add prohibit 2001:db8:9:1::2/128
+        route add local 2001:db8:ff::/64 dev lo
+        route add 2001:db8:ff::1/128 via fd00:1::2
+        route del local 2001:db8:ff::/64 dev lo
+        route del prohibit 2001:db8:9:1::2/128
+        route del unreachable 2001:db8:9:1::1/128
+        route del blackhole 2001:db8:9:1::/64
+        route del 2001:db8:9::/48
+        route add throw 2001:db8:ff::/64""",
+    "anyip4": """
+        route add local 10.9.0.0/16 dev lo
+        route add 10.9.1.0/24 via 10.0.0.2
+        route add 10.9.9.9 via 10.0.1.2
+        route del local 10.9.0.0/16 dev lo""",
+    "metrics4": """
+        route add 10.9.0.0/16 via 10.0.0.2 metric 20
+        route add 10.9.0.0/16 via 10.0.1.2 metric 10
+        route add 10.9.0.0/16 via 10.0.2.2 metric 30
+        route add unreachable 10.9.0.0/16 metric 5
+        route del unreachable 10.9.0.0/16 metric 5
+        route del 10.9.0.0/16 metric 10
+        route del 10.9.0.0/16 metric 20
+        route del 10.9.0.0/16""",
+    "order4": """
+        route add 10.9.0.0/16 via 10.0.0.2
+        route append 10.9.0.0/16 via 10.0.1.2
+        route append 10.9.0.0/16 via 10.0.2.2
+        route prepend 10.9.0.0/16 via 10.0.0.3
+        route replace 10.9.0.0/16 via 10.0.1.3
+        route del 10.9.0.0/16 via 10.0.1.3
+        route change 10.9.0.0/16 via 10.0.0.3
+        route del 10.9.0.0/16
+        route del 10.9.0.0/16
+        route append 10.9.0.0/16 via 10.0.0.2 mtu 1400
+        route append 10.9.0.0/16 via 10.0.0.2 mtu 1300
+        route del 10.9.0.0/16 mtu 1400
+        route del 10.9.0.0/16""",
+    "metrics6": """
+        route add 2001:db8:9::/48 via fd00:0::2 metric 20
+        route add 2001:db8:9::/48 via fd00:1::2 metric 10
+        route add 2001:db8:9::/48 dev f2 metric 5
+        route del 2001:db8:9::/48 metric 5
+        route replace 2001:db8:9::/48 via fd00:1::3 metric 10
+        route del 2001:db8:9::/48 metric 10
+        route del 2001:db8:9::/48""",
+    "mtu": """
+        route add 10.9.0.0/16 via 10.0.0.2 mtu 1400
+        route add 10.9.1.0/24 via 10.0.0.2 mtu lock 1300
+        route add 10.9.9.0/24 dev f0 mtu 1280
+        route add 2001:db8:9::/48 via fd00:0::2 mtu 1300
+        route change 2001:db8:9::/48 via fd00:0::2 mtu 1350
+        link set f0 mtu 1380
+        link set f0 mtu 1500""",
+    "onlink": """
+        route add 10.9.0.0/16 via 192.168.77.1 dev f0 onlink
+        neigh replace 192.168.77.1 lladdr 02:00:00:00:77:01 dev f0 nud permanent
+        route add 2001:db8:9::/48 via fe80::99 dev f1
+        route add 2001:db8:9:1::/64 via fd77::1 dev f1 onlink
+        neigh replace fd77::1 lladdr 02:00:00:00:77:02 dev f1 nud permanent""",
+    "via6": """
+        route add 10.9.0.0/16 via inet6 fd00:1::2
+        route add 10.9.1.0/24 via inet6 fe80::99 dev f1
+        route replace 10.9.0.0/16 via inet6 fd00:0::2
+        route del 10.9.1.0/24""",
+    "neighbours": """
+        route add 10.9.0.0/16 via 10.0.0.2
+        neigh change 10.0.0.2 lladdr 02:aa:00:00:00:01 dev f0
+        neigh del 10.0.0.2 dev f0
+        neigh add 10.0.0.2 lladdr 02:aa:00:00:00:02 dev f0 nud stale
+        neigh change 10.0.0.2 dev f0 nud failed
+        neigh replace 10.0.0.2 lladdr 02:aa:00:00:00:03 dev f0 nud reachable
+        neigh add 10.0.0.77 lladdr 02:aa:00:00:00:04 dev f0 nud noarp
+        neigh change 10.0.0.77 lladdr 02:aa:00:00:00:05 dev f0 nud permanent
+        neigh del 10.0.0.77 dev f0
+        neigh add fd00:1::77 lladdr 02:aa:00:00:00:06 dev f1 nud permanent
+        neigh replace fd00:1::77 lladdr 02:aa:00:00:00:07 dev f1 nud permanent
+        neigh del fd00:1::77 dev f1""",
+    "links": """
+        route add 10.9.0.0/16 via 10.0.0.2 metric 10
+        route add 10.9.0.0/16 via 10.0.1.2 metric 20
+        route add 10.9.1.0/24 via 10.0.0.2
+        route add 2001:db8:9::/48 via fd00:0::2 metric 10
+        route add 2001:db8:9::/48 via fd00:1::2 metric 20
+        link set f0 address 02:bb:00:00:00:01
+        link set f0 mtu 1400
+        link set f0 down
+        link set f0 up
+        link set f1 down
+        link set f1 up
+        link set x0 down
+        link set x0 up
+        link set f0 mtu 9000
+        link del f0""",
+}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_scenario(mirror, name):
+    agree(mirror, BASE + TARGETS)
+    for command in SCENARIOS[name].strip().splitlines():
+        words = command.split()
+        six = words[0] == "route" and "2001:" in command
+        ip(("-6 " if six else "") + command.strip())
+        try:
+            agree(mirror, BASE + TARGETS)
+        except AssertionError as e:
+            raise AssertionError(f"after: ip {command.strip()}: {e}") from None
+
+
+def shares(mirror, address):
+    """Slots of the group per next hop's MAC, as fractions."""
+    text = mirror.ask(f"get {address}")
+    assert text.startswith("group"), text
+    slots = text[len("group "):].strip("[]").split("] [")
+    key = [s.split()[2] if s.startswith("forward") else s for s in slots]
+    return {k: key.count(k) / len(key) for k in set(key)}
+
+
+def expect_shares(mirror, address, wanted):
+    """`wanted`: gateway or answer -> weight."""
+    total = sum(wanted.values())
+    last = []
+
+    def right():
+        text = mirror.ask(f"get {address}")
+        last[:] = [text]
+        if not text.startswith("group"):
+            return False
+        got = shares(mirror, address)
+        last[:] = [got]
+        keys = {MACS.get(k, k): v / total for k, v in wanted.items()}
+        return got.keys() == keys.keys() and all(abs(got[k] - v) < 0.03 for k, v in keys.items())
+
+    wait_until(right, lambda: f"{address}: {last}, not {wanted}")
+
+
+def test_multipath4(mirror):
+    ip("route add 10.9.0.0/16 nexthop via 10.0.0.2 weight 1 nexthop via 10.0.1.2 weight 3")
+    expect_shares(mirror, "10.9.0.1", {"10.0.0.2": 1, "10.0.1.2": 3})
+    ip("route replace 10.9.0.0/16 nexthop via 10.0.0.3 weight 2 nexthop via 10.0.1.2 weight 1 "
+       "nexthop via 10.0.2.2 weight 1")
+    expect_shares(mirror, "10.9.0.1", {"10.0.0.3": 2, "10.0.1.2": 1, "10.0.2.2": 1})
+    ip("link set p2 down", ns=PEERS)  # f2 loses its carrier
+    expect_shares(mirror, "10.9.0.1", {"10.0.0.3": 2, "10.0.1.2": 1})
+    ip("link set f1 down")
+    agree(mirror, ["10.9.0.1"])
+    assert len(mirror.get("10.9.0.1")) == 1
+    ip("link set p2 up", ns=PEERS)
+    expect_shares(mirror, "10.9.0.1", {"10.0.0.3": 2, "10.0.2.2": 1})
+    ip("link set f0 down")
+    ip("link set f2 down")
+    agree(mirror, ["10.9.0.1"] + BASE)
+
+
+def test_multipath_foreign_and_unresolved(mirror):
+    ip("route add 10.9.0.0/16 nexthop via 10.0.0.2 nexthop via 10.0.3.2 dev x0 "
+       "nexthop via 10.0.1.99")
+    expect_shares(mirror, "10.9.0.1",
+                  {"10.0.0.2": 1, "punt foreign-interface": 1, "punt unresolved": 1})
+
+
+def test_siblings6(mirror):
+    """IPv6 hops come and go one by one, and as a set."""
+    to = "2001:db8:9::/48"
+    ip(f"-6 route add {to} via fd00:0::2")
+    agree(mirror, TARGETS)
+    ip(f"-6 route append {to} via fd00:1::2")
+    expect_shares(mirror, "2001:db8:9::1", {"fd00:0::2": 1, "fd00:1::2": 1})
+    ip(f"-6 route append {to} via fd00:2::2")
+    expect_shares(mirror, "2001:db8:9::1", {"fd00:0::2": 1, "fd00:1::2": 1, "fd00:2::2": 1})
+    ip(f"-6 route del {to} via fd00:1::2")
+    expect_shares(mirror, "2001:db8:9::1", {"fd00:0::2": 1, "fd00:2::2": 1})
+    ip(f"-6 route append {to} nexthop via fd00:0::3 weight 2 nexthop via fd00:1::3 weight 4")
+    expect_shares(mirror, "2001:db8:9::1",
+                  {"fd00:0::2": 1, "fd00:2::2": 1, "fd00:0::3": 2, "fd00:1::3": 4})
+    ip("link set f2 down")
+    expect_shares(mirror, "2001:db8:9::1", {"fd00:0::2": 1, "fd00:0::3": 2, "fd00:1::3": 4})
+    ip(f"-6 route replace {to} nexthop via fd00:0::2 nexthop via fd00:1::2")
+    expect_shares(mirror, "2001:db8:9::1", {"fd00:0::2": 1, "fd00:1::2": 1})
+    ip(f"-6 route del {to} via fd00:0::2")
+    agree(mirror, TARGETS)
+    ip(f"-6 route del {to} via fd00:1::2")
+    agree(mirror, TARGETS)
+    ip(f"-6 route add {to} nexthop via fd00:0::2 nexthop via fd00:1::2")
+    ip(f"-6 route del {to}")
+    agree(mirror, TARGETS)
+
+
+@pytest.mark.parametrize("compat", [0, 1])
+def test_nexthop_objects(mirror, compat):
+    subprocess.run(["ip", "netns", "exec", NS, "sysctl", "-qw",
+                    f"net.ipv4.nexthop_compat_mode={compat}"], check=True)
+    steps = """
+        nexthop add id 1 via 10.0.0.2 dev f0
+        nexthop add id 2 via 10.0.1.2 dev f1
+        nexthop add id 3 blackhole
+        nexthop add id 4 via fd00:1::2 dev f1
+        nexthop add id 5 dev f2
+        route add 10.9.0.0/16 nhid 1
+        route add 10.9.1.0/24 nhid 3
+        route add 10.9.9.0/24 nhid 5
+        -6 route add 2001:db8:9::/48 nhid 4
+        nexthop replace id 1 via 10.0.0.3 dev f0
+        nexthop replace id 4 via fd00:0::2 dev f0
+        nexthop replace id 3 via 10.0.2.2 dev f2
+        route append 10.9.0.0/16 nhid 2
+        nexthop del id 3
+        nexthop del id 4
+        link set f2 down"""
+    for command in steps.strip().splitlines():
+        ip(command.strip())
+        agree(mirror, TARGETS)
+
+
+def test_nexthop_groups(mirror):
+    ip("nexthop add id 1 via 10.0.0.2 dev f0")
+    ip("nexthop add id 2 via 10.0.1.2 dev f1")
+    ip("nexthop add id 3 via 10.0.2.2 dev f2")
+    ip("nexthop add id 10 group 1/2")
+    ip("route add 10.9.0.0/16 nhid 10")
+    expect_shares(mirror, "10.9.0.1", {"10.0.0.2": 1, "10.0.1.2": 1})
+    changes = mirror.stats()["changes"]
+    ip("nexthop replace id 10 group 1,3/3,1")
+    expect_shares(mirror, "10.9.0.1", {"10.0.0.2": 3, "10.0.2.2": 1})
+    ip("nexthop replace id 3 via 10.0.1.3 dev f1")
+    expect_shares(mirror, "10.9.0.1", {"10.0.0.2": 3, "10.0.1.3": 1})
+    assert mirror.stats()["changes"] == changes, "a group changes in place, without its routes"
+    ip("nexthop del id 3")
+    wait_until(lambda: mirror.get("10.9.0.1") == {dict(oracle(["10.9.0.1"]))["10.9.0.1"]}, lambda: "one member left")
+    ip("nexthop del id 1")
+    agree(mirror, TARGETS)
+
+
+def many(n, command, gateway):
+    return "".join(f"route {command} 10.{100 + i // 65536}.{i // 256 % 256}.{i % 256}/32 "
+                   f"via {gateway}\n" for i in range(n))
+
+
+def spread(n):
+    return [f"10.{100 + i // 65536}.{i // 256 % 256}.{i % 256}" for i in range(0, n, n // 16)]
+
+
+def batch(lines):
+    done = subprocess.run(["ip", "-n", NS, "-batch", "-"], input=lines, text=True,
+                          capture_output=True, timeout=300)
+    assert done.returncode == 0, done.stderr[:500]
+
+
+def test_overrun(net):
+    """Notifications that do not fit the socket are lost: the mirror must find out what they said."""
+    n = 20000
+    mirror = Mirror("-b", "65536", *FACES)
+    try:
+        assert mirror.ask("hold") == "hold"
+        batch(many(n, "add", "10.0.0.2"))
+        assert mirror.ask("go") == "go"
+        agree(mirror, spread(n))
+        assert mirror.stats()["overruns"] > 0, "the test did not overrun"
+        wait_until(lambda: mirror.stats()["installed"] >= n, mirror.stats)
+        installed = mirror.stats()["installed"]
+        assert mirror.ask("hold") == "hold"
+        batch(many(n, "replace", "10.0.1.2"))
+        batch(many(n // 2, "del", "10.0.1.2"))
+        assert mirror.ask("go") == "go"
+        agree(mirror, spread(n))
+        wait_until(lambda: mirror.stats()["installed"] == installed - n // 2, mirror.stats)
+    finally:
+        assert mirror.close() == 0
+
+
+def test_resync_leaves_unchanged_routes_alone(net):
+    """A resynchronisation that finds nothing new writes nothing to the tables."""
+    n = 20000
+    batch(many(n, "add", "10.0.0.2"))
+    mirror = Mirror(*FACES)
+    try:
+        before = mirror.stats()
+        assert before["installed"] >= n
+        # An address taken away is a doubt, and its own few routes are the only change.
+        ip("addr add 10.77.0.1/24 dev f1")
+        ip("addr del 10.77.0.1/24 dev f1")
+        wait_until(lambda: mirror.stats()["resyncs"] > before["resyncs"], mirror.stats)
+        agree(mirror, spread(n) + ["10.77.0.1"])
+        assert mirror.stats()["changes"] - before["changes"] < 10, "routes were written again"
+        assert mirror.stats()["overruns"] == 0
+    finally:
+        assert mirror.close() == 0
+
+
+def test_neighbour_kept_alive(mirror):
+    """A neighbour that turns stale is asked for again: its host answers, it is reachable again."""
+    ip("addr add 10.0.0.50/24 dev p0", ns=PEERS)
+    subprocess.run(["ip", "netns", "exec", NS, "sysctl", "-qw",
+                    "net.ipv4.neigh.f0.base_reachable_time_ms=1000",
+                    "net.ipv4.neigh.f0.delay_first_probe_time=1"], check=True)
+    mac = json.loads(ip("-j link show dev p0", ns=PEERS).stdout)[0]["address"]
+    ip(f"neigh add 10.0.0.50 lladdr {mac} dev f0 nud stale")
+
+    def state():
+        return [n["state"][0] for n in ip_json("neigh show 10.0.0.50 dev f0")]
+
+    wait_until(lambda: state() == ["REACHABLE"], state, timeout_s=10)
+    agree(mirror, ["10.0.0.50"])
+
+
+def test_gateway_resolved_unasked(mirror):
+    """The first packet over a new gateway need not wait for it to be resolved."""
+    ip("addr add 10.0.0.51/24 dev p0", ns=PEERS)
+    ip("route add 10.9.0.0/16 via 10.0.0.51")
+    wait_until(lambda: mirror.ask("get 10.9.0.1").startswith("forward f0"),
+               lambda: mirror.ask("get 10.9.0.1"))
+    agree(mirror, ["10.9.0.1"])
+
+
+def test_device_underneath(net):
+    """Without carrier on a port's device its hops are not used, whatever its face says."""
+    mirror = Mirror("f0:x0", "f1", "f2")
+    try:
+        ip("route add 10.9.0.0/16 via 10.0.0.2 metric 10")
+        ip("route add 10.9.0.0/16 via 10.0.1.2 metric 20")
+        wait_until(lambda: "forward f0" in mirror.ask("get 10.9.0.1"), lambda: "f0")
+        ip("link set p3 down", ns=PEERS)
+        wait_until(lambda: "forward f1" in mirror.ask("get 10.9.0.1"), lambda: "f1")
+        ip("link set p3 up", ns=PEERS)
+        wait_until(lambda: "forward f0" in mirror.ask("get 10.9.0.1"), lambda: "f0 again")
+        agree(mirror, BASE)
+    finally:
+        assert mirror.close() == 0
+
+
+def test_unsupported_is_counted(mirror):
+    before = mirror.stats()["unsupported"]
+    ip("route add 10.9.0.0/16 via 10.0.0.2 table 100")
+    ip("rule add from 10.9.0.0/16 table 100")
+    wait_until(lambda: mirror.stats()["unsupported"] == before + 2, mirror.stats)
+    agree(mirror, ["10.9.0.1"])
+
+
+def test_explanation(mirror):
+    ip("route add 10.9.0.0/16 via 10.0.0.2 metric 10")
+    ip("route add unreachable 10.9.0.0/16 metric 20")
+    agree(mirror, ["10.9.0.1"])
+    assert mirror.ask("why 10.9.0.1") == "10.9.0.0/16 unicast metric 10 table 254 hops 1 via forward"
+    assert mirror.ask("why 10.0.0.1") == "10.0.0.1/32 local metric 0 table 255 hops 1 via punt"
+    assert mirror.ask("why 192.0.2.1") == "none"
+    ip("link set f0 down")
+    agree(mirror, ["10.9.0.1"])
+    assert mirror.ask("why 10.9.0.1").startswith("10.9.0.0/16 unreachable metric 20")
+
+
+def test_first_synchronisation(net):
+    """100,000 routes are there well under 2 s (SLOWDOWN: how much slower this build may be)."""
+    n = 100000
+    batch(many(n, "add", "10.0.0.2"))
+    mirror = Mirror(*FACES)
+    try:
+        print(f"{n} routes in {mirror.sync_ms} ms")
+        assert mirror.stats()["installed"] >= n
+        agree(mirror, spread(n))
+        assert float(mirror.sync_ms) < 2000 * float(os.environ.get("SLOWDOWN", 1))
+    finally:
+        assert mirror.close() == 0
