@@ -316,8 +316,10 @@ void router_stop(struct router *router)
 {
 	for (unsigned i = 0; i < router->n_planes; i++)
 		pl_plane_stop(&router->planes[i]);
-	faces_stop(router->faces);
-	mirror_free(router->mirror);
+	if (router->faces)
+		faces_stop(router->faces);
+	if (router->mirror)
+		mirror_free(router->mirror);
 	for (unsigned i = 0; i < router->n_planes; i++)
 		pl_plane_fini(&router->planes[i]);
 	close_ports(router);
@@ -327,7 +329,8 @@ void router_stop(struct router *router)
 		pl_pool_fini(&router->planes[i].pool);
 	}
 	cpu_processor_fini(&router->probe);
-	tables_free(router->tables);
+	if (router->tables)
+		tables_free(router->tables);
 	free(router->planes);
 	router->planes = NULL;
 	router->n_planes = 0;

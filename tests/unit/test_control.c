@@ -1,0 +1,740 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The control socket: what it shows of a real router, and what it makes of hostile clients. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+
+#include "../../router/control/request.h"
+#include "../../router/control/server.h"
+#include "control_world.h"
+
+static struct control_world *world;
+
+/* ---- asking ---- */
+
+static json_t *ask_bytes(const char *line, size_t len)
+{
+	char *text = request_answer(&world->router, line, len);
+	json_error_t error;
+	json_t *answer;
+
+	assert_non_null(text);
+	assert_null(strchr(text, '\n')); /* an answer is one line */
+	answer = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+	if (!answer)
+		fail_msg("not JSON: %s in %s", error.text, text);
+	free(text);
+	return answer;
+}
+
+static json_t *ask(const char *line)
+{
+	return ask_bytes(line, strlen(line));
+}
+
+/* The data of a command's answer; to be freed. */
+static json_t *data_of(const char *command)
+{
+	char line[256];
+	json_t *answer, *data;
+
+	snprintf(line, sizeof(line), "{\"id\":7,%s}", command);
+	answer = ask(line);
+	if (!json_is_true(json_object_get(answer, "ok")))
+		fail_msg("%s: %s", line, json_dumps(answer, 0));
+	assert_int_equal(7, json_integer_value(json_object_get(answer, "id")));
+	data = json_incref(json_object_get(answer, "data"));
+	json_decref(answer);
+	return data;
+}
+
+static const char *text(json_t *object, const char *key)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value ? value : "(none)";
+}
+
+static json_int_t number(json_t *object, const char *key)
+{
+	assert_true(json_is_integer(json_object_get(object, key)));
+	return json_integer_value(json_object_get(object, key));
+}
+
+/* The row of a list in which `key` is `value`. */
+static json_t *row(json_t *data, const char *list, const char *key, const char *value)
+{
+	json_t *found;
+	size_t i;
+
+	json_array_foreach(json_object_get(data, list), i, found)
+	{
+		if (!strcmp(text(found, key), value))
+			return found;
+	}
+	fail_msg("no %s=%s among the %s", key, value, list);
+	return NULL;
+}
+
+/* ---- what is shown ---- */
+
+static void test_ports(void **state)
+{
+	json_t *data = data_of("\"command\":\"show ports\"");
+	json_t *port = row(data, "ports", "name", "pl1"), *addr;
+	bool found4 = false, found6 = false;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(2, json_array_size(json_object_get(data, "ports")));
+	assert_string_equal("02:00:00:00:00:01", text(port, "mac"));
+	assert_string_equal("up", text(port, "link"));
+	assert_string_equal("up", text(port, "admin"));
+	assert_int_equal(1500, number(port, "mtu"));
+	json_array_foreach(json_object_get(port, "addresses"), i, addr)
+	{
+		found4 |= !strcmp(json_string_value(addr), "10.0.2.1/24");
+		found6 |= !strcmp(json_string_value(addr), "2001:db8:2::1/64");
+	}
+	assert_true(found4 && found6);
+	json_decref(data);
+}
+
+static void test_route_to_an_address(void **state)
+{
+	static const struct {
+		const char *address, *verdict, *reason, *prefix, *port, *dmac;
+	} cases[] = {
+		{"203.0.113.9", "forward", NULL, "203.0.113.0/24", "pl1", "02:00:00:00:02:02"},
+		{"10.0.2.2", "forward", NULL, "10.0.2.0/24", "pl1", "02:00:00:00:02:02"},
+		{"10.0.2.3", "punt", "unresolved", "10.0.2.0/24", NULL, NULL},
+		{"198.51.100.1", "drop", "blackhole", "198.51.100.0/24", NULL, NULL},
+		{"10.0.1.1", "punt", "local", "10.0.1.1/32", NULL, NULL},
+		{"8.8.8.8", "punt", "no-route", NULL, NULL, NULL},
+		{"2001:db8:2::9", "punt", "unresolved", "2001:db8:2::/64", NULL, NULL},
+		{"2001:db8:ffff::1", "punt", "no-route", NULL, NULL, NULL},
+		{"224.0.0.5", "punt", "multicast", NULL, NULL, NULL},
+		{"127.0.0.1", "drop", "bad-destination", "127.0.0.1/32", NULL, NULL},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char command[128];
+		json_t *data;
+
+		snprintf(command, sizeof(command),
+			 "\"command\":\"show route\",\"args\":{\"address\":\"%s\"}",
+			 cases[i].address);
+		data = data_of(command);
+		assert_string_equal(cases[i].address, text(data, "address"));
+		assert_string_equal(cases[i].verdict, text(data, "verdict"));
+		assert_string_equal(cases[i].reason ? cases[i].reason : "(none)",
+				    text(data, "reason"));
+		assert_string_equal(cases[i].prefix ? cases[i].prefix : "(none)",
+				    text(json_object_get(data, "route"), "prefix"));
+		assert_string_equal(cases[i].port ? cases[i].port : "(none)", text(data, "port"));
+		assert_string_equal(cases[i].dmac ? cases[i].dmac : "(none)", text(data, "dmac"));
+		assert_non_null(strstr(text(data, "text"), cases[i].address));
+		json_decref(data);
+	}
+}
+
+static void test_routes_and_filters(void **state)
+{
+	json_t *all = data_of("\"command\":\"show routes\"");
+	json_t *ipv6 = data_of("\"command\":\"show routes\",\"args\":{\"family\":\"ipv6\"}");
+	json_t *within =
+		data_of("\"command\":\"show routes\",\"args\":{\"prefix\":\"10.0.0.0/8\"}");
+	json_t *route = row(all, "routes", "prefix", "203.0.113.0/24"), *hop, *one;
+	size_t i;
+
+	(void)state;
+	assert_string_equal("unicast", text(route, "type"));
+	assert_int_equal(254, number(route, "table"));
+	assert_true(json_is_true(json_object_get(route, "installed")));
+	hop = json_array_get(json_object_get(route, "hops"), 0);
+	assert_string_equal("10.0.2.2", text(hop, "gateway"));
+	assert_string_equal("pl1", text(hop, "port"));
+	row(all, "routes", "prefix", "2001:db8:1::/64");
+
+	row(ipv6, "routes", "prefix", "2001:db8:1::/64");
+	json_array_foreach(json_object_get(ipv6, "routes"), i, one)
+		assert_non_null(strchr(text(one, "prefix"), ':'));
+	row(within, "routes", "prefix", "10.0.2.0/24");
+	json_array_foreach(json_object_get(within, "routes"), i, one)
+		assert_int_equal(0, strncmp(text(one, "prefix"), "10.", 3));
+	json_decref(all);
+	json_decref(ipv6);
+	json_decref(within);
+}
+
+static void test_neighbours_and_nexthops(void **state)
+{
+	json_t *data = data_of("\"command\":\"show neighbors\"");
+	json_t *found = row(data, "neighbors", "address", "10.0.2.2");
+
+	(void)state;
+	assert_string_equal("02:00:00:00:02:02", text(found, "mac"));
+	assert_string_equal("PERMANENT", text(found, "state"));
+	assert_string_equal("pl1", text(found, "port"));
+	json_decref(data);
+	data = data_of("\"command\":\"show nexthops\"");
+	found = row(data, "nexthops", "dmac", "02:00:00:00:02:02");
+	assert_string_equal("forward", text(found, "kind"));
+	assert_string_equal("02:00:00:00:00:01", text(found, "smac"));
+	json_decref(data);
+}
+
+static void test_counters(void **state)
+{
+	static const uint8_t not_ours[60] = {0x02, 0, 0, 0, 0x77, 0x77, 0x02, [12] = 0x08};
+	json_t *before = data_of("\"command\":\"show counters\""), *after, *port;
+	json_int_t dropped = number(row(before, "counters", "name", "not-our-mac"), "total");
+	json_t *c;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(REASON_COUNT + 1, json_array_size(json_object_get(before, "counters")));
+	control_world_receive(world, 0, not_ours, sizeof(not_ours), 5);
+	after = data_of("\"command\":\"show counters\"");
+	json_array_foreach(json_object_get(after, "counters"), i, c)
+	{
+		json_t *same = row(before, "counters", "name", text(c, "name"));
+		bool is_it = !strcmp(text(c, "name"), "not-our-mac");
+
+		assert_int_equal(number(same, "total") + (is_it ? 5 : 0), number(c, "total"));
+		assert_int_equal(number(c, "total"), json_integer_value(json_array_get(
+							     json_object_get(c, "planes"), 0)));
+	}
+	assert_int_equal(dropped + 5,
+			 number(row(after, "counters", "name", "not-our-mac"), "total"));
+	json_decref(before);
+	json_decref(after);
+
+	before = data_of("\"command\":\"show ports\"");
+	port = json_object_get(row(before, "ports", "name", "pl0"), "counters");
+	assert_true(number(port, "rx_packets") >= 5);
+	assert_int_equal(60 * number(port, "rx_packets"), number(port, "rx_bytes"));
+	json_decref(before);
+}
+
+static void test_planes_sync_version(void **state)
+{
+	json_t *data = data_of("\"command\":\"show planes\"");
+	json_t *plane = json_array_get(json_object_get(data, "planes"), 0);
+	json_t *pool = json_object_get(plane, "pool");
+
+	(void)state;
+	assert_int_equal(4096, number(pool, "buffers"));
+	assert_true(number(pool, "free") <= 4096);
+	assert_int_equal(2, json_array_size(json_object_get(plane, "ports")));
+	json_decref(data);
+	data = data_of("\"command\":\"show sync\"");
+	assert_true(number(data, "routes") >= 10);
+	assert_true(number(json_object_get(data, "tables"), "routes4") >= 4);
+	json_decref(data);
+	data = data_of("\"command\":\"show version\"");
+	assert_int_equal(getpid(), number(data, "pid"));
+	json_decref(data);
+}
+
+/* A listing longer than a page comes whole and without repetition by following "next". */
+static void test_pages(void **state)
+{
+	static const unsigned wanted = 3000;
+	bool seen[3000] = {false};
+	unsigned n_seen = 0, pages = 0;
+	json_int_t after = 0;
+	bool more = true;
+
+	(void)state;
+	control_world_command(world,
+			      "seq 0 2999 | while read i; do echo route add 172.16.$((i / 250))."
+			      "$((i % 250))/32 via 10.0.2.2; done | ip -batch -");
+	while (more) {
+		char command[160];
+		json_t *data, *one;
+		size_t i;
+
+		snprintf(command, sizeof(command),
+			 "\"command\":\"show routes\",\"args\":{\"prefix\":\"172.16.0.0/12\","
+			 "\"after\":%" JSON_INTEGER_FORMAT "}",
+			 after);
+		data = data_of(command);
+		json_array_foreach(json_object_get(data, "routes"), i, one)
+		{
+			unsigned a, b;
+
+			assert_int_equal(2, sscanf(text(one, "prefix"), "172.16.%u.%u/32", &a, &b));
+			assert_true(a * 250 + b < wanted);
+			assert_false(seen[a * 250 + b]);
+			seen[a * 250 + b] = true;
+			n_seen++;
+		}
+		more = json_is_integer(json_object_get(data, "next"));
+		after = json_integer_value(json_object_get(data, "next"));
+		pages++;
+		json_decref(data);
+	}
+	assert_int_equal(wanted, n_seen);
+	assert_true(pages > 1);
+	control_world_command(world, "ip route flush root 172.16.0.0/12");
+}
+
+/* ---- bad requests ---- */
+
+static void test_bad_requests(void **state)
+{
+	static const struct {
+		const char *line, *code, *message;
+	} cases[] = {
+		{"", "EINVAL", "not JSON"},
+		{"hello", "EINVAL", "not JSON"},
+		{"{\"id\":1", "EINVAL", "not JSON"},
+		{"[]", "EINVAL", "not an object"},
+		{"{}", "EINVAL", "no \"command\""},
+		{"{\"command\":3}", "EINVAL", "no \"command\""},
+		{"{\"command\":\"show prots\"}", "EINVAL", "unknown command"},
+		{"{\"command\":\"show ports\",\"command\":\"x\"}", "EINVAL", "not JSON"},
+		{"{\"command\":\"show ports\",\"args\":[]}", "EINVAL", "not an object"},
+		{"{\"command\":\"show ports\",\"args\":{\"x\":1}}", "EINVAL", "no argument \"x\""},
+		{"{\"command\":\"show ports\",\"flags\":1}", "EINVAL", "unknown key"},
+		{"{\"command\":\"show route\"}", "EINVAL", "not an address"},
+		{"{\"command\":\"show route\",\"args\":{\"address\":\"10.0.0.0/8\"}}", "EINVAL",
+		 "not an address"},
+		{"{\"command\":\"show route\",\"args\":{\"address\":7}}", "EINVAL",
+		 "not an address"},
+		{"{\"command\":\"show routes\",\"args\":{\"family\":\"ipx\"}}", "EINVAL",
+		 "neither ipv4 nor ipv6"},
+		{"{\"command\":\"show routes\",\"args\":{\"prefix\":\"10.0.0.0/40\"}}", "EINVAL",
+		 "not a prefix"},
+		{"{\"command\":\"show routes\",\"args\":{\"after\":-1}}", "EINVAL", "not a place"},
+		{"{\"command\":\"show routes\",\"args\":{\"after\":\"x\"}}", "EINVAL",
+		 "not a place"},
+		{"{\"id\":\"\xff\",\"command\":\"show ports\"}", "EINVAL", "not JSON"},
+		{"{\"command\":\"show \xc3\xa4\xc3\xb6\"}", "EINVAL", "unknown command"},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		json_t *answer = ask(cases[i].line), *error = json_object_get(answer, "error");
+
+		assert_true(json_is_false(json_object_get(answer, "ok")));
+		assert_string_equal(cases[i].code, text(error, "code"));
+		if (!strstr(text(error, "message"), cases[i].message))
+			fail_msg("%s: says \"%s\"", cases[i].line, text(error, "message"));
+		assert_true(text(error, "remedy")[0]);
+		json_decref(answer);
+	}
+}
+
+static void test_suggestion_and_id(void **state)
+{
+	json_t *answer = ask("{\"id\":\"a\",\"command\":\"show prots\"}");
+
+	(void)state;
+	assert_string_equal("a", text(answer, "id"));
+	assert_string_equal("did you mean \"show ports\"?",
+			    text(json_object_get(answer, "error"), "remedy"));
+	json_decref(answer);
+	answer = ask("{\"command\":\"show version\"}");
+	assert_true(json_is_null(json_object_get(answer, "id")));
+	json_decref(answer);
+}
+
+static void test_nul_and_depth(void **state)
+{
+	static const char nul[] = "{\"command\":\"show\0 ports\"}";
+	char *deep = malloc(60000);
+	json_t *answer;
+
+	(void)state;
+	answer = ask_bytes(nul, sizeof(nul) - 1);
+	assert_true(json_is_false(json_object_get(answer, "ok")));
+	json_decref(answer);
+	memset(deep, '[', 60000);
+	answer = ask_bytes(deep, 60000);
+	assert_true(json_is_false(json_object_get(answer, "ok")));
+	json_decref(answer);
+	free(deep);
+}
+
+/* ---- the socket ---- */
+
+static char *answer_line(void *ctx, const char *line, size_t len)
+{
+	return request_answer(ctx, line, len);
+}
+
+static char *refusal_line(void *ctx, int code, const char *message, const char *remedy)
+{
+	(void)ctx;
+	return request_refusal(code, message, remedy);
+}
+
+static char socket_path[64];
+
+static struct server_config server_config(void)
+{
+	return (struct server_config){
+		.path = socket_path,
+		.group = "",
+		.answer = answer_line,
+		.refuse = refusal_line,
+		.ctx = &world->router,
+	};
+}
+
+static struct server *open_server(void)
+{
+	struct server_config config = server_config();
+	struct server *server;
+	struct pl_error err;
+
+	if (server_open(&server, &config, &err))
+		fail_msg("%s", err.what);
+	return server;
+}
+
+/* A client whose socket does not block. */
+static int connect_client(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	strcpy(address.sun_path, socket_path);
+	assert_int_equal(0, connect(fd, (struct sockaddr *)&address, sizeof(address)));
+	return fd;
+}
+
+static void run_server(struct server *server, unsigned turns)
+{
+	for (unsigned i = 0; i < turns; i++)
+		server_run(server);
+}
+
+/* Reads lines until there are no more, and runs the server in between. Returns how many; the last
+ * one in `last`. */
+static unsigned read_lines(struct server *server, int fd, char *last, size_t size)
+{
+	static char buf[1 << 20];
+	unsigned lines = 0, idle = 0;
+	size_t len = 0;
+
+	while (idle < 5) {
+		ssize_t n;
+		char *newline;
+
+		run_server(server, 3);
+		n = recv(fd, buf + len, sizeof(buf) - len, 0);
+		if (n <= 0) {
+			idle++;
+			continue;
+		}
+		idle = 0;
+		len += (size_t)n;
+		while ((newline = memchr(buf, '\n', len))) {
+			size_t taken = (size_t)(newline - buf) + 1;
+
+			snprintf(last, size, "%.*s", (int)taken - 1, buf);
+			memmove(buf, buf + taken, len - taken);
+			len -= taken;
+			lines++;
+		}
+	}
+	return lines;
+}
+
+static bool closed_by_server(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, 0) == 0;
+}
+
+static void test_line_in_pieces(void **state)
+{
+	static const char line[] = "{\"id\":5,\"command\":\"show version\"}\n";
+	struct server *server = open_server();
+	char last[65536] = "";
+	int fd = connect_client();
+
+	(void)state;
+	run_server(server, 2);
+	for (size_t i = 0; i < sizeof(line) - 1; i++) {
+		assert_int_equal(1, send(fd, line + i, 1, 0));
+		run_server(server, 1);
+	}
+	assert_int_equal(1, read_lines(server, fd, last, sizeof(last)));
+	assert_non_null(strstr(last, "\"id\":5"));
+	/* Two in one piece, and empty lines between. */
+	assert_true(send(fd, "\n{\"id\":6}\n\n\r\n{\"id\":8}\n", 23, 0) > 0);
+	assert_int_equal(3, read_lines(server, fd, last, sizeof(last)));
+	assert_non_null(strstr(last, "\"id\":8"));
+	close(fd);
+	run_server(server, 3);
+	assert_int_equal(0, server_clients(server));
+	server_close(server);
+}
+
+static void test_too_long_line(void **state)
+{
+	struct server *server = open_server();
+	char last[65536] = "", block[4096];
+	int fd = connect_client();
+	size_t sent = 0;
+
+	(void)state;
+	memset(block, 'x', sizeof(block));
+	for (unsigned i = 0; i < 100 && sent < 2 * SERVER_LINE_MAX; i++) {
+		ssize_t n = send(fd, block, sizeof(block), MSG_NOSIGNAL);
+
+		sent += n > 0 ? (size_t)n : 0;
+		run_server(server, 2);
+	}
+	assert_int_equal(1, read_lines(server, fd, last, sizeof(last)));
+	assert_non_null(strstr(last, "\"EMSGSIZE\""));
+	assert_int_equal(0, server_clients(server));
+	close(fd);
+	server_close(server);
+}
+
+/* The last line of a client that sends no more is a request, newline or not. */
+static void test_half_closed(void **state)
+{
+	struct server *server = open_server();
+	char last[65536] = "";
+	int fd = connect_client();
+
+	(void)state;
+	assert_true(send(fd, "{\"id\":1}\n{\"id\":2}", 17, 0) > 0);
+	shutdown(fd, SHUT_WR);
+	assert_int_equal(2, read_lines(server, fd, last, sizeof(last)));
+	assert_non_null(strstr(last, "\"id\":2"));
+	assert_true(closed_by_server(fd));
+	assert_int_equal(0, server_clients(server));
+	close(fd);
+	server_close(server);
+}
+
+/* A client that does not read holds up nobody, is answered no further, and gets all in the end. */
+static void test_slow_reader(void **state)
+{
+	static const char line[] = "{\"id\":1,\"command\":\"show counters\"}\n";
+	struct server *server = open_server();
+	int slow = connect_client(), other;
+	char last[65536] = "";
+	unsigned asked = 0, answered;
+	int small = 4096;
+
+	(void)state;
+	setsockopt(slow, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+	/* Asks until the socket is full: the server has stopped reading. */
+	for (unsigned idle = 0; idle < 50;) {
+		ssize_t n = send(slow, line, sizeof(line) - 1, MSG_NOSIGNAL);
+
+		if (n < 0)
+			idle++;
+		else
+			asked++;
+		if (n >= 0)
+			assert_int_equal(sizeof(line) - 1, n);
+		run_server(server, 1);
+		assert_true(asked < 1000000);
+	}
+	other = connect_client();
+	assert_true(send(other, line, sizeof(line) - 1, 0) > 0);
+	assert_int_equal(1, read_lines(server, other, last, sizeof(last)));
+	answered = read_lines(server, slow, last, sizeof(last));
+	assert_int_equal(asked, answered);
+	close(slow);
+	close(other);
+	server_close(server);
+}
+
+static void test_disconnect_mid_answer(void **state)
+{
+	static const char line[] = "{\"id\":1,\"command\":\"show counters\"}\n";
+	struct server *server = open_server();
+	char byte;
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++) {
+		int fd = connect_client();
+
+		for (unsigned j = 0; j < 100; j++)
+			if (send(fd, line, sizeof(line) - 1, MSG_NOSIGNAL) < 0)
+				break;
+		run_server(server, 5);
+		if (i % 2)
+			assert_int_equal(1, recv(fd, &byte, 1, 0));
+		close(fd);
+		run_server(server, 5);
+	}
+	run_server(server, 5);
+	assert_int_equal(0, server_clients(server));
+	server_close(server);
+}
+
+static void test_too_many_clients(void **state)
+{
+	struct server *server = open_server();
+	int fds[SERVER_CLIENTS_MAX + 1];
+	char last[65536] = "";
+
+	(void)state;
+	for (unsigned i = 0; i <= SERVER_CLIENTS_MAX; i++) {
+		fds[i] = connect_client();
+		run_server(server, 2);
+	}
+	assert_int_equal(SERVER_CLIENTS_MAX, server_clients(server));
+	assert_int_equal(1, read_lines(server, fds[SERVER_CLIENTS_MAX], last, sizeof(last)));
+	assert_non_null(strstr(last, "too many clients"));
+	assert_true(closed_by_server(fds[SERVER_CLIENTS_MAX]));
+	/* One goes, the next is welcome. */
+	close(fds[0]);
+	run_server(server, 2);
+	close(fds[SERVER_CLIENTS_MAX]);
+	fds[0] = connect_client();
+	assert_true(send(fds[0], "{\"id\":3}\n", 9, 0) > 0);
+	assert_int_equal(1, read_lines(server, fds[0], last, sizeof(last)));
+	assert_non_null(strstr(last, "\"id\":3"));
+	for (unsigned i = 0; i < SERVER_CLIENTS_MAX; i++)
+		close(fds[i]);
+	server_close(server);
+}
+
+static void test_garbage(void **state)
+{
+	struct server *server = open_server();
+	char last[65536] = "";
+	unsigned seed = 12345;
+	int fd = connect_client();
+
+	(void)state;
+	for (unsigned i = 0; i < 2000; i++) {
+		uint8_t bytes[64];
+
+		for (unsigned j = 0; j < sizeof(bytes); j++)
+			bytes[j] = (uint8_t)(rand_r(&seed) >> 7);
+		if (send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL) < 0 && errno != EAGAIN)
+			break;
+		run_server(server, 1);
+		recv(fd, last, sizeof(last), 0);
+	}
+	close(fd);
+	run_server(server, 5);
+	fd = connect_client();
+	assert_true(send(fd, "{\"id\":9}\n", 9, 0) > 0);
+	assert_int_equal(1, read_lines(server, fd, last, sizeof(last)));
+	assert_non_null(strstr(last, "\"id\":9"));
+	close(fd);
+	server_close(server);
+}
+
+static void test_socket_file(void **state)
+{
+	struct server_config config = server_config();
+	struct server *first = open_server(), *second;
+	struct pl_error err;
+	struct stat st;
+	char pid[64];
+	int fd;
+
+	(void)state;
+	assert_int_equal(0, stat(socket_path, &st));
+	assert_int_equal(0600, st.st_mode & 0777);
+	assert_int_equal(-EBUSY, server_open(&second, &config, &err));
+	snprintf(pid, sizeof(pid), "kill %d", getpid());
+	assert_non_null(strstr(err.what, "another peerlaned"));
+	assert_non_null(strstr(err.remedy, pid));
+	assert_int_equal(0, stat(socket_path, &st));
+	server_close(first);
+	assert_int_equal(-1, stat(socket_path, &st));
+
+	/* A socket that a dead daemon left is replaced. */
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+	strcpy(address.sun_path, socket_path);
+	assert_int_equal(0, bind(fd, (struct sockaddr *)&address, sizeof(address)));
+	close(fd);
+	server_close(open_server());
+
+	/* A file that is no socket is not touched. */
+	fd = open(socket_path, O_CREAT | O_WRONLY | O_EXCL, 0600);
+	close(fd);
+	assert_int_equal(-EEXIST, server_open(&second, &config, &err));
+	assert_int_equal(0, stat(socket_path, &st));
+	unlink(socket_path);
+
+	config.group = "no-such-group";
+	assert_int_equal(-ENOENT, server_open(&second, &config, &err));
+	assert_string_equal("ControlGroup=no-such-group: no such group", err.what);
+	assert_int_equal(-1, stat(socket_path, &st));
+
+	config.path = "/tmp/no/such/folder/s";
+	config.group = "";
+	assert_int_not_equal(0, server_open(&second, &config, &err));
+	assert_non_null(strstr(err.what, "/tmp/no/such"));
+}
+
+static int make_world(void **state)
+{
+	(void)state;
+	snprintf(socket_path, sizeof(socket_path), "/tmp/test_control_%d/sock", getpid());
+	world = control_world_new();
+	if (!world)
+		exit(77); /* meson: skipped */
+	return 0;
+}
+
+static int free_world(void **state)
+{
+	char path[80];
+
+	(void)state;
+	control_world_free(world);
+	snprintf(path, sizeof(path), "%s.lock", socket_path);
+	unlink(path);
+	*strrchr(socket_path, '/') = '\0';
+	return rmdir(socket_path);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_route_to_an_address),
+		cmocka_unit_test(test_routes_and_filters),
+		cmocka_unit_test(test_neighbours_and_nexthops),
+		cmocka_unit_test(test_counters),
+		cmocka_unit_test(test_planes_sync_version),
+		cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_bad_requests),
+		cmocka_unit_test(test_suggestion_and_id),
+		cmocka_unit_test(test_nul_and_depth),
+		cmocka_unit_test(test_line_in_pieces),
+		cmocka_unit_test(test_too_long_line),
+		cmocka_unit_test(test_half_closed),
+		cmocka_unit_test(test_slow_reader),
+		cmocka_unit_test(test_disconnect_mid_answer),
+		cmocka_unit_test(test_too_many_clients),
+		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_socket_file),
+	};
+
+	return cmocka_run_group_tests(tests, make_world, free_world);
+}
