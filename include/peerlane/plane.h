@@ -51,11 +51,12 @@ struct pl_plane {
 	struct pl_plane_private *priv;
 };
 
-/* Prepares a plane whose pool and ports are filled in. Returns 0 or -errno with `err` filled. */
+/* Prepares a plane whose pool, ports and processor are filled in; they stay as they are until
+ * pl_plane_fini(). Returns 0 or -errno with `err` filled. */
 int pl_plane_init(struct pl_plane *plane, struct pl_error *err);
 
-/* One turn of the loop: polls every queue once, processes and sends. Returns the number of packets
- * taken. For tests and benchmarks; the caller's thread stands in for the plane's and must have
+/* One turn of the loop: takes up to PL_BURST_MAX packets from every queue, in bursts small enough
+ * for the first-level cache, processes and sends them. Returns the number of packets taken. For tests and benchmarks; the caller's thread stands in for the plane's and must have
  * called pl_plane_enter(). */
 unsigned pl_plane_turn(struct pl_plane *plane);
 

@@ -116,22 +116,27 @@ struct pl_port_info {
 
 /* Asks what `config->device` can do. Opens nothing that stays open.
  *
- * Returns 0 or -errno with `err` filled (-ENODEV: no such device; -EPERM: missing privilege;
- * -EINVAL: more queues than the device has). Any thread. */
+ * Returns 0 or -errno with `err` filled (-ENODEV: no such device; -EPROTOTYPE: not an Ethernet one;
+ * -EPERM: missing privilege; -EINVAL: more queues than the device has; -EBUSY: another program has
+ * a socket on it). Any thread. */
 int pl_port_probe(const struct pl_port_config *config, struct pl_port_caps *caps,
 		  struct pl_error *err);
 
 /* Opens an AF_XDP port: loads and attaches our XDP program by bpf_link, so that whatever ends the
  * process also detaches it. Queues are opened one by one afterwards.
  *
- * Returns 0 and the port, or -errno with `err` filled and nothing left behind. */
+ * Returns 0 and the port, or -errno with `err` filled and nothing left behind (-EBUSY: another XDP
+ * program is on the device; -EMSGSIZE: its MTU is too large for any buffer; others as
+ * pl_port_probe()). */
 int pl_port_open(struct pl_port **port, const struct pl_port_config *config, struct pl_error *err);
 
 /* Opens queue `index` of the port on `pool`, whose plane will own it. The pool's region is
  * registered with the kernel at its first queue and shared by all its queues, so that a packet
  * received on one leaves on another without being copied by us.
  *
- * Returns 0 and the queue, or -errno with `err` filled. Control thread, planes not running. */
+ * Waits up to half a second for a former owner's hold on the device's queue to end. Returns 0 and
+ * the queue, or -errno with `err` filled (-EMSGSIZE: the pool's buffers are too small for the MTU;
+ * -ENOBUFS: not enough memory may be locked). Control thread, planes not running. */
 int pl_port_queue_open(struct pl_port *port, unsigned index, struct pl_pool *pool,
 		       struct pl_queue **queue, struct pl_error *err);
 
@@ -139,7 +144,8 @@ int pl_port_queue_open(struct pl_port *port, unsigned index, struct pl_pool *poo
  * Returns 0 or -errno with `err` filled. */
 int pl_port_accept_mac(struct pl_port *port, const uint8_t mac[6], struct pl_error *err);
 
-/* Sets the MTU of the device underneath. Control thread. Returns 0 or -errno, `err` filled. */
+/* Sets the MTU of the device underneath. Control thread. Returns 0 or -errno with `err` filled
+ * (-EMSGSIZE: the buffers of its queues are too small for that). */
 int pl_port_set_mtu(struct pl_port *port, unsigned mtu, struct pl_error *err);
 
 void pl_port_info(const struct pl_port *port, struct pl_port_info *info);

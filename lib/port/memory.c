@@ -8,7 +8,7 @@
 
 #include <peerlane/port.h>
 
-#define PREFETCH_AHEAD 8 /* packets */
+#define PREFETCH_AHEAD 16u /* packets */
 
 /* Frames of neighbouring buffers are a power of two apart, so their first bytes would all fall
  * into one or two sets of the first-level cache. Small frames are therefore moved back by
@@ -59,11 +59,12 @@ static inline uint32_t colour(const struct mem_queue *mq, uint32_t frame, uint16
 static uint64_t receive_run(struct mem_queue *mq, uint32_t *frame, uint16_t *len, unsigned n)
 {
 	const struct pl_mem_frame *in = mq->frames + mq->next;
+	unsigned in_list = mq->n - mq->next;
 	uint8_t *base = mq->q.pool->base;
 	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (i + PREFETCH_AHEAD < n)
+		if (i + PREFETCH_AHEAD < in_list) /* beyond `n`, too: the next call's */
 			__builtin_prefetch(in[i + PREFETCH_AHEAD].data);
 		frame[i] = colour(mq, frame[i], in[i].len);
 		len[i] = in[i].len;
