@@ -56,8 +56,9 @@ struct pl_plane {
 int pl_plane_init(struct pl_plane *plane, struct pl_error *err);
 
 /* One turn of the loop: takes up to PL_BURST_MAX packets from every queue, in bursts small enough
- * for the first-level cache, processes and sends them. Returns the number of packets taken. For tests and benchmarks; the caller's thread stands in for the plane's and must have
- * called pl_plane_enter(). */
+ * for the first-level cache, processes and sends them. Returns the number of packets taken. For
+ * tests and benchmarks; the caller's thread stands in for the plane's and must have called
+ * pl_plane_enter(). */
 unsigned pl_plane_turn(struct pl_plane *plane);
 
 /* Registers the calling thread as a reader of the tables (liburcu QSBR), or ends that. Planes'
