@@ -59,7 +59,9 @@ static void drop(struct server *s, struct client *c)
 	if (c->next)
 		c->next->link = c->link;
 	s->n_clients--;
-	close(c->fd); /* leaves the epoll set by itself */
+	/* Not left to close(): a child between fork() and exec() may hold the socket too. */
+	epoll_ctl(s->epoll_fd, EPOLL_CTL_DEL, c->fd, NULL);
+	close(c->fd);
 	free(c->in);
 	free(c->out);
 	free(c);
