@@ -174,11 +174,12 @@ class Router(Namespace):
 
     def start(self, args, timeout_s=20):
         """Starts the daemon and waits until it tells (as it would tell systemd) that it is ready."""
-        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        notify.bind(f"\0peerlane-lab-{self.name}-{self.started}")
-        notify.settimeout(0.1)
+        path = self.folder / f"notify{self.started}"
         self.started += 1
-        env = dict(os.environ, NOTIFY_SOCKET="@" + notify.getsockname()[1:].decode())
+        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        notify.bind(str(path))
+        notify.settimeout(0.1)
+        env = dict(os.environ, NOTIFY_SOCKET=str(path))
         with open(self.log_path, "a") as log:
             self.daemon = self.popen(args, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                      env=env)
@@ -338,10 +339,12 @@ class Lab:
     def sink(self, host):
         return Sink(self, host)
 
-    def flood_command(self, source, target, family=4, length=64, **options):
-        """The generator's command line; options are its own (see flood.c)."""
+    def flood_command(self, source, target, family=4, length=None, **options):
+        """The generator's command line; options are its own (see flood.c). Frames are the shortest
+        that hold the number. It stays on core 0; planes take the highest-numbered ones."""
+        length = length or {4: 64, 6: 70}[family]
         gateway = options.pop("gateway_mac", None) or self.router.mac(f"pl{source.number - 1}")
-        args = [FLOOD, "--device", "eth0", "--gateway-mac", gateway, "--source",
+        args = ["taskset", "-c", 0, FLOOD, "--device", "eth0", "--gateway-mac", gateway, "--source",
                 source.addr(family), "--destination", target.addr(family), "--length", length]
         for name, value in options.items():
             args += [f"--{name}", value]
