@@ -178,76 +178,95 @@ static void check(struct passes_scratch *scratch, const struct tables_view *view
 	check_group(scratch, view, burst, &g);
 }
 
-/* One level of a trie for the lanes that are not at its end: `byte` is the next of their
- * addresses. Returns those that still are not. */
-static lanemask trie_step(lanes *entry, lanemask mask, const uint32_t *blocks, lanes byte)
+/* One level of a trie for all keys that are not at its end (`more`): the next byte of their
+ * addresses is at `shift` in `addr`. All reads are asked for before the first is waited for, so the
+ * cache misses of a whole pass overlap. Returns false once every key is at its end. */
+static bool trie_level(struct keys *keys, lanemask *more, const uint32_t *blocks,
+		       const uint32_t *addr, int shift)
 {
-	/* Shifting by a block's size also loses TRIE_CHILD. */
-	*entry = lanes_gather(*entry, mask, blocks, (*entry << 8) + (byte & 0xff));
-	return mask & ~lanes_below(*entry, lanes_set(TRIE_CHILD));
+	lanemask any = 0;
+
+	for (uint32_t i = 0; i < keys->n; i += LANES) {
+		lanes byte = lanes_load(addr + i) >> shift & 0xff;
+
+		/* Shifting by a block's size also loses TRIE_CHILD. */
+		lanes_store(keys->entry_at + i, (lanes_load(keys->nexthop + i) << 8) + byte);
+	}
+	for (uint32_t i = 0; i < keys->n; i++)
+		__builtin_prefetch(blocks + keys->entry_at[i]);
+	for (uint32_t i = 0; i < keys->n; i += LANES) {
+		lanes entry = lanes_load(keys->nexthop + i);
+
+		entry = lanes_gather(entry, more[i / LANES], blocks,
+				     lanes_load(keys->entry_at + i));
+		lanes_store(keys->nexthop + i, entry);
+		more[i / LANES] &= ~lanes_below(entry, lanes_set(TRIE_CHILD));
+		any |= more[i / LANES];
+	}
+	return any != 0;
 }
 
-#define LOOKUP_GROUPS 4u /* of LANES, that advance together: their cache misses overlap */
+#define KEY_GROUPS (PASS_PACKETS / LANES)
 
 /* route4_lookup() for all keys. */
 static void lookup_ipv4(const struct tables_view *view, struct keys *keys)
 {
-	for (uint32_t i = 0; i < keys->n; i += LOOKUP_GROUPS * LANES) {
-		lanes dst[LOOKUP_GROUPS], entry[LOOKUP_GROUPS];
-		lanemask more[LOOKUP_GROUPS];
+	lanemask more[KEY_GROUPS];
+	lanemask any = 0;
 
-		for (uint32_t k = 0; k < LOOKUP_GROUPS; k++) {
-			dst[k] = lanes_load(keys->dst + i + k * LANES);
-			entry[k] = lanes_gather(dst[k], LANES_ALL, view->root4, dst[k] >> 16);
-			more[k] = LANES_ALL & ~lanes_below(entry[k], lanes_set(TRIE_CHILD));
-		}
-		for (uint32_t k = 0; k < LOOKUP_GROUPS; k++)
-			if (more[k])
-				more[k] = trie_step(&entry[k], more[k], view->blocks4, dst[k] >> 8);
-		for (uint32_t k = 0; k < LOOKUP_GROUPS; k++) {
-			if (more[k])
-				trie_step(&entry[k], more[k], view->blocks4, dst[k]);
-			lanes_store(keys->nexthop + i + k * LANES, entry[k]);
-		}
+	for (uint32_t i = 0; i < keys->n; i += LANES) {
+		lanes index = lanes_load(keys->dst + i) >> 16;
+		lanes entry = lanes_gather(index, LANES_ALL, view->root4, index);
+
+		lanes_store(keys->nexthop + i, entry);
+		more[i / LANES] = LANES_ALL & ~lanes_below(entry, lanes_set(TRIE_CHILD));
+		any |= more[i / LANES];
+	}
+	if (any && trie_level(keys, more, view->blocks4, keys->dst, 8))
+		trie_level(keys, more, view->blocks4, keys->dst, 0);
+}
+
+/* The rest of route6_lookup() for the packets whose keys do not decide it: destinations outside
+ * 2000::/3, whose keys lookup_ipv6() marks as not at their end, and prefixes of more than 64 bits. */
+static void lookup_ipv6_slow(const struct tables_view *view, const struct pl_burst *burst,
+			     struct keys *keys)
+{
+	for (uint32_t k = 0; k < keys->n; k++) {
+		const uint8_t *frame = burst->base + burst->frame[keys->at[k]];
+
+		if (keys->nexthop[k] & TRIE_CHILD)
+			keys->nexthop[k] = route6_lookup(view, swap64(frame64(frame, AT_IPV6_DST)),
+							 swap64(frame64(frame, AT_IPV6_DST + 8)));
 	}
 }
 
-/* The rest of route6_lookup() for one packet, from the whole address in its frame. */
-static uint32_t lookup_ipv6_slow(const struct tables_view *view, const uint8_t *frame)
-{
-	return route6_lookup(view, swap64(frame64(frame, AT_IPV6_DST)),
-			     swap64(frame64(frame, AT_IPV6_DST + 8)));
-}
-
-/* route6_lookup() for LANES keys; prefixes of more than 64 bits and destinations outside 2000::/3
- * are left to the scalar one. */
-static void lookup_ipv6_lanes(const struct tables_view *view, const struct pl_burst *burst,
-			      struct keys *keys, uint32_t i)
-{
-	lanes hi = lanes_load(keys->dst + i), lo = lanes_load(keys->dst2 + i);
-	lanemask valid = keys->n - i < LANES ? ((lanemask)1 << (keys->n - i)) - 1 : LANES_ALL;
-	lanemask wide = valid & lanes_eq(hi >> 29, lanes_set(1));
-	lanes entry = lanes_gather(lanes_set(0), wide, view->root6_global,
-				   hi >> 8 & (TRIE6_GLOBAL_ROOT - 1));
-	lanemask more = wide & ~lanes_below(entry, lanes_set(TRIE_CHILD));
-
-	if (more)
-		more = trie_step(&entry, more, view->blocks6, hi);
-	for (int shift = 24; more && shift >= 0; shift -= 8)
-		more = trie_step(&entry, more, view->blocks6, lo >> shift);
-	lanes_store(keys->nexthop + i, entry);
-	for (more |= valid & ~wide; more; more &= more - 1) {
-		uint32_t k = i + (uint32_t)__builtin_ctz(more);
-
-		keys->nexthop[k] = lookup_ipv6_slow(view, burst->base + burst->frame[keys->at[k]]);
-	}
-}
-
+/* route6_lookup() for all keys, as far as the first 64 bits of an address lead. */
 static void lookup_ipv6(const struct tables_view *view, const struct pl_burst *burst,
 			struct keys *keys)
 {
-	for (uint32_t i = 0; i < keys->n; i += LANES)
-		lookup_ipv6_lanes(view, burst, keys, i);
+	lanemask more[KEY_GROUPS];
+	lanemask deep = 0, other = 0;
+	bool any;
+
+	for (uint32_t i = 0; i < keys->n; i++)
+		__builtin_prefetch(view->root6_global +
+				   (keys->dst[i] >> 8 & (TRIE6_GLOBAL_ROOT - 1)));
+	for (uint32_t i = 0; i < keys->n; i += LANES) {
+		lanes hi = lanes_load(keys->dst + i);
+		lanemask global = lanes_eq(hi >> 29, lanes_set(1));
+		lanes entry = lanes_gather(lanes_set(TRIE_CHILD), global, view->root6_global,
+					   hi >> 8 & (TRIE6_GLOBAL_ROOT - 1));
+
+		lanes_store(keys->nexthop + i, entry);
+		more[i / LANES] = global & ~lanes_below(entry, lanes_set(TRIE_CHILD));
+		deep |= more[i / LANES];
+		other |= LANES_ALL & ~global;
+	}
+	any = deep && trie_level(keys, more, view->blocks6, keys->dst, 0);
+	for (int shift = 24; any && shift >= 0; shift -= 8)
+		any = trie_level(keys, more, view->blocks6, keys->dst2, shift);
+	if (any || other)
+		lookup_ipv6_slow(view, burst, keys);
 }
 
 /* True if the hop forwards packets of `size` without further question. */

@@ -12,7 +12,7 @@
 #define PASS_PACKETS 256u
 
 /* Lanes beyond the last key, that vectors may read and write. */
-#define PASS_SLACK 64u
+#define PASS_SLACK 16u
 
 /* What the passes hand on about the well-formed packets of one family, in their order. */
 struct keys {
@@ -22,7 +22,9 @@ struct keys {
 	uint32_t dst2[PASS_PACKETS + PASS_SLACK]; /* IPv6: the next 32 bits */
 	uint32_t size[PASS_PACKETS + PASS_SLACK]; /* IP bytes; KEY_LAST_HOP if TTL is up */
 	uint32_t word[PASS_PACKETS + PASS_SLACK]; /* that with the TTL or hop limit, decremented */
-	uint32_t nexthop[PASS_PACKETS + PASS_SLACK]; /* the route's answer */
+	uint32_t entry_at[PASS_PACKETS + PASS_SLACK]; /* where the trie goes on */
+	uint32_t
+		nexthop[PASS_PACKETS + PASS_SLACK]; /* its entry; in the end the route's next hop */
 };
 
 /* Flag in keys.size: larger than any MTU, so that one comparison sends the packet to the slow way
