@@ -21,7 +21,7 @@
 #define TABLES_NEXTHOPS_MAX (1u << 20)
 #define TABLES_SLOTS_MAX (1u << 22)   /* of all ECMP groups together */
 #define TABLES_BLOCKS4_MAX (1u << 20) /* of 1 KiB */
-#define TABLES_BLOCKS6_MAX (1u << 20)
+#define TABLES_BLOCKS6_MAX (1u << 21)
 #define TABLES_GROUP_SLOTS_MAX 256u /* of one ECMP group: weights are kept to 1/256 */
 
 /* Waits until every reader has moved on from all that was unpublished before (see

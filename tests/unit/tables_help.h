@@ -13,6 +13,14 @@
 
 #include "../../router/tables/tables.h"
 
+#if defined(__SANITIZE_THREAD__)
+#define TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define TSAN 1
+#endif
+#endif
+
 typedef unsigned __int128 addr128; /* an address, first bit on top; IPv4 in the top 32 bits */
 
 /* splitmix64. */

@@ -41,14 +41,6 @@ static inline uint64_t slow_load64(const uint64_t *p)
 #include "../../router/tables/private.h"
 #include "tables_help.h"
 
-#if defined(__SANITIZE_THREAD__)
-#define TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define TSAN 1
-#endif
-#endif
-
 #define REGIONS 64u
 #define READERS 2u
 #define RUN_MS 3000
