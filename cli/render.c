@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "render.h"
 
+#include <arpa/inet.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -52,8 +54,7 @@ static void port_addresses(struct table *t, json_t *port)
 	json_t *addr;
 	size_t i;
 
-	json_array_foreach(json_object_get(port, "addresses"), i, addr)
-	{
+	json_array_foreach(json_object_get(port, "addresses"), i, addr) {
 		size_t len = strlen(line);
 
 		snprintf(line + len, sizeof(line) - len, "%s%s", i ? " " : "",
@@ -83,8 +84,7 @@ static void render_ports(json_t *data, FILE *out)
 	size_t i;
 
 	table_begin(&t, who, COUNT(who));
-	json_array_foreach(ports, i, port)
-	{
+	json_array_foreach(ports, i, port) {
 		table_cell(&t, text(port, "name"));
 		table_cell(&t, link_state(port));
 		table_cellf(&t, "%s:%s", text(port, "kind"), text(port, "device"));
@@ -98,8 +98,7 @@ static void render_ports(json_t *data, FILE *out)
 	finish(&t, out);
 	fputc('\n', out);
 	table_begin(&t, what, COUNT(what));
-	json_array_foreach(ports, i, port)
-	{
+	json_array_foreach(ports, i, port) {
 		json_t *c = json_object_get(port, "counters"), *f = json_object_get(port, "face");
 
 		table_cell(&t, text(port, "name"));
@@ -123,8 +122,14 @@ static void render_ports(json_t *data, FILE *out)
 static void hop_cells(struct table *t, json_t *hop)
 {
 	const char *gateway = text(hop, "gateway");
+	json_int_t weight = number(hop, "weight");
 
-	table_cell(t, gateway[0] ? gateway : "connected");
+	if (!gateway[0])
+		gateway = "connected";
+	if (weight > 1)
+		table_cellf(t, "%s x%" JSON_INTEGER_FORMAT, gateway, weight);
+	else
+		table_cell(t, gateway);
 	table_cell(t, text(hop, "device"));
 	table_cell(t, text(hop, "state"));
 }
@@ -154,17 +159,62 @@ static void route_rows(struct table *t, json_t *route)
 	}
 }
 
+/* Address of a prefix or address, for sorting. Returns the family, 0 for neither. */
+static int sort_key(const char *prefix, unsigned char bytes[16], int *len)
+{
+	char addr[INET6_ADDRSTRLEN];
+	const char *slash = strchr(prefix, '/');
+	int family = strchr(prefix, ':') ? AF_INET6 : AF_INET;
+
+	snprintf(addr, sizeof(addr), "%.*s", (int)strcspn(prefix, "/"), prefix);
+	memset(bytes, 0, 16);
+	*len = slash ? atoi(slash + 1) : 128;
+	return inet_pton(family, addr, bytes) == 1 ? family : 0;
+}
+
+/* IPv4 first, by address, shorter prefixes first, the route in use first. For qsort(). */
+static int compare_rows(const void *a, const void *b)
+{
+	json_t *row_a = *(json_t *const *)a, *row_b = *(json_t *const *)b;
+	const char *key = json_object_get(row_a, "prefix") ? "prefix" : "address";
+	unsigned char bytes_a[16], bytes_b[16];
+	int len_a, len_b, family_a = sort_key(text(row_a, key), bytes_a, &len_a);
+	int family_b = sort_key(text(row_b, key), bytes_b, &len_b);
+	int order = memcmp(bytes_a, bytes_b, 16);
+
+	if (family_a != family_b)
+		return family_a == AF_INET ? -1 : 1;
+	if (order || len_a != len_b)
+		return order ? order : len_a - len_b;
+	return json_is_true(json_object_get(row_b, "installed")) -
+	       json_is_true(json_object_get(row_a, "installed"));
+}
+
+/* The rows of a list in order, ended by NULL: to be freed. NULL when out of memory. Borrowed. */
+static json_t **sorted(json_t *list)
+{
+	size_t n = json_array_size(list);
+	json_t **rows = calloc(n + 1, sizeof(*rows));
+
+	for (size_t i = 0; rows && i < n; i++)
+		rows[i] = json_array_get(list, i);
+	if (rows)
+		qsort(rows, n, sizeof(*rows), compare_rows);
+	return rows;
+}
+
 static void render_routes(json_t *data, FILE *out)
 {
 	static const char *const headers[] = {"",	"PREFIX", "TYPE",     "VIA",
 					      "DEVICE", "STATE",  "PROTOCOL", ">METRIC"};
-	json_t *route;
+	json_t **routes = sorted(json_object_get(data, "routes"));
 	struct table t;
-	size_t i;
 
 	table_begin(&t, headers, COUNT(headers));
-	json_array_foreach(json_object_get(data, "routes"), i, route) route_rows(&t, route);
+	for (json_t **route = routes; route && *route; route++)
+		route_rows(&t, *route);
 	finish(&t, out);
+	free(routes);
 	fputs("* in use\n", out);
 }
 
@@ -172,13 +222,13 @@ static void render_neighbors(json_t *data, FILE *out)
 {
 	static const char *const headers[] = {"ADDRESS", "DEVICE", "PORT",
 					      "MAC",	 "STATE",  "USABLE"};
-	json_t *n;
+	json_t **rows = sorted(json_object_get(data, "neighbors"));
 	struct table t;
-	size_t i;
 
 	table_begin(&t, headers, COUNT(headers));
-	json_array_foreach(json_object_get(data, "neighbors"), i, n)
-	{
+	for (json_t **row = rows; row && *row; row++) {
+		json_t *n = *row;
+
 		table_cell(&t, text(n, "address"));
 		table_cell(&t, text(n, "device"));
 		table_cell(&t, text_or_dash(n, "port"));
@@ -187,6 +237,7 @@ static void render_neighbors(json_t *data, FILE *out)
 		table_cell(&t, json_is_true(json_object_get(n, "usable")) ? "yes" : "no");
 	}
 	finish(&t, out);
+	free(rows);
 }
 
 /* "12 x1, 13 x2": next hops with weights, as far as they fit. */
@@ -196,8 +247,7 @@ static void members_cell(struct table *t, json_t *nexthop)
 	json_t *member;
 	size_t i;
 
-	json_array_foreach(json_object_get(nexthop, "members"), i, member)
-	{
+	json_array_foreach(json_object_get(nexthop, "members"), i, member) {
 		size_t len = strlen(line);
 
 		if (len > sizeof(line) - 32) {
@@ -220,8 +270,7 @@ static void render_nexthops(json_t *data, FILE *out)
 	size_t i;
 
 	table_begin(&t, headers, COUNT(headers));
-	json_array_foreach(json_object_get(data, "nexthops"), i, n)
-	{
+	json_array_foreach(json_object_get(data, "nexthops"), i, n) {
 		cell_number(&t, n, "nexthop");
 		table_cell(&t, text(n, "kind"));
 		table_cell(&t, text_or_dash(n, "address"));
@@ -247,8 +296,7 @@ static void render_counters(json_t *data, FILE *out)
 	size_t i;
 
 	table_begin(&t, headers, COUNT(headers));
-	json_array_foreach(json_object_get(data, "counters"), i, c)
-	{
+	json_array_foreach(json_object_get(data, "counters"), i, c) {
 		table_cell(&t, text(c, "kind"));
 		table_cell(&t, text(c, "name"));
 		cell_number(&t, c, "total");
@@ -269,10 +317,8 @@ static void plane_queues(json_t *planes, FILE *out)
 	size_t i, j;
 
 	table_begin(&t, headers, COUNT(headers));
-	json_array_foreach(planes, i, plane)
-	{
-		json_array_foreach(json_object_get(plane, "ports"), j, port)
-		{
+	json_array_foreach(planes, i, plane) {
+		json_array_foreach(json_object_get(plane, "ports"), j, port) {
 			cell_number(&t, plane, "plane");
 			table_cell(&t, text(port, "port"));
 			for (unsigned k = 0; k < COUNT(keys); k++)
@@ -292,8 +338,7 @@ static void render_planes(json_t *data, FILE *out)
 	size_t i;
 
 	table_begin(&t, headers, COUNT(headers));
-	json_array_foreach(planes, i, plane)
-	{
+	json_array_foreach(planes, i, plane) {
 		json_t *pool = json_object_get(plane, "pool");
 		char time[UNIT_SIZE];
 
@@ -324,8 +369,7 @@ static void pairs(struct table *t, json_t *object, const char *prefix)
 	json_t *value;
 	const char *key;
 
-	json_object_foreach(object, key, value)
-	{
+	json_object_foreach(object, key, value) {
 		size_t len = strlen(key);
 		char name[64], buf[UNIT_SIZE];
 

@@ -99,8 +99,7 @@ static json_t *find_port(json_t *data, const char *name)
 	json_t *port;
 	size_t i;
 
-	json_array_foreach(json_object_get(data, "ports"), i, port)
-	{
+	json_array_foreach(json_object_get(data, "ports"), i, port) {
 		const char *other = json_string_value(json_object_get(port, "name"));
 
 		if (other && !strcmp(other, name))
@@ -126,8 +125,7 @@ static unsigned draw_table(json_t *before, json_t *after, double seconds)
 	size_t i;
 
 	table_begin(&t, headers, COUNT(headers));
-	json_array_foreach(json_object_get(after, "ports"), i, port)
-	{
+	json_array_foreach(json_object_get(after, "ports"), i, port) {
 		const char *name = json_string_value(json_object_get(port, "name"));
 		struct port_rates r =
 			rates_between(find_port(before, name ? name : ""), port, seconds);
@@ -152,8 +150,7 @@ static void draw_json(json_t *before, json_t *after, double seconds)
 	json_t *list = json_array(), *port, *line;
 	size_t i;
 
-	json_array_foreach(json_object_get(after, "ports"), i, port)
-	{
+	json_array_foreach(json_object_get(after, "ports"), i, port) {
 		const char *name = json_string_value(json_object_get(port, "name"));
 		struct port_rates r =
 			rates_between(find_port(before, name ? name : ""), port, seconds);

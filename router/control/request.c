@@ -97,8 +97,7 @@ static int check_args(const struct command *command, json_t *args, struct pl_err
 	const char *key;
 	json_t *value;
 
-	json_object_foreach(args, key, value)
-	{
+	json_object_foreach(args, key, value) {
 		bool known = false;
 
 		for (unsigned i = 0; i < ARGS_MAX && command->args[i]; i++)
@@ -121,8 +120,7 @@ static json_t *run(struct router *router, json_t *request, int *code, struct pl_
 	json_t *value;
 
 	*code = EINVAL;
-	json_object_foreach(request, key, value)
-	{
+	json_object_foreach(request, key, value) {
 		if (strcmp(key, "id") != 0 && strcmp(key, "command") != 0 &&
 		    strcmp(key, "args") != 0) {
 			pl_error_set(err, -EINVAL, "a request has id, command and args",

@@ -47,6 +47,9 @@ bool show_page_add(struct show_page *page, json_t *row, unsigned weight);
 /* {NAME: rows, "next": where to go on or null}. NULL: out of memory. */
 json_t *show_page_end(struct show_page *page, const char *name);
 
+/* `data` as it is; for NULL *code and `err` are set: out of memory. */
+json_t *show_or_fail(json_t *data, int *code, struct pl_error *err);
+
 json_t *show_mac(const uint8_t mac[6]);
 json_t *show_addr(const struct ip_addr *addr); /* null for family 0 */
 json_t *show_port_name(const struct router *router, int port);

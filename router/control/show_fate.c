@@ -210,7 +210,6 @@ json_t *show_fate(struct router *router, json_t *args, int *code, struct pl_erro
 	struct ip_addr addr;
 	struct fate fate;
 	bool routed;
-	json_t *data;
 
 	if (!word || ip_addr_parse(word, &addr)) {
 		*code = EINVAL;
@@ -220,10 +219,5 @@ json_t *show_fate(struct router *router, json_t *args, int *code, struct pl_erro
 	}
 	fate = find_fate(router, &addr);
 	routed = mirror_explain(router->mirror, &addr, &e) == 0;
-	data = describe(router, &addr, &fate, &e, routed);
-	if (!data) {
-		*code = ENOMEM;
-		pl_error_set(err, -ENOMEM, NULL, "out of memory");
-	}
-	return data;
+	return show_or_fail(describe(router, &addr, &fate, &e, routed), code, err);
 }

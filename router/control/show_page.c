@@ -50,6 +50,15 @@ json_t *show_page_end(struct show_page *page, const char *name)
 	return json_pack("{s:o, s:o}", name, page->items, "next", next);
 }
 
+json_t *show_or_fail(json_t *data, int *code, struct pl_error *err)
+{
+	if (!data) {
+		*code = ENOMEM;
+		pl_error_set(err, -ENOMEM, NULL, "out of memory");
+	}
+	return data;
+}
+
 json_t *show_mac(const uint8_t mac[6])
 {
 	return json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],

@@ -10,15 +10,6 @@
 #error "the build names the version"
 #endif
 
-static json_t *out_of_memory(json_t *data, int *code, struct pl_error *err)
-{
-	if (!data) {
-		*code = ENOMEM;
-		pl_error_set(err, -ENOMEM, NULL, "out of memory");
-	}
-	return data;
-}
-
 static json_t *counter(uint64_t n)
 {
 	return json_integer((json_int_t)n);
@@ -93,7 +84,7 @@ json_t *show_ports(struct router *router, json_t *args, int *code, struct pl_err
 	(void)args;
 	for (unsigned i = 0; i < router->n_ports; i++)
 		json_array_append_new(list, one_port(router, i));
-	return out_of_memory(
+	return show_or_fail(
 		json_pack("{s:o, s:o}", "ports", list, "time_ms", counter(router_now_ms())), code,
 		err);
 }
@@ -140,7 +131,7 @@ json_t *show_planes(struct router *router, json_t *args, int *code, struct pl_er
 	(void)args;
 	for (unsigned i = 0; i < router->n_planes; i++)
 		json_array_append_new(list, one_plane(router, &router->planes[i]));
-	return out_of_memory(
+	return show_or_fail(
 		json_pack("{s:o, s:o}", "planes", list, "time_ms", counter(router_now_ms())), code,
 		err);
 }
@@ -190,7 +181,7 @@ json_t *show_counters(struct router *router, json_t *args, int *code, struct pl_
 	json_array_append_new(list, per_plane(router, "bad-port", "drop",
 					      "verdict named a port that is not there",
 					      bad_port_stat, 0));
-	return out_of_memory(json_pack("{s:o}", "counters", list), code, err);
+	return show_or_fail(json_pack("{s:o}", "counters", list), code, err);
 }
 
 /* ---- the rest ---- */
@@ -204,7 +195,7 @@ json_t *show_sync(struct router *router, json_t *args, int *code, struct pl_erro
 	(void)args;
 	mirror_stats(router->mirror, &m);
 	tables_stats(router->tables, &t);
-	return out_of_memory(
+	return show_or_fail(
 		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, "
 			  "s:{s:i, s:i, "
 			  "s:i, s:i, s:i, s:i, s:i, s:I}}",
@@ -226,8 +217,8 @@ json_t *show_sync(struct router *router, json_t *args, int *code, struct pl_erro
 json_t *show_version(struct router *router, json_t *args, int *code, struct pl_error *err)
 {
 	(void)args;
-	return out_of_memory(json_pack("{s:s, s:i, s:I}", "version", PL_VERSION, "pid",
-				       (int)getpid(), "uptime_ms",
-				       (json_int_t)(router_now_ms() - router->started_ms)),
-			     code, err);
+	return show_or_fail(json_pack("{s:s, s:i, s:I}", "version", PL_VERSION, "pid",
+				      (int)getpid(), "uptime_ms",
+				      (json_int_t)(router_now_ms() - router->started_ms)),
+			    code, err);
 }

@@ -44,15 +44,6 @@ static const char *protocol_name(unsigned protocol, char number[12])
 	return number;
 }
 
-static json_t *out_of_memory(json_t *data, int *code, struct pl_error *err)
-{
-	if (!data) {
-		*code = ENOMEM;
-		pl_error_set(err, -ENOMEM, NULL, "out of memory");
-	}
-	return data;
-}
-
 /* ---- rows ---- */
 
 json_t *show_hop(const struct router *router, const struct mirror_hop *hop)
@@ -163,7 +154,7 @@ json_t *show_routes(struct router *router, json_t *args, int *code, struct pl_er
 		return NULL;
 	}
 	mirror_each_route(router->mirror, add_route, &l);
-	return out_of_memory(show_page_end(&l.page, "routes"), code, err);
+	return show_or_fail(show_page_end(&l.page, "routes"), code, err);
 }
 
 static bool add_neighbour(void *ctx, const struct mirror_neighbour *n)
@@ -192,7 +183,7 @@ json_t *show_neighbours(struct router *router, json_t *args, int *code, struct p
 		return NULL;
 	}
 	mirror_each_neighbour(router->mirror, add_neighbour, &l);
-	return out_of_memory(show_page_end(&l.page, "neighbors"), code, err);
+	return show_or_fail(show_page_end(&l.page, "neighbors"), code, err);
 }
 
 static bool add_nexthop(void *ctx, const struct mirror_nexthop *nexthop)
@@ -215,5 +206,5 @@ json_t *show_nexthops(struct router *router, json_t *args, int *code, struct pl_
 		return NULL;
 	}
 	mirror_each_nexthop(router->mirror, add_nexthop, &l);
-	return out_of_memory(show_page_end(&l.page, "nexthops"), code, err);
+	return show_or_fail(show_page_end(&l.page, "nexthops"), code, err);
 }

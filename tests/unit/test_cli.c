@@ -377,6 +377,10 @@ static void test_program_for_people(void **state)
 	assert_int_equal(0, run_here("show routes"));
 	has(out, "203.0.113.0/24");
 	has(out, "blackhole");
+	/* In the order of addresses, IPv4 first. */
+	assert_true(strstr(out, "10.0.1.0/24") < strstr(out, "10.0.1.1/32"));
+	assert_true(strstr(out, "10.0.2.0/24") < strstr(out, "203.0.113.0/24"));
+	assert_true(strstr(out, "203.0.113.0/24") < strstr(out, "2001:db8:1::/64"));
 	assert_int_equal(0, run_here("show routes ipv6"));
 	has(out, "2001:db8:1::/64");
 	assert_null(strstr(out, "203.0.113.0/24"));

@@ -79,8 +79,7 @@ static json_t *row(json_t *data, const char *list, const char *key, const char *
 	json_t *found;
 	size_t i;
 
-	json_array_foreach(json_object_get(data, list), i, found)
-	{
+	json_array_foreach(json_object_get(data, list), i, found) {
 		if (!strcmp(text(found, key), value))
 			return found;
 	}
@@ -103,8 +102,7 @@ static void test_ports(void **state)
 	assert_string_equal("up", text(port, "link"));
 	assert_string_equal("up", text(port, "admin"));
 	assert_int_equal(1500, number(port, "mtu"));
-	json_array_foreach(json_object_get(port, "addresses"), i, addr)
-	{
+	json_array_foreach(json_object_get(port, "addresses"), i, addr) {
 		found4 |= !strcmp(json_string_value(addr), "10.0.2.1/24");
 		found6 |= !strcmp(json_string_value(addr), "2001:db8:2::1/64");
 	}
@@ -209,8 +207,7 @@ static void test_counters(void **state)
 	assert_int_equal(REASON_COUNT + 1, json_array_size(json_object_get(before, "counters")));
 	control_world_receive(world, 0, not_ours, sizeof(not_ours), 5);
 	after = data_of("\"command\":\"show counters\"");
-	json_array_foreach(json_object_get(after, "counters"), i, c)
-	{
+	json_array_foreach(json_object_get(after, "counters"), i, c) {
 		json_t *same = row(before, "counters", "name", text(c, "name"));
 		bool is_it = !strcmp(text(c, "name"), "not-our-mac");
 
@@ -273,8 +270,7 @@ static void test_pages(void **state)
 			 "\"after\":%" JSON_INTEGER_FORMAT "}",
 			 after);
 		data = data_of(command);
-		json_array_foreach(json_object_get(data, "routes"), i, one)
-		{
+		json_array_foreach(json_object_get(data, "routes"), i, one) {
 			unsigned a, b;
 
 			assert_int_equal(2, sscanf(text(one, "prefix"), "172.16.%u.%u/32", &a, &b));
@@ -291,6 +287,57 @@ static void test_pages(void **state)
 	assert_int_equal(wanted, n_seen);
 	assert_true(pages > 1);
 	control_world_command(world, "ip route flush root 172.16.0.0/12");
+}
+
+/* ---- the description ---- */
+
+static char description[65536];
+
+/* Every key of `value`, at any depth, is in docs/protocol.md in code quotes. */
+static void check_described(json_t *value)
+{
+	json_t *inner;
+	const char *key;
+	size_t i;
+
+	json_object_foreach(value, key, inner) {
+		char quoted[64];
+
+		snprintf(quoted, sizeof(quoted), "`%s`", key);
+		if (!strstr(description, quoted))
+			fail_msg("docs/protocol.md lacks %s", quoted);
+		check_described(inner);
+	}
+	json_array_foreach(value, i, inner) {
+		check_described(inner);
+	}
+}
+
+static void test_protocol_is_described(void **state)
+{
+	static const char *const commands[] = {
+		"show ports",	 "show routes", "show neighbors", "show nexthops",
+		"show counters", "show planes", "show sync",	  "show version",
+	};
+	FILE *file = fopen(SOURCE_ROOT "/docs/protocol.md", "r");
+	char line[128];
+	json_t *data;
+
+	(void)state;
+	assert_non_null(file);
+	assert_true(fread(description, 1, sizeof(description) - 1, file) > 0);
+	fclose(file);
+	for (unsigned i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		snprintf(line, sizeof(line), "\n## %s\n", commands[i]);
+		assert_non_null(strstr(description, line));
+		snprintf(line, sizeof(line), "\"command\":\"%s\"", commands[i]);
+		data = data_of(line);
+		check_described(data);
+		json_decref(data);
+	}
+	data = data_of("\"command\":\"show route\",\"args\":{\"address\":\"203.0.113.1\"}");
+	check_described(data);
+	json_decref(data);
 }
 
 /* ---- bad requests ---- */
@@ -723,6 +770,7 @@ int main(void)
 		cmocka_unit_test(test_counters),
 		cmocka_unit_test(test_planes_sync_version),
 		cmocka_unit_test(test_pages),
+		cmocka_unit_test(test_protocol_is_described),
 		cmocka_unit_test(test_bad_requests),
 		cmocka_unit_test(test_suggestion_and_id),
 		cmocka_unit_test(test_nul_and_depth),
