@@ -26,7 +26,7 @@
 #define RETRY_MS 1000	/* after a synchronisation that failed */
 #define AUDIT_MS 300000 /* a synchronisation without a doubt */
 #define DUMP_TRIES 5	/* of one kind, when it changed while it was dumped */
-#define SYNC_TIMEOUT_MS 10000
+#define STALL_MS 10000	/* a dump of which nothing is heard is given up */
 
 /* What one mirror_run() does at most. */
 #define DATAGRAMS_PER_RUN 256
@@ -48,14 +48,15 @@ struct mirror {
 	struct rtnl rtnl;
 	int epoll_fd, timer_fd;
 	bool syncing;
-	unsigned stage;	  /* while syncing */
-	unsigned tries;	  /* of this stage */
-	bool interrupted; /* this stage changed while it was dumped */
-	bool partial;	  /* a stage stayed so: what it left out is not gone */
-	bool synced;	  /* once */
-	bool audit;	  /* this synchronisation is one */
-	bool pending;	  /* changes wait for replica_commit() */
-	int failed;	  /* -errno of the last synchronisation */
+	unsigned stage;	   /* while syncing */
+	unsigned tries;	   /* of this stage */
+	bool interrupted;  /* this stage changed while it was dumped */
+	bool partial;	   /* a stage stayed so: what it left out is not gone */
+	bool synced;	   /* once */
+	bool audit;	   /* this synchronisation is one */
+	bool pending;	   /* changes wait for replica_commit() */
+	int failed;	   /* -errno of the last synchronisation */
+	uint64_t heard_ms; /* of the dump */
 	uint64_t changes_before;
 	uint64_t tick_ms, resync_ms, audit_ms; /* when next; resync_ms 0: not */
 	struct mirror_hop explained[MIRROR_HOPS_MAX];
@@ -288,6 +289,7 @@ static void stage_begin(struct mirror *m)
 	int rc;
 
 	m->interrupted = false;
+	m->heard_ms = now_ms();
 	rc = rtnl_dump(&m->rtnl, stages[m->stage].type, stages[m->stage].family);
 	if (rc)
 		sync_end(m, rc);
@@ -354,7 +356,7 @@ static void apply_dump(struct mirror *m, int len)
 	for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
 		int rc;
 
-		if (nlh->nlmsg_seq != m->rtnl.seq)
+		if (nlh->nlmsg_seq != m->rtnl.dump_seq)
 			continue; /* of a dump that was given up */
 		if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
 			m->interrupted = true;
@@ -372,11 +374,16 @@ static void apply_dump(struct mirror *m, int len)
 
 static void read_dump(struct mirror *m)
 {
+	uint64_t now = now_ms();
+
 	for (unsigned i = 0; i < DATAGRAMS_PER_RUN && m->syncing; i++) {
 		int n = rtnl_receive(m->rtnl.dump, m->buffer, sizeof(m->buffer));
 
+		if (n == 0 && now - m->heard_ms > STALL_MS)
+			n = -ETIMEDOUT;
 		if (n == 0)
 			return;
+		m->heard_ms = now;
 		if (n < 0)
 			sync_end(m, n);
 		else
@@ -468,19 +475,12 @@ void mirror_run(struct mirror *m)
 
 int mirror_sync(struct mirror *m, struct pl_error *err)
 {
-	uint64_t end_ms = now_ms() + SYNC_TIMEOUT_MS;
-	int rc = 0;
-
 	sync_begin(m);
 	while (m->syncing || m->pending) {
 		struct pollfd pfd = {.fd = mnl_socket_get_fd(m->rtnl.dump), .events = POLLIN};
 
-		if (m->syncing && poll(&pfd, 1, 100) < 0 && errno != EINTR)
-			rc = -errno;
-		else if (now_ms() > end_ms)
-			rc = -ETIMEDOUT;
-		if (rc)
-			break;
+		if (m->syncing)
+			poll(&pfd, 1, 100);
 		read_dump(m);
 		commit(m);
 	}
@@ -488,9 +488,8 @@ int mirror_sync(struct mirror *m, struct pl_error *err)
 	commit(m);
 	m->tick_ms = now_ms();
 	arm_timer(m);
-	rc = rc ? rc : m->failed;
-	if (rc)
-		return pl_error_set(err, rc, NULL, "cannot read the kernel's routes: %s",
-				    strerror(-rc));
+	if (m->failed)
+		return pl_error_set(err, m->failed, NULL, "cannot read the kernel's routes: %s",
+				    strerror(-m->failed));
 	return 0;
 }

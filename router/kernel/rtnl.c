@@ -53,7 +53,7 @@ int rtnl_open(struct rtnl *s, struct pl_error *err)
 {
 	int rc;
 
-	*s = (struct rtnl){.seq = (uint32_t)time(NULL)};
+	*s = (struct rtnl){.dump_seq = (uint32_t)time(NULL)};
 	s->notify = open_one();
 	s->dump = s->notify ? open_one() : NULL;
 	s->ask = s->dump ? open_one() : NULL;
@@ -122,7 +122,7 @@ int rtnl_dump(struct rtnl *s, uint16_t type, uint8_t family)
 
 	nlh->nlmsg_type = type;
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	nlh->nlmsg_seq = ++s->seq;
+	nlh->nlmsg_seq = ++s->dump_seq;
 	header = mnl_nlmsg_put_extra_header(nlh, dump_header_bytes(type));
 	header[0] = family; /* the first byte of all of them */
 	return mnl_socket_sendto(s->dump, nlh, nlh->nlmsg_len) < 0 ? -errno : 0;
@@ -166,7 +166,6 @@ void rtnl_use_neighbour(struct rtnl *s, unsigned ifindex, const struct ip_addr *
 
 	nlh->nlmsg_type = RTM_NEWNEIGH;
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE;
-	nlh->nlmsg_seq = ++s->seq;
 	ndm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ndm));
 	ndm->ndm_family = addr->family;
 	ndm->ndm_ifindex = (int)ifindex;

@@ -16,7 +16,7 @@
 
 struct rtnl {
 	struct mnl_socket *notify, *dump, *ask;
-	uint32_t seq;
+	uint32_t dump_seq; /* of the dump last asked for: its answers carry it */
 };
 
 /* Opens and subscribes. Returns 0, or -errno with `err` filled and nothing left open. */
@@ -26,8 +26,7 @@ void rtnl_close(struct rtnl *s);
 /* Receive buffer of the notification socket, beyond net.core.rmem_max where we may. */
 void rtnl_set_buffer(struct rtnl *s, unsigned bytes);
 
-/* Asks for all objects of `type` (RTM_GET*) and `family`. Returns 0 or -errno. The answers carry
- * s->seq. */
+/* Asks for all objects of `type` (RTM_GET*) and `family`. Returns 0 or -errno. */
 int rtnl_dump(struct rtnl *s, uint16_t type, uint8_t family);
 
 /* Reads one datagram from the kernel. Returns its length, 0 if there is none, or -errno (-ENOBUFS:
