@@ -113,9 +113,11 @@ struct mirror_link {
 	unsigned n_addrs;
 };
 
-/* Iterators stop early when `fn` returns false. What is pointed to is valid during the call. */
-void mirror_each_route(struct mirror *m, bool (*fn)(void *, const struct mirror_route *),
-		       void *ctx);
+/* Iterators stop early when `fn` returns false. What is pointed to is valid during the call. The
+ * order is the same from call to call while nothing changes: passing over the first `skip` routes
+ * makes pages of a long list, at a fraction of what showing them would cost. */
+void mirror_each_route(struct mirror *m, uint64_t skip,
+		       bool (*fn)(void *, const struct mirror_route *), void *ctx);
 void mirror_each_neighbour(struct mirror *m, bool (*fn)(void *, const struct mirror_neighbour *),
 			   void *ctx);
 void mirror_each_nexthop(struct mirror *m, bool (*fn)(void *, const struct mirror_nexthop *),

@@ -119,7 +119,8 @@ void show_route(const struct replica *r, const struct route *route,
 		out->nexthop = e->installed->index;
 }
 
-void mirror_each_route(struct mirror *m, bool (*fn)(void *, const struct mirror_route *), void *ctx)
+void mirror_each_route(struct mirror *m, uint64_t skip,
+		       bool (*fn)(void *, const struct mirror_route *), void *ctx)
 {
 	const struct replica *r = mirror_replica(m);
 	struct hash_node *node = NULL;
@@ -133,6 +134,10 @@ void mirror_each_route(struct mirror *m, bool (*fn)(void *, const struct mirror_
 			struct mirror_hop hops[MIRROR_HOPS_MAX];
 			struct mirror_route out;
 
+			if (skip) {
+				skip--;
+				continue;
+			}
 			show_route(r, route, hops, &out);
 			if (!fn(ctx, &out))
 				return;
