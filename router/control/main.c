@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* peerlaned: reads what is asked, starts the router, and watches over it until told to stop. */
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -34,9 +35,10 @@ static struct daemon {
 	struct log log;
 	struct router router;
 	struct server *server;
+	unsigned ports_up; /* as systemd was told last */
 	int signal_fd;
 	int epoll_fd;
-} self = {.signal_fd = -1, .epoll_fd = -1};
+} self = {.ports_up = UINT_MAX, .signal_fd = -1, .epoll_fd = -1};
 
 static char *answer(void *ctx, const char *line, size_t len)
 {
@@ -113,6 +115,9 @@ static void tell_systemd(void)
 
 	for (unsigned i = 0; i < self.router.n_ports; i++)
 		up += self.router.ports[i].carrier;
+	if (up == self.ports_up)
+		return;
+	self.ports_up = up;
 	sd_notifyf(0, "STATUS=Forwarding: %u of %u ports up, %u plane%s", up, self.router.n_ports,
 		   self.router.n_planes, self.router.n_planes == 1 ? "" : "s");
 }
@@ -147,7 +152,7 @@ static int check_privileges(struct pl_error *err)
 	if (!privileges_missing(missing, sizeof(missing))[0])
 		return 0;
 	return pl_error_set(err, -EPERM, "run it as root, or give it these capabilities",
-			    "peerlaned: missing privileges: %s", missing);
+			    "missing privileges: %s", missing);
 }
 
 static int start(struct pl_error *err)
