@@ -204,7 +204,12 @@ class Router(Namespace):
         return status, time.monotonic() - begin
 
     def peerlane(self, *args, check=True):
-        return self.run([PEERLANE, "-s", self.control, *args], check=check, timeout=10)
+        done = subprocess.run([str(a) for a in (PEERLANE, "-s", self.control, *args)], text=True,
+                              capture_output=True, timeout=10, check=False)
+        if check and done.returncode:
+            raise AssertionError(f"peerlane {args}: exit {done.returncode}\n{done.stdout}"
+                                 f"{done.stderr}")
+        return done
 
     def show(self, *what):
         return json.loads(self.peerlane("-j", "show", *what).stdout)
