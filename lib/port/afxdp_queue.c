@@ -59,6 +59,11 @@ static struct afxdp_queue *afxdp_queue_of(struct pl_queue *q)
 	return (struct afxdp_queue *)q;
 }
 
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
 /* ---- receive ---- */
 
 /* Tops the fill ring up from the pool: here, and nowhere else, so that it depends neither on
@@ -68,6 +73,9 @@ static void refill(struct afxdp_queue *aq)
 	uint32_t room = aq->rx_max - aq->rx_outstanding;
 	uint32_t frame[CHUNK];
 
+	/* The kernel shows packets in the RX ring a moment before it gives the fill ring's entries
+	 * back (xsk_flush()): there may be less room than rx_outstanding says. */
+	room = smaller(room, xsk_prod_nb_free(&aq->fill, room));
 	if (room < REFILL_MIN)
 		return;
 	while (room) {
@@ -75,8 +83,7 @@ static void refill(struct afxdp_queue *aq)
 		uint32_t n = pl_pool_get(aq->q.pool, frame, want, PL_OWNER_RX_RING);
 		uint32_t idx = 0;
 
-		/* Cannot fail: the ring has room for rx_max, and rx_outstanding bounds what is in
-		 * it. */
+		/* Cannot fail: there is room. */
 		xsk_ring_prod__reserve(&aq->fill, n, &idx);
 		for (uint32_t i = 0; i < n; i++)
 			*xsk_ring_prod__fill_addr(&aq->fill, idx + i) = frame[i];
@@ -202,9 +209,8 @@ static uint32_t make_room(struct afxdp_queue *aq, uint32_t n)
 		kick(aq);
 		reclaim(aq);
 	}
-	if (n > aq->tx_max - aq->tx_outstanding)
-		n = aq->tx_max - aq->tx_outstanding;
-	return n;
+	/* A driver, too, may show completions a moment before it gives the TX ring's entries back. */
+	return smaller(n, smaller(aq->tx_max - aq->tx_outstanding, xsk_prod_nb_free(&aq->tx, n)));
 }
 
 static void afxdp_tx(struct pl_queue *q, const uint32_t *frame, const uint16_t *len, unsigned n)
@@ -215,7 +221,7 @@ static void afxdp_tx(struct pl_queue *q, const uint32_t *frame, const uint16_t *
 	uint32_t idx = 0;
 
 	pl_pool_move(q->pool, frame, fit, PL_OWNER_BURST, PL_OWNER_TX_RING);
-	/* Cannot fail: tx_outstanding bounds what is in the ring. */
+	/* Cannot fail: there is room. */
 	xsk_ring_prod__reserve(&aq->tx, fit, &idx);
 	for (uint32_t i = 0; i < fit; i++) {
 		*xsk_ring_prod__tx_desc(&aq->tx, idx + i) =
@@ -384,11 +390,6 @@ static void raise_tx_budget(struct afxdp_queue *aq)
 	int budget = (int)aq->tx_max;
 
 	(void)setsockopt(aq->fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &budget, sizeof(budget));
-}
-
-static uint32_t smaller(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
 }
 
 int pl_port_queue_open(struct pl_port *port, unsigned index, struct pl_pool *pool,
