@@ -236,7 +236,7 @@ int grammar_parse(struct invocation *inv, int argc, char **argv, struct pl_error
 	unsigned n, n_words;
 	bool watch = false;
 	char **typed;
-	int first, rc;
+	int first = argc, rc;
 
 	*inv = (struct invocation){.socket = SOCKET_DEFAULT, .interval_s = 1};
 	/* Whatever else is wrong: errors shall be JSON if JSON was asked for. */
