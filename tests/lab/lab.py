@@ -40,14 +40,15 @@ def die_with_parent():
 
 
 def wait_until(condition, what, timeout_s=10, every_s=0.02):
-    """Returns the first true value of condition(); AssertionError with `what` if none comes."""
+    """Returns the first true value of condition(); AssertionError with `what`, a text or a function
+    that makes one, if none comes."""
     end = time.monotonic() + timeout_s
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"not within {timeout_s} s: {what}")
+            raise AssertionError(f"not within {timeout_s} s: {what() if callable(what) else what}")
         time.sleep(every_s)
 
 

@@ -39,28 +39,65 @@ def test_stops_within_a_second(make_lab, how, busy):
     assert not lab.router.control.exists()
 
 
-def test_kill_leaves_nothing_and_restart_works(lab):
-    """Killed outright: no program stays on the devices; TAPs, addresses and routes do."""
+FAR = {4: "10.9.0.1", 6: "fd00:9::1"}
+FAR_NET = {4: "10.9.0.0/24", 6: "fd00:9::/64"}
+
+ENDS = pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+
+
+def has_route(lab, family, prefix):
+    return bool(lab.router.ip_json(f"-{family} route show {prefix}"))
+
+
+@ENDS
+def test_addresses_and_routes_outlive_the_daemon(lab, how):
+    """Killed or stopped: no program stays on the devices; the TAPs do, without carrier, and with
+    them addresses and routes over gateways, which the next start finds. Nobody sets them again."""
     h1, h2 = lab.hosts
-    lab.router.ip("route add 10.9.0.0/24 via 10.0.2.2 dev pl1")
-    h2.ip("addr add 10.9.0.1 dev lo")
+    for family in (4, 6):
+        h2.ip(f"addr add {FAR[family]} dev lo")
+        lab.router.ip(f"route add {FAR_NET[family]} via {h2.addr(family)} dev pl1")
+        wait_until(lambda f=family: h1.reaches(FAR[f]), f"IPv{family} before the end")
     assert has_program(lab.router, "eth1") and has_program(lab.router, "eth2")
-    lab.router.stop(signal.SIGKILL)
+    lab.router.stop(how)
     wait_until(lambda: nothing_left(lab.router), "no XDP program left")
-    assert lab.router.ip_json("addr show pl0")[0]["addr_info"][0]["local"] == h1.gateway4
+    wait_until(lambda: not lab.router.carrier("pl1"), "no carrier")
+    for i, host in enumerate(lab.hosts):
+        left = {a["local"] for a in lab.router.ip_json(f"addr show pl{i}")[0]["addr_info"]}
+        assert {host.gateway4, host.gateway6} <= left
+    for family in (4, 6):
+        assert has_route(lab, family, FAR_NET[family])
     lab.router.start(lab.router.arguments(2))
-    wait_until(lambda: h1.reaches(h2.v4), "traffic after the restart")
-    lab.router.ip("route replace 10.9.0.0/24 via 10.0.2.2 dev pl1")
-    wait_until(lambda: h1.reaches("10.9.0.1"), "a route after the restart")
+    for family in (4, 6):
+        wait_until(lambda f=family: h1.reaches(FAR[f]), f"IPv{family} after the restart")
 
 
-def test_orderly_restart_keeps_the_taps(lab):
+@ENDS
+def test_nexthop_objects_do_not_outlive_the_daemon(lab, how):
+    """The kernel deletes the next hop objects of an interface that loses its carrier, and the routes
+    over them: whoever made them has to make them again, as the manual says."""
     h1, h2 = lab.hosts
-    lab.router.stop()
-    assert lab.router.ip_json("addr show pl1")[0]["addr_info"][0]["local"] == h2.gateway4
+    h2.ip(f"addr add {FAR[4]} dev lo")
+
+    def make():
+        lab.router.ip(f"nexthop add id 12 via {h2.v4} dev pl1")
+        lab.router.ip(f"route add {FAR_NET[4]} nhid 12")
+        wait_until(lambda: h1.reaches(FAR[4]), "the route over an object")
+
+    make()
+    lab.router.stop(how)
+    wait_until(lambda: not lab.router.carrier("pl1"), "no carrier")
+    wait_until(lambda: not lab.router.ip_json("nexthop show"), "the object is gone")
+    assert not has_route(lab, 4, FAR_NET[4])
     lab.router.start(lab.router.arguments(2))
-    wait_until(lambda: h1.reaches(h2.v4), "traffic after the restart")
+    wait_until(lambda: lab.router.carrier("pl1"), "carrier after the restart")
+    make()
+
+
+def test_cleanup_removes_the_taps(lab):
     lab.router.stop()
+    names = [link["ifname"] for link in lab.router.ip_json("link show")]
+    assert "pl0" in names and "pl1" in names
     lab.router.run([PEERLANED, "--cleanup"])
     names = [link["ifname"] for link in lab.router.ip_json("link show")]
     assert "pl0" not in names and "pl1" not in names
