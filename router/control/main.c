@@ -149,7 +149,7 @@ static int check_privileges(struct pl_error *err)
 {
 	char missing[128];
 
-	if (!privileges_missing(missing, sizeof(missing))[0])
+	if (!privileges_missing(self.command.cleanup, missing, sizeof(missing))[0])
 		return 0;
 	return pl_error_set(err, -EPERM, "run it as root, or give it these capabilities",
 			    "missing privileges: %s", missing);
@@ -203,6 +203,13 @@ static int check(struct pl_error *err)
 	return EXIT_SUCCESS;
 }
 
+static int cleanup(struct pl_error *err)
+{
+	if (check_privileges(err) || cleanup_run(&self.config, &self.log, err))
+		return fail(EXIT_START, err);
+	return EXIT_SUCCESS;
+}
+
 static int run(struct pl_error *err)
 {
 	if (check_privileges(err))
@@ -241,8 +248,7 @@ int main(int argc, char **argv)
 		return EXIT_SUCCESS;
 	}
 	if (self.command.cleanup)
-		return cleanup_run(&self.config, &self.log, &err) ? fail(EXIT_START, &err)
-								  : EXIT_SUCCESS;
+		return cleanup(&err);
 	if (sched_getaffinity(0, sizeof(allowed), &allowed)) {
 		/* A machine with more cores than a cpu_set_t holds. */
 		pl_error_set(&err, -errno, "name them: Cores=", "cores: %s", strerror(errno));

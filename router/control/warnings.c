@@ -101,16 +101,17 @@ void warn_device_addresses(const struct router *router, unsigned index)
 	freeifaddrs(list);
 }
 
-const char *privileges_missing(char *out, size_t size)
+const char *privileges_missing(bool cleanup, char *out, size_t size)
 {
 	static const struct {
 		unsigned number;
 		const char *name;
+		bool cleanup; /* needs it too */
 	} needed[] = {
-		{CAP_NET_ADMIN, "CAP_NET_ADMIN"},
-		{CAP_NET_RAW, "CAP_NET_RAW"},
-		{CAP_BPF, "CAP_BPF"},
-		{CAP_IPC_LOCK, "CAP_IPC_LOCK"},
+		{CAP_NET_ADMIN, "CAP_NET_ADMIN", true},
+		{CAP_NET_RAW, "CAP_NET_RAW", false},
+		{CAP_BPF, "CAP_BPF", false},
+		{CAP_IPC_LOCK, "CAP_IPC_LOCK", false},
 	};
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
@@ -122,6 +123,8 @@ const char *privileges_missing(char *out, size_t size)
 	for (unsigned i = 0; i < sizeof(needed) / sizeof(needed[0]) && len < size; i++) {
 		unsigned n = needed[i].number;
 
+		if (cleanup && !needed[i].cleanup)
+			continue;
 		if (!(data[n / 32].effective & 1u << n % 32))
 			len += (size_t)snprintf(out + len, size - len, "%s%s", len ? ", " : "",
 						needed[i].name);

@@ -11,8 +11,8 @@ void warn_ordinary_pages(const struct router *router);
 /* A device with IP addresses of its own: the kernel no longer sees traffic for them. */
 void warn_device_addresses(const struct router *router, unsigned port);
 
-/* Names of capabilities that a router needs and this process lacks, separated by commas; "" if it
- * has all. Returns `out`. */
-const char *privileges_missing(char *out, size_t size);
+/* Names of capabilities that a router needs, or `cleanup` alone, and this process lacks, separated
+ * by commas; "" if it has all. Returns `out`. */
+const char *privileges_missing(bool cleanup, char *out, size_t size);
 
 #endif

@@ -109,6 +109,13 @@ int tap_attach(const char *name, bool *created, struct pl_error *err)
 		rc = refused(name, errno, err);
 		goto fail;
 	}
+	/* Without an owner, whoever may open /dev/net/tun could attach to it between two runs of
+	 * ours, and be the router. */
+	if (ioctl(fd, TUNSETOWNER, 0UL) < 0) {
+		rc = pl_error_set(err, -errno, NULL, "%s: cannot make root its TAP's owner: %s",
+				  name, strerror(errno));
+		goto fail;
+	}
 	/* Kernels before 6.2 do not know IFF_NO_CARRIER. */
 	rc = tap_set_carrier(fd, false);
 	if (rc < 0) {

@@ -10,7 +10,8 @@
 #include <peerlane/error.h>
 
 /* Attaches to the TAP `name`, without carrier; makes it if there is none. It goes away with its
- * descriptor unless it was or is made persistent (tap_set_persistent()).
+ * descriptor unless it was or is made persistent (tap_set_persistent()). From then on it belongs to
+ * root: others need CAP_NET_ADMIN to attach to it.
  *
  * Returns a non-blocking descriptor of which read() takes a frame that the kernel sends and write()
  * gives it one, and `*created`; or -errno with `err` filled: -EBUSY when the name belongs to an

@@ -242,6 +242,36 @@ static void test_without_privilege(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/* Nor may others attach to the TAP that waits for the next run, whoever had made it. */
+static void test_waits_for_root_alone(void **state)
+{
+	struct ifreq ifr = {.ifr_name = "t0", .ifr_flags = IFF_TAP | IFF_NO_PI};
+	struct face *face;
+	int status, fd;
+	pid_t pid;
+
+	(void)state;
+	fd = tun_device("t0", IFF_TAP | IFF_NO_PI);
+	assert_int_equal(ioctl(fd, TUNSETPERSIST, 1UL), 0);
+	close(fd);
+	faces_free(open_one(&config, &face), true);
+	fd = open("/dev/net/tun", O_RDWR);
+	assert_true(fd >= 0);
+	pid = fork();
+	if (pid == 0) {
+		if (setgid(65534) < 0 || setuid(65534) < 0)
+			_exit(2);
+		if (ioctl(fd, TUNSETIFF, &ifr) == 0)
+			_exit(3);
+		_exit(errno == EPERM ? 0 : 4);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	close(fd);
+	faces_free(open_one(&config, &face), false);
+}
+
 static void test_queues_once_per_plane(void **state)
 {
 	struct face *face;
@@ -297,6 +327,7 @@ int main(void)
 		cmocka_unit_test(test_names_no_interface_has),
 		cmocka_unit_test(test_failure_leaves_nothing),
 		cmocka_unit_test(test_without_privilege),
+		cmocka_unit_test(test_waits_for_root_alone),
 		cmocka_unit_test(test_queues_once_per_plane),
 		cmocka_unit_test(test_ipv6_forwarding_everywhere),
 	};
