@@ -4,7 +4,12 @@
 
 BUILD ?= build
 PYTHON := /usr/bin/python3
-SOURCES := $(shell git ls-files '*.c' '*.h')
+# Expanded where it is used only: the formatting targets.
+SOURCES = $(shell git ls-files '*.c' '*.h')
+
+# Steps install packages and configure builds: under -j too, one after the other. Ninja is parallel.
+.NOTPARALLEL:
+
 
 all: build
 
@@ -27,7 +32,12 @@ test: test-packages build
 	meson test -C $(BUILD) --print-errorlogs
 
 # The same tests under sanitizers, each in a build of its own; the lab tests need the plain one.
-SANITIZED = meson test --print-errorlogs --no-suite lab
+# A finding ends the test that has it; tests are slower there, and may be.
+SANITIZED = \
+	ASAN_OPTIONS=halt_on_error=1:abort_on_error=1:detect_stack_use_after_return=1 \
+	UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:print_stacktrace=1 \
+	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
+	meson test --print-errorlogs --no-suite lab --timeout-multiplier 3
 
 build-asan/build.ninja: | packages
 	meson setup build-asan -Db_sanitize=address,undefined -Db_lundef=false
@@ -46,9 +56,11 @@ sanitize: build-asan/build.ninja build-tsan/build.ninja build-ownership/build.ni
 build-release/build.ninja: | packages
 	meson setup build-release --buildtype=release
 
-bench: build-release/build.ninja
-	dist/install-packages build test bench
+release: build-release/build.ninja
 	meson compile -C build-release
+
+bench: release
+	dist/install-packages build test bench
 	bench/net/bench.py $(BENCH_ARGS)
 
 install: build
@@ -63,4 +75,4 @@ check-format:
 clean:
 	rm -rf $(BUILD) build-asan build-tsan build-ownership build-release
 
-.PHONY: all packages test-packages build demo test sanitize bench install format check-format clean
+.PHONY: all packages test-packages build demo test sanitize release bench install format check-format clean
