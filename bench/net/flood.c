@@ -36,6 +36,7 @@ struct options {
 	const char *device;
 	const char *source, *destination;
 	struct ether_addr gateway;
+	bool has_gateway;
 	unsigned len_bytes;
 	double seconds;
 	unsigned long long count; /* 0: as many as the time allows */
@@ -51,65 +52,76 @@ static const char usage[] =
 	"from\n"
 	"the address up (IPv6: in its second 32 bits). Prints what was sent as one line of JSON.";
 
+static const struct option option_table[] = {
+	{"device", required_argument, NULL, 'i'},
+	{"gateway-mac", required_argument, NULL, 'm'},
+	{"source", required_argument, NULL, 's'},
+	{"destination", required_argument, NULL, 'd'},
+	{"length", required_argument, NULL, 'l'},
+	{"seconds", required_argument, NULL, 't'},
+	{"count", required_argument, NULL, 'c'},
+	{"rate", required_argument, NULL, 'r'},
+	{"flows", required_argument, NULL, 'f'},
+	{"destinations", required_argument, NULL, 'n'},
+	{0},
+};
+
+static struct ether_addr mac_address(const char *name, const char *text)
+{
+	const struct ether_addr *mac = ether_aton(text);
+
+	if (!mac)
+		die("%s: \"%s\" is no MAC address", name, text);
+	return *mac;
+}
+
+static void set_option(struct options *o, int letter, const char *value)
+{
+	switch (letter) {
+	case 'i':
+		o->device = value;
+		break;
+	case 'm':
+		o->gateway = mac_address("--gateway-mac", value);
+		o->has_gateway = true;
+		break;
+	case 's':
+		o->source = value;
+		break;
+	case 'd':
+		o->destination = value;
+		break;
+	case 'l':
+		o->len_bytes = number("--length", value, 64, 3498);
+		break;
+	case 't':
+		o->seconds = number("--seconds", value, 1, 3600);
+		break;
+	case 'c':
+		o->count = number("--count", value, 1, 1ull << 40);
+		break;
+	case 'r':
+		o->rate_pps = number("--rate", value, 1, 100000000);
+		break;
+	case 'f':
+		o->flows = power_of_two("--flows", value, WIRE_FLOWS_MAX);
+		break;
+	case 'n':
+		o->destinations = power_of_two("--destinations", value, 1u << 31);
+		break;
+	default:
+		die("%s", usage);
+	}
+}
+
 static struct options parse_options(int argc, char **argv)
 {
-	static const struct option table[] = {
-		{"device", required_argument, NULL, 'i'},
-		{"gateway-mac", required_argument, NULL, 'm'},
-		{"source", required_argument, NULL, 's'},
-		{"destination", required_argument, NULL, 'd'},
-		{"length", required_argument, NULL, 'l'},
-		{"seconds", required_argument, NULL, 't'},
-		{"count", required_argument, NULL, 'c'},
-		{"rate", required_argument, NULL, 'r'},
-		{"flows", required_argument, NULL, 'f'},
-		{"destinations", required_argument, NULL, 'n'},
-		{0},
-	};
 	struct options o = {.len_bytes = 64, .seconds = 1, .flows = 1, .destinations = 1};
-	const struct ether_addr *mac = NULL;
-	int c;
+	int letter;
 
-	while ((c = getopt_long(argc, argv, "", table, NULL)) != -1) {
-		switch (c) {
-		case 'i':
-			o.device = optarg;
-			break;
-		case 'm':
-			mac = ether_aton(optarg);
-			if (!mac)
-				die("--gateway-mac: \"%s\" is no MAC address", optarg);
-			o.gateway = *mac;
-			break;
-		case 's':
-			o.source = optarg;
-			break;
-		case 'd':
-			o.destination = optarg;
-			break;
-		case 'l':
-			o.len_bytes = number("--length", optarg, 64, 3498);
-			break;
-		case 't':
-			o.seconds = number("--seconds", optarg, 1, 3600);
-			break;
-		case 'c':
-			o.count = number("--count", optarg, 1, 1ull << 40);
-			break;
-		case 'r':
-			o.rate_pps = number("--rate", optarg, 1, 100000000);
-			break;
-		case 'f':
-			o.flows = power_of_two("--flows", optarg, WIRE_FLOWS_MAX);
-			break;
-		case 'n':
-			o.destinations = power_of_two("--destinations", optarg, 1u << 31);
-			break;
-		default:
-			die("%s", usage);
-		}
-	}
-	if (!o.device || !mac || !o.source || !o.destination || optind != argc)
+	while ((letter = getopt_long(argc, argv, "", option_table, NULL)) != -1)
+		set_option(&o, letter, optarg);
+	if (!o.device || !o.has_gateway || !o.source || !o.destination || optind != argc)
 		die("%s", usage);
 	return o;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The mirror without a kernel: messages in, the image out. What the kernel itself would do is the
- * lab test's business (tests/lab/mirror_test.py); here is what a lab can hardly bring about. */
+ * lab test's business (tests/lab/test_mirror.py); here is what a lab can hardly bring about. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -452,55 +452,64 @@ static void test_sibling_leaves(void **state)
 	assert_false(f->r.doubt);
 }
 
+static const char *const storm_gateways[] = {"10.0.0.2", "10.0.1.2", "fd00::2", "fd01::2", NULL};
+static const unsigned storm_interfaces[] = {FACE0, FACE1, FOREIGN, 99};
+
+/* A route of any type over any gateway, interface or object; `x` is random. */
+static void storm_route(struct fixture *f, uint32_t x)
+{
+	const char *gateway = storm_gateways[(x >> 8) % 5];
+	bool six = gateway ? strchr(gateway, ':') != NULL : x >> 31;
+	uint16_t flags =
+		(uint16_t)((x >> 12 & 1 ? NLM_F_REPLACE : 0) | (x >> 13 & 1 ? NLM_F_APPEND : 0));
+	struct nlmsghdr *nlh = (struct nlmsghdr *)build_via(
+		&f->b, x >> 11 & 1 ? RTM_NEWROUTE : RTM_DELROUTE, flags,
+		six ? "2001:db8::" : "10.9.0.0", (uint8_t)(16 + (x >> 14) % 9), x >> 17 & 3,
+		gateway, storm_interfaces[x >> 19 & 3]);
+
+	if (!(x >> 21 & 7))
+		mnl_attr_put_u32(nlh, RTA_NH_ID, 1 + (x >> 24 & 3));
+	((struct rtmsg *)mnl_nlmsg_get_payload(nlh))->rtm_type = 1 + (x >> 26) % 9;
+	apply(f, nlh);
+}
+
+/* A next hop object or a group of them, or the removal of one. */
+static void storm_object(struct fixture *f, uint32_t x)
+{
+	static const uint8_t group[16] = {1, [4] = 3, [8] = 2, [12] = 1};
+	struct nlmsghdr *nlh = build_begin(&f->b, x >> 5 & 1 ? RTM_NEWNEXTHOP : RTM_DELNEXTHOP, 0);
+
+	((struct nhmsg *)mnl_nlmsg_put_extra_header(nlh, sizeof(struct nhmsg)))->nh_family =
+		AF_INET;
+	mnl_attr_put_u32(nlh, NHA_ID, 1 + (x >> 24 & 3));
+	if (x >> 6 & 1) {
+		mnl_attr_put(nlh, NHA_GROUP, sizeof(group), group);
+	} else {
+		build_addr(nlh, NHA_GATEWAY, "10.0.0.2");
+		mnl_attr_put_u32(nlh, NHA_OIF, FACE0);
+	}
+	apply(f, nlh);
+}
+
 /* Whatever parses is taken, in any order: routes over links and objects never heard of, twice,
  * removed before they came, amid dumps. Nothing breaks, and a dump puts it right. */
 static void test_storm(void **state)
 {
-	static const char *const gateways[] = {"10.0.0.2", "10.0.1.2", "fd00::2", "fd01::2", NULL};
-	static const unsigned interfaces[] = {FACE0, FACE1, FOREIGN, 99};
 	struct fixture *f = *state;
 	uint32_t x = 1;
 
 	for (unsigned i = 0; i < 60000; i++) {
-		const char *gateway;
-		bool six;
-		struct nlmsghdr *nlh;
-
 		x = x * 1664525 + 1013904223;
-		gateway = gateways[(x >> 8) % 5];
-		six = gateway ? strchr(gateway, ':') != NULL : x >> 31;
-		nlh = (struct nlmsghdr *)build_via(&f->b, x >> 11 & 1 ? RTM_NEWROUTE : RTM_DELROUTE,
-						   (uint16_t)((x >> 12 & 1 ? NLM_F_REPLACE : 0) |
-							      (x >> 13 & 1 ? NLM_F_APPEND : 0)),
-						   six ? "2001:db8::" : "10.9.0.0",
-						   (uint8_t)(16 + (x >> 14) % 9), x >> 17 & 3,
-						   gateway, interfaces[x >> 19 & 3]);
-		if (!(x >> 21 & 7))
-			mnl_attr_put_u32(nlh, RTA_NH_ID, 1 + (x >> 24 & 3));
-		((struct rtmsg *)mnl_nlmsg_get_payload(nlh))->rtm_type = 1 + (x >> 26) % 9;
-		apply(f, nlh);
+		storm_route(f, x);
 		if (i % 7 == 0)
-			neighbour(f, gateways[i % 4], interfaces[i % 2], (uint16_t)(x >> 9 & 0xff),
-				  x >> 20 & 1 ? PEER : NULL);
+			neighbour(f, storm_gateways[i % 4], storm_interfaces[i % 2],
+				  (uint16_t)(x >> 9 & 0xff), x >> 20 & 1 ? PEER : NULL);
 		if (i % 31 == 0)
 			apply(f, build_link(&f->b, x >> 23 & 7 ? RTM_NEWLINK : RTM_DELLINK,
-					    interfaces[x >> 19 & 3], "if", x >> 9 & 1 ? UP : 0,
-					    1500, MAC0));
-		if (i % 17 == 0) {
-			nlh = build_begin(&f->b, x >> 5 & 1 ? RTM_NEWNEXTHOP : RTM_DELNEXTHOP, 0);
-			((struct nhmsg *)mnl_nlmsg_put_extra_header(nlh, sizeof(struct nhmsg)))
-				->nh_family = AF_INET;
-			mnl_attr_put_u32(nlh, NHA_ID, 1 + (x >> 24 & 3));
-			if (x >> 6 & 1) {
-				const uint8_t group[16] = {1, [4] = 3, [8] = 2, [12] = 1};
-
-				mnl_attr_put(nlh, NHA_GROUP, sizeof(group), group);
-			} else {
-				build_addr(nlh, NHA_GATEWAY, "10.0.0.2");
-				mnl_attr_put_u32(nlh, NHA_OIF, FACE0);
-			}
-			apply(f, nlh);
-		}
+					    storm_interfaces[x >> 19 & 3], "if",
+					    x >> 9 & 1 ? UP : 0, 1500, MAC0));
+		if (i % 17 == 0)
+			storm_object(f, x);
 		if (i % 13 == 0)
 			replica_commit(&f->r, x >> 20 & 15);
 	}
