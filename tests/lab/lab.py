@@ -52,6 +52,11 @@ def wait_until(condition, what, timeout_s=10, every_s=0.02):
         time.sleep(every_s)
 
 
+def namespace_name(what):
+    """A name by which sweep() knows whose it is."""
+    return f"pl{os.getpid()}-{what}"
+
+
 class Namespace:
     def __init__(self, name):
         self.name = name
@@ -273,7 +278,7 @@ class Lab:
 
     def __init__(self, hosts=2, queues=1, mtu=1500):
         Lab.count += 1
-        self.name = f"pl{os.getpid()}-{Lab.count}"
+        self.name = namespace_name(Lab.count)
         self.cleanup = contextlib.ExitStack()
         self.tools = []
         try:
@@ -443,6 +448,6 @@ def sweep():
     listed = subprocess.run(["ip", "netns", "list"], text=True, capture_output=True, check=True)
     for line in listed.stdout.splitlines():
         name = line.split()[0]
-        owner = re.fullmatch(r"pl(\d+)-\d+-[rh]\d*", name)
+        owner = re.fullmatch(r"pl(\d+)-(\d+-[rh]\d*|mirror|peers)", name)
         if owner and not Path(f"/proc/{owner.group(1)}").exists():
             subprocess.run(["ip", "netns", "del", name], check=False)

@@ -10,15 +10,14 @@ import json
 import os
 import re
 import subprocess
-import time
-from pathlib import Path
 
 import pytest
 
-DUMP = Path(os.environ["MIRROR_DUMP"]).absolute()
-NS, PEERS = f"mirror-{os.getpid()}", f"mirror-peers-{os.getpid()}"
+from lab import BUILD, die_with_parent, namespace_name, wait_until
+
+DUMP = BUILD / "tests/lab/mirror-dump"
+NS, PEERS = namespace_name("mirror"), namespace_name("peers")
 FACES = ["f0", "f1", "f2"]
-SKIP = 77
 
 
 def ip(args, ns=NS, check=True, stdin=None):
@@ -33,19 +32,11 @@ def ip_json(args):
     return json.loads(ip("-j " + args).stdout or "[]")
 
 
-def wait_until(condition, what, timeout_s=5):
-    end = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {timeout_s} s: {what()}")
-        time.sleep(0.01)
-
-
 class Mirror:
     def __init__(self, *args):
         self.process = subprocess.Popen(["ip", "netns", "exec", NS, DUMP, *args], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        bufsize=1)
+                                        bufsize=1, preexec_fn=die_with_parent)
         word, self.sync_ms = self.process.stdout.readline().split()
         assert word == "ready"
 
@@ -148,8 +139,6 @@ def device_of(gateway):
 
 @pytest.fixture
 def net():
-    if os.geteuid() != 0:
-        pytest.exit("network namespaces need root", returncode=SKIP)
     try:
         for name in (NS, PEERS):
             subprocess.run(["ip", "netns", "add", name], check=True)
