@@ -1,54 +1,72 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* TAP and device keep the same MTU, whichever of them is changed; the TAP follows the device's MAC
+ * as long as it has no other of its own.
+ *
+ * Each change made here comes back as news, by then perhaps outdated by another. So news only make
+ * us look: what is compared, and passed on, is what TAP and device are like at that moment. After a
+ * change both are alike, and later news of it find nothing to do: the two cannot chase each other. */
 #include "follow.h"
 
+#include <stdio.h>
 #include <string.h>
 
-static void link_changed(void *ctx, unsigned index, bool carrier)
-{
-	struct router *router = ctx;
-	struct router_port *port = &router->ports[index];
-	int rc = face_set_carrier(port->face, carrier);
+#include "../kernel/interface.h"
 
-	port->carrier = carrier;
-	if (rc)
-		log_warning(router->log, "%s: cannot switch the TAP's carrier %s: %s", port->name,
-			    carrier ? "on" : "off", strerror(-rc));
-	log_info(router->log, "%s: link of %s is %s", port->name, port->device,
-		 carrier ? "up" : "down");
+#define MAC_FORMAT "%02x:%02x:%02x:%02x:%02x:%02x"
+#define MAC_BYTES(m) (m)[0], (m)[1], (m)[2], (m)[3], (m)[4], (m)[5]
+
+/* ---- MTU ---- */
+
+/* Says that `who` has an MTU beyond our buffers. */
+static void warn_mtu(const struct router *router, const struct router_port *port, const char *who,
+		     unsigned mtu)
+{
+	struct pl_error err;
+	char remedy[160];
+
+	snprintf(remedy, sizeof(remedy),
+		 "ip link set %s mtu %u; or set that of %s and restart peerlaned, which then takes "
+		 "longer buffers",
+		 who, router_mtu_max(router), port->device);
+	pl_error_set(&err, 0, remedy,
+		     "%s: MTU %u of %s does not fit buffers of %u bytes: what is longer than %u "
+		     "will not pass",
+		     port->name, mtu, who, router->buf_bytes, router_mtu_max(router));
+	log_error(router->log, LOG_LEVEL_WARNING, &err);
 }
 
-static void face_mac_changed(void *ctx, unsigned index, const uint8_t mac[6])
+/* The operator has changed the device's MTU. */
+static void device_mtu_changed(struct router *router, struct router_port *port, unsigned mtu)
 {
-	struct router *router = ctx;
-	struct router_port *port = &router->ports[index];
 	struct pl_error err;
 
-	if (!memcmp(port->mac, mac, 6))
+	if (mtu > router_mtu_max(router)) {
+		warn_mtu(router, port, port->device, mtu);
 		return;
-	if (pl_port_accept_mac(port->port, mac, &err)) {
+	}
+	if (mtu == port->mtu)
+		return;
+	if (face_set_mtu(port->face, mtu, &err)) {
 		log_error(router->log, LOG_LEVEL_WARNING, &err);
 		return;
 	}
-	memcpy(port->mac, mac, 6);
-	log_info(router->log, "%s: MAC is now %02x:%02x:%02x:%02x:%02x:%02x", port->name, mac[0],
-		 mac[1], mac[2], mac[3], mac[4], mac[5]);
+	port->mtu = mtu;
+	log_info(router->log, "%s: MTU is now %u, as that of %s", port->name, mtu, port->device);
 }
 
-static void face_mtu_changed(void *ctx, unsigned index, unsigned mtu)
+static void face_mtu_changed(void *ctx, unsigned index, unsigned heard)
 {
 	struct router *router = ctx;
 	struct router_port *port = &router->ports[index];
 	struct pl_error err;
+	uint8_t mac[6];
+	unsigned mtu;
 
-	if (mtu == port->mtu)
+	(void)heard;
+	if (face_query(port->face, mac, &mtu) || mtu == port->mtu)
 		return;
 	if (mtu > router_mtu_max(router)) {
-		pl_error_set(&err, 0,
-			     "longer buffers need a restart, with the device's MTU set before",
-			     "%s: MTU %u does not fit buffers of %u bytes: frames above MTU %u "
-			     "will not pass",
-			     port->name, mtu, router->buf_bytes, router_mtu_max(router));
-		log_error(router->log, LOG_LEVEL_WARNING, &err);
+		warn_mtu(router, port, port->name, mtu);
 		return;
 	}
 	if (pl_port_set_mtu(port->port, mtu, &err)) {
@@ -56,7 +74,140 @@ static void face_mtu_changed(void *ctx, unsigned index, unsigned mtu)
 		return;
 	}
 	port->mtu = mtu;
+	port->device_mtu = mtu;
 	log_info(router->log, "%s: MTU is now %u, on %s too", port->name, mtu, port->device);
+}
+
+/* ---- MAC ---- */
+
+/* Has the port receive what is sent to the TAP's new MAC. Returns false if it cannot. */
+static bool accept_mac(struct router *router, struct router_port *port, const uint8_t mac[6])
+{
+	struct pl_error err;
+
+	if (pl_port_accept_mac(port->port, mac, &err)) {
+		log_error(router->log, LOG_LEVEL_WARNING, &err);
+		return false;
+	}
+	memcpy(port->mac, mac, 6);
+	return true;
+}
+
+/* The operator has changed the device's MAC from `former`. */
+static void device_mac_changed(struct router *router, struct router_port *port,
+			       const uint8_t former[6])
+{
+	const uint8_t *mac = port->device_mac;
+	struct pl_error err;
+
+	if (memcmp(port->mac, mac, 6) == 0)
+		return;
+	if (memcmp(port->mac, former, 6) != 0) {
+		log_info(router->log, "%s: MAC of %s is now " MAC_FORMAT "; %s keeps " MAC_FORMAT,
+			 port->name, port->device, MAC_BYTES(mac), port->name,
+			 MAC_BYTES(port->mac));
+		return;
+	}
+	if (face_set_mac(port->face, mac, &err)) {
+		log_error(router->log, LOG_LEVEL_WARNING, &err);
+		return;
+	}
+	if (accept_mac(router, port, mac))
+		log_info(router->log, "%s: MAC is now " MAC_FORMAT ", as that of %s", port->name,
+			 MAC_BYTES(mac), port->device);
+}
+
+static void face_mac_changed(void *ctx, unsigned index, const uint8_t heard[6])
+{
+	struct router *router = ctx;
+	struct router_port *port = &router->ports[index];
+	uint8_t mac[6];
+	unsigned mtu;
+
+	(void)heard;
+	if (face_query(port->face, mac, &mtu) || memcmp(port->mac, mac, 6) == 0)
+		return;
+	if (accept_mac(router, port, mac))
+		log_info(router->log, "%s: MAC is now " MAC_FORMAT, port->name, MAC_BYTES(mac));
+}
+
+/* ---- the device ---- */
+
+static void say_gone(struct router *router, struct router_port *port)
+{
+	struct pl_error err;
+
+	pl_error_set(&err, 0, "restart peerlaned once it is back", "%s: %s is gone", port->name,
+		     port->device);
+	log_error(router->log, LOG_LEVEL_WARNING, &err);
+}
+
+/* At the start, when nobody has just pulled a plug, a dead link is worth more than a line. */
+static void warn_no_link(struct router *router, const struct router_port *port, bool admin_up)
+{
+	struct pl_error err;
+	char remedy[96];
+
+	if (admin_up)
+		snprintf(remedy, sizeof(remedy), "see to the cable and the other end: ethtool %s",
+			 port->device);
+	else
+		snprintf(remedy, sizeof(remedy), "ip link set %s up", port->device);
+	pl_error_set(&err, 0, remedy, "%s: %s %s", port->name, port->device,
+		     admin_up ? "has no carrier" : "is down");
+	log_error(router->log, LOG_LEVEL_WARNING, &err);
+}
+
+static void carrier_changed(struct router *router, struct router_port *port,
+			    const struct mirror_device *now)
+{
+	bool first = !port->heard;
+	int rc;
+
+	if (!first && port->carrier == now->carrier)
+		return;
+	port->heard = true;
+	port->carrier = now->carrier;
+	rc = face_set_carrier(port->face, now->carrier);
+	if (rc)
+		log_warning(router->log, "%s: cannot switch the TAP's carrier %s: %s", port->name,
+			    now->carrier ? "on" : "off", strerror(-rc));
+	if (!now->present)
+		return;
+	if (first && !now->carrier)
+		warn_no_link(router, port, now->admin_up);
+	else
+		log_info(router->log, "%s: link of %s is %s", port->name, port->device,
+			 now->carrier ? "up" : "down");
+}
+
+static void device_changed(void *ctx, unsigned index, const struct mirror_device *heard)
+{
+	struct router *router = ctx;
+	struct router_port *port = &router->ports[index];
+	uint8_t former[6];
+	struct interface now;
+
+	/* Its sockets went with it: one that comes back is another device. */
+	if (port->gone)
+		return;
+	carrier_changed(router, port, heard);
+	if (!heard->present) {
+		port->gone = true;
+		say_gone(router, port);
+		return;
+	}
+	if (interface_query(port->device, &now))
+		return; /* its end will be heard of */
+	if (now.mtu != port->device_mtu) {
+		port->device_mtu = now.mtu;
+		device_mtu_changed(router, port, now.mtu);
+	}
+	if (memcmp(now.mac, port->device_mac, 6) != 0) {
+		memcpy(former, port->device_mac, 6);
+		memcpy(port->device_mac, now.mac, 6);
+		device_mac_changed(router, port, former);
+	}
 }
 
 static void note(void *ctx, const char *text)
@@ -69,7 +220,7 @@ static void note(void *ctx, const char *text)
 struct mirror_events follow_events(struct router *router)
 {
 	return (struct mirror_events){
-		.link_changed = link_changed,
+		.device_changed = device_changed,
 		.face_mac_changed = face_mac_changed,
 		.face_mtu_changed = face_mtu_changed,
 		.note = note,

@@ -25,8 +25,12 @@ struct router_port {
 	struct pl_port_info info; /* once the port is open */
 	struct face *face;
 	uint8_t mac[6]; /* as the TAP has it and the port accepts it */
-	unsigned mtu;
-	bool carrier;
+	unsigned mtu;	/* of the TAP, and of the device unless that was refused */
+	uint8_t device_mac[6];
+	unsigned device_mtu;
+	bool heard;	/* of the device, since the start */
+	bool carrier;	/* of the device */
+	bool gone;	/* the device has been removed */
 	bool lost_told; /* that the TAP is gone has been logged */
 };
 

@@ -54,6 +54,13 @@ static json_t *addresses(const struct mirror_link *link)
 	return list;
 }
 
+static const char *link_state(const struct router_port *port)
+{
+	if (port->gone)
+		return "gone";
+	return port->carrier ? "up" : "down";
+}
+
 static json_t *one_port(const struct router *router, unsigned index)
 {
 	const struct router_port *port = &router->ports[index];
@@ -70,8 +77,8 @@ static json_t *one_port(const struct router *router, unsigned index)
 		"name", port->name, "kind", port->info.kind ? port->info.kind : "memory", "device",
 		port->device, "attach", port->info.attach, "copy", port->info.copy, "queues",
 		(int)port->info.n_queues, "ring_size", (int)port->info.ring_size, "mac",
-		show_mac(port->mac), "mtu", (int)port->mtu, "link", port->carrier ? "up" : "down",
-		"admin", link.admin_up ? "up" : "down", "lost", port->face && face_lost(port->face),
+		show_mac(port->mac), "mtu", (int)port->mtu, "link", link_state(port), "admin",
+		link.admin_up ? "up" : "down", "lost", port->face && face_lost(port->face),
 		"ifindex", (int)(port->face ? face_ifindex(port->face) : 0), "device_ifindex",
 		(int)port->info.ifindex, "addresses", addresses(&link), "counters",
 		show_queue_stats(&sum), "face", face_counters(router, index));

@@ -102,7 +102,9 @@ int router_probe(struct router *router, struct pl_error *err)
 		if (rc)
 			return at_device(&config->ports[i], rc, err);
 		memcpy(port->mac, port->caps.mac, sizeof(port->mac));
+		memcpy(port->device_mac, port->caps.mac, sizeof(port->device_mac));
 		port->mtu = port->caps.mtu;
+		port->device_mtu = port->caps.mtu;
 	}
 	return choose_buffers(router, err);
 }
@@ -154,6 +156,29 @@ static int make_tables(struct router *router, struct pl_error *err)
 	return rc ? pl_error_set(err, rc, NULL, "packet program: %s", strerror(-rc)) : 0;
 }
 
+/* Takes over what the TAP had, and says what is not as an operator might expect. */
+static void adopt_face(const struct router *router, struct router_port *port)
+{
+	const struct face_start *start = face_start(port->face);
+	const uint8_t *m = start->mac;
+	int rc = cleanup_mark(face_ifindex(port->face));
+
+	if (rc)
+		log_warning(router->log,
+			    "%s: cannot mark the TAP as ours: %s; --cleanup finds it by the "
+			    "configuration only",
+			    port->name, strerror(-rc));
+	if (start->everywhere)
+		log_info(router->log,
+			 "kernel: net.ipv6.conf.all.forwarding=1, which this kernel needs to route "
+			 "IPv6; interfaces with accept_ra=1 now have accept_ra=2");
+	if (memcmp(port->mac, m, 6) != 0)
+		log_info(router->log, "%s: the TAP keeps its MAC, %02x:%02x:%02x:%02x:%02x:%02x",
+			 port->name, m[0], m[1], m[2], m[3], m[4], m[5]);
+	memcpy(port->mac, m, sizeof(port->mac));
+	warn_tap_down(router, port);
+}
+
 static int make_faces(struct router *router, struct pl_error *err)
 {
 	router->faces = faces_new();
@@ -172,12 +197,7 @@ static int make_faces(struct router *router, struct pl_error *err)
 		rc = face_open(router->faces, &config, &port->face, err);
 		if (rc)
 			return rc;
-		rc = cleanup_mark(face_ifindex(port->face));
-		if (rc)
-			log_warning(router->log,
-				    "%s: cannot mark the TAP as ours: %s; --cleanup finds it by "
-				    "the configuration only",
-				    port->name, strerror(-rc));
+		adopt_face(router, port);
 		for (unsigned j = 0; j < router->n_planes; j++) {
 			struct pl_plane *plane = &router->planes[j];
 
@@ -197,10 +217,13 @@ static int open_port(struct router *router, unsigned index, struct pl_error *err
 	int rc;
 
 	warn_device_addresses(router, index);
+	warn_unserved_queues(router, index);
 	rc = pl_port_open(&port->port, &config, err);
 	for (unsigned i = 0; i < router->n_planes && !rc; i++)
 		rc = pl_port_queue_open(port->port, i, &router->planes[i].pool,
 					&router->planes[i].ports[index].wire, err);
+	if (!rc && memcmp(port->mac, port->caps.mac, sizeof(port->mac)) != 0)
+		rc = pl_port_accept_mac(port->port, port->mac, err);
 	if (rc)
 		return rc;
 	pl_port_info(port->port, &port->info);
@@ -307,7 +330,7 @@ static bool keep_taps(const struct router *router)
 	bool taken_over = false;
 
 	for (unsigned i = 0; i < router->n_ports; i++)
-		taken_over |= router->ports[i].face && !face_created(router->ports[i].face);
+		taken_over |= router->ports[i].face && !face_start(router->ports[i].face)->created;
 	return taken_over || router->started_ms;
 }
 

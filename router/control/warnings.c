@@ -101,6 +101,38 @@ void warn_device_addresses(const struct router *router, unsigned index)
 	freeifaddrs(list);
 }
 
+void warn_unserved_queues(const struct router *router, unsigned index)
+{
+	const struct router_port *port = &router->ports[index];
+	unsigned n = router->n_planes;
+	struct pl_error err;
+	char remedy[160];
+
+	if (port->caps.max_queues <= n)
+		return;
+	snprintf(remedy, sizeof(remedy), "ethtool -L %s combined %u (veth: rx %u tx %u)",
+		 port->device, n, n, n);
+	pl_error_set(&err, 0, remedy,
+		     "%s: %s has %u queues, but there %s %u plane%s: what arrives on the others "
+		     "goes to the kernel, as if it were not a port",
+		     port->name, port->device, port->caps.max_queues, n == 1 ? "is" : "are", n,
+		     n == 1 ? "" : "s");
+	log_error(router->log, LOG_LEVEL_WARNING, &err);
+}
+
+void warn_tap_down(const struct router *router, const struct router_port *port)
+{
+	struct pl_error err;
+	char remedy[64];
+
+	if (face_start(port->face)->up)
+		return;
+	snprintf(remedy, sizeof(remedy), "ip link set %s up", port->name);
+	pl_error_set(&err, 0, remedy, "%s: the TAP is down, as it was left: nothing is forwarded",
+		     port->name);
+	log_error(router->log, LOG_LEVEL_WARNING, &err);
+}
+
 const char *privileges_missing(bool cleanup, char *out, size_t size)
 {
 	static const struct {

@@ -11,6 +11,12 @@ void warn_ordinary_pages(const struct router *router);
 /* A device with IP addresses of its own: the kernel no longer sees traffic for them. */
 void warn_device_addresses(const struct router *router, unsigned port);
 
+/* A device with more queues than there are planes: what arrives on the others is not forwarded. */
+void warn_unserved_queues(const struct router *router, unsigned port);
+
+/* A TAP that was taken over and is down, as it was left. */
+void warn_tap_down(const struct router *router, const struct router_port *port);
+
 /* Names of capabilities that a router needs, or `cleanup` alone, and this process lacks, separated
  * by commas; "" if it has all. Returns `out`. */
 const char *privileges_missing(bool cleanup, char *out, size_t size);

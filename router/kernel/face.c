@@ -11,6 +11,7 @@
 
 #include "face_private.h"
 #include "forwarding.h"
+#include "interface.h"
 #include "tap.h"
 
 struct faces *faces_new(void)
@@ -34,17 +35,44 @@ struct faces *faces_new(void)
 	return set;
 }
 
-/* Makes the attached TAP what `config` says, and adds it to the poll set. */
+static bool usable_mac(const uint8_t mac[6])
+{
+	static const uint8_t none[6];
+
+	return !(mac[0] & 1) && memcmp(mac, none, 6) != 0;
+}
+
+/* Gives the attached TAP its MAC, MTU and administrative state; see face_open(). */
+static int adopt(struct face *face, const struct face_config *config, struct pl_error *err)
+{
+	struct face_start *start = &face->start;
+	struct interface now;
+	int rc = interface_query(face->name, &now);
+
+	if (rc < 0)
+		return pl_error_set(err, rc, NULL, "%s: cannot ask for its properties: %s",
+				    face->name, strerror(-rc));
+	if (start->created || !usable_mac(now.mac)) {
+		rc = interface_set_mac(face->name, config->mac, err);
+		memcpy(now.mac, config->mac, 6);
+	}
+	if (rc == 0 && now.mtu != config->mtu)
+		rc = interface_set_mtu(face->name, config->mtu, err);
+	if (rc == 0)
+		rc = forwarding_enable(face->name, &start->everywhere, err);
+	if (rc == 0 && start->created)
+		rc = interface_bring_up(face->name, err);
+	start->up = start->created || now.up;
+	memcpy(start->mac, now.mac, 6);
+	return rc;
+}
+
+/* Makes the attached TAP a port's, and adds it to the poll set. */
 static int set_up(struct face *face, const struct face_config *config, struct pl_error *err)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = face};
-	int rc;
+	int rc = adopt(face, config, err);
 
-	rc = tap_configure(face->name, config->mac, config->mtu, err);
-	if (rc == 0)
-		rc = forwarding_enable(face->name, err);
-	if (rc == 0)
-		rc = tap_bring_up(face->name, err);
 	if (rc < 0)
 		return rc;
 	face->ifindex = if_nametoindex(face->name);
@@ -97,7 +125,7 @@ int face_open(struct faces *set, const struct face_config *config, struct face *
 		rc = pl_error_set(err, -ENOMEM, NULL, "%s: no memory", config->name);
 		goto fail;
 	}
-	rc = tap_attach(config->name, &face->created, err);
+	rc = tap_attach(config->name, &face->start.created, err);
 	if (rc < 0)
 		goto fail;
 	face->fd = rc;
@@ -118,9 +146,9 @@ unsigned face_ifindex(const struct face *face)
 	return face->ifindex;
 }
 
-bool face_created(const struct face *face)
+const struct face_start *face_start(const struct face *face)
 {
-	return face->created;
+	return &face->start;
 }
 
 bool face_lost(const struct face *face)
@@ -144,6 +172,28 @@ struct pl_queue *face_queue(struct face *face, unsigned plane, struct pl_pool *p
 int face_set_carrier(struct face *face, bool up)
 {
 	return tap_set_carrier(face->fd, up);
+}
+
+int face_query(const struct face *face, uint8_t mac[6], unsigned *mtu)
+{
+	struct interface now;
+	int rc = interface_query(face->name, &now);
+
+	if (rc < 0)
+		return rc;
+	memcpy(mac, now.mac, 6);
+	*mtu = now.mtu;
+	return 0;
+}
+
+int face_set_mac(struct face *face, const uint8_t mac[6], struct pl_error *err)
+{
+	return interface_set_mac(face->name, mac, err);
+}
+
+int face_set_mtu(struct face *face, unsigned mtu, struct pl_error *err)
+{
+	return interface_set_mtu(face->name, mtu, err);
 }
 
 const struct face_stats *face_stats(const struct face *face)

@@ -28,16 +28,18 @@ struct faces;
 struct faces *faces_new(void);
 
 /* Creates the TAP, or takes over one left by a former run if it has our name and is a free TAP.
- * One taken over keeps its addresses and routes, but MAC and MTU become the configured ones.
  *
- * Sets MAC and MTU; carrier off; these sysctls and no others (forwarding.h):
+ * One made here gets MAC and MTU as configured and is brought up. One taken over keeps what an
+ * operator may have given it: addresses, routes, its MAC, and whether it is up; the MTU becomes the
+ * configured one. In both cases the carrier is off and these sysctls are set, and no others
+ * (forwarding.h):
  *	net.ipv4.conf.NAME.forwarding=1
  *	net.ipv4.conf.NAME.ignore_routes_with_linkdown=1
  *	the same two for net.ipv6, unless there is no IPv6, and
  *	net.ipv6.conf.NAME.force_forwarding=1	where the kernel has it (6.17), else
  *	net.ipv6.conf.all.forwarding=1		with accept_ra=2 where it was 1
- * then brings it up. The TAP is persistent (IFF_PERSIST) so that addresses and routes survive the
- * daemon; it is in the network namespace of the calling thread.
+ * The TAP is persistent (IFF_PERSIST) so that addresses and routes survive the daemon; it is in the
+ * network namespace of the calling thread.
  *
  * Returns 0, or -errno with `err` filled (-EBUSY: the name is taken by another interface or
  * another daemon; -EPERM; -EROFS: sysctls cannot be set). A TAP made by a call that fails is gone
@@ -45,10 +47,16 @@ struct faces *faces_new(void);
 int face_open(struct faces *faces, const struct face_config *config, struct face **face,
 	      struct pl_error *err);
 
-unsigned face_ifindex(const struct face *face);
+/* What face_open() found and did. Fixed from then on. */
+struct face_start {
+	bool created;	 /* it made the TAP, rather than took it over */
+	bool up;	 /* administratively, then */
+	bool everywhere; /* it changed net.ipv6.conf.all.forwarding */
+	uint8_t mac[6];	 /* of the TAP, then */
+};
+const struct face_start *face_start(const struct face *face);
 
-/* Whether face_open() made the TAP, rather than took it over. */
-bool face_created(const struct face *face);
+unsigned face_ifindex(const struct face *face);
 
 /* Whether the interface has been deleted by someone else. Its port then punts into the void
  * (write_failed); only closing and opening all faces again mends it. Any thread. */
@@ -63,6 +71,12 @@ struct pl_queue *face_queue(struct face *face, unsigned plane, struct pl_pool *p
 
 /* Carrier of the TAP: the port's link state. Any thread. Returns 0 or -errno. */
 int face_set_carrier(struct face *face, bool up);
+
+/* MAC and MTU of the TAP as they are now, whatever was heard last; and changing them. Any thread.
+ * Return 0 or -errno, the setters with `err` filled. */
+int face_query(const struct face *face, uint8_t mac[6], unsigned *mtu);
+int face_set_mac(struct face *face, const uint8_t mac[6], struct pl_error *err);
+int face_set_mtu(struct face *face, unsigned mtu, struct pl_error *err);
 
 /* Statistics of the TAP side, beside the queues' own. Written by the faces' thread. */
 struct face_stats {

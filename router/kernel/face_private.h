@@ -30,8 +30,8 @@ struct face {
 	int fd;
 	unsigned ifindex;
 	unsigned n_planes;
-	unsigned home_plane;	    /* to which all goes that the kernel sends */
-	bool created;		    /* by us, in this run */
+	unsigned home_plane; /* to which all goes that the kernel sends */
+	struct face_start start;
 	atomic_bool lost;	    /* the interface has been deleted under us */
 	struct face_queue **queues; /* by plane, NULL where none was asked for */
 	struct face_stats stats;    /* written by the thread */

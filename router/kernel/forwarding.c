@@ -52,13 +52,14 @@ static int conf_write(const char *conf, const char *dev, const char *key, char v
 	return 0;
 }
 
-int forwarding_enable6_all(struct pl_error *err)
+int forwarding_enable6_all(bool *changed, struct pl_error *err)
 {
 	const struct dirent *entry;
 	DIR *dir;
 	int rc = 0;
 
-	if (conf_read(CONF6, "all", "forwarding") != '0')
+	*changed = conf_read(CONF6, "all", "forwarding") == '0';
+	if (!*changed)
 		return 0;
 	dir = opendir(CONF6);
 	if (!dir)
@@ -86,16 +87,17 @@ static int enable(const char *conf, const char *name, struct pl_error *err)
 	return rc < 0 ? rc : conf_write(conf, name, "ignore_routes_with_linkdown", '1', err);
 }
 
-int forwarding_enable(const char *name, struct pl_error *err)
+int forwarding_enable(const char *name, bool *everywhere, struct pl_error *err)
 {
 	int rc = enable(CONF4, name, err);
 
+	*everywhere = false;
 	if (rc < 0 || conf_read(CONF6, name, "forwarding") == -ENOENT)
 		return rc;
 	rc = enable(CONF6, name, err);
 	if (rc < 0)
 		return rc;
 	if (conf_read(CONF6, name, "force_forwarding") == -ENOENT)
-		return forwarding_enable6_all(err);
+		return forwarding_enable6_all(everywhere, err);
 	return conf_write(CONF6, name, "force_forwarding", '1', err);
 }

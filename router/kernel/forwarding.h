@@ -4,6 +4,8 @@
 #ifndef PEERLANE_KERNEL_FORWARDING_H
 #define PEERLANE_KERNEL_FORWARDING_H
 
+#include <stdbool.h>
+
 #include <peerlane/error.h>
 
 /* Has the kernel route packets from and to interface `name` as we do:
@@ -15,15 +17,16 @@
  * net.ipv6.conf.NAME.force_forwarding=1   where the kernel has it (6.17), else
  *                                         forwarding_enable6_all().
  *
- * Returns 0, or -errno with `err` filled. */
-int forwarding_enable(const char *name, struct pl_error *err);
+ * Returns 0 and whether the latter was needed and changed the whole machine, or -errno with `err`
+ * filled. */
+int forwarding_enable(const char *name, bool *everywhere, struct pl_error *err);
 
 /* net.ipv6.conf.all.forwarding=1, without which kernels before 6.17 forward no IPv6 packet at all.
  *
  * That makes a router of every interface, and a router does not listen to router advertisements:
  * the machine's own management interface would lose its default route. So interfaces that
  * listened (accept_ra=1) get accept_ra=2, "even when forwarding", first. Nothing is changed where
- * forwarding was on before. Returns 0, or -errno with `err` filled. */
-int forwarding_enable6_all(struct pl_error *err);
+ * forwarding was on before. Returns 0 and whether anything was, or -errno with `err` filled. */
+int forwarding_enable6_all(bool *changed, struct pl_error *err);
 
 #endif

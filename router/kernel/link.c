@@ -82,19 +82,36 @@ static void face_changed(struct replica *r, unsigned index, const struct nl_link
 		r->events.face_mtu_changed(r->events.ctx, index, p->mtu);
 }
 
+static bool device_same(const struct mirror_device *a, const struct mirror_device *b)
+{
+	return a->present == b->present && a->admin_up == b->admin_up && a->carrier == b->carrier &&
+	       a->mtu == b->mtu && memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
+}
+
+/* Takes over what is known of a port's device. `is` NULL: it is gone. */
 static void device_changed(struct replica *r, unsigned index, const struct nl_link *is)
 {
 	struct port *p = &r->ports[index];
-	bool carrier = is && is->flags & IFF_UP && is->flags & IFF_LOWER_UP;
+	struct mirror_device now = p->device_is;
 
-	if (is)
+	now.present = is != NULL;
+	now.admin_up = is && is->flags & IFF_UP;
+	now.carrier = now.admin_up && is->flags & IFF_LOWER_UP;
+	if (is) {
+		now.mtu = is->mtu;
+		memcpy(now.mac, is->mac, sizeof(now.mac));
 		memcpy(p->device, is->name, sizeof(p->device));
-	if (carrier == p->carrier)
+	}
+	if (p->device_heard && device_same(&p->device_is, &now))
 		return;
-	p->carrier = carrier;
-	paths_link_changed(r, p->face_ifindex);
-	if (r->events.link_changed)
-		r->events.link_changed(r->events.ctx, index, carrier);
+	p->device_heard = true;
+	p->device_is = now;
+	if (p->carrier != now.carrier) {
+		p->carrier = now.carrier;
+		paths_link_changed(r, p->face_ifindex);
+	}
+	if (r->events.device_changed)
+		r->events.device_changed(r->events.ctx, index, &now);
 }
 
 static void link_gone(struct replica *r, struct link *link)

@@ -23,9 +23,20 @@ struct mirror_port {
 	unsigned device_ifindex;
 };
 
-/* Told to the daemon, from mirror_run() or mirror_sync(). */
+/* The device underneath a port, as last heard of. */
+struct mirror_device {
+	bool present; /* false: it has been removed; the rest is as it was */
+	bool admin_up;
+	bool carrier; /* and up and present */
+	uint8_t mac[6];
+	unsigned mtu;
+};
+
+/* Told to the daemon, from mirror_run() or mirror_sync(). What they say was so when the kernel said
+ * it, and may be so no more. */
 struct mirror_events {
-	void (*link_changed)(void *ctx, unsigned port, bool carrier); /* of the device underneath */
+	/* Also when a device is heard of for the first time. */
+	void (*device_changed)(void *ctx, unsigned port, const struct mirror_device *now);
 	void (*face_mac_changed)(void *ctx, unsigned port, const uint8_t mac[6]);
 	void (*face_mtu_changed)(void *ctx, unsigned port, unsigned mtu);
 	/* A sentence for the log: a route that cannot be followed, an overrun, a resynchronisation. */

@@ -35,6 +35,8 @@ struct port {
 	unsigned mtu;
 	bool admin_up, running; /* of the face */
 	bool carrier;		/* of the device */
+	bool device_heard;	/* of, since the start */
+	struct mirror_device device_is;
 	char device[16];
 	struct prefix *addrs;
 	uint32_t *addr_generations;

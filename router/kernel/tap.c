@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
-#include <net/if_arp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -139,77 +138,4 @@ int tap_set_carrier(int fd, bool up)
 	int carrier = up;
 
 	return ioctl(fd, TUNSETCARRIER, &carrier) < 0 ? -errno : 0;
-}
-
-static int set_mac(int sock, const char *name, const uint8_t mac[6], struct pl_error *err)
-{
-	struct ifreq ifr = request(name);
-
-	if (ioctl(sock, SIOCGIFHWADDR, &ifr) == 0 && memcmp(ifr.ifr_hwaddr.sa_data, mac, 6) == 0)
-		return 0;
-	ifr = request(name);
-	ifr.ifr_hwaddr.sa_family = ARPHRD_ETHER;
-	memcpy(ifr.ifr_hwaddr.sa_data, mac, 6);
-	if (ioctl(sock, SIOCSIFHWADDR, &ifr) < 0)
-		return pl_error_set(
-			err, -errno, NULL, "%s: cannot set MAC %02x:%02x:%02x:%02x:%02x:%02x: %s",
-			name, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], strerror(errno));
-	return 0;
-}
-
-static int set_mtu(int sock, const char *name, unsigned mtu, struct pl_error *err)
-{
-	struct ifreq ifr = request(name);
-
-	if (ioctl(sock, SIOCGIFMTU, &ifr) == 0 && (unsigned)ifr.ifr_mtu == mtu)
-		return 0;
-	ifr = request(name);
-	ifr.ifr_mtu = (int)mtu;
-	if (ioctl(sock, SIOCSIFMTU, &ifr) < 0)
-		return pl_error_set(err, -errno, "a TAP takes 68 to 65521",
-				    "%s: cannot set MTU %u: %s", name, mtu, strerror(errno));
-	return 0;
-}
-
-static int control_socket(const char *name, struct pl_error *err)
-{
-	int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	if (sock < 0)
-		return pl_error_set(err, -errno, NULL, "%s: cannot open a socket: %s", name,
-				    strerror(errno));
-	return sock;
-}
-
-int tap_configure(const char *name, const uint8_t mac[6], unsigned mtu, struct pl_error *err)
-{
-	int sock = control_socket(name, err);
-	int rc;
-
-	if (sock < 0)
-		return sock;
-	rc = set_mac(sock, name, mac, err);
-	if (rc == 0)
-		rc = set_mtu(sock, name, mtu, err);
-	close(sock);
-	return rc;
-}
-
-int tap_bring_up(const char *name, struct pl_error *err)
-{
-	struct ifreq ifr = request(name);
-	int sock = control_socket(name, err);
-	int rc = 0;
-
-	if (sock < 0)
-		return sock;
-	if (ioctl(sock, SIOCGIFFLAGS, &ifr) < 0)
-		rc = -errno;
-	ifr.ifr_flags |= IFF_UP;
-	if (rc == 0 && ioctl(sock, SIOCSIFFLAGS, &ifr) < 0)
-		rc = -errno;
-	close(sock);
-	return rc == 0 ? 0
-		       : pl_error_set(err, rc, NULL, "%s: cannot bring the interface up: %s", name,
-				      strerror(-rc));
 }

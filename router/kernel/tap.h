@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One TAP interface: making it, taking it over, and its attributes. Control thread, in the network
+/* One TAP interface: making it and taking it over. Control thread, in the network
  * namespace where the TAP is to be. */
 #ifndef PEERLANE_KERNEL_TAP_H
 #define PEERLANE_KERNEL_TAP_H
@@ -25,11 +25,5 @@ int tap_set_persistent(int fd, bool persistent);
 /* Returns 0 or -errno (-EBADFD: the interface has been deleted). Any thread. May wait for the
  * kernel's configuration lock. */
 int tap_set_carrier(int fd, bool up);
-
-/* Sets MAC and MTU where they differ. Returns 0, or -errno with `err` filled. */
-int tap_configure(const char *name, const uint8_t mac[6], unsigned mtu, struct pl_error *err);
-
-/* Administratively up. Returns 0, or -errno with `err` filled. */
-int tap_bring_up(const char *name, struct pl_error *err);
 
 #endif

@@ -51,10 +51,10 @@ static void note(void *ctx, const char *text)
 	fprintf(stderr, "note: %s\n", text);
 }
 
-static void link_changed(void *ctx, unsigned port, bool carrier)
+static void device_changed(void *ctx, unsigned port, const struct mirror_device *now)
 {
 	(void)ctx;
-	fprintf(stderr, "link_changed %u %d\n", port, carrier);
+	fprintf(stderr, "device_changed %u %d\n", port, now->carrier);
 }
 
 static void print_mac(uint64_t word)
@@ -219,7 +219,7 @@ static void serve(struct dumper *d)
 
 int main(int argc, char **argv)
 {
-	struct mirror_events events = {.note = note, .link_changed = link_changed};
+	struct mirror_events events = {.note = note, .device_changed = device_changed};
 	struct dumper d = {0};
 	struct pl_error err;
 	unsigned buffer_bytes = 0;

@@ -84,7 +84,7 @@ static void test_created_as_configured(void **state)
 	struct faces *set = open_one(&config, &face);
 
 	(void)state;
-	assert_true(face_created(face));
+	assert_true(face_start(face)->created);
 	assert_int_equal(face_ifindex(face), if_nametoindex("t0"));
 	assert_mac_mtu(config.mac, 1400);
 	assert_true(lab_up("t0"));
@@ -131,7 +131,7 @@ static void test_persists_and_is_taken_over(void **state)
 	lab_set_mtu("t0", 9000);
 
 	set = open_one(&config, &face);
-	assert_false(face_created(face));
+	assert_false(face_start(face)->created);
 	assert_int_equal(face_ifindex(face), ifindex);
 	assert_mac_mtu(config.mac, 1400);
 	assert_false(lab_carrier("t0"));
@@ -140,6 +140,30 @@ static void test_persists_and_is_taken_over(void **state)
 			 inet_addr("192.0.2.1"));
 	faces_free(set, false);
 	assert_int_equal(if_nametoindex("t0"), 0);
+}
+
+/* What an operator gave the TAP is still there in the next run. */
+static void test_taken_over_as_it_was(void **state)
+{
+	static const uint8_t other[6] = {0x02, 0, 0, 0, 0, 0x99};
+	struct face *face;
+	struct faces *set;
+	struct ifreq ifr = {.ifr_hwaddr.sa_family = 1};
+
+	(void)state;
+	faces_free(open_one(&config, &face), true);
+	memcpy(ifr.ifr_hwaddr.sa_data, other, 6);
+	lab_ioctl("t0", SIOCSIFHWADDR, ifr);
+	lab_set_up("t0", false);
+	set = open_one(&config, &face);
+	assert_memory_equal(face_start(face)->mac, other, 6);
+	assert_false(face_start(face)->up);
+	faces_free(set, true);
+	assert_mac_mtu(other, 1400);
+	assert_false(lab_up("t0"));
+
+	lab_set_up("t0", true);
+	faces_free(open_one(&config, &face), false);
 }
 
 /* A daemon that is killed runs none of our code. */
@@ -161,7 +185,7 @@ static void test_survives_a_crash(void **state)
 	assert_int_not_equal(if_nametoindex("t0"), 0);
 	assert_false(lab_carrier("t0"));
 	set = open_one(&config, &face);
-	assert_false(face_created(face));
+	assert_false(face_start(face)->created);
 	faces_free(set, false);
 }
 
@@ -296,6 +320,7 @@ static void test_ipv6_forwarding_everywhere(void **state)
 	int listens = tun_device("listens", IFF_TAP | IFF_NO_PI);
 	int deaf = tun_device("deaf", IFF_TAP | IFF_NO_PI);
 	struct pl_error err = {0};
+	bool changed;
 
 	(void)state;
 	if (lab_sysctl("ipv6/conf/all/forwarding") < 0)
@@ -303,13 +328,15 @@ static void test_ipv6_forwarding_everywhere(void **state)
 	lab_sysctl_set("ipv6/conf/all/forwarding", 0);
 	lab_sysctl_set("ipv6/conf/listens/accept_ra", 1);
 	lab_sysctl_set("ipv6/conf/deaf/accept_ra", 0);
-	assert_int_equal(forwarding_enable6_all(&err), 0);
+	assert_int_equal(forwarding_enable6_all(&changed, &err), 0);
+	assert_true(changed);
 	assert_int_equal(lab_sysctl("ipv6/conf/all/forwarding"), 1);
 	assert_int_equal(lab_sysctl("ipv6/conf/listens/accept_ra"), 2);
 	assert_int_equal(lab_sysctl("ipv6/conf/deaf/accept_ra"), 0);
 
 	lab_sysctl_set("ipv6/conf/listens/accept_ra", 1);
-	assert_int_equal(forwarding_enable6_all(&err), 0);
+	assert_int_equal(forwarding_enable6_all(&changed, &err), 0);
+	assert_false(changed);
 	assert_int_equal(lab_sysctl("ipv6/conf/listens/accept_ra"), 1);
 	close(listens);
 	close(deaf);
@@ -321,6 +348,7 @@ int main(void)
 		cmocka_unit_test(test_created_as_configured),
 		cmocka_unit_test(test_carrier_follows),
 		cmocka_unit_test(test_persists_and_is_taken_over),
+		cmocka_unit_test(test_taken_over_as_it_was),
 		cmocka_unit_test(test_survives_a_crash),
 		cmocka_unit_test(test_held_by_another),
 		cmocka_unit_test(test_name_of_something_else),

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a network interface is like at this moment, and changing it. For whoever acts on
+ * notifications, which tell of the past. Any thread. */
+#ifndef PEERLANE_KERNEL_INTERFACE_H
+#define PEERLANE_KERNEL_INTERFACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <peerlane/error.h>
+
+struct interface {
+	uint8_t mac[6];
+	unsigned mtu;
+	bool up; /* administratively */
+};
+
+/* Returns 0 or -errno (-ENODEV: there is none). */
+int interface_query(const char *name, struct interface *out);
+
+/* Return 0, or -errno with `err` filled. */
+int interface_set_mac(const char *name, const uint8_t mac[6], struct pl_error *err);
+int interface_set_mtu(const char *name, unsigned mtu, struct pl_error *err);
+int interface_bring_up(const char *name, struct pl_error *err);
+
+#endif
