@@ -121,21 +121,35 @@ static int set_value(struct invocation *inv, int letter, const char *value, stru
 	}
 }
 
-/* Describes what getopt refused. */
-static int bad_option(const char *given, bool needs_value, struct pl_error *err)
+static bool is_letter_of_ours(int letter)
+{
+	for (unsigned i = 0; i < grammar_n_options; i++)
+		if (grammar_options[i].letter == letter)
+			return true;
+	return false;
+}
+
+/* Describes what getopt_long() refused: `word`, the last it finished with, or `letter` (optopt) if it
+ * names one: then `word` may be another, since the letter may be one of several. */
+static int bad_option(const char *word, int letter, bool needs_value, struct pl_error *err)
 {
 	const char *names[COUNT(grammar_options)], *meant;
 	char remedy[96] = "see peerlane help";
 
+	if (needs_value && strncmp(word, "--", 2) != 0)
+		return pl_error_set(err, -EINVAL, remedy, "-%c: needs a value", letter);
 	if (needs_value)
-		return pl_error_set(err, -EINVAL, remedy, "%.60s: needs a value", given);
+		return pl_error_set(err, -EINVAL, remedy, "%.60s: needs a value", word);
+	if (letter && is_letter_of_ours(letter)) /* --json=yes */
+		return pl_error_set(err, -EINVAL, remedy, "%.60s: takes no value", word);
+	if (letter)
+		return pl_error_set(err, -EINVAL, remedy, "-%c: unknown option", letter);
 	for (unsigned i = 0; i < grammar_n_options; i++)
 		names[i] = grammar_options[i].name;
-	meant = given[0] && given[1] == '-' ? suggest_nearest(given + 2, names, grammar_n_options)
-					    : NULL;
+	meant = suggest_nearest(word + 2, names, grammar_n_options);
 	if (meant)
 		snprintf(remedy, sizeof(remedy), "did you mean --%s?", meant);
-	return pl_error_set(err, -EINVAL, remedy, "%.60s: unknown option", given);
+	return pl_error_set(err, -EINVAL, remedy, "%.60s: unknown option", word);
 }
 
 /* Reads the options and puts the other words behind them, at argv[*first]. */
@@ -158,7 +172,7 @@ static int read_options(struct invocation *inv, int argc, char **argv, int *firs
 	while (!rc && (opt = getopt_long(argc, argv, letters, options, NULL)) != -1) {
 		*watch |= opt == 'i' || opt == 'n';
 		if (opt == '?' || opt == ':')
-			return bad_option(argv[optind - 1], opt == ':', err);
+			return bad_option(argv[optind - 1], optopt, opt == ':', err);
 		if (opt == 'j')
 			inv->json = true;
 		else if (opt == 'h')
@@ -398,6 +412,6 @@ void grammar_help(FILE *out)
 		fprintf(out, "  %-33s %s%s\n", line, option->watch ? "watch: " : "", option->help);
 	}
 	fputs("\nexit status: 0 done, 1 refused by the daemon, 2 wrong usage, 3 daemon not "
-	      "reached\nSee peerlane(1).\n",
+	      "reached, 4 output not written\nSee peerlane(1).\n",
 	      out);
 }

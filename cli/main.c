@@ -14,6 +14,7 @@
 #define EXIT_REFUSED 1 /* by the daemon */
 #define EXIT_USAGE 2
 #define EXIT_UNREACHED 3
+#define EXIT_OUTPUT 4 /* could not be written */
 
 /* Says an error, as JSON on standard output if JSON is wanted, else in two lines. */
 static int fail(int status, bool json, const char *code, const struct pl_error *err)
@@ -35,6 +36,15 @@ static int fail(int status, bool json, const char *code, const struct pl_error *
 			fprintf(stderr, "     %s\n", err->remedy);
 	}
 	return status;
+}
+
+/* What was printed may not have arrived: a full disk, a closed pipe. Returns the exit status. */
+static int finish_output(int status)
+{
+	if (!ferror(stdout) && fflush(stdout) == 0)
+		return status;
+	fprintf(stderr, "peerlane: cannot write to standard output: %s\n", strerror(errno));
+	return status == EXIT_DONE ? EXIT_OUTPUT : status;
 }
 
 /* The arguments of the request. NULL if one is no UTF-8. */
@@ -107,13 +117,13 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && !strcmp(argv[1], "--complete")) {
 		grammar_complete(stdout, argc - 2, argv + 2);
-		return EXIT_DONE;
+		return finish_output(EXIT_DONE);
 	}
 	if (grammar_parse(&inv, argc, argv, &err))
-		return fail(EXIT_USAGE, inv.json, "EINVAL", &err);
+		return finish_output(fail(EXIT_USAGE, inv.json, "EINVAL", &err));
 	if (inv.command->action == ACTION_HELP) {
 		grammar_help(stdout);
-		return EXIT_DONE;
+		return finish_output(EXIT_DONE);
 	}
-	return run(&inv);
+	return finish_output(run(&inv));
 }

@@ -2,6 +2,7 @@
 #include "render.h"
 
 #include <arpa/inet.h>
+#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -134,6 +135,17 @@ static void hop_cells(struct table *t, json_t *hop)
 	table_cell(t, text(hop, "state"));
 }
 
+/* Of the kernel's well-known routing tables (rtnetlink(7)); main is the usual one. */
+static void table_name_cell(struct table *t, json_int_t id)
+{
+	if (id == RT_TABLE_MAIN)
+		table_cell(t, "");
+	else if (id == RT_TABLE_LOCAL)
+		table_cell(t, "local");
+	else
+		table_cellf(t, "%" JSON_INTEGER_FORMAT, id);
+}
+
 /* A row for each hop; what belongs to the route only in its first. */
 static void route_rows(struct table *t, json_t *route)
 {
@@ -147,6 +159,7 @@ static void route_rows(struct table *t, json_t *route)
 										  : "");
 		table_cell(t, i ? "" : text(route, "prefix"));
 		table_cell(t, i ? "" : text(route, "type"));
+		table_name_cell(t, i ? RT_TABLE_MAIN : number(route, "table"));
 		if (hop)
 			hop_cells(t, hop);
 		for (unsigned empty = hop ? 3 : 0; empty < 3; empty++)
@@ -156,6 +169,10 @@ static void route_rows(struct table *t, json_t *route)
 			table_cell(t, "");
 		else
 			cell_number(t, route, "metric");
+		if (i || !number(route, "mtu"))
+			table_cell(t, "");
+		else
+			cell_number(t, route, "mtu");
 	}
 }
 
@@ -205,8 +222,8 @@ static json_t **sorted(json_t *list)
 
 static void render_routes(json_t *data, FILE *out)
 {
-	static const char *const headers[] = {"",	"PREFIX", "TYPE",     "VIA",
-					      "DEVICE", "STATE",  "PROTOCOL", ">METRIC"};
+	static const char *const headers[] = {"",	"PREFIX", "TYPE",     "TABLE",	 "VIA",
+					      "DEVICE", "STATE",  "PROTOCOL", ">METRIC", ">MTU"};
 	json_t **routes = sorted(json_object_get(data, "routes"));
 	struct table t;
 

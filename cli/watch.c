@@ -5,7 +5,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/signalfd.h>
 #include <termios.h>
 #include <time.h>
@@ -36,6 +38,8 @@ static void screen_begin(struct screen *screen)
 	sigemptyset(&stop);
 	sigaddset(&stop, SIGINT);
 	sigaddset(&stop, SIGTERM);
+	sigaddset(&stop, SIGHUP);
+	sigaddset(&stop, SIGQUIT);
 	sigprocmask(SIG_BLOCK, &stop, &screen->restore_signals);
 	screen->signal_fd = signalfd(-1, &stop, SFD_CLOEXEC);
 	/* A background job must not touch the terminal: it would be stopped. */
@@ -115,12 +119,11 @@ static double seconds_between(json_t *before, json_t *after)
 	       1000;
 }
 
-static unsigned draw_table(json_t *before, json_t *after, double seconds)
+static void draw_table(json_t *before, json_t *after, double seconds, FILE *out)
 {
 	static const char *const headers[] = {"PORT", "LINK", ">RX",   ">",
 					      ">TX",  ">",    ">LOST", ">TO KERNEL"};
 	struct table t;
-	unsigned lines;
 	json_t *port;
 	size_t i;
 
@@ -140,9 +143,30 @@ static unsigned draw_table(json_t *before, json_t *after, double seconds)
 		table_cell(&t, unit_print(r.lost, "pps", buf));
 		table_cell(&t, unit_print(r.punted, "pps", buf));
 	}
-	lines = table_print(&t, 0, stdout);
+	table_print(&t, 0, out);
 	table_end(&t);
-	return lines;
+}
+
+/* Draws over the last table. Lines that the terminal would wrap or scroll away are cut: it could not
+ * be found again. */
+static void draw_in_place(struct screen *screen, const char *table)
+{
+	struct winsize size = {0};
+	unsigned lines = 0;
+
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) || !size.ws_row || !size.ws_col)
+		size = (struct winsize){.ws_row = 24, .ws_col = 80};
+	if (screen->lines)
+		printf("\033[%uA", screen->lines);
+	fputs("\r\033[J", stdout);
+	while (*table && lines + 1 < size.ws_row) {
+		size_t len = strcspn(table, "\n");
+
+		printf("%.*s\n", (int)(len < size.ws_col ? len : size.ws_col), table);
+		table += len + (table[len] == '\n');
+		lines++;
+	}
+	screen->lines = lines;
 }
 
 static void draw_json(json_t *before, json_t *after, double seconds)
@@ -174,11 +198,19 @@ static void draw(struct screen *screen, bool json, json_t *before, json_t *after
 
 	if (json) {
 		draw_json(before, after, seconds);
+	} else if (!screen->in_place) {
+		draw_table(before, after, seconds, stdout);
 	} else {
-		/* Up over the last table; what was there is cleared. */
-		if (screen->in_place && screen->lines)
-			printf("\033[%uA\033[J", screen->lines);
-		screen->lines = draw_table(before, after, seconds);
+		size_t len;
+		char *table = NULL;
+		FILE *memory = open_memstream(&table, &len);
+
+		if (memory) {
+			draw_table(before, after, seconds, memory);
+			if (fclose(memory) == 0)
+				draw_in_place(screen, table);
+			free(table);
+		}
 	}
 	fflush(stdout);
 }

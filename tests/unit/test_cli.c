@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The operator's command: its grammar, its tables, and the program itself against a control socket
  * that a real router answers. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -123,7 +124,12 @@ static void test_wrong_usage(void **state)
 		 "see peerlane help"},
 		{"--jsno show ports", "--jsno: unknown option", "did you mean --json?"},
 		{"-z show ports", "-z: unknown option", "see peerlane help"},
+		{"-zj show ports", "-z: unknown option", "see peerlane help"},
+		{"show ports -jz", "-z: unknown option", "see peerlane help"},
+		{"--json=yes show ports", "--json=yes: takes no value", "see peerlane help"},
 		{"show ports -s", "-s: needs a value", "see peerlane help"},
+		{"show ports -js", "-s: needs a value", "see peerlane help"},
+		{"show ports --socket", "--socket: needs a value", "see peerlane help"},
 		{"show ports -n 3", "show ports: -i and -n are for watch", "leave them out"},
 		{"watch -i 0", "--interval 0: not a time", "use 0.1 to 3600 seconds"},
 		{"watch -i x", "--interval x: not a time", "use 0.1 to 3600 seconds"},
@@ -317,10 +323,12 @@ static void read_all(int fd, char *text, size_t size)
 
 /* Runs the program and serves it meanwhile. Its output goes to files, so that it never waits for
  * us to read. Returns its exit status; output in `out` and `errors`. */
-static int run(const char *line)
+/* `to`: where standard output goes; NULL: to `out`. */
+static int run_to(const char *to, const char *line)
 {
 	char path_out[] = "/tmp/test_cli_out_XXXXXX", path_err[] = "/tmp/test_cli_err_XXXXXX";
-	int fd_out = mkstemp(path_out), fd_err = mkstemp(path_err), status = -1;
+	int fd_out = to ? open(to, O_WRONLY | O_CLOEXEC) : mkstemp(path_out),
+	    fd_err = mkstemp(path_err), status = -1;
 	char text[512], *argv[WORDS_MAX];
 	pid_t pid;
 
@@ -340,17 +348,27 @@ static int run(const char *line)
 		if (poll(&fd, 1, 10) > 0)
 			server_run(server);
 	}
-	lseek(fd_out, 0, SEEK_SET);
+	out[0] = '\0';
+	if (to) {
+		close(fd_out);
+	} else {
+		lseek(fd_out, 0, SEEK_SET);
+		read_all(fd_out, out, sizeof(out));
+		unlink(path_out);
+	}
 	lseek(fd_err, 0, SEEK_SET);
-	read_all(fd_out, out, sizeof(out));
 	read_all(fd_err, errors, sizeof(errors));
-	unlink(path_out);
 	unlink(path_err);
 	if (!WIFEXITED(status)) {
 		kill(pid, SIGKILL);
 		fail_msg("peerlane %s did not end", line);
 	}
 	return WEXITSTATUS(status);
+}
+
+static int run(const char *line)
+{
+	return run_to(NULL, line);
 }
 
 static int run_here(const char *line)
@@ -377,6 +395,8 @@ static void test_program_for_people(void **state)
 	assert_int_equal(0, run_here("show routes"));
 	has(out, "203.0.113.0/24");
 	has(out, "blackhole");
+	has(out, "TABLE");
+	has(out, "local      local  connected");
 	/* In the order of addresses, IPv4 first. */
 	assert_true(strstr(out, "10.0.1.0/24") < strstr(out, "10.0.1.1/32"));
 	assert_true(strstr(out, "10.0.2.0/24") < strstr(out, "203.0.113.0/24"));
@@ -479,6 +499,21 @@ static void test_exit_statuses(void **state)
 	json_decref(answer);
 }
 
+static void test_full_disk_is_an_error(void **state)
+{
+	static const char *const lines[] = {"show ports", "-j show ports", "watch -n 1 -i 0.1",
+					    "help"};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		char line[400];
+
+		snprintf(line, sizeof(line), "-s %s %s", socket_path, lines[i]);
+		assert_int_equal(4, run_to("/dev/full", line));
+		has(errors, "peerlane: cannot write to standard output: No space left on device");
+	}
+}
+
 static void test_watch_prints_lines(void **state)
 {
 	unsigned lines = 0;
@@ -540,6 +575,7 @@ int main(void)
 		cmocka_unit_test(test_program_in_json),
 		cmocka_unit_test(test_program_puts_pages_together),
 		cmocka_unit_test(test_exit_statuses),
+		cmocka_unit_test(test_full_disk_is_an_error),
 		cmocka_unit_test(test_watch_prints_lines),
 	};
 	int failed = cmocka_run_group_tests(alone, NULL, NULL);
