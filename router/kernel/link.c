@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Interfaces: the faces of our ports, the devices underneath, and all others. */
 #include <linux/if.h>
+#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,6 +130,13 @@ static void link_gone(struct replica *r, struct link *link)
 	free(link);
 }
 
+/* IPv4 routes go with their link, and IPv6 hops die; not all of that is said. What the kernel makes
+ * itself for IPv6 it also tells of. */
+static bool dies_unsaid(const struct route *route)
+{
+	return route->entry->prefix.family == AF_INET || route->protocol != RTPROT_KERNEL;
+}
+
 void link_apply(struct replica *r, const struct nl_message *msg)
 {
 	const uint32_t matters = IFF_UP | IFF_LOWER_UP;
@@ -137,10 +145,12 @@ void link_apply(struct replica *r, const struct nl_message *msg)
 	bool first = !link;
 
 	if (msg->del) {
-		if (link) {
-			link_gone(r, link);
+		if (!link)
+			return;
+		link_gone(r, link);
+		/* The kernel has told of all routes that went with it but these, if any. */
+		if (!r->doubt && paths_lead_out(r, msg->link.ifindex, NULL))
 			r->doubt = true;
-		}
 		return;
 	}
 	if (!link)
@@ -158,9 +168,8 @@ void link_apply(struct replica *r, const struct nl_message *msg)
 		device_changed(r, (unsigned)link->device_port, &link->is);
 	if (first || changed)
 		paths_link_changed(r, link->is.ifindex);
-	/* Routes go, and IPv6 hops die, with their link; not all of that is said. */
-	if (!first && changed && !r->dumping)
-		r->doubt = true;
+	if (!first && changed && !r->dumping && !r->doubt)
+		r->doubt = paths_lead_out(r, link->is.ifindex, dies_unsaid);
 }
 
 void links_sweep(struct replica *r)
@@ -200,18 +209,43 @@ static int addr_add(struct port *p, const struct prefix *addr, uint32_t generati
 	return 0;
 }
 
-/* Addresses are kept to be shown; what they mean for packets comes as routes of table local. */
-void addr_apply(struct replica *r, const struct nl_message *msg)
+static bool is_of_operator(const struct route *route)
 {
-	int index = link_port(r, msg->addr.ifindex);
-	struct port *p;
+	return route->protocol != RTPROT_KERNEL;
+}
 
-	/* Routes that prefer it as their source go with an address, without a word. */
-	if (msg->del)
-		r->doubt = true;
-	if (index < 0)
-		return;
-	p = &r->ports[index];
+static bool port_has_ipv4(const struct port *p)
+{
+	for (unsigned i = 0; i < p->n_addrs; i++)
+		if (p->addrs[i].family == AF_INET)
+			return true;
+	return false;
+}
+
+/* Whether routes may have gone with an address, now removed, without a word. IPv4: those that
+ * prefer it as their source, and with an interface's last address all that lead out of it
+ * (net/ipv4/fib_frontend.c fib_inetaddr_event()). IPv6: none, but when it is turned off on an
+ * interface, which then loses its link-local address too. The routes that the kernel had made for
+ * the address it also announces the end of. */
+static bool takes_routes_along(const struct replica *r, const struct nl_addr *is, int port)
+{
+	struct ip_addr addr = {.family = is->prefix.family};
+
+	memcpy(addr.bytes, is->prefix.bytes, sizeof(addr.bytes));
+	if (addr.family == AF_INET6)
+		return addr.bytes[0] == 0xfe && (addr.bytes[1] & 0xc0) == 0x80 &&
+		       paths_lead_out(r, is->ifindex, is_of_operator);
+	if (routes_prefer(r, &addr))
+		return true;
+	/* Of interfaces that are not ours nobody keeps the addresses. */
+	return (port < 0 || !port_has_ipv4(&r->ports[port])) &&
+	       paths_lead_out(r, is->ifindex, is_of_operator);
+}
+
+/* Keeps a port's addresses, to be shown: what they mean for packets comes as routes of table
+ * local. */
+static void addr_record(struct replica *r, struct port *p, const struct nl_message *msg)
+{
 	for (unsigned i = 0; i < p->n_addrs; i++) {
 		if (!prefix_equal(&p->addrs[i], &msg->addr.prefix))
 			continue;
@@ -222,6 +256,16 @@ void addr_apply(struct replica *r, const struct nl_message *msg)
 	}
 	if (!msg->del && addr_add(p, &msg->addr.prefix, r->generation[NL_ADDR]))
 		replica_no_memory(r);
+}
+
+void addr_apply(struct replica *r, const struct nl_message *msg)
+{
+	int port = link_port(r, msg->addr.ifindex);
+
+	if (port >= 0)
+		addr_record(r, &r->ports[port], msg);
+	if (msg->del && !r->doubt)
+		r->doubt = takes_routes_along(r, &msg->addr, port);
 }
 
 void addrs_sweep(struct replica *r)

@@ -331,6 +331,8 @@ static int parse_route(const struct nlmsghdr *nlh, struct nl_message *out)
 	route->tos = rtm->rtm_tos;
 	route->by_source = rtm->rtm_src_len != 0;
 	if (rtm->rtm_family == AF_INET) {
+		if (!get_addr(&tb[RTA_PREFSRC], AF_INET, &route->source))
+			return -EBADMSG;
 		route->rest = hash_bytes(1, tb[RTA_PREFSRC].data, tb[RTA_PREFSRC].len);
 		route->rest = hash_bytes(route->rest, tb[RTA_METRICS].data, tb[RTA_METRICS].len);
 		route->rest = hash_bytes(route->rest, tb[RTA_FLOW].data, tb[RTA_FLOW].len);
@@ -392,22 +394,39 @@ static int parse_nexthop(const struct nlmsghdr *nlh, struct nl_message *out)
 	return 1;
 }
 
+/* Of the flags only those that the rule was given: others tell whether its interfaces are there. */
+static uint64_t rule_id(const struct nlmsghdr *nlh)
+{
+	struct fib_rule_hdr hdr = *(const struct fib_rule_hdr *)header_of(nlh);
+	const char *attrs = (const char *)header_of(nlh) + NLMSG_ALIGN(sizeof(hdr));
+	const char *end = (const char *)nlh + nlh->nlmsg_len;
+
+	hdr.flags &= FIB_RULE_INVERT;
+	return hash_bytes(hash_bytes(0, &hdr, sizeof(hdr)), attrs,
+			  attrs < end ? (size_t)(end - attrs) : 0);
+}
+
 static int parse_rule(const struct nlmsghdr *nlh, struct nl_rule *rule)
 {
 	const struct fib_rule_hdr *hdr = header_of(nlh);
 	struct attr tb[FRA_MAX + 1];
+	uint32_t suppress = UINT32_MAX; /* -1: nothing */
 	bool unknown = false;
 
 	if (collect_message(nlh, sizeof(*hdr), tb, FRA_MAX, &unknown))
 		return -EBADMSG;
 	if (!addr_bytes(hdr->family))
 		return 0;
+	if (!get_u32(&tb[FRA_SUPPRESS_PREFIXLEN], &suppress))
+		return -EBADMSG;
 	rule->table = hdr->table;
 	if (!get_u32(&tb[FRA_TABLE], &rule->table) || !get_u32(&tb[FRA_PRIORITY], &rule->priority))
 		return -EBADMSG;
 	rule->family = hdr->family;
 	rule->action = hdr->action;
-	rule->plain = !unknown && !hdr->src_len && !hdr->dst_len && !hdr->tos && !hdr->flags;
+	rule->id = rule_id(nlh);
+	rule->plain = !unknown && !hdr->src_len && !hdr->dst_len && !hdr->tos && !hdr->flags &&
+		      suppress == UINT32_MAX;
 	for (unsigned type = 1; type <= FRA_MAX; type++)
 		if (tb[type].data && type != FRA_TABLE && type != FRA_PRIORITY &&
 		    type != FRA_PROTOCOL && type != FRA_SUPPRESS_PREFIXLEN)

@@ -57,6 +57,7 @@ struct nl_route {
 	bool cut;	/* more than NL_HOPS_MAX hops */
 	uint64_t
 		rest; /* hash of what else tells two IPv4 routes apart: preferred source, metrics */
+	struct ip_addr source; /* preferred, of an IPv4 route; family 0: none */
 	unsigned n_hops;
 };
 
@@ -78,7 +79,8 @@ struct nl_rule {
 	uint8_t action; /* FR_ACT_* */
 	uint32_t priority;
 	uint32_t table;
-	bool plain; /* has no selector */
+	bool plain;  /* has neither selector nor condition */
+	uint64_t id; /* hash of all that it says */
 };
 
 struct nl_message {

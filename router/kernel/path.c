@@ -36,16 +36,42 @@ static void object_free(struct replica *r, struct object *object)
 	r->objects_changed = true;
 }
 
+static bool object_has_member(const struct object *group, uint32_t id)
+{
+	for (unsigned i = 0; i < group->is.n_members; i++)
+		if (group->members[i].id == id)
+			return true;
+	return false;
+}
+
+/* Whether routes go over an object, or over a group that has it as a member. */
+static bool object_used(const struct replica *r, uint32_t id)
+{
+	struct hash_node *node = NULL;
+
+	while (r->n_object_paths && (node = hash_walk(&r->paths, node))) {
+		const struct path *path = CONTAINER(node, struct path, node);
+		const struct object *object;
+
+		if (!path->nh_id)
+			continue;
+		object = object_find(r, path->nh_id);
+		if (path->nh_id == id || (object && object_has_member(object, id)))
+			return true;
+	}
+	return false;
+}
+
 void object_apply(struct replica *r, const struct nl_message *msg)
 {
 	const struct nl_nexthop *is = &msg->nexthop;
 	struct object *old = object_find(r, is->id), *object;
 	size_t members = is->n_members * sizeof(struct nl_member);
 
-	/* With the object go the IPv4 routes over it, without a word. */
-	if (msg->del && !r->dumping)
-		r->doubt = true;
 	if (msg->del) {
+		/* With the object go the IPv4 routes over it, without a word. */
+		if (!r->dumping && object_used(r, is->id))
+			r->doubt = true;
 		if (old)
 			object_free(r, old);
 		return;
@@ -317,6 +343,7 @@ struct path *path_get(struct replica *r, const struct nl_route *route, const str
 	memcpy(path->hops, hops, route->n_hops * sizeof(*hops));
 	LIST_INIT(&path->routes);
 	hash_add(&r->paths, &path->node, hash);
+	r->n_object_paths += path->nh_id != 0;
 	path_update(r, path);
 	return path;
 }
@@ -326,6 +353,7 @@ void path_put(struct replica *r, struct path *path)
 	if (--path->refs)
 		return;
 	hash_del(&r->paths, &path->node);
+	r->n_object_paths -= path->nh_id != 0;
 	if (path->adjacency)
 		adjacency_put(r, path->adjacency);
 	free(path);
@@ -342,6 +370,23 @@ static bool path_uses_link(const struct replica *r, const struct path *path, uin
 	for (unsigned i = 0; i < n; i++)
 		if (legs[i].hop->ifindex == ifindex)
 			return true;
+	return false;
+}
+
+bool paths_lead_out(const struct replica *r, uint32_t ifindex, bool (*counts)(const struct route *))
+{
+	struct hash_node *node = NULL;
+
+	while ((node = hash_walk(&r->paths, node))) {
+		const struct path *path = CONTAINER(node, struct path, node);
+		const struct route *route;
+
+		if (!path_uses_link(r, path, ifindex))
+			continue;
+		LIST_FOREACH(route, &path->routes, of_path)
+		if (!counts || counts(route))
+			return true;
+	}
 	return false;
 }
 

@@ -2,8 +2,6 @@
 #include "replica.h"
 
 #include <errno.h>
-#include <linux/fib_rules.h>
-#include <linux/rtnetlink.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +31,7 @@ int replica_init(struct replica *r, struct tables *tables, const struct mirror_p
 	if (events)
 		r->events = *events;
 	LIST_INIT(&r->dirty);
+	LIST_INIT(&r->rules);
 	if (hash_init(&r->links) || hash_init(&r->peers) || hash_init(&r->adjacencies) ||
 	    hash_init(&r->paths) || hash_init(&r->objects) || hash_init(&r->entries) ||
 	    ports_init(r, ports, n_ports)) {
@@ -106,6 +105,7 @@ void replica_fini(struct replica *r)
 		free_nodes(&r->objects);
 		free_ports(r);
 	}
+	rules_fini(r);
 	free(r->covers);
 	hash_fini(&r->links);
 	hash_fini(&r->peers);
@@ -137,27 +137,6 @@ void replica_no_memory(struct replica *r)
 	replica_note(r, NOTE_MEMORY,
 		     "out of memory while following the kernel's routes; they will be read again");
 	r->doubt = true;
-}
-
-/* The rules every system has: local, main, default. */
-static bool rule_is_default(const struct nl_rule *rule)
-{
-	if (!rule->plain || rule->action != FR_ACT_TO_TBL)
-		return false;
-	return (rule->priority == 0 && rule->table == RT_TABLE_LOCAL) ||
-	       (rule->priority == 32766 && rule->table == RT_TABLE_MAIN) ||
-	       (rule->priority == 32767 && rule->table == RT_TABLE_DEFAULT);
-}
-
-static void rule_apply(struct replica *r, const struct nl_message *msg)
-{
-	if (msg->del || rule_is_default(&msg->rule))
-		return;
-	r->stats.unsupported++;
-	replica_note(r, NOTE_RULE,
-		     "policy rule %u is not followed: packets are forwarded by the tables "
-		     "local and main alone",
-		     msg->rule.priority);
 }
 
 void replica_apply(struct replica *r, const struct nl_message *msg)
@@ -204,7 +183,7 @@ void replica_mark(struct replica *r)
 {
 	for (unsigned kind = 0; kind < NL_KINDS; kind++)
 		r->generation[kind]++;
-	r->stats.unsupported = 0;
+	r->unsupported = 0;
 }
 
 void replica_sweep(struct replica *r)
@@ -214,6 +193,8 @@ void replica_sweep(struct replica *r)
 	peers_sweep(r);
 	addrs_sweep(r);
 	links_sweep(r);
+	rules_sweep(r);
+	r->stats.unsupported = (uint64_t)r->unsupported + r->n_foreign_rules;
 	/* What the tables had no room for may fit now. */
 	r->noted[NOTE_FULL] = false;
 	r->noted[NOTE_MEMORY] = false;

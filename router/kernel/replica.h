@@ -6,6 +6,7 @@
  *     adjacency.c  table next hops, shared and counted; the neighbours behind them
  *     path.c       what a route leads to, shared by the routes that say the same; next hop objects
  *     rib.c        routes: which candidate of a prefix counts, and putting it into the tables
+ *     rule.c       policy rules, which are not followed but said
  *
  * Fed with parsed messages, from dumps and notifications alike. Nothing here speaks to the kernel;
  * `solicit` asks for it. Changes to routes gather in `dirty` and reach the tables in
@@ -115,6 +116,7 @@ struct route {
 	uint32_t metric;
 	uint32_t generation;
 	uint8_t table, protocol, scope;
+	uint8_t source; /* bucket of its preferred source in replica.sources; 0: none */
 };
 
 /* A prefix with its candidates, in the kernel's order: table (local first), metric, place. */
@@ -137,6 +139,8 @@ enum note {
 	NOTE_SOURCE,
 	NOTE_TYPE,
 	NOTE_RULE,
+	NOTE_NO_RULE4,
+	NOTE_NO_RULE6,
 	NOTE_OPAQUE,
 	NOTE_CUT,
 	NOTE_FULL,
@@ -160,6 +164,13 @@ struct replica {
 	bool objects_changed;  /* paths over objects are to be worked out anew */
 	struct prefix *covers; /* IPv6 networks of the local table, which hide routes of main */
 	unsigned n_covers;
+	LIST_HEAD(, rule) rules;  /* policy rules, see rule.c */
+	unsigned n_foreign_rules; /* those that are not followed */
+	uint32_t unsupported;	  /* routes of the dump under way that are not followed */
+	uint32_t n_object_paths;  /* paths over next hop objects */
+	/* Routes whose preferred source falls into a bucket, but for the kernel's own; see
+	 * routes_prefer(). */
+	uint32_t sources[256];
 
 	uint32_t generation[NL_KINDS]; /* of the dump last begun */
 	bool dumping;		       /* messages come from a dump */
@@ -252,6 +263,10 @@ void paths_link_changed(struct replica *r, uint32_t ifindex);
 void paths_objects_changed(struct replica *r);
 void paths_retry(struct replica *r);
 
+/* Whether a route that `counts` (NULL: any) leads out of `ifindex`. */
+bool paths_lead_out(const struct replica *r, uint32_t ifindex,
+		    bool (*counts)(const struct route *));
+
 /* One way out of a path: a hop and its share. */
 struct leg {
 	const struct nl_hop *hop;
@@ -273,5 +288,15 @@ void routes_retry(struct replica *r);
 void route_free(struct replica *r, struct route *route);
 void entry_dirty(struct replica *r, struct entry *entry);
 struct entry *entry_find(const struct replica *r, const struct prefix *prefix);
+
+/* Whether a route may have `addr` as its preferred source. Now and then true of an address that
+ * none has: a dump for nothing, against a table of all sources. */
+bool routes_prefer(const struct replica *r, const struct ip_addr *addr);
+
+/* ---- rule.c ---- */
+
+void rule_apply(struct replica *r, const struct nl_message *msg);
+void rules_sweep(struct replica *r);
+void rules_fini(struct replica *r);
 
 #endif

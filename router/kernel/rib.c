@@ -99,6 +99,17 @@ static void insert_last(struct entry *e, struct route *new)
 	TAILQ_INSERT_TAIL(&e->routes, new, of_entry);
 }
 
+/* A counting filter: which of 255 buckets an address falls into. */
+static uint8_t source_bucket(const struct ip_addr *addr)
+{
+	return (uint8_t)(1 + hash_bytes(0, addr, sizeof(*addr)) % 255);
+}
+
+bool routes_prefer(const struct replica *r, const struct ip_addr *addr)
+{
+	return r->sources[source_bucket(addr)] != 0;
+}
+
 void route_free(struct replica *r, struct route *route)
 {
 	struct entry *e = route->entry;
@@ -108,6 +119,7 @@ void route_free(struct replica *r, struct route *route)
 	path_put(r, route->path);
 	if (e->best == route)
 		e->best = NULL;
+	r->sources[route->source]--;
 	free(route);
 	r->stats.routes--;
 	entry_dirty(r, e);
@@ -133,6 +145,10 @@ static struct route *route_new(struct replica *r, struct entry *e, const struct 
 	route->protocol = is->protocol;
 	route->scope = is->scope;
 	route->generation = r->generation[NL_ROUTE];
+	/* The kernel tells when it removes its own. */
+	if (is->source.family && is->protocol != RTPROT_KERNEL)
+		route->source = source_bucket(&is->source);
+	r->sources[route->source]++;
 	LIST_INSERT_HEAD(&route->path->routes, route, of_path);
 	r->stats.routes++;
 	return route;
@@ -143,6 +159,7 @@ static void route_discard(struct replica *r, struct route *route)
 {
 	LIST_REMOVE(route, of_path);
 	path_put(r, route->path);
+	r->sources[route->source]--;
 	free(route);
 	r->stats.routes--;
 }
@@ -355,9 +372,11 @@ static bool follow(struct replica *r, const struct nl_message *msg)
 				     NL_HOPS_MAX);
 		return true;
 	}
-	if (!msg->del)
+	if (r->dumping)
+		r->unsupported++; /* counts after the sweep */
+	else if (!msg->del)
 		r->stats.unsupported++;
-	else if (r->stats.unsupported)
+	else if (r->stats.unsupported > r->n_foreign_rules)
 		r->stats.unsupported--;
 	return false;
 }

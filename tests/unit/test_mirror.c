@@ -10,6 +10,8 @@
 
 #include <cmocka.h>
 
+#include <linux/fib_rules.h>
+
 #include "../../router/kernel/show.h"
 #include "../../router/program/reasons.h"
 #include "netlink_build.h"
@@ -98,6 +100,20 @@ static int teardown(void **state)
 	tables_free(f->tables);
 	free(f);
 	return 0;
+}
+
+static void dump_begin(struct fixture *f)
+{
+	replica_mark(&f->r);
+	f->r.dumping = true;
+	links(f);
+}
+
+static void dump_end(struct fixture *f)
+{
+	f->r.dumping = false;
+	replica_sweep(&f->r);
+	commit(f);
 }
 
 /* ---- what the image says ---- */
@@ -251,7 +267,224 @@ static void test_ports_go_down(void **state)
 	assert_int_equal(tables_view(f->tables)->ports[0].mac & 1, 1);
 	apply(f, build_link(&f->b, RTM_DELLINK, FACE0, "pl0", UP, 1500, MAC0));
 	assert_int_equal(tables_view(f->tables)->ports[0].mac & 1, 0);
-	assert_true(f->r.doubt);
+	assert_false(f->r.doubt);
+}
+
+/* ---- what the kernel does without a word, and what it does not ---- */
+
+static void expect_doubt(struct fixture *f, bool doubt)
+{
+	assert_int_equal(f->r.doubt, doubt);
+	f->r.doubt = false;
+}
+
+static void address(struct fixture *f, uint16_t type, unsigned ifindex, const char *addr)
+{
+	struct nlmsghdr *nlh = build_begin(&f->b, type, 0);
+	struct ifaddrmsg *ifa = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifa));
+
+	ifa->ifa_family = strchr(addr, ':') ? AF_INET6 : AF_INET;
+	ifa->ifa_prefixlen = 24;
+	ifa->ifa_index = ifindex;
+	build_addr(nlh, IFA_ADDRESS, addr);
+	build_addr(nlh, IFA_LOCAL, addr);
+	apply(f, nlh);
+}
+
+static void object(struct fixture *f, uint16_t type, uint32_t id, const char *gateway)
+{
+	struct nlmsghdr *nlh = build_begin(&f->b, type, 0);
+	struct nhmsg *nhm = mnl_nlmsg_put_extra_header(nlh, sizeof(*nhm));
+
+	nhm->nh_family = AF_INET;
+	mnl_attr_put_u32(nlh, NHA_ID, id);
+	build_addr(nlh, NHA_GATEWAY, gateway);
+	mnl_attr_put_u32(nlh, NHA_OIF, FACE0);
+	apply(f, nlh);
+}
+
+static void group_of(struct fixture *f, uint32_t id, uint32_t member)
+{
+	struct nlmsghdr *nlh = build_begin(&f->b, RTM_NEWNEXTHOP, 0);
+	const struct nexthop_grp grp = {.id = member};
+
+	mnl_nlmsg_put_extra_header(nlh, sizeof(struct nhmsg));
+	mnl_attr_put_u32(nlh, NHA_ID, id);
+	mnl_attr_put(nlh, NHA_GROUP, sizeof(grp), &grp);
+	apply(f, nlh);
+}
+
+static void over_object(struct fixture *f, const char *dst, uint32_t id)
+{
+	struct nlmsghdr *nlh = build_route(&f->b, RTM_NEWROUTE, CREATE, RTN_UNICAST, dst, 24, 0);
+
+	mnl_attr_put_u32(nlh, RTA_NH_ID, id);
+	apply(f, nlh);
+}
+
+static void test_unused_objects_come_and_go(void **state)
+{
+	struct fixture *f = *state;
+
+	object(f, RTM_NEWNEXTHOP, 1, "10.0.0.2");
+	over_object(f, "10.9.0.0", 1);
+	for (uint32_t i = 0; i < 20; i++) {
+		object(f, RTM_NEWNEXTHOP, 2, "10.0.0.3");
+		object(f, RTM_DELNEXTHOP, 2, "10.0.0.3");
+	}
+	expect_doubt(f, false);
+	object(f, RTM_DELNEXTHOP, 1, "10.0.0.2");
+	expect_doubt(f, true);
+}
+
+static void test_object_used_through_a_group(void **state)
+{
+	struct fixture *f = *state;
+
+	object(f, RTM_NEWNEXTHOP, 1, "10.0.0.2");
+	group_of(f, 7, 1);
+	over_object(f, "10.9.0.0", 7);
+	object(f, RTM_DELNEXTHOP, 1, "10.0.0.2");
+	expect_doubt(f, true);
+}
+
+static void test_addresses_that_take_routes_along(void **state)
+{
+	struct fixture *f = *state;
+	struct nlmsghdr *nlh;
+
+	/* Nothing leads out of there. */
+	address(f, RTM_NEWADDR, FOREIGN, "192.0.2.1");
+	address(f, RTM_DELADDR, FOREIGN, "192.0.2.1");
+	expect_doubt(f, false);
+
+	/* A route goes with the last address of its interface. */
+	via(f, RTM_NEWROUTE, CREATE, 0, "10.0.0.2", FACE0);
+	address(f, RTM_NEWADDR, FACE0, "10.0.0.1");
+	address(f, RTM_NEWADDR, FACE0, "10.0.7.1");
+	address(f, RTM_DELADDR, FACE0, "10.0.7.1");
+	expect_doubt(f, false);
+	address(f, RTM_DELADDR, FACE0, "10.0.0.1");
+	expect_doubt(f, true);
+
+	/* And with its preferred source, wherever that is. */
+	nlh = build_route(&f->b, RTM_NEWROUTE, CREATE, RTN_UNICAST, "10.8.0.0", 16, 0);
+	build_addr(nlh, RTA_GATEWAY, "10.0.0.2");
+	mnl_attr_put_u32(nlh, RTA_OIF, FACE0);
+	build_addr(nlh, RTA_PREFSRC, "192.0.2.1");
+	apply(f, nlh);
+	address(f, RTM_DELADDR, FOREIGN, "192.0.2.1");
+	expect_doubt(f, true);
+	nlh = build_route(&f->b, RTM_DELROUTE, 0, RTN_UNICAST, "10.8.0.0", 16, 0);
+	build_addr(nlh, RTA_GATEWAY, "10.0.0.2");
+	mnl_attr_put_u32(nlh, RTA_OIF, FACE0);
+	build_addr(nlh, RTA_PREFSRC, "192.0.2.1");
+	apply(f, nlh);
+	address(f, RTM_DELADDR, FOREIGN, "192.0.2.1");
+	expect_doubt(f, false);
+
+	/* IPv6 says what goes, but for what goes with IPv6 itself. */
+	apply(f, build_via(&f->b, RTM_NEWROUTE, CREATE, "2001:db8::", 32, 1024, "fd00::2", FACE0));
+	address(f, RTM_DELADDR, FACE0, "fd00::1");
+	expect_doubt(f, false);
+	address(f, RTM_DELADDR, FACE0, "fe80::1");
+	expect_doubt(f, true);
+}
+
+static void test_links_that_take_routes_along(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, build_link(&f->b, RTM_NEWLINK, FOREIGN, "eth9", 0, 1500, MAC1));
+	apply(f, build_link(&f->b, RTM_DELLINK, FOREIGN, "eth9", 0, 1500, MAC1));
+	expect_doubt(f, false);
+	via(f, RTM_NEWROUTE, CREATE, 0, "10.0.0.2", FACE0);
+	apply(f, build_link(&f->b, RTM_NEWLINK, FACE0, "pl0", IFF_UP, 1500, MAC0));
+	expect_doubt(f, true);
+	apply(f, build_link(&f->b, RTM_DELLINK, FACE0, "pl0", 0, 1500, MAC0));
+	expect_doubt(f, true);
+}
+
+/* ---- policy rules ---- */
+
+static void rule(struct fixture *f, uint16_t type, uint8_t family, uint32_t priority,
+		 uint32_t table, const char *from)
+{
+	struct nlmsghdr *nlh = build_begin(&f->b, type, 0);
+	struct fib_rule_hdr *hdr = mnl_nlmsg_put_extra_header(nlh, sizeof(*hdr));
+
+	hdr->family = family;
+	hdr->table = (uint8_t)table;
+	hdr->action = FR_ACT_TO_TBL;
+	hdr->src_len = from ? 32 : 0;
+	mnl_attr_put_u32(nlh, FRA_TABLE, table);
+	mnl_attr_put_u32(nlh, FRA_SUPPRESS_PREFIXLEN, UINT32_MAX);
+	mnl_attr_put_u32(nlh, FRA_PRIORITY, priority);
+	if (from)
+		build_addr(nlh, FRA_SRC, from);
+	apply(f, nlh);
+}
+
+static void default_rules(struct fixture *f, uint16_t type)
+{
+	rule(f, type, AF_INET, 0, RT_TABLE_LOCAL, NULL);
+	rule(f, type, AF_INET, 32766, RT_TABLE_MAIN, NULL);
+	rule(f, type, AF_INET, 32767, RT_TABLE_DEFAULT, NULL);
+}
+
+static void test_rules_are_counted(void **state)
+{
+	struct fixture *f = *state;
+
+	dump_begin(f);
+	default_rules(f, RTM_NEWRULE);
+	rule(f, RTM_NEWRULE, AF_INET, 100, 10, "10.0.0.7");
+	dump_end(f);
+	assert_int_equal(f->r.stats.unsupported, 1);
+	assert_int_equal(f->notes, 1);
+	assert_non_null(strstr(f->last_note, "rule 100"));
+
+	/* Said again, as a notification older than the dump may. */
+	rule(f, RTM_NEWRULE, AF_INET, 100, 10, "10.0.0.7");
+	rule(f, RTM_NEWRULE, AF_INET, 100, 10, "10.0.0.8");
+	assert_int_equal(f->r.stats.unsupported, 2);
+	assert_int_equal(f->notes, 1);
+	rule(f, RTM_DELRULE, AF_INET, 100, 10, "10.0.0.7");
+	assert_int_equal(f->r.stats.unsupported, 1);
+	rule(f, RTM_DELRULE, AF_INET, 100, 10, "10.0.0.8");
+	assert_int_equal(f->r.stats.unsupported, 0);
+
+	/* After the last has gone the next is news. */
+	rule(f, RTM_NEWRULE, AF_INET, 200, 10, "10.0.0.7");
+	assert_int_equal(f->notes, 2);
+	assert_non_null(strstr(f->last_note, "rule 200"));
+
+	/* A dump without it. */
+	dump_begin(f);
+	assert_int_equal(f->r.stats.unsupported, 1); /* as long as the dump has not ended */
+	default_rules(f, RTM_NEWRULE);
+	dump_end(f);
+	assert_int_equal(f->r.stats.unsupported, 0);
+	assert_int_equal(f->notes, 2);
+}
+
+static void test_default_rule_goes(void **state)
+{
+	struct fixture *f = *state;
+
+	default_rules(f, RTM_NEWRULE);
+	f->notes = 0;
+	for (unsigned i = 1; i <= 2; i++) {
+		rule(f, RTM_DELRULE, AF_INET, 32766, RT_TABLE_MAIN, NULL);
+		assert_int_equal(f->notes, i);
+		assert_non_null(strstr(f->last_note, "\"lookup main\", is gone"));
+		rule(f, RTM_NEWRULE, AF_INET, 32766, RT_TABLE_MAIN, NULL);
+		assert_int_equal(f->notes, i);
+	}
+	dump_begin(f);
+	rule(f, RTM_NEWRULE, AF_INET, 0, RT_TABLE_LOCAL, NULL);
+	dump_end(f);
+	assert_int_equal(f->notes, 3);
 }
 
 static void test_candidate_without_a_way_is_passed_over(void **state)
@@ -332,20 +565,6 @@ static void test_malformed_changes_nothing(void **state)
 
 	((struct rtmsg *)mnl_nlmsg_get_payload(nlh))->rtm_dst_len = 33;
 	assert_int_equal(nl_parse(nlh, &f->msg), -EBADMSG);
-}
-
-static void dump_begin(struct fixture *f)
-{
-	replica_mark(&f->r);
-	f->r.dumping = true;
-	links(f);
-}
-
-static void dump_end(struct fixture *f)
-{
-	f->r.dumping = false;
-	replica_sweep(&f->r);
-	commit(f);
 }
 
 /* The second dump has other candidates in another order; what did not change is not written. */
@@ -534,6 +753,12 @@ int main(void)
 		TEST(test_gateway_follows_its_neighbour),
 		TEST(test_mtu_and_mac_of_a_face),
 		TEST(test_ports_go_down),
+		TEST(test_unused_objects_come_and_go),
+		TEST(test_object_used_through_a_group),
+		TEST(test_addresses_that_take_routes_along),
+		TEST(test_links_that_take_routes_along),
+		TEST(test_rules_are_counted),
+		TEST(test_default_rule_goes),
 		TEST(test_candidate_without_a_way_is_passed_over),
 		TEST(test_opaque_hop_is_the_kernels),
 		TEST(test_not_followed_is_said_once),
