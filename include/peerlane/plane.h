@@ -35,6 +35,7 @@ struct pl_plane_stats {
 	pl_stat turns;	       /* turns of the loop */
 	pl_stat working_turns; /* those that moved a packet */
 	pl_stat sleeps;
+	pl_stat pool_free; /* buffers in the plane's pool at the end of the last turn */
 	pl_stat cpu_ns; /* thread CPU time, brought up to date about once a second */
 };
 

@@ -13,6 +13,13 @@
  * pass to pass, 1024 do not. */
 #define BURST_PACKETS 256u
 
+/* Shows others how many buffers are left; the pool's own figure is the plane's alone. */
+static void publish_pool(struct pl_plane *plane)
+{
+	/* Relaxed, as pl_stat_add(). */
+	atomic_store_explicit(&plane->stats.pool_free, plane->pool.n_free, memory_order_relaxed);
+}
+
 static void free_packets(struct pl_plane *plane, const uint32_t *frame, uint32_t n)
 {
 	pl_pool_put(&plane->pool, frame, n, PL_OWNER_BURST);
@@ -163,6 +170,7 @@ unsigned pl_plane_turn(struct pl_plane *plane)
 	}
 	plane->priv->pending = pending;
 	pl_stat_add(&plane->stats.turns, 1);
+	publish_pool(plane);
 	if (taken)
 		pl_stat_add(&plane->stats.working_turns, 1);
 	plane_quiescent();
@@ -236,6 +244,7 @@ int pl_plane_init(struct pl_plane *plane, struct pl_error *err)
 	plane->priv->epoll_fd = -1;
 	plane->priv->stop_fd = -1;
 	plane->priv->burst.base = plane->pool.base;
+	publish_pool(plane);
 	make_verdict_buckets(plane);
 	rc = open_events(plane);
 	if (rc) {

@@ -26,7 +26,7 @@ struct pl_plane_private {
 	/* Between turns: */
 	bool pending;	/* a queue has work left that no event will announce */
 	bool must_poll; /* a queue has no event descriptor */
-	bool stats_old; /* packets moved since the slow counters were last brought up to date */
+	bool stats_old; /* the slow counters have changed since they were last brought up to date */
 	uint64_t stats_at_ms;
 
 	/* The thread: */

@@ -130,6 +130,8 @@ static void *plane_main(void *arg)
 		} else if (may_sleep && ++idle_turns >= IDLE_TURNS) {
 			sleep_for_events(plane);
 			idle_turns = 0;
+		} else if (!may_sleep) {
+			priv->stats_old = true; /* idle or not, it uses its core */
 		}
 		refresh_stats(plane);
 	}

@@ -117,8 +117,6 @@ static json_t *plane_ports(const struct router *router, const struct pl_plane *p
 static json_t *one_plane(const struct router *router, const struct pl_plane *plane)
 {
 	const struct pl_plane_stats *stats = &plane->stats;
-	/* The plane's own figure, which changes while we look. */
-	uint32_t n_free = __atomic_load_n(&plane->pool.n_free, __ATOMIC_RELAXED);
 
 	return json_pack(
 		"{s:i, s:i, s:s, s:b, s:o, s:o, s:o, s:o, s:{s:i, s:i, s:i, s:b}, s:o}", "plane",
@@ -127,8 +125,9 @@ static json_t *one_plane(const struct router *router, const struct pl_plane *pla
 		"working_turns", counter(pl_stat_read(&stats->working_turns)), "sleeps",
 		counter(pl_stat_read(&stats->sleeps)), "cpu_ns",
 		counter(pl_stat_read(&stats->cpu_ns)), "pool", "buffers", (int)plane->pool.n_bufs,
-		"free", (int)n_free, "buffer_bytes", (int)plane->pool.buf_bytes, "huge_pages",
-		plane->pool.region.page_bytes >= 2u << 20, "ports", plane_ports(router, plane));
+		"free", (int)pl_stat_read(&stats->pool_free), "buffer_bytes",
+		(int)plane->pool.buf_bytes, "huge_pages", plane->pool.region.page_bytes >= 2u << 20,
+		"ports", plane_ports(router, plane));
 }
 
 json_t *show_planes(struct router *router, json_t *args, int *code, struct pl_error *err)
