@@ -192,8 +192,10 @@ static struct adjacency *hop_adjacency(struct replica *r, const struct path *pat
 			     "%s: a route with an encapsulation or an attribute that is not known "
 			     "here is left to the kernel",
 			     r->ports[port].name);
-	if (port < 0 || hop->opaque)
+	if (port < 0)
 		return fixed(r, NEXTHOP_PUNT, REASON_FOREIGN);
+	if (hop->opaque)
+		return fixed(r, NEXTHOP_PUNT, REASON_ENCAP);
 	key.port = (uint16_t)port;
 	key.addr = hop->gateway;
 	return adjacency_get(r, &key);

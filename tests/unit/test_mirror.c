@@ -521,7 +521,7 @@ static void test_opaque_hop_is_the_kernels(void **state)
 	mnl_attr_put_u16(nlh, RTA_ENCAP_TYPE, 1);
 	apply(f, nlh);
 	commit(f);
-	expect(f, "10.9.0.1", NEXTHOP_PUNT, REASON_FOREIGN);
+	expect(f, "10.9.0.1", NEXTHOP_PUNT, REASON_ENCAP);
 	assert_int_equal(f->notes, 1);
 }
 
