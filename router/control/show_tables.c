@@ -116,6 +116,26 @@ static bool add_route(void *ctx, const struct mirror_route *route)
 	return show_page_add(&l->page, show_kernel_route(l->router, route), 1 + route->n_hops);
 }
 
+/* Says what is wrong with a word that is no prefix. */
+static int bad_prefix(const char *word, struct pl_error *err)
+{
+	char addr_word[PREFIX_STRLEN], text[PREFIX_STRLEN], remedy[PREFIX_STRLEN + 24];
+	struct ip_addr addr;
+	struct prefix meant;
+	unsigned len;
+	int end = 0;
+
+	if (sscanf(word, "%63[^/]/%3u%n", addr_word, &len, &end) == 2 && !word[end] &&
+	    !ip_addr_parse(addr_word, &addr) && len <= (addr.family == AF_INET ? 32 : 128)) {
+		meant = prefix_make(addr.family, addr.bytes, (uint8_t)len);
+		snprintf(remedy, sizeof(remedy), "did you mean %s?", prefix_print(&meant, text));
+		return pl_error_set(err, -EINVAL, remedy,
+				    "\"%.60s\": host bits are set behind the first %u", word, len);
+	}
+	return pl_error_set(err, -EINVAL, "such as 192.0.2.0/24 or 2001:db8::/32",
+			    "\"%.60s\": not a prefix", word);
+}
+
 static int read_route_filters(struct listing *l, json_t *args, struct pl_error *err)
 {
 	json_t *family = json_object_get(args, "family");
@@ -132,12 +152,14 @@ static int read_route_filters(struct listing *l, json_t *args, struct pl_error *
 					    "\"family\" is neither ipv4 nor ipv6");
 	}
 	if (prefix) {
+		word = json_is_string(prefix) ? json_string_value(prefix) : "prefix";
 		l->filtered = true;
-		if (!json_is_string(prefix) || prefix_parse(json_string_value(prefix), &l->within))
-			return pl_error_set(err, -EINVAL, "such as 192.0.2.0/24 or 2001:db8::/32",
-					    "\"%.60s\": not a prefix",
-					    json_is_string(prefix) ? json_string_value(prefix)
-								   : "prefix");
+		if (!json_is_string(prefix) || prefix_parse(word, &l->within))
+			return bad_prefix(word, err);
+		if (l->family && l->family != l->within.family)
+			return pl_error_set(err, -EINVAL, "leave one of the two out",
+					    "\"%.60s\": not an IPv%c prefix", word,
+					    l->family == AF_INET ? '4' : '6');
 	}
 	return 0;
 }
