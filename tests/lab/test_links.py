@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Links and TAPs: carrier, admin state, MTU and MAC go where they belong."""
 
+import errno
+
 import pytest
 
-from lab import wait_until
+from lab import icmp_error, wait_until
 
 families = pytest.mark.parametrize("family", [4, 6])
+
+TOO_BIG = {4: (3, 4), 6: (2, 0)}  # RFC 792, RFC 4443
 
 
 def reaches_both(lab):
@@ -109,3 +113,82 @@ def test_tap_mac_applies_to_the_port(lab):
     h1.ip(f"neigh replace {h1.gateway4} lladdr 02:00:00:00:00:98 dev eth0")
     assert not h1.reaches(h2.v4)
     lab.router.wait_counter("not-our-mac", before + 1)
+
+
+def router_mac(lab, device):
+    return lab.router.ip_json(f"link show {device}")[0]["address"]
+
+
+def port_link(lab, index):
+    return lab.router.ports()[index]["link"]
+
+
+def test_device_is_removed(lab):
+    """A device that goes away is said once, the other port goes on, and the TAP has no carrier."""
+    h1, h2 = lab.hosts
+    reaches_both(lab)
+    lab.router.ip("link del eth2")
+    wait_until(lambda: port_link(lab, 1) == "gone", "pl1 is shown as gone")
+    wait_until(lambda: not lab.router.carrier("pl1"), "no carrier")
+    log = lab.router.log()
+    assert log.count("pl1: eth2 is gone") == 1, log
+    assert port_link(lab, 0) == "up"
+    assert h1.reaches(h1.gateway4) and h1.reaches(h1.gateway6)
+    assert not h1.reaches(h2.v4)
+    status, _ = lab.router.stop()
+    assert status == 0, lab.router.log()
+
+
+def test_device_mtu_applies_to_the_tap(lab):
+    """The device's MTU lowered while running: the TAP has it, and what is longer earns its error."""
+    h1, h2 = lab.hosts
+    reaches_both(lab)
+    lab.router.ip("link set eth2 mtu 1400")
+    wait_until(lambda: lab.router.ip_json("link show pl1")[0]["mtu"] == 1400, "MTU of pl1")
+    wait_until(lambda: lab.router.ports()[1]["mtu"] == 1400, "MTU of the port")
+    for family, header in ((4, 28), (6, 48)):
+        wait_until(lambda f=family: lab.router.show("route", h2.addr(f))["nexthop"]["mtu"] == 1400,
+                   "MTU of the next hop")
+        error = icmp_error(h1, h2.addr(family), size=1401 - header, dont_fragment=True)
+        assert error == (*TOO_BIG[family], h1.gateway(family), 1400)
+    lab.router.ip("link set eth2 mtu 1500")
+    wait_until(lambda: lab.router.ip_json("link show pl1")[0]["mtu"] == 1500, "MTU of pl1 again")
+
+
+def test_tap_mac_is_kept_across_a_restart(lab):
+    """The operator's MAC is the TAP's and the port's after a restart, too."""
+    h1, h2 = lab.hosts
+    new = "02:00:00:00:00:99"
+    lab.router.ip(f"link set pl0 address {new}")
+    wait_until(lambda: lab.router.ports()[0]["mac"] == new, "the port's MAC")
+    lab.router.stop()
+    assert router_mac(lab, "pl0") == new
+    lab.router.start(lab.router.arguments(2))
+    assert router_mac(lab, "pl0") == new
+    assert [port["mac"] for port in lab.router.ports()] == [new, router_mac(lab, "eth2")]
+    for family in (4, 6):
+        h1.ip(f"neigh replace {h1.gateway(family)} lladdr {new} dev eth0")
+        wait_until(lambda f=family: h1.reaches(h2.addr(f)), f"IPv{family} by that MAC")
+
+
+ATTACH = """
+import fcntl, os, struct, sys
+tun = os.open("/dev/net/tun", os.O_RDWR)
+uid = int(sys.argv[1])
+os.setgroups([]); os.setresgid(uid, uid, uid); os.setresuid(uid, uid, uid)
+try:
+    fcntl.ioctl(tun, 0x400454ca, struct.pack("16sH22x", b"pl0", 0x1002))  # TUNSETIFF: TAP, NO_PI
+except OSError as error:
+    sys.exit(error.errno)
+"""
+
+
+def test_waiting_tap_is_roots_alone(lab):
+    """Nobody else may attach to a TAP that waits for the next start: he would be a port's face."""
+    lab.router.stop()
+
+    def attach(uid):
+        return lab.router.run(["/usr/bin/python3", "-c", ATTACH, uid], check=False).returncode
+
+    assert attach(65534) == errno.EPERM
+    assert attach(0) == 0
