@@ -471,7 +471,12 @@ static bool peer_due(const struct peer *peer, uint64_t now_ms)
 }
 
 /* The kernel does not see the packets that we forward: it would let the neighbours they go to turn
- * stale and collect them. */
+ * stale and collect them. Planes keep no account of which neighbours they use (it would be a write
+ * for every packet), so every stale one on our ports is confirmed, used or not: a unicast request
+ * and its answer about once in 30 to 60 s for each (base_reachable_time), after which one that does
+ * not answer is gone. The price is that a host that was once spoken to stays in the kernel's table
+ * for as long as it answers; gc_thresh3 must leave room for all hosts on the ports' networks.
+ * Gateways of routes are asked for, too, while they are not resolved at all. */
 void peers_tick(struct replica *r, uint64_t now_ms)
 {
 	unsigned budget = ASK_PER_TICK;

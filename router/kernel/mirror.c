@@ -4,7 +4,10 @@
  *
  * A synchronisation dumps one kind after the other. Meanwhile notifications wait in their socket,
  * which holds what a few seconds bring; read afterwards, they may be older than the dump, which the
- * replica is told (`overlapped`). Should the socket overflow, another synchronisation follows. */
+ * replica is told (`overlapped`). Should the socket overflow, another synchronisation follows.
+ *
+ * Links and neighbours have a socket of their own, which is read again as soon as their part of the
+ * dump is over: a MAC or a link must not be followed late because a million routes are read. */
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <poll.h>
@@ -42,6 +45,7 @@ static const struct {
 	{RTM_GETROUTE, AF_INET6}, {RTM_GETRULE, AF_INET},      {RTM_GETRULE, AF_INET6},
 };
 #define N_STAGES (sizeof(stages) / sizeof(stages[0]))
+#define LIVE_STAGE 4 /* from which on no dump speaks of links and neighbours */
 
 struct mirror {
 	struct replica replica;
@@ -121,6 +125,7 @@ static int watch_all(struct mirror *m)
 		return -errno;
 	if (watch(m, EPOLL_CTL_ADD, m->timer_fd, EPOLLIN) ||
 	    watch(m, EPOLL_CTL_ADD, mnl_socket_get_fd(m->rtnl.notify), EPOLLIN) ||
+	    watch(m, EPOLL_CTL_ADD, mnl_socket_get_fd(m->rtnl.live), EPOLLIN) ||
 	    watch(m, EPOLL_CTL_ADD, mnl_socket_get_fd(m->rtnl.dump), EPOLLIN))
 		return -errno;
 	return 0;
@@ -222,15 +227,14 @@ static void apply_notifications(struct mirror *m, int len)
 	}
 }
 
-static void read_notifications(struct mirror *m)
+/* Applies what a socket holds. Returns true if that was all. */
+static bool read_socket(struct mirror *m, struct mnl_socket *socket)
 {
 	for (unsigned i = 0; i < DATAGRAMS_PER_RUN; i++) {
-		int n = rtnl_receive(m->rtnl.notify, m->buffer, sizeof(m->buffer));
+		int n = rtnl_receive(socket, m->buffer, sizeof(m->buffer));
 
-		if (n == 0) {
-			m->replica.overlapped = false;
-			return;
-		}
+		if (n == 0)
+			return true;
 		if (n == -ENOBUFS) {
 			overrun(m);
 			continue;
@@ -238,20 +242,55 @@ static void read_notifications(struct mirror *m)
 		if (n < 0) {
 			say(m, "reading the kernel's notifications: %s", strerror(-n));
 			resync_in(m, RETRY_MS);
-			return;
+			return false;
 		}
 		apply_notifications(m, n);
 	}
+	return false;
+}
+
+/* Amid a dump too, if it has left links and neighbours behind. */
+static void read_live(struct mirror *m)
+{
+	struct replica *r = &m->replica;
+	bool dumping = r->dumping;
+
+	if (m->syncing && m->stage < LIVE_STAGE)
+		return;
+	r->dumping = false;
+	read_socket(m, m->rtnl.live);
+	r->dumping = dumping;
+}
+
+/* Routes before links: that a link is gone the kernel says last, when its routes are. */
+static void read_notifications(struct mirror *m)
+{
+	if (!m->syncing && read_socket(m, m->rtnl.notify))
+		m->replica.overlapped = false;
+	read_live(m);
+}
+
+static void discard(struct mirror *m, struct mnl_socket *socket)
+{
+	int n;
+
+	do {
+		n = rtnl_receive(socket, m->buffer, sizeof(m->buffer));
+	} while (n > 0 || n == -ENOBUFS);
 }
 
 /* What a dump begun now will say anyway. */
 static void discard_notifications(struct mirror *m)
 {
-	int n;
+	discard(m, m->rtnl.notify);
+	discard(m, m->rtnl.live);
+}
 
-	do {
-		n = rtnl_receive(m->rtnl.notify, m->buffer, sizeof(m->buffer));
-	} while (n > 0 || n == -ENOBUFS);
+/* Wakes up for notifications, or not while nobody would read them. */
+static void listen_for(struct mirror *m, bool all, bool live)
+{
+	watch(m, EPOLL_CTL_MOD, mnl_socket_get_fd(m->rtnl.notify), all ? EPOLLIN : 0);
+	watch(m, EPOLL_CTL_MOD, mnl_socket_get_fd(m->rtnl.live), live ? EPOLLIN : 0);
 }
 
 /* ---- synchronisation ---- */
@@ -264,7 +303,7 @@ static void sync_end(struct mirror *m, int code)
 	m->failed = code;
 	r->dumping = false;
 	r->overlapped = true;
-	watch(m, EPOLL_CTL_MOD, mnl_socket_get_fd(m->rtnl.notify), EPOLLIN);
+	listen_for(m, true, true);
 	if (code) {
 		say(m, "cannot read the kernel's routes (%s): trying again", strerror(-code));
 		resync_in(m, RETRY_MS);
@@ -290,6 +329,8 @@ static void stage_begin(struct mirror *m)
 
 	m->interrupted = false;
 	m->heard_ms = now_ms();
+	if (m->stage == LIVE_STAGE)
+		listen_for(m, false, true);
 	rc = rtnl_dump(&m->rtnl, stages[m->stage].type, stages[m->stage].family);
 	if (rc)
 		sync_end(m, rc);
@@ -304,7 +345,7 @@ static void sync_begin(struct mirror *m)
 	m->stage = 0;
 	m->tries = 0;
 	m->changes_before = m->replica.stats.route_changes;
-	watch(m, EPOLL_CTL_MOD, mnl_socket_get_fd(m->rtnl.notify), 0);
+	listen_for(m, false, false);
 	discard_notifications(m);
 	replica_mark(&m->replica);
 	m->replica.dumping = true;
@@ -466,8 +507,7 @@ void mirror_run(struct mirror *m)
 	(void)!read(m->timer_fd, &expirations, sizeof(expirations));
 	if (m->syncing)
 		read_dump(m);
-	if (!m->syncing)
-		read_notifications(m);
+	read_notifications(m);
 	commit(m);
 	run_timers(m);
 	arm_timer(m);

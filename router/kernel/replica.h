@@ -198,7 +198,8 @@ bool replica_commit(struct replica *r, unsigned max);
 void replica_mark(struct replica *r);
 void replica_sweep(struct replica *r);
 
-/* Has the kernel look after neighbours in use. Call about once a second. */
+/* Has the kernel confirm neighbours that turned stale, and resolve gateways. Call about once a
+ * second. */
 void replica_tick(struct replica *r, uint64_t now_ms);
 
 /* Says `fmt` once in a life; counts nothing. */

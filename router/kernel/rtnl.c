@@ -32,15 +32,9 @@ static struct mnl_socket *open_one(void)
 	return socket;
 }
 
-static int subscribe(struct mnl_socket *socket)
+static int subscribe(struct mnl_socket *socket, const int *groups, unsigned n)
 {
-	static const int groups[] = {
-		RTNLGRP_LINK,	    RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-		RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,	 RTNLGRP_NEIGH,
-		RTNLGRP_NEXTHOP,    RTNLGRP_IPV4_RULE,	 RTNLGRP_IPV6_RULE,
-	};
-
-	for (unsigned i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
+	for (unsigned i = 0; i < n; i++) {
 		int group = groups[i];
 
 		if (mnl_socket_setsockopt(socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)))
@@ -49,13 +43,26 @@ static int subscribe(struct mnl_socket *socket)
 	return 0;
 }
 
+static int subscribe_all(struct rtnl *s)
+{
+	static const int live[] = {RTNLGRP_LINK, RTNLGRP_NEIGH};
+	static const int rest[] = {
+		RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,
+		RTNLGRP_NEXTHOP,     RTNLGRP_IPV4_RULE,	  RTNLGRP_IPV6_RULE,
+	};
+	int rc = subscribe(s->live, live, sizeof(live) / sizeof(live[0]));
+
+	return rc ? rc : subscribe(s->notify, rest, sizeof(rest) / sizeof(rest[0]));
+}
+
 int rtnl_open(struct rtnl *s, struct pl_error *err)
 {
 	int rc;
 
 	*s = (struct rtnl){.dump_seq = (uint32_t)time(NULL)};
 	s->notify = open_one();
-	s->dump = s->notify ? open_one() : NULL;
+	s->live = s->notify ? open_one() : NULL;
+	s->dump = s->live ? open_one() : NULL;
 	s->ask = s->dump ? open_one() : NULL;
 	if (!s->ask) {
 		rc = -errno;
@@ -68,7 +75,7 @@ int rtnl_open(struct rtnl *s, struct pl_error *err)
 	rtnl_set_buffer(s, NOTIFY_BUFFER_BYTES);
 	/* Since Linux 4.20: requests with unknown fields are refused, not misread. */
 	set_option(s->dump, NETLINK_GET_STRICT_CHK);
-	rc = subscribe(s->notify);
+	rc = subscribe_all(s);
 	if (rc) {
 		rtnl_close(s);
 		return pl_error_set(err, rc, "Linux 5.3 or later is needed",
@@ -81,6 +88,8 @@ void rtnl_close(struct rtnl *s)
 {
 	if (s->notify)
 		mnl_socket_close(s->notify);
+	if (s->live)
+		mnl_socket_close(s->live);
 	if (s->dump)
 		mnl_socket_close(s->dump);
 	if (s->ask)
@@ -88,13 +97,19 @@ void rtnl_close(struct rtnl *s)
 	*s = (struct rtnl){0};
 }
 
-void rtnl_set_buffer(struct rtnl *s, unsigned bytes)
+static void set_buffer(struct mnl_socket *socket, int bytes)
 {
-	int fd = mnl_socket_get_fd(s->notify), value = (int)bytes;
+	int fd = mnl_socket_get_fd(socket);
 
 	/* The second is limited by net.core.rmem_max but needs no privilege. */
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &value, sizeof(value)))
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &value, sizeof(value));
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)))
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+}
+
+void rtnl_set_buffer(struct rtnl *s, unsigned bytes)
+{
+	set_buffer(s->notify, (int)bytes);
+	set_buffer(s->live, (int)bytes);
 }
 
 /* The header that strict checking wants for each type of dump, all but the family zero. */

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The mirror's three rtnetlink sockets: for notifications, for dumps, and for asking the kernel to
- * look after neighbours. All non-blocking; control thread only. */
+/* The mirror's rtnetlink sockets. All non-blocking; control thread only. */
 #ifndef PEERLANE_KERNEL_RTNL_H
 #define PEERLANE_KERNEL_RTNL_H
 
@@ -15,15 +14,18 @@
 #define RTNL_BUFFER_BYTES (64u * 1024)
 
 struct rtnl {
-	struct mnl_socket *notify, *dump, *ask;
-	uint32_t dump_seq; /* of the dump last asked for: its answers carry it */
+	struct mnl_socket *notify; /* of addresses, next hop objects, routes, rules */
+	struct mnl_socket *live;   /* of links and neighbours, which must not wait for a dump */
+	struct mnl_socket *dump;
+	struct mnl_socket *ask; /* to look after neighbours */
+	uint32_t dump_seq;	/* of the dump last asked for: its answers carry it */
 };
 
 /* Opens and subscribes. Returns 0, or -errno with `err` filled and nothing left open. */
 int rtnl_open(struct rtnl *s, struct pl_error *err);
 void rtnl_close(struct rtnl *s);
 
-/* Receive buffer of the notification socket, beyond net.core.rmem_max where we may. */
+/* Receive buffer of the notification sockets, beyond net.core.rmem_max where we may. */
 void rtnl_set_buffer(struct rtnl *s, unsigned bytes);
 
 /* Asks for all objects of `type` (RTM_GET*) and `family`. Returns 0 or -errno. */

@@ -487,9 +487,10 @@ def test_resync_leaves_unchanged_routes_alone(net):
     try:
         before = mirror.stats()
         assert before["installed"] >= n
-        # An address taken away is a doubt, and its own few routes are the only change.
-        ip("addr add 10.77.0.1/24 dev f1")
-        ip("addr del 10.77.0.1/24 dev f1")
+        # A next hop object taken away under a route is a doubt, and that route the only change.
+        ip("nexthop add id 77 via 10.0.1.2 dev f1")
+        ip("route add 10.77.0.0/24 nhid 77")
+        ip("nexthop del id 77")
         wait_until(lambda: mirror.stats()["resyncs"] > before["resyncs"], mirror.stats)
         agree(mirror, spread(n) + ["10.77.0.1"])
         assert mirror.stats()["changes"] - before["changes"] < 10, "routes were written again"
