@@ -23,6 +23,7 @@
 
 #include <libmnl/libmnl.h>
 #include <linux/ethtool.h>
+#include <linux/if.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/rtnetlink.h>
@@ -162,15 +163,51 @@ static void nap(void)
 	nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL);
 }
 
+static int take_operstate(const struct nlmsghdr *nlh, void *to)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each(attr, nlh,
+			  sizeof(struct ifinfomsg)) if (mnl_attr_get_type(attr) == IFLA_OPERSTATE) *
+		(uint8_t *)to = mnl_attr_get_u8(attr);
+	return MNL_CB_OK;
+}
+
+/* RFC 2863's operational state, IF_OPER_*. */
+static uint8_t operstate_of(const char *name)
+{
+	char buf[MNL_SOCKET_BUFFER_SIZE];
+	struct mnl_socket *nl = mnl_socket_open(NETLINK_ROUTE);
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buf);
+	struct ifinfomsg *ifi;
+	uint8_t state = IF_OPER_UNKNOWN;
+	ssize_t len;
+
+	nlh->nlmsg_type = RTM_GETLINK;
+	nlh->nlmsg_flags = NLM_F_REQUEST;
+	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+	ifi->ifi_index = (int)if_nametoindex(name);
+	assert_non_null(nl);
+	assert_true(mnl_socket_sendto(nl, nlh, nlh->nlmsg_len) > 0);
+	len = mnl_socket_recvfrom(nl, buf, sizeof(buf));
+	assert_true(len > 0);
+	assert_true(mnl_cb_run(buf, (size_t)len, 0, mnl_socket_get_portid(nl), take_operstate,
+			       &state) >= MNL_CB_STOP);
+	mnl_socket_close(nl);
+	return state;
+}
+
 void lab_wait_running(const char *name)
 {
 	uint64_t deadline_ms = now_ms() + LAB_PATIENCE_MS;
 
-	while (!(flags_of(name) & IFF_RUNNING)) {
+	/* IFF_RUNNING would not do: it is set, too, while the state of a new interface is not known
+	 * yet, and until then what is sent out of it is lost. */
+	while (operstate_of(name) != IF_OPER_UP) {
 		assert_true(now_ms() < deadline_ms);
 		nap();
 	}
-	/* The flag shows before the queueing discipline works. Both change under the kernel's
+	/* The state shows before the queueing discipline works. Both change under the kernel's
 	 * configuration lock, which this request takes too. */
 	lab_set_up(name, true);
 }
