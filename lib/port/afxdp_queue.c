@@ -20,9 +20,12 @@
 /* The fill ring is topped up when this much of it, at least, is missing. */
 #define REFILL_MIN 64u
 
-/* Calls of sendto() in a row that lost a packet before the turn goes on: with the carrier away the
- * kernel drops one packet per call, and the rest can as well wait in the ring. */
+/* Calls of sendto() that lost a packet before the turn goes on: with the carrier away the kernel
+ * drops one packet per call, and the other ports are not to wait for that. */
 #define REFUSALS_MAX 4u
+
+/* Packets that one sendto() takes at most in copy mode, before Linux 6.17 (TX_BATCH_SIZE). */
+#define TX_BUDGET_OLD 32u
 
 /* Socket option of Linux 6.17 (if_xdp.h), not yet in the headers we build with. */
 #ifndef XDP_MAX_TX_SKB_BUDGET
@@ -37,6 +40,13 @@ struct pl_afxdp_umem {
 	unsigned n_queues; /* that use it */
 };
 
+/* What the last sendto() found. */
+enum tx_state {
+	TX_WORKS,
+	TX_REFUSED, /* packets taken and dropped, none sent: no carrier, or a receiver is full */
+	TX_DOWN,    /* the device is down or gone; nothing is taken */
+};
+
 struct afxdp_queue {
 	struct pl_queue q;
 	struct xsk_ring_cons rx, comp;
@@ -45,9 +55,10 @@ struct afxdp_queue {
 	uint32_t rx_outstanding; /* and does: in the fill ring, the RX ring, the kernel */
 	uint32_t tx_max;
 	uint32_t tx_outstanding; /* in the TX ring, the kernel, the completion ring */
-	uint32_t tx_new_packets; /* handed to the kernel, not yet counted: some may be refused */
-	uint32_t tx_new_bytes;
-	bool down; /* the last sendto() found the device down or gone */
+	uint32_t tx_taken;	 /* place in the TX ring that the kernel has got to, at least */
+	uint32_t tx_counted; /* place up to which packets have been counted as sent or refused */
+	enum tx_state tx_state;
+	bool has_budget; /* raise_tx_budget() worked */
 	int fd;
 	struct xsk_socket *xsk;
 	struct pl_port *port;
@@ -147,57 +158,108 @@ static void reclaim(struct afxdp_queue *aq)
 	}
 }
 
-/* Where the kernel has got to in the TX ring. Acquire: pairs with the kernel's release of the
- * entries before it, which may then be written again. */
+/* Where the kernel says it has got to in the TX ring. Acquire: pairs with the kernel's release of
+ * the entries before it, which may then be written again. */
 static uint32_t tx_consumer(const struct afxdp_queue *aq)
 {
 	return __atomic_load_n(aq->tx.consumer, __ATOMIC_ACQUIRE);
 }
 
-/* Packets in the TX ring that the kernel has not looked at. */
+/* The later of two places in the ring, which are less than 2^31 apart. */
+static uint32_t later(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b) > 0 ? a : b;
+}
+
+/* Packets in the TX ring that the kernel has not looked at, as far as we know. */
 static uint32_t tx_unsent(const struct afxdp_queue *aq)
 {
-	return aq->tx.cached_prod - tx_consumer(aq);
+	return aq->tx.cached_prod - later(aq->tx_taken, tx_consumer(aq));
 }
 
-/* The kernel took a packet off the ring and dropped it (xsk_generic_xmit(), NET_XMIT_DROP). */
-static void count_refused(struct afxdp_queue *aq)
+/* Counts what the kernel has taken since the last time: sent, unless note_refused() came by. An
+ * entry is not written again before it has been counted (make_room()). */
+static void count_taken(struct afxdp_queue *aq)
 {
-	const struct xdp_desc *desc = xsk_ring_prod__tx_desc(&aq->tx, tx_consumer(aq) - 1);
+	uint32_t consumer = tx_consumer(aq);
+	uint64_t packets = 0, bytes = 0;
 
-	pl_stat_add(&aq->q.stats.tx_dropped, 1);
-	if (aq->tx_new_packets) {
-		aq->tx_new_packets--;
-		aq->tx_new_bytes -= desc->len;
+	if (aq->tx_counted == consumer)
+		return;
+	for (uint32_t i = aq->tx_counted; i != consumer; i++) {
+		uint32_t len = xsk_ring_prod__tx_desc(&aq->tx, i)->len;
+
+		packets += len != 0;
+		bytes += len;
 	}
+	aq->tx_counted = consumer;
+	aq->tx_taken = later(aq->tx_taken, consumer);
+	pl_stat_add(&aq->q.stats.tx_packets, packets);
+	pl_stat_add(&aq->q.stats.tx_bytes, bytes);
 }
 
-/* Makes the kernel transmit what is in the TX ring. In copy mode a call takes a limited number of
- * packets (see raise_tx_budget()) and then fails with EAGAIN; it also does when the socket's send
- * buffer or the completion ring is full, which shows by its having made no progress. */
+/* A call ended in EBUSY: the kernel took one packet and dropped it, the last one it took
+ * (xsk_generic_xmit(), NET_XMIT_DROP). Its length becomes zero, so that it will not count as sent.
+ *
+ * Which one it was the kernel says when it has sent others in the same call. Before 6.17 it does
+ * not say even then; the entry marked may then be that of one sent, which is wrong by the
+ * difference of their lengths, never by a packet.
+ *
+ * Returns true if, as far as can be told, nothing was sent. */
+static bool note_refused(struct afxdp_queue *aq)
+{
+	uint32_t next = aq->tx_taken + 1;
+
+	aq->tx_taken = later(next, tx_consumer(aq));
+	xsk_ring_prod__tx_desc(&aq->tx, aq->tx_taken - 1)->len = 0;
+	pl_stat_add(&aq->q.stats.tx_dropped, 1);
+	return aq->tx_taken == next;
+}
+
+/* One call to the kernel to transmit. Returns 0 or errno. */
+static int wake_kernel(struct afxdp_queue *aq)
+{
+	pl_stat_add(&aq->q.stats.tx_wakeups, 1);
+	return sendto(aq->fd, NULL, 0, MSG_DONTWAIT, NULL, 0) < 0 ? errno : 0;
+}
+
+/* Makes the kernel transmit what is in the TX ring, and finds out whether the device does.
+ *
+ * In copy mode a call takes a limited number of packets (raise_tx_budget()) and then fails with
+ * EAGAIN; it also does when the socket's send buffer or the completion ring is full. Kernels that
+ * know the budget tell the two apart by where they say they have got to. Older ones say it only
+ * once they have looked at all that was there when they last said it: there a kick goes on for as
+ * many calls as the packets would need. */
 static void kick(struct afxdp_queue *aq)
 {
-	unsigned refusals = 0;
-	uint32_t unsent = tx_unsent(aq);
+	unsigned refusals_left = aq->tx_state == TX_WORKS ? REFUSALS_MAX : 1;
+	uint32_t calls_left = tx_unsent(aq) / TX_BUDGET_OLD + 1;
 
-	while (unsent && xsk_ring_prod__needs_wakeup(&aq->tx)) {
-		ssize_t rc = sendto(aq->fd, NULL, 0, MSG_DONTWAIT, NULL, 0);
-		int code = rc < 0 ? errno : 0;
-		uint32_t left = tx_unsent(aq);
+	if (!xsk_ring_prod__needs_wakeup(&aq->tx))
+		aq->tx_state = TX_WORKS; /* zero-copy: the driver is at it */
+	while (aq->tx.cached_prod != tx_consumer(aq) && xsk_ring_prod__needs_wakeup(&aq->tx)) {
+		uint32_t unsent = tx_unsent(aq);
+		int code = wake_kernel(aq);
 
-		pl_stat_add(&aq->q.stats.tx_wakeups, 1);
-		aq->down = code == ENETDOWN || code == ENXIO;
-		if (code == EBUSY && left < unsent) {
-			count_refused(aq);
-			if (++refusals == REFUSALS_MAX)
-				return;
-		} else if (code != EAGAIN || left == unsent) {
-			/* All sent; or nothing will be until a link comes up (ENETDOWN), memory is
-			 * free (ENOBUFS) or receivers have let go of packets (EAGAIN). */
-			return;
+		if (code == EBUSY) {
+			aq->tx_state = note_refused(aq) ? TX_REFUSED : TX_WORKS;
+			if (--refusals_left == 0)
+				break;
+		} else if (code == EAGAIN) {
+			aq->tx_state = TX_WORKS;
+			/* No progress: receivers must let go of packets first. */
+			if (aq->has_budget ? tx_unsent(aq) == unsent : --calls_left == 0)
+				break;
+		} else {
+			/* All sent; or nothing will be until a link comes up or memory is free. */
+			if (code == ENETDOWN || code == ENXIO)
+				aq->tx_state = TX_DOWN;
+			else if (unsent)
+				aq->tx_state = TX_WORKS;
+			break;
 		}
-		unsent = left;
 	}
+	count_taken(aq);
 }
 
 /* Places for `n` packets, or as many as there are. */
@@ -205,36 +267,60 @@ static uint32_t make_room(struct afxdp_queue *aq, uint32_t n)
 {
 	if (aq->tx_max - aq->tx_outstanding < n)
 		reclaim(aq);
-	if (aq->tx_max - aq->tx_outstanding < n && !aq->down) {
+	if (aq->tx_max - aq->tx_outstanding < n) {
 		kick(aq);
 		reclaim(aq);
 	}
-	/* A driver, too, may show completions a moment before it gives the TX ring's entries back. */
-	return smaller(n, smaller(aq->tx_max - aq->tx_outstanding, xsk_prod_nb_free(&aq->tx, n)));
+	/* A driver may show completions a moment before it gives the TX ring's entries back. */
+	count_taken(aq);
+	return smaller(n, smaller(aq->tx_max - aq->tx_outstanding,
+				  aq->tx.size - (aq->tx.cached_prod - aq->tx_counted)));
+}
+
+/* Puts `n` packets into the TX ring, which has room for them. */
+static void submit(struct afxdp_queue *aq, const uint32_t *frame, const uint16_t *len, uint32_t n)
+{
+	uint32_t idx = 0;
+
+	pl_pool_move(aq->q.pool, frame, n, PL_OWNER_BURST, PL_OWNER_TX_RING);
+	/* Cannot fail: there is room. */
+	xsk_ring_prod__reserve(&aq->tx, n, &idx);
+	for (uint32_t i = 0; i < n; i++)
+		*xsk_ring_prod__tx_desc(&aq->tx, idx + i) =
+			(struct xdp_desc){.addr = frame[i], .len = len[i]};
+	xsk_ring_prod__submit(&aq->tx, n);
+	aq->tx_outstanding += n;
+}
+
+/* Tries a device that did not transmit, with what is in the ring or else with one of `n` packets:
+ * no more than that is there to go out, old, when the link comes back. Returns how many it took. */
+static uint32_t try_again(struct afxdp_queue *aq, const uint32_t *frame, const uint16_t *len,
+			  uint32_t n)
+{
+	uint32_t taken = 0;
+
+	if (!tx_unsent(aq)) {
+		taken = make_room(aq, smaller(n, 1));
+		submit(aq, frame, len, taken);
+	}
+	kick(aq);
+	return taken;
 }
 
 static void afxdp_tx(struct pl_queue *q, const uint32_t *frame, const uint16_t *len, unsigned n)
 {
 	struct afxdp_queue *aq = afxdp_queue_of(q);
-	uint32_t fit = make_room(aq, n);
-	uint32_t bytes = 0;
-	uint32_t idx = 0;
+	uint32_t taken = aq->tx_state == TX_WORKS ? 0 : try_again(aq, frame, len, n);
 
-	pl_pool_move(q->pool, frame, fit, PL_OWNER_BURST, PL_OWNER_TX_RING);
-	/* Cannot fail: there is room. */
-	xsk_ring_prod__reserve(&aq->tx, fit, &idx);
-	for (uint32_t i = 0; i < fit; i++) {
-		*xsk_ring_prod__tx_desc(&aq->tx, idx + i) =
-			(struct xdp_desc){.addr = frame[i], .len = len[i]};
-		bytes += len[i];
+	if (aq->tx_state == TX_WORKS) {
+		uint32_t fit = make_room(aq, n - taken);
+
+		submit(aq, frame + taken, len + taken, fit);
+		taken += fit;
 	}
-	xsk_ring_prod__submit(&aq->tx, fit);
-	aq->tx_outstanding += fit;
-	aq->tx_new_packets += fit;
-	aq->tx_new_bytes += bytes;
-	if (fit < n) {
-		pl_pool_put(q->pool, frame + fit, n - fit, PL_OWNER_BURST);
-		pl_stat_add(&q->stats.tx_dropped, n - fit);
+	if (taken < n) {
+		pl_pool_put(q->pool, frame + taken, n - taken, PL_OWNER_BURST);
+		pl_stat_add(&q->stats.tx_dropped, n - taken);
 	}
 }
 
@@ -244,16 +330,12 @@ static bool afxdp_flush(struct pl_queue *q)
 
 	if (!aq->tx_outstanding)
 		return false;
-	kick(aq);
+	if (tx_unsent(aq))
+		kick(aq);
+	count_taken(aq);
 	reclaim(aq);
-	if (aq->tx_new_packets) {
-		pl_stat_add(&q->stats.tx_packets, aq->tx_new_packets);
-		pl_stat_add(&q->stats.tx_bytes, aq->tx_new_bytes);
-		aq->tx_new_packets = 0;
-		aq->tx_new_bytes = 0;
-	}
-	/* While the device is down no coming back helps; the next packet does, or its coming up. */
-	return tx_unsent(aq) && !aq->down;
+	/* While the device is down no coming back helps; the next packet does. */
+	return tx_unsent(aq) && aq->tx_state != TX_DOWN;
 }
 
 static void afxdp_refresh_stats(struct pl_queue *q)
@@ -389,7 +471,8 @@ static void raise_tx_budget(struct afxdp_queue *aq)
 {
 	int budget = (int)aq->tx_max;
 
-	(void)setsockopt(aq->fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &budget, sizeof(budget));
+	aq->has_budget =
+		setsockopt(aq->fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &budget, sizeof(budget)) == 0;
 }
 
 int pl_port_queue_open(struct pl_port *port, unsigned index, struct pl_pool *pool,
