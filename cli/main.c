@@ -69,7 +69,8 @@ static int show(struct client *client, const struct invocation *inv, struct pl_e
 	int rc;
 
 	if (!args)
-		return pl_error_set(err, -EINVAL, NULL, "an argument is not UTF-8");
+		return pl_error_set(err, -EINVAL, "type it in ASCII",
+				    "%s: an argument is not UTF-8", command->words);
 	if (command->list)
 		rc = client_ask_all(client, command->words, args, command->list, &data, err);
 	else

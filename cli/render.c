@@ -68,7 +68,8 @@ static const char *link_state(json_t *port)
 {
 	if (json_is_true(json_object_get(port, "lost")))
 		return "no TAP";
-	if (strcmp(text(port, "admin"), "up") != 0)
+	/* Whatever the TAP's state, that the device is gone is what must be mended. */
+	if (strcmp(text(port, "admin"), "up") != 0 && strcmp(text(port, "link"), "gone") != 0)
 		return "admin down";
 	return text(port, "link");
 }
