@@ -35,8 +35,9 @@ struct pl_queue_ops {
 	void (*tx)(struct pl_queue *q, const uint32_t *frame, const uint16_t *len, unsigned n);
 
 	/* Starts what tx() left and takes completed buffers back to the pool. Called once per turn
-	 * of the plane's loop. Returns true while completions are outstanding that no event will
-	 * announce, so that the plane comes back rather than sleeps. */
+	 * of the plane's loop. Returns true while packets wait to be transmitted that calling
+	 * again may move and no event will announce, so that the plane comes back rather than
+	 * sleeps. */
 	bool (*flush)(struct pl_queue *q);
 
 	/* Brings rx_dropped up to date from the device. A slow call, about once a second. May be
@@ -82,7 +83,6 @@ struct pl_port_config {
 	unsigned ring_size; /* descriptors per ring, a power of two, 64 to 4096 */
 	enum pl_attach attach;
 	bool zero_copy; /* what pl_port_probe() allowed for all ports of the planes */
-	bool busy_poll; /* the planes never sleep */
 };
 
 /* What a device can do, asked before any queue is opened. */
@@ -117,16 +117,19 @@ struct pl_port_info {
 /* Asks what `config->device` can do. Opens nothing that stays open.
  *
  * Returns 0 or -errno with `err` filled (-ENODEV: no such device; -EPROTOTYPE: not an Ethernet one;
- * -EPERM: missing privilege; -EINVAL: more queues than the device has; -EBUSY: another program has
+ * -EPERM: missing privilege; -EINVAL: more queues than the device has, or fewer
+ * than it receives on; -EBUSY: another program has
  * a socket on it). Any thread. */
 int pl_port_probe(const struct pl_port_config *config, struct pl_port_caps *caps,
 		  struct pl_error *err);
 
 /* Opens an AF_XDP port: loads and attaches our XDP program by bpf_link, so that whatever ends the
- * process also detaches it. Queues are opened one by one afterwards.
+ * process also detaches it. Until the port is closed the device leaves VLAN tags in the frames. A
+ * veth's peer must, too, send them there (ethtool -K PEER txvlan off): beside the frame they reach
+ * no XDP program. Queues are opened one by one afterwards.
  *
  * Returns 0 and the port, or -errno with `err` filled and nothing left behind (-EBUSY: another XDP
- * program is on the device; -EMSGSIZE: its MTU is too large for any buffer; others as
+ * program is on the device; -EOPNOTSUPP: it always takes VLAN tags off; -EMSGSIZE: its MTU is too large for any buffer; others as
  * pl_port_probe()). */
 int pl_port_open(struct pl_port **port, const struct pl_port_config *config, struct pl_error *err);
 

@@ -30,6 +30,27 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list args
 	return 0;
 }
 
+/* Refuses queues that no plane would serve: the flows that the device puts there would not be
+ * routed, and nobody would know. */
+static int check_spare_queues(const struct pl_port_config *config, const struct netdev *dev,
+			      struct pl_error *err)
+{
+	char remedy[sizeof(err->remedy)], planes[32] = "";
+
+	if (dev->n_rx_queues <= config->n_queues)
+		return 0;
+	if (dev->n_queues == dev->n_rx_queues)
+		snprintf(planes, sizeof(planes), "Planes=%u, or: ", dev->n_queues);
+	snprintf(remedy, sizeof(remedy),
+		 "use %sethtool -L %s combined %u (veth: rx %u tx %u, its peer too)", planes,
+		 config->device, config->n_queues, config->n_queues, config->n_queues);
+	return pl_error_set(
+		err, -EINVAL, remedy,
+		"%s: %s has %u queues, but %u plane%s: packets of the others would not be routed",
+		config->name, config->device, dev->n_rx_queues, config->n_queues,
+		config->n_queues == 1 ? "" : "s");
+}
+
 /* Asks the device, and says what is wrong with it. */
 static int query_device(const struct pl_port_config *config, struct netdev *dev,
 			struct pl_error *err)
@@ -57,7 +78,7 @@ static int query_device(const struct pl_port_config *config, struct netdev *dev,
 		return pl_error_set(err, -EINVAL, remedy, "%s: %s has %u queues, but %u planes",
 				    config->name, config->device, dev->n_queues, config->n_queues);
 	}
-	return 0;
+	return check_spare_queues(config, dev, err);
 }
 
 /* Whether this process may do what ports need: an AF_XDP socket and BPF. */
@@ -168,6 +189,32 @@ static int check_mtu(const char *name, const char *device, unsigned mtu, unsigne
 	return pl_error_set(err, -EMSGSIZE, remedy,
 			    "%s: MTU %u of %s needs frames of %u bytes, but a buffer holds %u",
 			    name, mtu, device, mtu + FRAME_OVERHEAD, room);
+}
+
+/* Keeps VLAN tags in the frames: a tag taken off by the device is nowhere for an XDP program to see
+ * in general, and frames of any VLAN would be routed as if they had none. */
+static int keep_tags(struct pl_port *port, struct pl_error *err)
+{
+	unsigned before, after;
+	int rc = netdev_get_strip(port->device, &before);
+
+	if (!rc && before) {
+		rc = netdev_set_strip(port->device, 0);
+		port->strip = before;
+		if (!rc)
+			rc = netdev_get_strip(port->device, &after);
+		if (!rc && after)
+			rc = -EOPNOTSUPP;
+	}
+	if (rc)
+		return pl_error_set(err, rc,
+				    rc == -EPERM ? remedy_privilege
+						 : "use a device on which ethtool -K can switch "
+						   "rx-vlan-offload off",
+				    "%s: cannot keep %s from taking VLAN tags off: frames of every "
+				    "VLAN would be routed: %s",
+				    port->name, port->device, strerror(-rc));
+	return 0;
 }
 
 static int load_program(struct pl_port *port, unsigned max_queues, struct pl_error *err)
@@ -288,16 +335,20 @@ int pl_port_open(struct pl_port **result, const struct pl_port_config *config, s
 	port->zero_copy = config->zero_copy;
 	port->link_fd = -1;
 	port->filter_fd = -1;
+	rc = keep_tags(port, err);
+	if (rc)
+		goto fail;
 	libbpf_set_print(quiet); /* what went wrong is in `err` */
 	rc = load_program(port, dev.n_queues, err);
 	if (!rc)
 		rc = attach_program(port, config, err);
-	if (rc) {
-		pl_port_close(port);
-		return rc;
-	}
+	if (rc)
+		goto fail;
 	*result = port;
 	return 0;
+fail:
+	pl_port_close(port);
+	return rc;
 }
 
 void pl_port_close(struct pl_port *port)
@@ -310,6 +361,8 @@ void pl_port_close(struct pl_port *port)
 		close(port->filter_fd);
 	if (port->program)
 		redirect__destroy(port->program);
+	if (port->strip) /* the device may be gone: nothing to be done about it then */
+		(void)netdev_set_strip(port->device, port->strip);
 	free(port);
 }
 

@@ -27,9 +27,10 @@ struct pl_port {
 	unsigned frame_room; /* the longest frame that the buffers of all queues hold */
 	bool native;
 	bool zero_copy;
-	int link_fd;   /* the attachment of our program; closing it detaches */
-	int map_fd;    /* the program's map from queues to sockets */
-	int filter_fd; /* keeps the device's MAC filters open; -1: none */
+	unsigned strip; /* what pl_port_close() switches on again: NETDEV_STRIPS_... */
+	int link_fd;	/* the attachment of our program; closing it detaches */
+	int map_fd;	/* the program's map from queues to sockets */
+	int filter_fd;	/* keeps the device's MAC filters open; -1: none */
 	struct redirect *program;
 };
 

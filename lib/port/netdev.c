@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <net/if_arp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -19,24 +20,26 @@ static int request(int fd, unsigned long what, const char *device, struct ifreq 
 		return -ENODEV;
 	memset(ifr->ifr_name, 0, sizeof(ifr->ifr_name));
 	memcpy(ifr->ifr_name, device, strlen(device));
-	return ioctl(fd, what, ifr) ? -errno : 0;
+	return ioctl(fd, what, ifr) < 0 ? -errno : 0;
 }
 
 /* Queues that both receive and transmit: the combined channels, and pairs of the separate ones
  * (veth has only those). A driver that knows no channels has one queue. */
-static int query_queues(int fd, const char *device, unsigned *n_queues)
+static int query_queues(int fd, const char *device, struct netdev *dev)
 {
 	struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
 	struct ifreq ifr = {.ifr_data = (char *)&channels};
 	int rc = request(fd, SIOCETHTOOL, device, &ifr);
 
-	*n_queues = 1;
+	dev->n_queues = dev->n_rx_queues = 1;
 	if (rc == -EOPNOTSUPP)
 		return 0;
 	if (rc)
 		return rc;
-	*n_queues = channels.combined_count +
-		    (channels.rx_count < channels.tx_count ? channels.rx_count : channels.tx_count);
+	dev->n_rx_queues = channels.combined_count + channels.rx_count;
+	dev->n_queues =
+		channels.combined_count +
+		(channels.rx_count < channels.tx_count ? channels.rx_count : channels.tx_count);
 	return 0;
 }
 
@@ -63,7 +66,7 @@ int netdev_query(const char *device, struct netdev *dev)
 	if (rc)
 		goto out;
 	dev->mtu = (unsigned)ifr.ifr_mtu;
-	rc = query_queues(fd, device, &dev->n_queues);
+	rc = query_queues(fd, device, dev);
 out:
 	close(fd);
 	return rc;
@@ -78,6 +81,136 @@ int netdev_set_mtu(const char *device, unsigned mtu)
 	if (fd < 0)
 		return -errno;
 	rc = request(fd, SIOCSIFMTU, device, &ifr);
+	close(fd);
+	return rc;
+}
+
+/* The names that the kernel has for its offloads, all of ETH_GSTRING_LEN bytes, in the order of
+ * the bits of ETHTOOL_GFEATURES. The caller frees them. */
+static int get_feature_names(int fd, const char *device, struct ethtool_gstrings **names)
+{
+	struct {
+		struct ethtool_sset_info info;
+		uint32_t count;
+	} sets = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1u << ETH_SS_FEATURES}};
+	struct ifreq ifr = {.ifr_data = (char *)&sets};
+	int rc = request(fd, SIOCETHTOOL, device, &ifr);
+
+	if (rc)
+		return rc;
+	*names = calloc(1, sizeof(**names) + (size_t)sets.count * ETH_GSTRING_LEN);
+	if (!*names)
+		return -ENOMEM;
+	(*names)->cmd = ETHTOOL_GSTRINGS;
+	(*names)->string_set = ETH_SS_FEATURES;
+	(*names)->len = sets.count;
+	ifr.ifr_data = (char *)*names;
+	rc = request(fd, SIOCETHTOOL, device, &ifr);
+	if (rc)
+		free(*names);
+	return rc;
+}
+
+static const struct {
+	const char *name; /* in the kernel: netdev_features_strings[] */
+	unsigned strip;
+} strip_features[] = {
+	{"rx-vlan-hw-parse", NETDEV_STRIPS_CTAG},
+	{"rx-vlan-stag-hw-parse", NETDEV_STRIPS_STAG},
+};
+
+/* Which of the offloads feature number `i` is; 0: none. */
+static unsigned strip_of(const struct ethtool_gstrings *names, uint32_t i)
+{
+	const char *name = (const char *)names->data + (size_t)i * ETH_GSTRING_LEN;
+
+	for (unsigned k = 0; k < sizeof(strip_features) / sizeof(strip_features[0]); k++)
+		if (strncmp(name, strip_features[k].name, ETH_GSTRING_LEN) == 0)
+			return strip_features[k].strip;
+	return 0;
+}
+
+static int get_strip(int fd, const char *device, const struct ethtool_gstrings *names,
+		     unsigned *strip)
+{
+	uint32_t blocks = (names->len + 31) / 32;
+	struct ethtool_gfeatures *features;
+	struct ifreq ifr;
+	int rc;
+
+	features = calloc(1, sizeof(*features) + blocks * sizeof(features->features[0]));
+	if (!features)
+		return -ENOMEM;
+	features->cmd = ETHTOOL_GFEATURES;
+	features->size = blocks;
+	ifr.ifr_data = (char *)features;
+	rc = request(fd, SIOCETHTOOL, device, &ifr);
+	*strip = 0;
+	for (uint32_t i = 0; !rc && i < names->len; i++)
+		if (features->features[i / 32].active >> i % 32 & 1)
+			*strip |= strip_of(names, i);
+	free(features);
+	return rc;
+}
+
+static int set_strip(int fd, const char *device, const struct ethtool_gstrings *names,
+		     unsigned strip)
+{
+	uint32_t blocks = (names->len + 31) / 32;
+	struct ethtool_sfeatures *features;
+	struct ifreq ifr;
+	int rc;
+
+	features = calloc(1, sizeof(*features) + blocks * sizeof(features->features[0]));
+	if (!features)
+		return -ENOMEM;
+	features->cmd = ETHTOOL_SFEATURES;
+	features->size = blocks;
+	for (uint32_t i = 0; i < names->len; i++) {
+		struct ethtool_set_features_block *block = &features->features[i / 32];
+		unsigned which = strip_of(names, i);
+
+		if (which)
+			block->valid |= 1u << i % 32;
+		if (which & strip)
+			block->requested |= 1u << i % 32;
+	}
+	ifr.ifr_data = (char *)features;
+	rc = request(fd, SIOCETHTOOL, device, &ifr);
+	free(features);
+	return rc;
+}
+
+int netdev_get_strip(const char *device, unsigned *strip)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ethtool_gstrings *names;
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = get_feature_names(fd, device, &names);
+	if (!rc) {
+		rc = get_strip(fd, device, names, strip);
+		free(names);
+	}
+	close(fd);
+	return rc;
+}
+
+int netdev_set_strip(const char *device, unsigned strip)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ethtool_gstrings *names;
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = get_feature_names(fd, device, &names);
+	if (!rc) {
+		rc = set_strip(fd, device, names, strip);
+		free(names);
+	}
 	close(fd);
 	return rc;
 }

@@ -51,7 +51,6 @@ static struct pl_port_config port_config(const struct router *router, unsigned i
 		.ring_size = config->ring_size,
 		.attach = config->ports[index].attach,
 		.zero_copy = zero_copy,
-		.busy_poll = config->busy_poll,
 	};
 }
 

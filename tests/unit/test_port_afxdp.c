@@ -37,7 +37,7 @@
 #define WINDOW 128u /* frames on their way at a time: fewer than any buffer between holds */
 
 /* r0 and r1 are the router's devices; a0 and b0 their peers, whose GRO makes the NAPI that a veth
- * needs to accept frames from XDP. */
+ * needs to accept frames from XDP, and which leave VLAN tags in the frames. */
 static const char *const set_up =
 	"ip link add a0 numtxqueues 2 numrxqueues 2 type veth peer name r0 numtxqueues 2 "
 	"numrxqueues 2 && "
@@ -45,12 +45,25 @@ static const char *const set_up =
 	"numrxqueues 2 && "
 	"for d in a0 b0 r0 r1; do "
 	"sysctl -qw net.ipv6.conf.$d.disable_ipv6=1; ip link set $d up || exit 1; done && "
-	"ethtool -K a0 gro on && ethtool -K b0 gro on";
+	"ethtool -K a0 gro on txvlan off && ethtool -K b0 gro on txvlan off";
 
 static void sh(const char *command)
 {
 	if (system(command) != 0)
 		fail_msg("failed: %s", command);
+}
+
+/* Gives all devices `n` queues; repeatedly, since the kernel lets go of closed sockets' queues in
+ * the background. */
+static void set_queues(const char *n)
+{
+	char command[160];
+
+	snprintf(command, sizeof(command),
+		 "for d in a0 b0 r0 r1; do for try in $(seq 100); do "
+		 "ethtool -L $d rx %s tx %s 2>/dev/null && break; sleep 0.01; done || exit; done",
+		 n, n);
+	sh(command);
 }
 
 static struct pl_port_config config_of(const char *device)
@@ -411,7 +424,8 @@ static void test_device_removed(void **state)
 	close(a);
 	sh("ip link add b0 numtxqueues 2 numrxqueues 2 type veth peer name r1 numtxqueues 2 "
 	   "numrxqueues 2 && for d in b0 r1; do sysctl -qw net.ipv6.conf.$d.disable_ipv6=1; "
-	   "ip link set $d up; done && ethtool -K b0 gro on");
+	   "ip link set $d up; done && ethtool -K b0 gro on txvlan off");
+	set_queues("1");
 }
 
 static void test_open_close_often(void **state)
@@ -427,6 +441,68 @@ static void test_open_close_often(void **state)
 	}
 }
 
+/* Makes what leaves `device` VLAN 100's, with the tag beside the frame as a VLAN interface leaves
+ * it: what becomes of the tag is the device's. */
+static void tag_what_leaves(const char *device)
+{
+	const struct bpf_insn program[] = {
+		{BPF_ALU | BPF_MOV | BPF_K, BPF_REG_2, 0, 0, htons(ETH_P_8021Q)},
+		{BPF_ALU | BPF_MOV | BPF_K, BPF_REG_3, 0, 0, 100},
+		{BPF_JMP | BPF_CALL, 0, 0, 0, BPF_FUNC_skb_vlan_push},
+		{BPF_ALU | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 0 /* TC_ACT_OK */},
+		{BPF_JMP | BPF_EXIT, 0, 0, 0, 0},
+	};
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(device),
+		    .attach_point = BPF_TC_EGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts);
+
+	opts.prog_fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, "tag", "BSD", program,
+				     sizeof(program) / sizeof(program[0]), NULL);
+	assert_true(opts.prog_fd >= 0);
+	assert_int_equal(bpf_tc_hook_create(&hook), 0);
+	assert_int_equal(bpf_tc_attach(&hook, &opts), 0);
+	close(opts.prog_fd);
+}
+
+/* A tag must be in the frame for the packet program to see: else a VLAN's frames would be routed
+ * as if they had none. */
+static void check_sees_tag(enum pl_attach attach)
+{
+	struct router r;
+	int a = host_open("a0");
+	struct pollfd pollfd = {.events = POLLIN};
+	uint32_t frame;
+	uint16_t len;
+
+	router_open(&r, attach, 2048);
+	sh("ethtool -k r0 | grep -q 'rx-vlan-offload: off'");
+	sh("ethtool -k r0 | grep -q 'rx-vlan-stag-hw-parse: off'");
+	send_frame(a, 0, 60);
+	pollfd.fd = r.plane.ports[0].wire->event_fd;
+	assert_int_equal(poll(&pollfd, 1, 2000), 1);
+	assert_int_equal(pl_queue_rx(r.plane.ports[0].wire, &frame, &len, 1), 1);
+	assert_int_equal(len, 64);
+	assert_memory_equal(r.plane.pool.base + frame + 12, "\x81\x00\x00\x64\x88\xb5", 6);
+	pl_pool_put(&r.plane.pool, &frame, 1, PL_OWNER_BURST);
+	router_close(&r);
+	sh("ethtool -k r0 | grep -q 'rx-vlan-offload: on'");
+	sh("ethtool -k r0 | grep -q 'rx-vlan-stag-hw-parse: on'");
+	close(a);
+}
+
+static void test_sees_vlan_tags(void **state)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex("a0"),
+		    .attach_point = BPF_TC_EGRESS | BPF_TC_INGRESS);
+
+	(void)state;
+	tag_what_leaves("a0");
+	sh("ethtool -K r0 rxvlan on rx-vlan-stag-hw-parse on"); /* a killed router left it off */
+	check_sees_tag(PL_ATTACH_NATIVE);
+	check_sees_tag(PL_ATTACH_GENERIC);
+	assert_int_equal(bpf_tc_hook_destroy(&hook), 0);
+}
+
 static void test_two_planes(void **state)
 {
 	struct pl_port_config config = config_of("r0");
@@ -437,6 +513,7 @@ static void test_two_planes(void **state)
 	struct pl_error err;
 
 	(void)state;
+	set_queues("2");
 	config.n_queues = 2;
 	assert_int_equal(pl_port_open(&port, &config, &err), 0);
 	for (unsigned i = 0; i < 2; i++) {
@@ -456,6 +533,7 @@ static void test_two_planes(void **state)
 		pl_pool_fini(&pool[i]);
 	}
 	pl_port_close(port);
+	set_queues("1");
 }
 
 static void test_killed_leaves_nothing(void **state)
@@ -512,18 +590,28 @@ static void test_probe(void **state)
 	struct pl_port_config config = config_of("r0");
 	struct pl_port_caps caps;
 	struct pl_error err = {0};
+	struct pl_port *port;
 
 	(void)state;
 	assert_int_equal(pl_port_probe(&config, &caps, &err), 0);
 	assert_int_equal(caps.mtu, 1500);
-	assert_int_equal(caps.max_queues, 2);
+	assert_int_equal(caps.max_queues, 1);
 	assert_int_equal(caps.ifindex, if_nametoindex("r0"));
 	assert_false(caps.zero_copy); /* veth cannot */
 	assert_int_equal(caps.mac[0] & 1, 0);
 	expect_error(probe("nonesuch", 1, &err), -ENODEV, &err, "nonesuch", "ip link");
 	expect_error(probe("a-name-too-long-for-linux", 1, &err), -ENODEV, &err, "too-long", "");
 	expect_error(probe("lo", 1, &err), -EPROTOTYPE, &err, "not an Ethernet", "Ethernet");
-	expect_error(probe("r0", 3, &err), -EINVAL, &err, "r0 has 2 queues", "ethtool -L r0");
+	expect_error(probe("r0", 3, &err), -EINVAL, &err, "r0 has 1 queues", "ethtool -L r0");
+	sh("ethtool -L r0 rx 2 tx 2");
+	assert_int_equal(probe("r0", 2, &err), 0);
+	expect_error(probe("r0", 1, &err), -EINVAL, &err,
+		     "r0 has 2 queues, but 1 plane:", "Planes=2, or: ethtool -L r0 combined 1");
+	assert_int_equal(pl_port_open(&port, &config, &err), -EINVAL);
+	sh("ethtool -L r0 rx 2 tx 1");
+	expect_error(probe("r0", 1, &err), -EINVAL, &err,
+		     "r0 has 2 queues, but 1 plane:", "use ethtool -L r0");
+	sh("ethtool -L r0 rx 1 tx 1");
 }
 
 static void test_mtu_does_not_fit(void **state)
@@ -714,6 +802,7 @@ int main(void)
 		cmocka_unit_test(test_open_close_often),
 		cmocka_unit_test(test_killed_leaves_nothing),
 		cmocka_unit_test(test_two_planes),
+		cmocka_unit_test(test_sees_vlan_tags),
 		cmocka_unit_test(test_mtu_does_not_fit),
 		cmocka_unit_test(test_device_taken),
 		cmocka_unit_test(test_queue_taken),
@@ -728,5 +817,6 @@ int main(void)
 		return skipped("cannot make a network namespace");
 	if (system(set_up) != 0)
 		return skipped("cannot make veth devices (ip, ethtool)");
+	set_queues("1");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
