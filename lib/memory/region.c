@@ -19,19 +19,6 @@ static size_t round_up(size_t value, size_t step)
 	return (value + step - 1) / step * step;
 }
 
-static int map_huge(struct pl_region *region, size_t len_bytes)
-{
-	size_t len = round_up(len_bytes, HUGE_PAGE_BYTES);
-	void *base = mmap(NULL, len, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB | MAP_POPULATE,
-			  -1, 0);
-
-	if (base == MAP_FAILED)
-		return -errno;
-	*region = (struct pl_region){base, len, HUGE_PAGE_BYTES};
-	return 0;
-}
-
 /* Faults every page in, so that the first packets do not pay for it. */
 static int populate(uint8_t *base, size_t len, size_t page_bytes)
 {
@@ -42,6 +29,24 @@ static int populate(uint8_t *base, size_t len, size_t page_bytes)
 	for (size_t at = 0; at < len; at += page_bytes)
 		((volatile uint8_t *)base)[at] = 0;
 	return 0;
+}
+
+/* MAP_POPULATE would not say that it failed (a limit on the cgroup's huge pages, say): the first
+ * packet would, with SIGBUS. */
+static int map_huge(struct pl_region *region, size_t len_bytes)
+{
+	size_t len = round_up(len_bytes, HUGE_PAGE_BYTES);
+	void *base = mmap(NULL, len, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB, -1, 0);
+	int rc;
+
+	if (base == MAP_FAILED)
+		return -errno;
+	*region = (struct pl_region){base, len, HUGE_PAGE_BYTES};
+	rc = populate(base, len, HUGE_PAGE_BYTES);
+	if (rc)
+		pl_region_free(region);
+	return rc;
 }
 
 /* Ordinary pages, laid out so that the kernel can still back them with transparent huge pages:

@@ -23,9 +23,10 @@ static bool spec_valid(const struct nexthop_spec *spec)
 	switch (spec->kind) {
 	case NEXTHOP_PUNT:
 	case NEXTHOP_DROP:
+		return true;
 	case NEXTHOP_FORWARD:
 	case NEXTHOP_GLEAN:
-		return true;
+		return spec->port <= 0xff; /* a verdict has 8 bits for it */
 	case NEXTHOP_GROUP:
 		return spec->members && spec->n_members;
 	default:

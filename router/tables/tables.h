@@ -74,7 +74,7 @@ struct nexthop_spec {
 	uint8_t kind;	/* NEXTHOP_* */
 	uint8_t reason; /* PUNT, DROP, and GLEAN: punted for this if the neighbour is unknown */
 	uint16_t mtu;	/* IP bytes: FORWARD, GLEAN */
-	uint16_t port;	/* FORWARD, GLEAN */
+	uint16_t port;	/* FORWARD, GLEAN: at most 255 */
 	uint8_t dmac[6], smac[6];	      /* FORWARD */
 	const struct nexthop_member *members; /* GROUP */
 	unsigned n_members;
