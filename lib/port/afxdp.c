@@ -149,7 +149,8 @@ static int probe_zero_copy(const struct pl_port_config *config, bool *zero_copy,
 		afxdp_sleep_before_retry();
 		rc = try_zero_copy(config->device);
 	}
-	*zero_copy = rc == 0;
+	/* Generic XDP gets its packets after the driver has copied them into the kernel's own. */
+	*zero_copy = rc == 0 && config->attach != PL_ATTACH_GENERIC;
 	if (rc == -EBUSY)
 		return pl_error_set(err, rc, "stop the other program (ss --xdp -ap shows it)",
 				    "%s: another program has an AF_XDP socket on queue 0 of %s",
@@ -280,7 +281,9 @@ static int attach_error(const struct pl_port *port, const struct pl_port_config 
 				    port->name, port->device);
 	default:
 		return pl_error_set(err, rc,
-				    config->attach == PL_ATTACH_NATIVE ? "allow generic XDP" : NULL,
+				    port->zero_copy ? "use ZeroCopy=no, or see the kernel's log"
+				    : config->attach == PL_ATTACH_NATIVE ? "allow generic XDP"
+									 : NULL,
 				    "%s: cannot attach the XDP program to %s: %s", port->name,
 				    port->device, strerror(-rc));
 	}
@@ -293,10 +296,10 @@ static int attach_program(struct pl_port *port, const struct pl_port_config *con
 
 	if (config->attach != PL_ATTACH_GENERIC)
 		rc = link_program(port, true);
-	/* These would be no different in generic mode. */
+	/* These would be no different in generic mode; zero-copy queues need native XDP. */
 	if (rc == -EBUSY || rc == -EEXIST || rc == -EPERM || rc == -ENODEV)
 		return attach_error(port, config, rc, err);
-	if (rc && config->attach != PL_ATTACH_NATIVE)
+	if (rc && config->attach != PL_ATTACH_NATIVE && !port->zero_copy)
 		rc = link_program(port, false);
 	return rc ? attach_error(port, config, rc, err) : 0;
 }
