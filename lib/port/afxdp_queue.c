@@ -17,7 +17,7 @@
 /* Ring entries are moved in chunks of this many, by way of a small array on the stack. */
 #define CHUNK 256u
 
-/* The fill ring is topped up when this much of it, at least, is missing. */
+/* The fill ring is topped up when this much of it, or a quarter, at least is missing. */
 #define REFILL_MIN 64u
 
 /* Calls of sendto() that lost a packet before the turn goes on: with the carrier away the kernel
@@ -87,7 +87,7 @@ static void refill(struct afxdp_queue *aq)
 	/* The kernel shows packets in the RX ring a moment before it gives the fill ring's entries
 	 * back (xsk_flush()): there may be less room than rx_outstanding says. */
 	room = smaller(room, xsk_prod_nb_free(&aq->fill, room));
-	if (room < REFILL_MIN)
+	if (room < smaller(REFILL_MIN, aq->rx_max / 4))
 		return;
 	while (room) {
 		uint32_t want = room < CHUNK ? room : CHUNK;

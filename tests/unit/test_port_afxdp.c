@@ -96,18 +96,20 @@ static void swap_ports(void *ctx, struct pl_burst *burst)
 	}
 }
 
-static void router_open(struct router *r, enum pl_attach attach, uint32_t buf_bytes)
+static void router_open_ring(struct router *r, enum pl_attach attach, uint32_t buf_bytes,
+			     unsigned ring)
 {
 	struct pl_error err = {0};
 
 	memset(r, 0, sizeof(*r));
-	assert_int_equal(pl_pool_init(&r->plane.pool, N_PORTS * pl_queue_bufs(RING) + PL_BURST_MAX,
+	assert_int_equal(pl_pool_init(&r->plane.pool, N_PORTS * pl_queue_bufs(ring) + PL_BURST_MAX,
 				      buf_bytes, &err),
 			 0);
 	for (unsigned i = 0; i < N_PORTS; i++) {
 		struct pl_port_config config = config_of(i ? "r1" : "r0");
 
 		config.attach = attach;
+		config.ring_size = ring;
 		if (pl_port_open(&r->port[i], &config, &err) ||
 		    pl_port_queue_open(r->port[i], 0, &r->plane.pool, &r->plane.ports[i].wire,
 				       &err))
@@ -117,6 +119,11 @@ static void router_open(struct router *r, enum pl_attach attach, uint32_t buf_by
 	r->plane.cpu = -1;
 	r->plane.processor.process = swap_ports;
 	assert_int_equal(pl_plane_init(&r->plane, &err), 0);
+}
+
+static void router_open(struct router *r, enum pl_attach attach, uint32_t buf_bytes)
+{
+	router_open_ring(r, attach, buf_bytes, RING);
 }
 
 static void router_start(struct router *r)
@@ -241,6 +248,23 @@ static void test_forward_large(void **state)
 	sh("for d in a0 b0 r0 r1; do ip link set $d mtu 3488 || exit 1; done");
 	check_both_ways(PL_ATTACH_AUTO, 4096, 3488 + 14);
 	sh("for d in a0 b0 r0 r1; do ip link set $d mtu 1500 || exit 1; done");
+}
+
+/* Bursts of nearly as much as the smallest ring holds, for a plane that sleeps before each. */
+static void test_smallest_ring(void **state)
+{
+	struct router r;
+	int a = host_open("a0");
+	int b = host_open("b0");
+
+	(void)state;
+	router_open_ring(&r, PL_ATTACH_AUTO, 2048, 64);
+	router_start(&r);
+	for (unsigned round = 0; round < 200; round++)
+		traffic(round % 2 ? a : b, round % 2 ? b : a, 40, 200);
+	router_close(&r);
+	close(a);
+	close(b);
 }
 
 /* ---- devices that do not transmit ---- */
@@ -503,6 +527,43 @@ static void test_sees_vlan_tags(void **state)
 	assert_int_equal(bpf_tc_hook_destroy(&hook), 0);
 }
 
+/* Sends frames of 64 flows, UDP from different ports. All must arrive, some by either queue, and
+ * come back. */
+static void check_flows_reach_both(struct pl_queue *queue[2])
+{
+	static const char headers[] = "\xff\xff\xff\xff\xff\xff\2\0\0\0\0\1\x08\0"
+				      "\x45\0\0\x2e\0\0\0\0\x40\x11\0\0"
+				      "\x0a\0\0\1\x0a\0\0\2";
+	uint8_t data[60] = {0}, got[128];
+	int a = host_open("a0");
+	struct pollfd pollfd = {.fd = a, .events = POLLIN};
+	unsigned arrived[2] = {0}, back = 0;
+
+	memcpy(data, headers, sizeof(headers) - 1);
+	for (unsigned flow = 0; flow < 64; flow++) {
+		data[35] = (uint8_t)flow; /* source port */
+		assert_int_equal(send(a, data, sizeof(data), 0), sizeof(data));
+	}
+	for (unsigned tries = 0; arrived[0] + arrived[1] < 64 && tries < 2000; tries++) {
+		for (unsigned i = 0; i < 2; i++) {
+			uint32_t frame[64];
+			uint16_t len[64];
+			unsigned n = pl_queue_rx(queue[i], frame, len, 64);
+
+			pl_queue_tx(queue[i], frame, len, n);
+			pl_queue_flush(queue[i]);
+			arrived[i] += n;
+		}
+		usleep(1000);
+	}
+	assert_int_equal(arrived[0] + arrived[1], 64);
+	assert_true(arrived[0] > 0 && arrived[1] > 0);
+	for (; back < 64 && poll(&pollfd, 1, 2000) == 1; back++)
+		assert_int_equal(recv(a, got, sizeof(got), 0), sizeof(data));
+	assert_int_equal(back, 64);
+	close(a);
+}
+
 static void test_two_planes(void **state)
 {
 	struct pl_port_config config = config_of("r0");
@@ -528,6 +589,7 @@ static void test_two_planes(void **state)
 	assert_string_equal(info.copy, "copy");
 	assert_int_equal(info.n_queues, 2);
 	assert_int_equal(info.ifindex, if_nametoindex("r0"));
+	check_flows_reach_both(queue);
 	for (unsigned i = 0; i < 2; i++) {
 		pl_queue_close(queue[i]);
 		pl_pool_fini(&pool[i]);
@@ -598,6 +660,10 @@ static void test_probe(void **state)
 	assert_int_equal(caps.max_queues, 1);
 	assert_int_equal(caps.ifindex, if_nametoindex("r0"));
 	assert_false(caps.zero_copy); /* veth cannot */
+	config.attach = PL_ATTACH_GENERIC;
+	assert_int_equal(pl_port_probe(&config, &caps, &err), 0);
+	assert_false(caps.zero_copy); /* nor can any device */
+	config.attach = PL_ATTACH_AUTO;
 	assert_int_equal(caps.mac[0] & 1, 0);
 	expect_error(probe("nonesuch", 1, &err), -ENODEV, &err, "nonesuch", "ip link");
 	expect_error(probe("a-name-too-long-for-linux", 1, &err), -ENODEV, &err, "too-long", "");
@@ -794,6 +860,7 @@ int main(void)
 		cmocka_unit_test(test_forward_native),
 		cmocka_unit_test(test_forward_generic),
 		cmocka_unit_test(test_forward_large),
+		cmocka_unit_test(test_smallest_ring),
 		cmocka_unit_test(test_link_down_and_up),
 		cmocka_unit_test(test_carrier_lost_and_back),
 		cmocka_unit_test(test_link_down_counts),
