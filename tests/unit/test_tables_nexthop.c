@@ -27,7 +27,7 @@ static struct tables_stats stats_of(const struct tables *t)
 static const struct nexthop_spec forward_spec = {
 	.kind = NEXTHOP_FORWARD,
 	.mtu = 9000,
-	.port = 0x1234,
+	.port = 0x12,
 	.dmac = {0x02, 0x11, 0x22, 0x33, 0x44, 0x55},
 	.smac = {0x06, 0xaa, 0xbb, 0xcc, 0xdd, 0xee},
 };
@@ -45,7 +45,7 @@ static void words_are_laid_out(void **state)
 	nexthop = &tables_view(t)->nexthops[index];
 	assert_int_equal(NEXTHOP_KIND(nexthop->info), NEXTHOP_FORWARD);
 	assert_int_equal(NEXTHOP_MTU(nexthop->info), 9000);
-	assert_int_equal(NEXTHOP_PORT(nexthop->info), 0x1234);
+	assert_int_equal(NEXTHOP_PORT(nexthop->info), 0x12);
 	/* The 8 bytes as they lie in memory: written 2 bytes before the frame, dmac is in place. */
 	assert_memory_equal(&nexthop->dmac, zero, 2);
 	assert_memory_equal((const uint8_t *)&nexthop->dmac + 2, spec.dmac, 6);
@@ -58,12 +58,12 @@ static void words_are_laid_out(void **state)
 	assert_int_equal(NEXTHOP_REASON(nexthop->info), 0xfe);
 
 	spec = (struct nexthop_spec){
-		.kind = NEXTHOP_GLEAN, .reason = 3, .mtu = 0xffff, .port = 0xffff};
+		.kind = NEXTHOP_GLEAN, .reason = 3, .mtu = 0xffff, .port = 0xff};
 	assert_int_equal(tables_nexthop_set(t, index, &spec), 0);
 	assert_int_equal(NEXTHOP_KIND(nexthop->info), NEXTHOP_GLEAN);
 	assert_int_equal(NEXTHOP_REASON(nexthop->info), 3);
 	assert_int_equal(NEXTHOP_MTU(nexthop->info), 0xffff);
-	assert_int_equal(NEXTHOP_PORT(nexthop->info), 0xffff);
+	assert_int_equal(NEXTHOP_PORT(nexthop->info), 0xff);
 	tables_free(t);
 }
 
