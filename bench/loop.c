@@ -487,8 +487,9 @@ static void pin(int core)
 
 int main(int argc, char **argv)
 {
-	struct bench *b = checked(calloc(1, sizeof(*b)));
+	struct bench *b = checked(aligned_alloc(_Alignof(struct bench), sizeof(*b)));
 
+	memset(b, 0, sizeof(*b));
 	read_options(&b->options, argc, argv);
 	pin(b->options.core);
 	make_one(b);

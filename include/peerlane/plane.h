@@ -36,11 +36,13 @@ struct pl_plane_stats {
 	pl_stat working_turns; /* those that moved a packet */
 	pl_stat sleeps;
 	pl_stat pool_free; /* buffers in the plane's pool at the end of the last turn */
-	pl_stat cpu_ns; /* thread CPU time, brought up to date about once a second */
+	pl_stat cpu_ns;	   /* thread CPU time, brought up to date about once a second */
 };
 
+/* Starts on a cache line of its own (so memory for it must be had by aligned_alloc()): planes in an
+ * array share none, whose counters each would take from the other's core. */
 struct pl_plane {
-	unsigned index;
+	_Alignas(64) unsigned index;
 	int cpu; /* core its thread is pinned to; -1: not pinned */
 	bool busy_poll;
 	struct pl_pool pool;
@@ -56,8 +58,8 @@ struct pl_plane {
  * pl_plane_fini(). Returns 0 or -errno with `err` filled. */
 int pl_plane_init(struct pl_plane *plane, struct pl_error *err);
 
-/* One turn of the loop: takes up to PL_BURST_MAX packets from every queue, in bursts small enough
- * for the first-level cache, processes and sends them. Returns the number of packets taken. For
+/* One turn of the loop: takes up to PL_BURST_MAX packets from every wire, in bursts small enough
+ * for the first-level cache, processes and sends them; then one such burst from every face. Returns the number of packets taken. For
  * tests and benchmarks; the caller's thread stands in for the plane's and must have called
  * pl_plane_enter(). */
 unsigned pl_plane_turn(struct pl_plane *plane);

@@ -238,9 +238,10 @@ int pl_plane_init(struct pl_plane *plane, struct pl_error *err)
 				    "plane %u: has %u ports, of %u possible, and %s processor",
 				    plane->index, plane->n_ports, PL_PORTS_MAX,
 				    plane->processor.process ? "a" : "no");
-	plane->priv = calloc(1, sizeof(*plane->priv));
+	plane->priv = aligned_alloc(_Alignof(struct pl_plane_private), sizeof(*plane->priv));
 	if (!plane->priv)
 		return pl_error_set(err, -ENOMEM, NULL, "plane %u: no memory", plane->index);
+	memset(plane->priv, 0, sizeof(*plane->priv));
 	plane->priv->epoll_fd = -1;
 	plane->priv->stop_fd = -1;
 	plane->priv->burst.base = plane->pool.base;

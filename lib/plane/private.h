@@ -16,8 +16,8 @@ enum bucket {
 #define N_VERDICTS (3u * 256u) /* three kinds, see enum pl_verdict_kind */
 
 struct pl_plane_private {
-	/* Touched for every packet: */
-	struct pl_burst burst;
+	/* Touched for every packet, by the plane's core only: on cache lines of its own. */
+	_Alignas(64) struct pl_burst burst;
 	uint32_t sorted_frame[PL_BURST_MAX];
 	uint16_t sorted_len[PL_BURST_MAX];
 	uint8_t bucket[PL_BURST_MAX];	    /* of each packet of the burst */

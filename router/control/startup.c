@@ -121,9 +121,11 @@ static int make_pools(struct router *router, struct pl_error *err)
 {
 	const struct config *config = router->config;
 
-	router->planes = calloc(config->planes, sizeof(*router->planes));
+	router->planes =
+		aligned_alloc(_Alignof(struct pl_plane), config->planes * sizeof(*router->planes));
 	if (!router->planes)
 		return pl_error_set(err, -ENOMEM, NULL, "planes: out of memory");
+	memset(router->planes, 0, config->planes * sizeof(*router->planes));
 	router->n_planes = config->planes;
 	for (unsigned i = 0; i < config->planes; i++) {
 		struct pl_plane *plane = &router->planes[i];

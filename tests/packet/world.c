@@ -117,10 +117,11 @@ static void fill_tables(struct world *w)
 
 struct world *world_new(enum cpu_isa isa)
 {
-	struct world *w = calloc(1, sizeof(*w));
+	struct world *w = aligned_alloc(_Alignof(struct world), sizeof(*w));
 	struct pl_plane *plane;
 
 	assert_non_null(w);
+	memset(w, 0, sizeof(*w));
 	w->tables = tables_new(pl_plane_synchronize, REASON_NO_ROUTE);
 	assert_non_null(w->tables);
 	fill_tables(w);

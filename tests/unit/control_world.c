@@ -97,8 +97,9 @@ static void make_router(struct control_world *w)
 	r->buf_bytes = 2048;
 	r->isa = CPU_ISA_PLAIN;
 	r->started_ms = router_now_ms();
-	r->planes = calloc(1, sizeof(*r->planes));
+	r->planes = aligned_alloc(_Alignof(struct pl_plane), sizeof(*r->planes));
 	must(r->planes, "planes");
+	memset(r->planes, 0, sizeof(*r->planes));
 	r->n_planes = 1;
 	r->planes[0].cpu = -1;
 	r->planes[0].n_ports = PORTS;
