@@ -208,6 +208,13 @@ static bool trie_level(struct keys *keys, lanemask *more, const uint32_t *blocks
 
 #define KEY_GROUPS (PASS_PACKETS / LANES)
 
+/* The lanes of the group at `i` that hold keys: what is beyond the last one is from earlier
+ * bursts. */
+static lanemask keys_mask(const struct keys *keys, uint32_t i)
+{
+	return lanes_below(lanes_count(i), lanes_set(keys->n));
+}
+
 /* route4_lookup() for all keys. */
 static void lookup_ipv4(const struct tables_view *view, struct keys *keys)
 {
@@ -219,7 +226,7 @@ static void lookup_ipv4(const struct tables_view *view, struct keys *keys)
 		lanes entry = lanes_gather(index, LANES_ALL, view->root4, index);
 
 		lanes_store(keys->nexthop + i, entry);
-		more[i / LANES] = LANES_ALL & ~lanes_below(entry, lanes_set(TRIE_CHILD));
+		more[i / LANES] = keys_mask(keys, i) & ~lanes_below(entry, lanes_set(TRIE_CHILD));
 		any |= more[i / LANES];
 	}
 	if (any && trie_level(keys, more, view->blocks4, keys->dst, 8))
@@ -253,14 +260,15 @@ static void lookup_ipv6(const struct tables_view *view, const struct pl_burst *b
 				   (keys->dst[i] >> 8 & (TRIE6_GLOBAL_ROOT - 1)));
 	for (uint32_t i = 0; i < keys->n; i += LANES) {
 		lanes hi = lanes_load(keys->dst + i);
-		lanemask global = lanes_eq(hi >> 29, lanes_set(1));
+		lanemask mask = keys_mask(keys, i);
+		lanemask global = mask & lanes_eq(hi >> 29, lanes_set(1));
 		lanes entry = lanes_gather(lanes_set(TRIE_CHILD), global, view->root6_global,
 					   hi >> 8 & (TRIE6_GLOBAL_ROOT - 1));
 
 		lanes_store(keys->nexthop + i, entry);
 		more[i / LANES] = global & ~lanes_below(entry, lanes_set(TRIE_CHILD));
 		deep |= more[i / LANES];
-		other |= LANES_ALL & ~global;
+		other |= mask & ~global;
 	}
 	any = deep && trie_level(keys, more, view->blocks6, keys->dst, 0);
 	for (int shift = 24; any && shift >= 0; shift -= 8)
