@@ -89,21 +89,22 @@ int netdev_set_mtu(const char *device, unsigned mtu)
  * the bits of ETHTOOL_GFEATURES. The caller frees them. */
 static int get_feature_names(int fd, const char *device, struct ethtool_gstrings **names)
 {
-	struct {
+	union {
 		struct ethtool_sset_info info;
-		uint32_t count;
+		uint8_t room[sizeof(struct ethtool_sset_info) + sizeof(uint32_t)];
 	} sets = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1u << ETH_SS_FEATURES}};
 	struct ifreq ifr = {.ifr_data = (char *)&sets};
 	int rc = request(fd, SIOCETHTOOL, device, &ifr);
+	uint32_t count = sets.info.data[0];
 
 	if (rc)
 		return rc;
-	*names = calloc(1, sizeof(**names) + (size_t)sets.count * ETH_GSTRING_LEN);
+	*names = calloc(1, sizeof(**names) + (size_t)count * ETH_GSTRING_LEN);
 	if (!*names)
 		return -ENOMEM;
 	(*names)->cmd = ETHTOOL_GSTRINGS;
 	(*names)->string_set = ETH_SS_FEATURES;
-	(*names)->len = sets.count;
+	(*names)->len = count;
 	ifr.ifr_data = (char *)*names;
 	rc = request(fd, SIOCETHTOOL, device, &ifr);
 	if (rc)
