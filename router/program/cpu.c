@@ -43,8 +43,10 @@ static const struct {
 	passes_fn *passes;
 } isas[] = {
 	[CPU_ISA_PLAIN] = {"plain C", passes_plain},
+#ifdef __x86_64__
 	[CPU_ISA_AVX2] = {"AVX2", passes_avx2},
 	[CPU_ISA_AVX512] = {"AVX-512", passes_avx512},
+#endif
 };
 
 const char *cpu_isa_name(enum cpu_isa isa)
@@ -55,12 +57,14 @@ const char *cpu_isa_name(enum cpu_isa isa)
 /* __builtin_cpu_supports() also asks whether the kernel saves the wide registers. */
 enum cpu_isa cpu_isa_best(void)
 {
+#ifdef __x86_64__
 	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 	    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
 	    __builtin_cpu_supports("bmi2"))
 		return CPU_ISA_AVX512;
 	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
 		return CPU_ISA_AVX2;
+#endif
 	return CPU_ISA_PLAIN;
 }
 

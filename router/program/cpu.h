@@ -8,7 +8,8 @@
 #include "../tables/tables.h"
 #include "reasons.h"
 
-/* Which build of the program to run. All give the same answers. */
+/* Which build of the program to run. All give the same answers; but for the first they are there
+ * on x86 only. */
 enum cpu_isa { CPU_ISA_PLAIN, CPU_ISA_AVX2, CPU_ISA_AVX512 };
 
 /* The best this processor has. */

@@ -38,6 +38,9 @@ struct passes_scratch {
 /* Runs the packet program on all of a burst. Each equals program_packet() on every packet. */
 typedef void passes_fn(struct passes_scratch *scratch, const struct tables_view *view,
 		       struct pl_burst *burst);
-passes_fn passes_plain, passes_avx2, passes_avx512;
+passes_fn passes_plain;
+#ifdef __x86_64__
+passes_fn passes_avx2, passes_avx512;
+#endif
 
 #endif
