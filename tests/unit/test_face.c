@@ -258,7 +258,9 @@ static void test_without_privilege(void **state)
 	if (pid == 0) {
 		if (setgid(65534) < 0 || setuid(65534) < 0)
 			_exit(2);
-		refused(&config, -EPERM, "t0", "CAP_NET_ADMIN");
+		/* Where no udev runs, others may not even open it. */
+		refused(&config, access("/dev/net/tun", R_OK | W_OK) ? -EACCES : -EPERM, "t0",
+			"CAP_NET_ADMIN");
 		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);

@@ -196,7 +196,10 @@ static void send_frame(int fd, uint32_t seq, size_t len_max)
 	uint8_t frame[4096];
 	size_t len = frame_make(frame, seq, len_max);
 
-	assert_int_equal(send(fd, frame, len, 0), len);
+	/* Older kernels tell a sender that its veth's peer is full; whoever waits for the frame will
+	 * miss it. */
+	if (send(fd, frame, len, 0) != (ssize_t)len)
+		assert_int_equal(errno, ENOBUFS);
 }
 
 /* Sends `n` frames and expects all of them at the other side, unchanged and in order. */
