@@ -147,7 +147,8 @@ static void refuses_nonsense(void **state)
 	spec.kind = NEXTHOP_DROP;
 	assert_int_equal(tables_nexthop_set(t, 0, &spec), -EINVAL);
 	assert_int_equal(tables_nexthop_set(t, 1, &spec), -EINVAL);
-	spec = (struct nexthop_spec){.kind = NEXTHOP_FORWARD, .port = 256}; /* no verdict names it */
+	spec = (struct nexthop_spec){.kind = NEXTHOP_FORWARD,
+				     .port = 256}; /* no verdict names it */
 	assert_int_equal(tables_nexthop_new(t, &spec, &index), -EINVAL);
 	make_nexthops(t, 258);
 	spec = (struct nexthop_spec){.kind = NEXTHOP_GROUP, .members = members};
