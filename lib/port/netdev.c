@@ -131,6 +131,9 @@ static unsigned strip_of(const struct ethtool_gstrings *names, uint32_t i)
 	return 0;
 }
 
+typedef int strip_fn(int fd, const char *device, const struct ethtool_gstrings *names,
+		     unsigned *strip);
+
 static int get_strip(int fd, const char *device, const struct ethtool_gstrings *names,
 		     unsigned *strip)
 {
@@ -155,7 +158,7 @@ static int get_strip(int fd, const char *device, const struct ethtool_gstrings *
 }
 
 static int set_strip(int fd, const char *device, const struct ethtool_gstrings *names,
-		     unsigned strip)
+		     unsigned *strip)
 {
 	uint32_t blocks = (names->len + 31) / 32;
 	struct ethtool_sfeatures *features;
@@ -173,7 +176,7 @@ static int set_strip(int fd, const char *device, const struct ethtool_gstrings *
 
 		if (which)
 			block->valid |= 1u << i % 32;
-		if (which & strip)
+		if (which & *strip)
 			block->requested |= 1u << i % 32;
 	}
 	ifr.ifr_data = (char *)features;
@@ -182,7 +185,8 @@ static int set_strip(int fd, const char *device, const struct ethtool_gstrings *
 	return rc;
 }
 
-int netdev_get_strip(const char *device, unsigned *strip)
+/* Opens what both ways need, and goes one of them. */
+static int with_feature_names(const char *device, strip_fn *way, unsigned *strip)
 {
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ethtool_gstrings *names;
@@ -192,28 +196,21 @@ int netdev_get_strip(const char *device, unsigned *strip)
 		return -errno;
 	rc = get_feature_names(fd, device, &names);
 	if (!rc) {
-		rc = get_strip(fd, device, names, strip);
+		rc = way(fd, device, names, strip);
 		free(names);
 	}
 	close(fd);
 	return rc;
 }
 
+int netdev_get_strip(const char *device, unsigned *strip)
+{
+	return with_feature_names(device, get_strip, strip);
+}
+
 int netdev_set_strip(const char *device, unsigned strip)
 {
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ethtool_gstrings *names;
-	int rc;
-
-	if (fd < 0)
-		return -errno;
-	rc = get_feature_names(fd, device, &names);
-	if (!rc) {
-		rc = set_strip(fd, device, names, strip);
-		free(names);
-	}
-	close(fd);
-	return rc;
+	return with_feature_names(device, set_strip, &strip);
 }
 
 static int add_membership(int fd, unsigned ifindex, unsigned short type, const uint8_t *mac)
