@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "passes.h"
 #include "words.h"
@@ -72,33 +73,57 @@ struct cpu_processor {
 	struct passes_scratch scratch;
 	const struct tables *tables;
 	passes_fn *passes;
+	uint8_t *used; /* marks, see struct tables_view; on cache lines of its own */
 };
 
 static void cpu_process(void *ctx, struct pl_burst *burst)
 {
 	struct cpu_processor *cpu = ctx;
+	struct tables_view view = *tables_view(cpu->tables);
 
-	cpu->passes(&cpu->scratch, tables_view(cpu->tables), burst);
+	view.used = cpu->used;
+	cpu->passes(&cpu->scratch, &view, burst);
 }
 
 int cpu_processor_init(struct pl_processor *processor, const struct tables *tables,
 		       enum cpu_isa isa)
 {
 	struct cpu_processor *cpu;
+	uint8_t *used;
 
 	if (!cpu_isa_name(isa) || isa > cpu_isa_best())
 		return -EINVAL;
 	cpu = aligned_alloc(64, (sizeof(*cpu) + 63) & ~(size_t)63);
-	if (!cpu)
+	used = aligned_alloc(64, TABLES_NEXTHOPS_MAX);
+	if (!cpu || !used) {
+		free(cpu);
+		free(used);
 		return -ENOMEM;
-	*cpu = (struct cpu_processor){.tables = tables, .passes = isas[isa].passes};
+	}
+	memset(used, 0, TABLES_NEXTHOPS_MAX);
+	*cpu = (struct cpu_processor){.tables = tables, .passes = isas[isa].passes, .used = used};
 	processor->process = cpu_process;
 	processor->ctx = cpu;
 	return 0;
 }
 
+/* The plane may set the mark between the load and the store: it is lost, and the answer the same. */
+bool cpu_processor_take_used(const struct pl_processor *processor, uint32_t index)
+{
+	const struct cpu_processor *cpu = processor->ctx;
+
+	if (!__atomic_load_n(&cpu->used[index], __ATOMIC_RELAXED))
+		return false;
+	__atomic_store_n(&cpu->used[index], 0, __ATOMIC_RELAXED);
+	return true;
+}
+
 void cpu_processor_fini(struct pl_processor *processor)
 {
-	free(processor->ctx);
+	struct cpu_processor *cpu = processor->ctx;
+
+	if (cpu)
+		free(cpu->used);
+	free(cpu);
 	*processor = (struct pl_processor){0};
 }

@@ -4,6 +4,7 @@
 #define PEERLANE_PROGRAM_CPU_H
 
 #include <peerlane/plane.h>
+#include <stdbool.h>
 
 #include "../tables/tables.h"
 #include "reasons.h"
@@ -21,6 +22,10 @@ const char *cpu_isa_name(enum cpu_isa isa); /* "plain C", "AVX2", "AVX-512" */
 int cpu_processor_init(struct pl_processor *processor, const struct tables *tables,
 		       enum cpu_isa isa);
 void cpu_processor_fini(struct pl_processor *processor);
+
+/* Whether the processor has sent a packet by next hop `index` (below TABLES_NEXTHOPS_MAX) since this
+ * was last asked. Any one thread, while the processor runs. */
+bool cpu_processor_take_used(const struct pl_processor *processor, uint32_t index);
 
 /* Name ("no-route"), meaning and kind of a reason; NULL if `reason` is out of range. Any thread. */
 const char *reason_name(unsigned reason);

@@ -25,7 +25,8 @@ PL_KERNEL void program_burst(PL_G uint8_t *base, PL_G const uint32_t *frame, PL_
 			     PL_G const uint32_t *root6_global, PL_G const uint32_t *root6_other,
 			     PL_G const uint32_t *blocks6, PL_G const struct nexthop *nexthops,
 			     PL_G const uint32_t *slots, PL_G const struct neighbour *neighbours,
-			     PL_G const struct table_port *ports, uint32_t neighbour_mask)
+			     PL_G const struct table_port *ports, PL_G uint8_t *used,
+			     uint32_t neighbour_mask)
 {
 	uint32_t i = WORK_ITEM();
 	struct tables_view view;
@@ -41,6 +42,7 @@ PL_KERNEL void program_burst(PL_G uint8_t *base, PL_G const uint32_t *frame, PL_
 	view.slots = slots;
 	view.neighbours = neighbours;
 	view.ports = ports;
+	view.used = used;
 	view.neighbour_mask = neighbour_mask;
 	verdict[i] = (uint16_t)program_packet(&view, base + frame[i], len + i, port);
 }

@@ -16,6 +16,7 @@
 struct hop {
 	PL_G const struct nexthop *nexthop;
 	uint64_t info;
+	uint32_t index;
 	uint32_t mtu; /* IP bytes */
 };
 
@@ -24,6 +25,7 @@ PL_FN struct hop hop_at(const struct tables_view *view, uint32_t index)
 	struct hop hop;
 
 	hop.nexthop = view->nexthops + index;
+	hop.index = index;
 	hop.info = PL_LOAD64(&hop.nexthop->info);
 	hop.mtu = NEXTHOP_MTU(hop.info);
 	return hop;
@@ -72,9 +74,12 @@ PL_FN uint32_t hop_verdict(struct hop hop)
 	}
 }
 
-/* Writes the MACs by two aligned stores; the two bytes of headroom before the frame are lost. */
-PL_FN uint32_t hop_rewrite(struct hop hop, PL_G uint8_t *frame, uint32_t ether_type)
+/* Writes the MACs by two aligned stores; the two bytes of headroom before the frame are lost. Marks
+ * the next hop as used. */
+PL_FN uint32_t hop_rewrite(const struct tables_view *view, struct hop hop, PL_G uint8_t *frame,
+			   uint32_t ether_type)
 {
+	PL_MARK(view->used + hop.index);
 	frame64_set(frame, AT_DMAC, PL_LOAD64(&hop.nexthop->dmac));
 	frame64_set(frame, AT_SMAC, PL_LOAD64(&hop.nexthop->smac) | (uint64_t)ether_type << 48);
 	return VERDICT_TX(NEXTHOP_PORT(hop.info));

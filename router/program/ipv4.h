@@ -118,7 +118,7 @@ PL_FN uint32_t ipv4_route(const struct tables_view *view, PL_G uint8_t *frame, P
 
 	frame32_set(frame, AT_IPV4_TTL, ipv4_ttl_less(word));
 	*len = (uint16_t)(ETHER_LEN + total_len);
-	return hop_rewrite(hop, frame, ETHER_IPV4);
+	return hop_rewrite(view, hop, frame, ETHER_IPV4);
 }
 
 PL_FN uint32_t ipv4_packet(const struct tables_view *view, PL_G uint8_t *frame, PL_G uint16_t *len)

@@ -105,7 +105,7 @@ PL_FN uint32_t ipv6_route(const struct tables_view *view, PL_G uint8_t *frame, P
 
 	frame32_set(frame, AT_IPV6_LEN, ipv6_hop_limit_less(word));
 	*len = (uint16_t)(ETHER_LEN + ip_len);
-	return hop_rewrite(hop, frame, ETHER_IPV6);
+	return hop_rewrite(view, hop, frame, ETHER_IPV6);
 }
 
 PL_FN uint32_t ipv6_packet(const struct tables_view *view, PL_G uint8_t *frame, PL_G uint16_t *len)

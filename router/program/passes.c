@@ -296,7 +296,7 @@ static void rewrite_ipv4(const struct tables_view *view, struct pl_burst *burst,
 		if (__builtin_expect(hop_is_plain(hop, keys->size[k]), 1)) {
 			frame32_set(frame, AT_IPV4_TTL, keys->word[k]);
 			burst->len[i] = (uint16_t)(ETHER_LEN + keys->size[k]);
-			burst->verdict[i] = (uint16_t)hop_rewrite(hop, frame, ETHER_IPV4);
+			burst->verdict[i] = (uint16_t)hop_rewrite(view, hop, frame, ETHER_IPV4);
 		} else {
 			burst->verdict[i] =
 				(uint16_t)ipv4_route(view, frame, burst->len + i, keys->nexthop[k]);
@@ -316,7 +316,7 @@ static void rewrite_ipv6(const struct tables_view *view, struct pl_burst *burst,
 		if (__builtin_expect(hop_is_plain(hop, keys->size[k]), 1)) {
 			frame32_set(frame, AT_IPV6_LEN, keys->word[k]);
 			burst->len[i] = (uint16_t)(ETHER_LEN + keys->size[k]);
-			burst->verdict[i] = (uint16_t)hop_rewrite(hop, frame, ETHER_IPV6);
+			burst->verdict[i] = (uint16_t)hop_rewrite(view, hop, frame, ETHER_IPV6);
 		} else {
 			burst->verdict[i] =
 				(uint16_t)ipv6_route(view, frame, burst->len + i, keys->nexthop[k]);

@@ -69,6 +69,9 @@ struct tables_view {
 	PL_G const uint32_t *slots; /* of ECMP groups: next hop indices */
 	PL_G const struct neighbour *neighbours;
 	PL_G const struct table_port *ports;
+	/* Per next hop: set when a packet is rewritten with it. The reader's own, shared with no other
+	 * (cpu.h); NULL in the view that the tables give out. */
+	PL_G uint8_t *used;
 	uint32_t neighbour_mask; /* number of slots less one, a power of two less one */
 };
 

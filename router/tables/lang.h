@@ -4,7 +4,8 @@
  * Everything in tables/image.h and the packet program is written in what all of them take: no
  * bit-fields, function pointers, VLAs or <stdint.h>; no identifiers `kernel`, `local`, `global`,
  * `class`. Defines fixed-width types, PL_FN (function qualifier), PL_G (pointer to packets or
- * tables), PL_LOAD32/64 (a load of a word that another processor may be changing). */
+ * tables), PL_LOAD32/64 (a load of a word that another processor may be changing), PL_MARK (sets a
+ * byte that another processor may be clearing). */
 #ifndef PEERLANE_TABLES_LANG_H
 #define PEERLANE_TABLES_LANG_H
 
@@ -21,6 +22,7 @@ typedef ulong uint64_t;
 #define PL_ASSERT(cond, text) typedef char PL_ASSERT_CAT(pl_assert_, __LINE__)[(cond) ? 1 : -1]
 #define PL_LOAD32(p) (*(volatile PL_G const uint32_t *)(p))
 #define PL_LOAD64(p) (*(volatile PL_G const uint64_t *)(p))
+#define PL_MARK(p) (*(volatile PL_G uint8_t *)(p) = 1)
 
 #elif defined(__CUDA__)
 
@@ -33,6 +35,7 @@ typedef unsigned long uint64_t;
 #define PL_ASSERT(cond, text) static_assert(cond, text)
 #define PL_LOAD32(p) (*(volatile const uint32_t *)(p))
 #define PL_LOAD64(p) (*(volatile const uint64_t *)(p))
+#define PL_MARK(p) (*(volatile uint8_t *)(p) = 1)
 
 #else
 
@@ -44,6 +47,8 @@ typedef unsigned long uint64_t;
  * refers to is seen as it was when the word was written. Plain moves on x86. */
 #define PL_LOAD32(p) __atomic_load_n((const uint32_t *)(p), __ATOMIC_ACQUIRE)
 #define PL_LOAD64(p) __atomic_load_n((const uint64_t *)(p), __ATOMIC_ACQUIRE)
+/* Relaxed: a mark says nothing about anything but itself. */
+#define PL_MARK(p) __atomic_store_n((uint8_t *)(p), (uint8_t)1, __ATOMIC_RELAXED)
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the tables are little-endian images");
 
 #endif

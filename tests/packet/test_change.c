@@ -6,6 +6,7 @@
  *
  * States are numbered. State k sends out of port 1 + k % 2 with MACs made of k, so that a frame
  * tells which state it comes from and whether it is all of one. */
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -280,6 +281,48 @@ static void groups_change(void **state)
 	finish(&c, false);
 }
 
+/* Until more packets than a turn takes have been sent. False if there were too few left. */
+static bool wait_for_a_turn(const struct change *c)
+{
+	uint32_t from = atomic_load_explicit(&c->sent, memory_order_relaxed);
+
+	while (flowing(c)) {
+		if (atomic_load_explicit(&c->sent, memory_order_relaxed) - from > 2 * PL_BURST_MAX)
+			return true;
+		sched_yield();
+	}
+	return false;
+}
+
+/* The control thread takes the marks while the plane sets them: the next hop in use is known to be,
+ * and one that routes have left is not marked again once a grace period has passed. */
+static void marks_are_taken(void **state)
+{
+	struct world *w = *state;
+	const struct pl_processor *p = &w->plane.processor;
+	struct change c;
+	uint32_t hop = new_state(w, 0), k = 0;
+
+	move_routes(w, hop);
+	start(&c, w, "10.40.1.1", "2001:db8:40:1::1");
+	assert_int_equal(pl_plane_start(&w->plane, NULL), 0);
+	while (wait_for_a_turn(&c)) {
+		uint32_t old = hop;
+
+		assert_true(cpu_processor_take_used(p, hop));
+		hop = new_state(w, ++k);
+		assert_false(cpu_processor_take_used(p, hop));
+		begin(&c, k);
+		move_routes(w, hop);
+		end(&c, k);
+		cpu_processor_take_used(p, old);
+		assert_false(cpu_processor_take_used(p, old));
+		tables_nexthop_del(w->tables, old);
+		tables_settle(w->tables);
+	}
+	finish(&c, false);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +331,7 @@ int main(void)
 		cmocka_unit_test(a_hop_changes_in_place),
 		cmocka_unit_test(neighbours_change),
 		cmocka_unit_test(groups_change),
+		cmocka_unit_test(marks_are_taken),
 	};
 
 	return run_for_all_isas("change", tests, sizeof(tests) / sizeof(tests[0]));

@@ -309,6 +309,58 @@ static void unique_local_addresses_are_routed(void **state)
 	expect_sent(w, &f, 2, &out);
 }
 
+/* Which of `hops` a packet to `dst` marks as used: bit i for hops[i]. */
+static unsigned marked_by(struct world *w, const char *dst, uint8_t ttl, const uint32_t *hops,
+			  unsigned n)
+{
+	struct frame f = frame_to(dst, 60);
+	unsigned marks = 0;
+
+	frame_set_ttl(&f, ttl);
+	world_receive(w, 0, &f, 1);
+	for (unsigned i = 0; i < n; i++) {
+		marks |= (unsigned)cpu_processor_take_used(&w->plane.processor, hops[i]) << i;
+		assert_false(cpu_processor_take_used(&w->plane.processor, hops[i]));
+	}
+	return marks;
+}
+
+/* What a packet is sent with is marked: a plain next hop, a group's member, a neighbour; and nothing
+ * by a packet that is not sent, nor the group or network on the way. */
+static void next_hops_are_marked_as_used(void **state)
+{
+	struct world *w = *state;
+	struct nexthop_member member = {w->via2, 1};
+	uint32_t near = world_hop(
+		w, &(struct nexthop_spec){.kind = NEXTHOP_FORWARD, .mtu = 1500, .port = 2});
+	uint32_t group = world_hop(
+		w,
+		&(struct nexthop_spec){.kind = NEXTHOP_GROUP, .members = &member, .n_members = 1});
+	const uint32_t hops[] = {w->via1, w->via2, near, group, w->glean2};
+	static const struct {
+		const char *dst4, *dst6;
+		unsigned marks;
+	} cases[] = {
+		{"10.1.0.1", "2001:db8:1::1", 1},   {"10.2.0.1", "2001:db8:2::1", 2},
+		{"10.3.0.20", "2001:db8:3::20", 4}, {"10.40.0.1", "2001:db8:40::1", 2},
+		{"10.3.0.77", "2001:db8:3::77", 0}, {"10.4.0.1", "2001:db8:4::1", 0},
+		{"10.6.0.1", "2001:db8:6::1", 0},
+	};
+
+	world_neighbour(w, 2, "10.3.0.20", near);
+	world_neighbour(w, 2, "2001:db8:3::20", near);
+	world_route(w, "10.40.0.0/16", group);
+	world_route(w, "2001:db8:40::/48", group);
+	for (unsigned i = 0; i < COUNT(cases); i++) {
+		assert_int_equal(marked_by(w, cases[i].dst4, 64, hops, COUNT(hops)),
+				 cases[i].marks);
+		assert_int_equal(marked_by(w, cases[i].dst6, 64, hops, COUNT(hops)),
+				 cases[i].marks);
+		assert_int_equal(marked_by(w, cases[i].dst4, 1, hops, COUNT(hops)), 0);
+		assert_int_equal(marked_by(w, cases[i].dst6, 1, hops, COUNT(hops)), 0);
+	}
+}
+
 /* A burst of all sorts: what leaves a port leaves it in the order it came, and so do punts. */
 static void order_is_kept(void **state)
 {
@@ -361,6 +413,7 @@ int main(void)
 		cmocka_unit_test(neighbours_belong_to_a_port),
 		cmocka_unit_test(longest_prefix_wins),
 		cmocka_unit_test(unique_local_addresses_are_routed),
+		cmocka_unit_test(next_hops_are_marked_as_used),
 		cmocka_unit_test(order_is_kept),
 	};
 

@@ -56,6 +56,7 @@ struct world {
 	uint32_t slots[8];
 	struct neighbour neighbours[NEIGHBOURS];
 	struct table_port ports[2];
+	uint8_t used[HOP_COUNT];
 };
 
 static const uint8_t our_mac[6] = {0x02, 0, 0, 0, 0, 0x01};
@@ -184,6 +185,7 @@ static struct world *world_new(void)
 		.slots = w->slots,
 		.neighbours = w->neighbours,
 		.ports = w->ports,
+		.used = w->used,
 		.neighbour_mask = NEIGHBOURS - 1,
 	};
 	return w;
@@ -364,6 +366,23 @@ static void assert_same(const struct buffers *want, const struct buffers *got)
 	assert_memory_equal(want->base, got->base, PL_BURST_MAX * BUF);
 }
 
+/* Next hops are marked as used exactly if a frame went out with their MACs, which no two share. */
+static void assert_marks(struct world *w, const struct pl_burst *burst)
+{
+	uint8_t want[HOP_COUNT] = {0};
+
+	for (uint32_t i = 0; i < burst->n; i++) {
+		uint64_t dmac = frame64(burst->base + burst->frame[i], AT_DMAC);
+
+		if (PL_VERDICT_KIND(burst->verdict[i]) != PL_VERDICT_TX)
+			continue;
+		for (unsigned h = 0; h < HOP_COUNT; h++)
+			want[h] |= w->nexthops[h].dmac == dmac;
+	}
+	assert_memory_equal(w->used, want, sizeof(want));
+	memset(w->used, 0, sizeof(w->used));
+}
+
 static void check_passes(enum cpu_isa isa, passes_fn *passes)
 {
 	struct world *w = world_new();
@@ -383,7 +402,9 @@ static void check_passes(enum cpu_isa isa, passes_fn *passes)
 		make_burst(&want);
 		copy_burst(&got, &want);
 		run_one_by_one(&w->view, &want.burst);
+		assert_marks(w, &want.burst);
 		passes(scratch, &w->view, &got.burst);
+		assert_marks(w, &got.burst);
 		assert_same(&want, &got);
 		for (uint32_t i = 0; i < want.burst.n; i++) {
 			if (PL_VERDICT_KIND(want.burst.verdict[i]) == PL_VERDICT_TX)
