@@ -238,10 +238,11 @@ static void render_routes(json_t *data, FILE *out)
 
 static void render_neighbors(json_t *data, FILE *out)
 {
-	static const char *const headers[] = {"ADDRESS", "DEVICE", "PORT",
-					      "MAC",	 "STATE",  "USABLE"};
+	static const char *const headers[] = {"ADDRESS", "DEVICE", "PORT",     "MAC",
+					      "STATE",	 "USABLE", ">USED AGO"};
 	json_t **rows = sorted(json_object_get(data, "neighbors"));
 	struct table t;
+	char buf[UNIT_SIZE];
 
 	table_begin(&t, headers, COUNT(headers));
 	for (json_t **row = rows; row && *row; row++) {
@@ -253,6 +254,9 @@ static void render_neighbors(json_t *data, FILE *out)
 		table_cell(&t, text_or_dash(n, "mac"));
 		table_cell(&t, text(n, "state"));
 		table_cell(&t, json_is_true(json_object_get(n, "usable")) ? "yes" : "no");
+		table_cell(&t, json_is_integer(json_object_get(n, "used_ago_ms"))
+				       ? unit_time((uint64_t)number(n, "used_ago_ms"), buf)
+				       : "-");
 	}
 	finish(&t, out);
 	free(rows);

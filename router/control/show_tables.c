@@ -184,15 +184,18 @@ static bool add_neighbour(void *ctx, const struct mirror_neighbour *n)
 {
 	struct listing *l = ctx;
 	char addr[PREFIX_STRLEN];
+	json_t *used_ago_ms;
 
 	if (!show_page_wants(&l->page))
 		return !l->page.full;
+	used_ago_ms = n->used_ms ? json_integer((json_int_t)(router_now_ms() - n->used_ms))
+				 : json_null();
 	return show_page_add(&l->page,
-			     json_pack("{s:s, s:s, s:o, s:o, s:b, s:s}", "address",
+			     json_pack("{s:s, s:s, s:o, s:o, s:b, s:s, s:o}", "address",
 				       ip_addr_print(&n->addr, addr), "device", n->device, "port",
 				       show_port_name(l->router, n->port), "mac",
 				       n->usable ? show_mac(n->mac) : json_null(), "usable",
-				       n->usable, "state", n->state),
+				       n->usable, "state", n->state, "used_ago_ms", used_ago_ms),
 			     1);
 }
 

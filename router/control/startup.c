@@ -247,6 +247,16 @@ static int open_ports(struct router *router, struct pl_error *err)
 	return rc;
 }
 
+static bool take_used(void *ctx, uint32_t nexthop)
+{
+	const struct router *router = ctx;
+	bool used = false;
+
+	for (unsigned i = 0; i < router->n_planes; i++)
+		used |= cpu_processor_take_used(&router->planes[i].processor, nexthop);
+	return used;
+}
+
 static int sync_mirror(struct router *router, struct pl_error *err)
 {
 	struct mirror_events events = follow_events(router);
@@ -263,6 +273,7 @@ static int sync_mirror(struct router *router, struct pl_error *err)
 	router->mirror = mirror_new(router->tables, ports, router->n_ports, &events, err);
 	if (!router->mirror)
 		return -errno;
+	mirror_set_usage(router->mirror, take_used, router);
 	rc = mirror_sync(router->mirror, err);
 	if (rc)
 		return rc;

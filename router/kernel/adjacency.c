@@ -8,12 +8,6 @@
 #include "../program/reasons.h"
 #include "replica.h"
 
-/* How often the kernel is asked about one neighbour. Going from STALE through DELAY (5 s) and PROBE
- * to REACHABLE or FAILED takes it 5 to 8 s. */
-#define STALE_AGAIN_MS 10000
-#define GATEWAY_AGAIN_MS 5000
-#define ASK_PER_TICK 1024
-
 static uint64_t peer_hash(unsigned port, const struct ip_addr *addr)
 {
 	return hash_bytes(port, addr, sizeof(*addr));
@@ -45,6 +39,7 @@ static struct peer *peer_get(struct replica *r, unsigned port, const struct ip_a
 	peer->port = (uint16_t)port;
 	LIST_INIT(&peer->adjacencies);
 	hash_add(&r->peers, &peer->node, peer_hash(port, addr));
+	keepalive_add(r, peer);
 	return peer;
 }
 
@@ -53,7 +48,16 @@ static void peer_release(struct replica *r, struct peer *peer)
 	if (peer->known || !LIST_EMPTY(&peer->adjacencies))
 		return;
 	hash_del(&r->peers, &peer->node);
+	keepalive_del(r, peer);
 	free(peer);
+}
+
+/* Counts routes' references (`by` 1 or -1). */
+static void peer_gateway(struct replica *r, struct peer *peer, int by)
+{
+	keepalive_del(r, peer);
+	peer->gateway_refs += (unsigned)by;
+	keepalive_add(r, peer);
 }
 
 bool peer_usable(const struct peer *peer)
@@ -63,14 +67,6 @@ bool peer_usable(const struct peer *peer)
 		return false;
 	/* The kernel's own entries for multicast and broadcast: such packets are punted anyway. */
 	return !(peer->state & NUD_NOARP && peer->mac[0] & 1);
-}
-
-static void peer_ask(struct replica *r, struct peer *peer, uint64_t now_ms)
-{
-	if (!r->solicit || !r->ports[peer->port].admin_up || !r->ports[peer->port].running)
-		return;
-	peer->asked_ms = now_ms;
-	r->solicit(r->solicit_ctx, r->ports[peer->port].face_ifindex, &peer->addr);
 }
 
 /* ---- next hops ---- */
@@ -156,11 +152,15 @@ static int adjacency_publish(struct replica *r, struct adjacency *adj)
 	if (rc)
 		return rc;
 	rc = index_record(r, adj);
-	if (rc)
+	if (rc) {
 		tables_nexthop_del(r->tables, adj->index);
-	else
-		r->stats.nexthops++;
-	return rc;
+		return rc;
+	}
+	r->stats.nexthops++;
+	/* What a former owner of the index was used for does not count. */
+	if (r->take_used)
+		r->take_used(r->take_used_ctx, adj->index);
+	return 0;
 }
 
 static struct adjacency *adjacency_find(const struct replica *r, const struct adjacency_key *key,
@@ -199,10 +199,10 @@ static struct adjacency *adjacency_new(struct replica *r, const struct adjacency
 	if (!adj->peer)
 		return adj;
 	LIST_INSERT_HEAD(&adj->peer->adjacencies, adj, of_peer);
-	adj->peer->gateway_refs += !key->attached;
-	/* A gateway is resolved before the first packet needs it. */
-	if (!key->attached && !peer_usable(adj->peer) && !(adj->peer->state & NUD_INCOMPLETE))
-		peer_ask(r, adj->peer, adj->peer->asked_ms);
+	if (!key->attached) {
+		peer_gateway(r, adj->peer, 1);
+		keepalive_gateway(r, adj->peer);
+	}
 	return adj;
 
 fail_peer:
@@ -251,7 +251,8 @@ void adjacency_put(struct replica *r, struct adjacency *adj)
 	}
 	if (adj->peer) {
 		LIST_REMOVE(adj, of_peer);
-		adj->peer->gateway_refs -= !adj->key.attached;
+		if (!adj->key.attached)
+			peer_gateway(r, adj->peer, -1);
 		peer_release(r, adj->peer);
 	}
 	free(adj);
@@ -438,6 +439,8 @@ void peer_apply(struct replica *r, const struct nl_message *msg)
 	peer->known = !msg->del;
 	peer->state = msg->del ? NUD_NONE : n->state;
 	peer->has_mac = !msg->del && n->has_mac;
+	peer->external = !msg->del && n->external;
+	peer->managed = !msg->del && n->managed;
 	memcpy(peer->mac, n->mac, sizeof(peer->mac));
 	peer->generation = r->generation[NL_NEIGHBOUR];
 	peer_changed(r, peer, &before);
@@ -454,40 +457,8 @@ void peers_sweep(struct replica *r)
 
 		if (!peer->known || peer->generation == r->generation[NL_NEIGHBOUR])
 			continue;
-		peer->known = false;
+		peer->known = peer->external = peer->managed = false;
 		peer->state = NUD_NONE;
 		peer_changed(r, peer, &before);
-	}
-}
-
-static bool peer_due(const struct peer *peer, uint64_t now_ms)
-{
-	uint64_t since_ms = now_ms - peer->asked_ms;
-
-	if (peer->known && peer->state == NUD_STALE)
-		return !peer->asked_ms || since_ms >= STALE_AGAIN_MS;
-	return peer->gateway_refs && !peer_usable(peer) && !(peer->state & NUD_INCOMPLETE) &&
-	       (!peer->asked_ms || since_ms >= GATEWAY_AGAIN_MS);
-}
-
-/* The kernel does not see the packets that we forward: it would let the neighbours they go to turn
- * stale and collect them. Planes keep no account of which neighbours they use (it would be a write
- * for every packet), so every stale one on our ports is confirmed, used or not: a unicast request
- * and its answer about once in 30 to 60 s for each (base_reachable_time), after which one that does
- * not answer is gone. The price is that a host that was once spoken to stays in the kernel's table
- * for as long as it answers; gc_thresh3 must leave room for all hosts on the ports' networks.
- * Gateways of routes are asked for, too, while they are not resolved at all. */
-void peers_tick(struct replica *r, uint64_t now_ms)
-{
-	unsigned budget = ASK_PER_TICK;
-	struct hash_node *node = NULL;
-
-	while (budget && (node = hash_walk(&r->peers, node))) {
-		struct peer *peer = CONTAINER(node, struct peer, node);
-
-		if (!peer_due(peer, now_ms))
-			continue;
-		peer_ask(r, peer, now_ms);
-		budget--;
 	}
 }

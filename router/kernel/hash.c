@@ -20,9 +20,8 @@ void hash_fini(struct hash *h)
 	*h = (struct hash){0};
 }
 
-static void grow(struct hash *h)
+static void resize(struct hash *h, size_t mask)
 {
-	size_t mask = h->mask * 2 + 1;
 	struct hash_node **buckets = calloc(mask + 1, sizeof(*buckets));
 
 	if (!buckets)
@@ -48,7 +47,7 @@ void hash_add(struct hash *h, struct hash_node *node, uint64_t hash)
 	struct hash_node **head;
 
 	if (h->count > h->mask)
-		grow(h);
+		resize(h, h->mask * 2 + 1);
 	head = &h->buckets[hash & h->mask];
 	node->hash = hash;
 	node->next = *head;
@@ -64,6 +63,17 @@ void hash_del(struct hash *h, struct hash_node *node)
 		link = &(*link)->next;
 	*link = node->next;
 	h->count--;
+}
+
+void hash_trim(struct hash *h)
+{
+	size_t mask = h->mask;
+
+	/* A factor of 8, so that what comes and goes does not make it grow and shrink each time. */
+	while (mask > BUCKETS_MIN - 1 && h->count * 8 < mask)
+		mask /= 2;
+	if (mask != h->mask)
+		resize(h, mask);
 }
 
 static struct hash_node *same_hash(struct hash_node *node, uint64_t hash)

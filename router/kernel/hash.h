@@ -28,6 +28,9 @@ void hash_fini(struct hash *h);
 void hash_add(struct hash *h, struct hash_node *node, uint64_t hash);
 void hash_del(struct hash *h, struct hash_node *node);
 
+/* Gives memory back that a table was larger for. Not during a walk. */
+void hash_trim(struct hash *h);
+
 /* Candidates with exactly this hash; the caller compares keys. NULL at the end. */
 struct hash_node *hash_find(const struct hash *h, uint64_t hash);
 struct hash_node *hash_find_next(const struct hash_node *node);

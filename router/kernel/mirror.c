@@ -24,7 +24,6 @@
 #include "rtnl.h"
 #include "show.h"
 
-#define TICK_MS 1000	/* neighbours are looked after */
 #define DOUBT_MS 20	/* from the first doubt to the dump: doubts come in swarms */
 #define RETRY_MS 1000	/* after a synchronisation that failed */
 #define AUDIT_MS 300000 /* a synchronisation without a doubt */
@@ -99,11 +98,11 @@ static void resync_in(struct mirror *m, uint64_t delay_ms)
 		m->resync_ms = at;
 }
 
-static void solicit(void *ctx, unsigned ifindex, const struct ip_addr *addr)
+static void solicit(void *ctx, unsigned ifindex, const struct ip_addr *addr, bool external)
 {
 	struct mirror *m = ctx;
 
-	rtnl_use_neighbour(&m->rtnl, ifindex, addr);
+	rtnl_use_neighbour(&m->rtnl, ifindex, addr, external);
 }
 
 /* ---- set-up ---- */
@@ -184,6 +183,12 @@ int mirror_fd(const struct mirror *m)
 void mirror_set_buffer(struct mirror *m, unsigned bytes)
 {
 	rtnl_set_buffer(&m->rtnl, bytes);
+}
+
+void mirror_set_usage(struct mirror *m, bool (*take_used)(void *ctx, uint32_t nexthop), void *ctx)
+{
+	m->replica.take_used = take_used;
+	m->replica.take_used_ctx = ctx;
 }
 
 void mirror_stats(const struct mirror *m, struct mirror_stats *stats)
@@ -482,10 +487,8 @@ static void run_timers(struct mirror *m)
 {
 	uint64_t now = now_ms();
 
-	if (now >= m->tick_ms) {
-		m->tick_ms = now + TICK_MS;
-		replica_tick(&m->replica, now);
-	}
+	if (now >= m->tick_ms)
+		m->tick_ms = replica_tick(&m->replica, now);
 	if (m->replica.doubt && !m->syncing) {
 		m->replica.doubt = false;
 		resync_in(m, DOUBT_MS);

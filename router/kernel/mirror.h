@@ -48,6 +48,11 @@ struct mirror_events {
 struct mirror *mirror_new(struct tables *tables, const struct mirror_port *ports, unsigned n_ports,
 			  const struct mirror_events *events, struct pl_error *err);
 
+/* How the mirror learns which next hops are in use: `take_used` says whether a packet has been sent
+ * by one since it was last asked. Without, neighbours are never known to be used, and left to the
+ * kernel's garbage collection. Call before the first mirror_run(). */
+void mirror_set_usage(struct mirror *m, bool (*take_used)(void *ctx, uint32_t nexthop), void *ctx);
+
 /* First dump of everything. Returns 0 or -errno with `err` filled. */
 int mirror_sync(struct mirror *m, struct pl_error *err);
 
@@ -99,6 +104,7 @@ struct mirror_neighbour {
 	uint8_t mac[6];
 	bool usable;
 	const char *state; /* "REACHABLE", "STALE", ... as `ip neigh` says */
+	uint64_t used_ms;  /* CLOCK_MONOTONIC, when packets were last seen to go there; 0: never */
 };
 
 struct mirror_nexthop {

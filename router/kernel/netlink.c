@@ -164,9 +164,10 @@ static int parse_addr(const struct nlmsghdr *nlh, struct nl_addr *addr)
 static int parse_neighbour(const struct nlmsghdr *nlh, struct nl_neighbour *n)
 {
 	const struct ndmsg *ndm = header_of(nlh);
-	struct attr tb[NDA_LLADDR + 1];
+	struct attr tb[NDA_FLAGS_EXT + 1];
+	uint32_t flags = 0;
 
-	if (collect_message(nlh, sizeof(*ndm), tb, NDA_LLADDR, NULL))
+	if (collect_message(nlh, sizeof(*ndm), tb, NDA_FLAGS_EXT, NULL))
 		return -EBADMSG;
 	/* AF_BRIDGE entries are forwarding databases; proxies have no address of their own. */
 	if (!addr_bytes(ndm->ndm_family) || ndm->ndm_flags & NTF_PROXY)
@@ -179,6 +180,10 @@ static int parse_neighbour(const struct nlmsghdr *nlh, struct nl_neighbour *n)
 	n->has_mac = tb[NDA_LLADDR].data && tb[NDA_LLADDR].len == sizeof(n->mac);
 	if (n->has_mac)
 		memcpy(n->mac, tb[NDA_LLADDR].data, sizeof(n->mac));
+	if (tb[NDA_FLAGS_EXT].data && tb[NDA_FLAGS_EXT].len == sizeof(flags))
+		memcpy(&flags, tb[NDA_FLAGS_EXT].data, sizeof(flags));
+	n->external = ndm->ndm_flags & NTF_EXT_LEARNED;
+	n->managed = flags & NTF_EXT_MANAGED;
 	return 1;
 }
 

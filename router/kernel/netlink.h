@@ -29,6 +29,8 @@ struct nl_neighbour {
 	struct ip_addr addr;
 	bool has_mac;
 	uint8_t mac[6];
+	bool external; /* put there by a daemon (NTF_EXT_LEARNED) */
+	bool managed;  /* the kernel keeps it resolved by itself (NTF_EXT_MANAGED) */
 };
 
 /* One way out. No padding, so that hops can be hashed and compared as bytes. */

@@ -32,6 +32,7 @@ int replica_init(struct replica *r, struct tables *tables, const struct mirror_p
 		r->events = *events;
 	LIST_INIT(&r->dirty);
 	LIST_INIT(&r->rules);
+	keepalive_init(r);
 	if (hash_init(&r->links) || hash_init(&r->peers) || hash_init(&r->adjacencies) ||
 	    hash_init(&r->paths) || hash_init(&r->objects) || hash_init(&r->entries) ||
 	    ports_init(r, ports, n_ports)) {
@@ -202,7 +203,11 @@ void replica_sweep(struct replica *r)
 	routes_retry(r);
 }
 
-void replica_tick(struct replica *r, uint64_t now_ms)
+uint64_t replica_tick(struct replica *r, uint64_t now_ms)
 {
-	peers_tick(r, now_ms);
+	hash_trim(&r->peers);
+	hash_trim(&r->adjacencies);
+	hash_trim(&r->paths);
+	hash_trim(&r->entries);
+	return keepalive_tick(r, now_ms);
 }

@@ -4,6 +4,7 @@
  *
  *     link.c       interfaces, ports, their addresses
  *     adjacency.c  table next hops, shared and counted; the neighbours behind them
+ *     keepalive.c  which neighbours the kernel is asked to look after
  *     path.c       what a route leads to, shared by the routes that say the same; next hop objects
  *     rib.c        routes: which candidate of a prefix counts, and putting it into the tables
  *     rule.c       policy rules, which are not followed but said
@@ -52,12 +53,23 @@ struct peer {
 	uint16_t state; /* NUD_* */
 	bool known;	/* the kernel has it */
 	bool has_mac;
+	bool external, managed; /* see struct nl_neighbour */
 	uint8_t mac[6];
 	uint32_t generation;
 	uint64_t asked_ms;	    /* when the kernel was last asked to look after it */
+	uint64_t used_ms;	    /* when it was last seen to have been used */
+	TAILQ_ENTRY(peer) turn;	    /* in replica.gateways or replica.others */
 	unsigned gateway_refs;	    /* adjacencies of routes among `adjacencies` */
 	struct adjacency *attached; /* what the glean table leads to, while usable */
 	LIST_HEAD(, adjacency) adjacencies;
+};
+
+/* Neighbours in the order in which they are looked at. */
+struct peer_queue {
+	TAILQ_HEAD(, peer) peers;
+	unsigned count;
+	unsigned left;	  /* of this round */
+	uint64_t next_ms; /* when the next one may begin */
 };
 
 /* What tells shared next hops apart. No padding: hashed and compared as bytes. */
@@ -151,14 +163,21 @@ enum note {
 struct replica {
 	struct tables *tables;
 	struct mirror_events events;
-	void (*solicit)(void *ctx, unsigned ifindex, const struct ip_addr *addr);
+	/* Has the kernel resolve or confirm a neighbour. */
+	void (*solicit)(void *ctx, unsigned ifindex, const struct ip_addr *addr, bool external);
 	void *solicit_ctx;
+	/* See mirror_set_usage(). */
+	bool (*take_used)(void *ctx, uint32_t nexthop);
+	void *take_used_ctx;
 
 	struct port *ports;
 	unsigned n_ports;
 	struct hash links, peers, adjacencies, paths, objects, entries;
 	struct adjacency **by_index; /* table index -> adjacency */
 	uint32_t by_index_len;
+	struct peer_queue gateways, others; /* of routes, and all the rest */
+	unsigned asks_left;		    /* until the next tick */
+	uint64_t now_ms;		    /* at the last tick */
 
 	LIST_HEAD(, entry) dirty;
 	bool objects_changed;  /* paths over objects are to be worked out anew */
@@ -198,9 +217,9 @@ bool replica_commit(struct replica *r, unsigned max);
 void replica_mark(struct replica *r);
 void replica_sweep(struct replica *r);
 
-/* Has the kernel confirm neighbours that turned stale, and resolve gateways. Call about once a
- * second. */
-void replica_tick(struct replica *r, uint64_t now_ms);
+/* Has the kernel confirm neighbours that are used and turned stale, and resolve gateways; and gives
+ * memory back. Does a limited amount of work; returns when it wants to be called again. */
+uint64_t replica_tick(struct replica *r, uint64_t now_ms);
 
 /* Says `fmt` once in a life; counts nothing. */
 void replica_note(struct replica *r, enum note once, const char *fmt, ...)
@@ -242,9 +261,21 @@ void adjacencies_port_changed(struct replica *r, unsigned port);
 
 void peer_apply(struct replica *r, const struct nl_message *msg);
 void peers_sweep(struct replica *r);
-void peers_tick(struct replica *r, uint64_t now_ms);
 struct peer *peer_find(const struct replica *r, unsigned port, const struct ip_addr *addr);
 bool peer_usable(const struct peer *peer);
+
+/* ---- keepalive.c ---- */
+
+void keepalive_init(struct replica *r);
+uint64_t keepalive_tick(struct replica *r, uint64_t now_ms); /* see replica_tick() */
+
+/* A peer comes and goes. Around a change of `gateway_refs`, both. */
+void keepalive_add(struct replica *r, struct peer *peer);
+void keepalive_del(struct replica *r, struct peer *peer);
+
+/* A route leads to the peer from now on: has it resolved before the first packet needs it, at once
+ * unless much else is asked already. */
+void keepalive_gateway(struct replica *r, struct peer *peer);
 
 /* ---- path.c ---- */
 

@@ -173,7 +173,7 @@ static void drain(struct mnl_socket *socket)
 		errno = 0;
 }
 
-void rtnl_use_neighbour(struct rtnl *s, unsigned ifindex, const struct ip_addr *addr)
+void rtnl_use_neighbour(struct rtnl *s, unsigned ifindex, const struct ip_addr *addr, bool external)
 {
 	char buffer[128] __attribute__((aligned(4)));
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
@@ -185,8 +185,51 @@ void rtnl_use_neighbour(struct rtnl *s, unsigned ifindex, const struct ip_addr *
 	ndm->ndm_family = addr->family;
 	ndm->ndm_ifindex = (int)ifindex;
 	ndm->ndm_state = NUD_NONE;
-	ndm->ndm_flags = NTF_USE;
+	ndm->ndm_flags = (uint8_t)(NTF_USE | (external ? NTF_EXT_LEARNED : 0));
 	mnl_attr_put(nlh, NDA_DST, addr->family == AF_INET ? 4 : 16, addr->bytes);
 	mnl_socket_sendto(s->ask, nlh, nlh->nlmsg_len);
 	drain(s->ask); /* refusals, which come at once */
+}
+
+/* Adds up what the tables in a part of the answer say. Returns false at its end. */
+static bool add_refused(const struct nlmsghdr *nlh, int len, uint64_t *refused)
+{
+	for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
+		const struct nlattr *attr;
+		struct ndt_stats stats;
+
+		if (nlh->nlmsg_type != RTM_NEWNEIGHTBL)
+			return false;
+		mnl_attr_for_each(attr, nlh, sizeof(struct ndtmsg))
+		{
+			if (mnl_attr_get_type(attr) != NDTA_STATS ||
+			    mnl_attr_get_payload_len(attr) < sizeof(stats))
+				continue;
+			memcpy(&stats, mnl_attr_get_payload(attr), sizeof(stats));
+			*refused += stats.ndts_table_fulls;
+		}
+	}
+	return true;
+}
+
+int rtnl_neighbours_refused(struct rtnl *s, uint8_t family, uint64_t *refused)
+{
+	char buffer[RTNL_BUFFER_BYTES] __attribute__((aligned(8)));
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
+	struct ndtmsg *ndtm;
+	int n;
+
+	nlh->nlmsg_type = RTM_GETNEIGHTBL;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	ndtm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ndtm));
+	ndtm->ndtm_family = family;
+	if (mnl_socket_sendto(s->ask, nlh, nlh->nlmsg_len) < 0)
+		return -errno;
+	*refused = 0;
+	/* The kernel goes on with a dump whenever a part of it is taken. */
+	do
+		n = rtnl_receive(s->ask, buffer, sizeof(buffer));
+	while (n > 0 && add_refused((const void *)buffer, n, refused));
+	drain(s->ask);
+	return n < 0 ? n : 0;
 }

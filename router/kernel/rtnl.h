@@ -35,8 +35,14 @@ int rtnl_dump(struct rtnl *s, uint16_t type, uint8_t family);
  * some were lost). */
 int rtnl_receive(struct mnl_socket *socket, void *buffer, size_t len);
 
-/* Has the kernel resolve or confirm a neighbour (NTF_USE), making it if need be. Errors are the
- * kernel's to keep: the neighbour is asked for again. */
-void rtnl_use_neighbour(struct rtnl *s, unsigned ifindex, const struct ip_addr *addr);
+/* Has the kernel resolve or confirm a neighbour (NTF_USE), making it if need be. `external`: it is
+ * known as NTF_EXT_LEARNED, which it would lose were it not said again. Errors are the kernel's to
+ * keep: the neighbour is asked for again. */
+void rtnl_use_neighbour(struct rtnl *s, unsigned ifindex, const struct ip_addr *addr,
+			bool external);
+
+/* How often, since it started, the kernel has refused to make a neighbour of `family` because its
+ * table was full. Returns 0 or -errno. */
+int rtnl_neighbours_refused(struct rtnl *s, uint8_t family, uint64_t *refused);
 
 #endif

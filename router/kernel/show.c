@@ -158,7 +158,8 @@ void mirror_each_neighbour(struct mirror *m, bool (*fn)(void *, const struct mir
 		struct mirror_neighbour out = {.addr = peer->addr,
 					       .port = peer->port,
 					       .usable = peer_usable(peer),
-					       .state = neighbour_state_name(peer->state)};
+					       .state = neighbour_state_name(peer->state),
+					       .used_ms = peer->used_ms};
 
 		memcpy(out.device, r->ports[peer->port].name, sizeof(out.device));
 		if (peer->has_mac)

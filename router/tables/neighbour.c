@@ -98,7 +98,8 @@ void neighbours_fini(struct neighbours *n)
 	*n = (struct neighbours){0};
 }
 
-/* Moves the neighbours to a new table, without those that are gone, at most a quarter full. */
+/* Moves the neighbours to a new table, without those that are gone, at most a quarter full, and not
+ * much less than an eighth. */
 static int rebuild(struct tables *t)
 {
 	struct neighbours *old = &t->neighbours, fresh;
@@ -107,6 +108,8 @@ static int rebuild(struct tables *t)
 
 	if ((old->used + 1) * 4 > n_slots)
 		n_slots *= 2;
+	while (n_slots > NEIGHBOURS_MIN && (old->used + 1) * 8 < n_slots)
+		n_slots /= 2;
 	err = neighbours_init(&fresh, n_slots);
 	if (err)
 		return err;
@@ -167,6 +170,9 @@ int tables_neighbour_del(struct tables *t, uint16_t port, const struct ip_addr *
 	n->limbo[n->n_limbo++] = i;
 	n->used--;
 	n->gone++;
+	/* Far too large: give memory back. If there is none for the smaller one, next time. */
+	if (n->mask + 1 > NEIGHBOURS_MIN && n->used * 32 < n->mask)
+		rebuild(t);
 	return 0;
 }
 

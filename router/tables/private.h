@@ -65,6 +65,8 @@ void tables_wait(struct tables *t);
 
 /* ---- neighbour.c ---- */
 
+#define NEIGHBOURS_MIN 64u /* slots of the smallest table */
+
 int neighbours_init(struct neighbours *n, uint32_t n_slots);
 void neighbours_settle(struct neighbours *n);
 void neighbours_fini(struct neighbours *n); /* all but `slots` */

@@ -9,7 +9,6 @@
 #include "private.h"
 
 #define PORTS_MAX (1u << 16) /* whatever 16 bits can name */
-#define NEIGHBOURS_FIRST 64u /* slots of the first table */
 
 /* Hands out the next piece of the image. With `base` NULL only counts. */
 static void *cut(uint8_t *base, size_t *offset, size_t bytes)
@@ -128,7 +127,7 @@ struct tables *tables_new_limited(tables_grace_fn *grace, uint8_t no_route_reaso
 	t->no_route_reason = no_route_reason;
 	t->nexthops.limit = limits->nexthops;
 	if (image_init(t, limits) || pools_init(t, limits) ||
-	    neighbours_init(&t->neighbours, NEIGHBOURS_FIRST))
+	    neighbours_init(&t->neighbours, NEIGHBOURS_MIN))
 		goto fail;
 	if (tables_publish_neighbours(t, t->neighbours.slots, t->neighbours.mask)) {
 		free(t->neighbours.slots);

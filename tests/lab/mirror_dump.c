@@ -57,6 +57,14 @@ static void device_changed(void *ctx, unsigned port, const struct mirror_device 
 	fprintf(stderr, "device_changed %u %d\n", port, now->carrier);
 }
 
+/* No packet is sent here; as if some were by every next hop, all the time. */
+static bool all_used(void *ctx, uint32_t nexthop)
+{
+	(void)ctx;
+	(void)nexthop;
+	return true;
+}
+
 static void print_mac(uint64_t word)
 {
 	for (unsigned i = 0; i < 6; i++)
@@ -242,6 +250,8 @@ int main(int argc, char **argv)
 	d.mirror = mirror_new(d.tables, d.ports, d.n_ports, &events, &err);
 	if (d.mirror && buffer_bytes)
 		mirror_set_buffer(d.mirror, buffer_bytes);
+	if (d.mirror)
+		mirror_set_usage(d.mirror, all_used, NULL);
 	start_ms = now_ms();
 	if (!d.mirror || mirror_sync(d.mirror, &err)) {
 		fprintf(stderr, "%s\n%s\n", err.what, err.remedy);

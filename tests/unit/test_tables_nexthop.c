@@ -487,7 +487,7 @@ static void keys_outlive_their_neighbours(void **state)
 
 		assert_int_equal(tables_neighbour_set(t, 0, &addr, 1), 0);
 	}
-	for (i = 0; i < 600; i++) {
+	for (i = 0; i < 500; i++) { /* not so many that the table shrinks */
 		struct ip_addr addr = neighbour_addr(i);
 
 		assert_int_equal(tables_neighbour_del(t, 0, &addr), 0);
@@ -509,8 +509,36 @@ static void keys_outlive_their_neighbours(void **state)
 		gone++;
 		assert_memory_equal(&before[slot], &v->neighbours[slot], sizeof(*before));
 	}
-	assert_int_equal(gone, 600);
+	assert_int_equal(gone, 500);
 	free(before);
+	tables_free(t);
+}
+
+/* After thousands have gone the table is small again, and those that stayed are found. */
+static void table_shrinks(void **state)
+{
+	struct tables *t = tables_new(grace, 7);
+	uint32_t mask = tables_view(t)->neighbour_mask;
+	struct ip_addr addr;
+	unsigned i;
+
+	(void)state;
+	make_nexthops(t, 2);
+	for (i = 0; i < 8000; i++) {
+		addr = neighbour_addr(i);
+		assert_int_equal(tables_neighbour_set(t, 0, &addr, 1 + i % 2), 0);
+	}
+	assert_in_range(tables_view(t)->neighbour_mask, 2 * 8000 - 1, UINT32_MAX);
+	for (i = 0; i < 7990; i++) {
+		addr = neighbour_addr(i);
+		assert_int_equal(tables_neighbour_del(t, 0, &addr), 0);
+	}
+	assert_in_range(tables_view(t)->neighbour_mask, mask, 4 * (mask + 1));
+	for (i = 0; i < 8000; i++) {
+		addr = neighbour_addr(i);
+		assert_int_equal(lookup(t, 0, &addr), i < 7990 ? 0 : 1 + i % 2);
+	}
+	tables_settle(t);
 	tables_free(t);
 }
 
@@ -580,6 +608,7 @@ int main(void)
 		cmocka_unit_test(neighbours_churn),
 		cmocka_unit_test(tombstones_go_away),
 		cmocka_unit_test(keys_outlive_their_neighbours),
+		cmocka_unit_test(table_shrinks),
 		cmocka_unit_test(hosts_of_a_network_spread),
 		cmocka_unit_test(ports_are_told),
 	};
