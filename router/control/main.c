@@ -129,15 +129,19 @@ static void loop(void)
 
 	while (!stop) {
 		int n = epoll_wait(self.epoll_fd, events, 4, IDLE_MS);
+		bool asked = false;
 
 		for (int i = 0; i < n; i++) {
 			if (events[i].data.fd == self.signal_fd)
 				stop = !read_signals();
 			else if (events[i].data.fd == server_fd(self.server))
-				server_run(self.server);
+				asked = true;
 			else
 				mirror_run(self.router.mirror);
 		}
+		/* Last: the kernel's news are not to wait for more than one answer. */
+		if (asked)
+			server_run(self.server);
 		follow_lost_faces(&self.router);
 		tell_systemd();
 	}

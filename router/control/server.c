@@ -21,6 +21,8 @@
 /* Requests of one client in one go, so that nobody starves the rest. */
 #define REQUESTS_PER_RUN 16
 #define EVENTS_PER_RUN 16
+/* No more is begun after this long: an answer may take some 10 ms, and the kernel's news wait. */
+#define RUN_MS 5
 
 struct client {
 	struct client *next, **link;
@@ -41,6 +43,7 @@ struct server {
 	bool bound;
 	struct client *clients;
 	unsigned n_clients;
+	int64_t until_ms; /* of this run */
 };
 
 static int64_t now_ms(void)
@@ -140,7 +143,7 @@ static bool serve(struct server *s, struct client *c)
 {
 	bool done = false;
 
-	for (unsigned i = 0; i < REQUESTS_PER_RUN && !done; i++) {
+	for (unsigned i = 0; i < REQUESTS_PER_RUN && !done && (!i || now_ms() < s->until_ms); i++) {
 		if (c->out && !send_answer(c))
 			return false;
 		if (c->out) /* goes on when it has read */
@@ -260,19 +263,18 @@ static void accept_client(struct server *s)
 
 void server_run(struct server *s)
 {
-	struct epoll_event events[EVENTS_PER_RUN];
-	int n = epoll_wait(s->epoll_fd, events, EVENTS_PER_RUN, 0);
-	bool incoming = false;
+	struct epoll_event event;
 
-	for (int i = 0; i < n; i++) {
-		if (events[i].data.ptr)
-			client_ready(s, events[i].data.ptr, events[i].events);
+	s->until_ms = now_ms() + RUN_MS;
+	/* One at a time: who has been served goes to the end of the kernel's queue. */
+	for (unsigned i = 0; i < EVENTS_PER_RUN && (!i || now_ms() < s->until_ms); i++) {
+		if (epoll_wait(s->epoll_fd, &event, 1, 0) <= 0)
+			return;
+		if (event.data.ptr)
+			client_ready(s, event.data.ptr, event.events);
 		else
-			incoming = true;
+			accept_client(s);
 	}
-	/* Last: a client that is dropped to make room may have an event above. */
-	if (incoming)
-		accept_client(s);
 }
 
 int server_fd(const struct server *s)

@@ -29,7 +29,9 @@ struct show_page {
 	json_t *items;
 	uint64_t skip;	 /* rows of earlier pages */
 	uint64_t seen;	 /* rows so far, skipped ones included */
+	uint64_t passed; /* of those, left out for not being asked for */
 	uint64_t weight; /* of the rows taken */
+	uint64_t next;	 /* once full: "next", unless the listing knows better */
 	bool full;
 	bool failed; /* out of memory */
 };
@@ -39,6 +41,9 @@ int show_page_begin(struct show_page *page, json_t *args, struct pl_error *err);
 
 /* Whether the next row belongs on this page; counts it. Once the page is full, stop. */
 bool show_page_wants(struct show_page *page);
+
+/* Leaves a row out that is not asked for. Enough of them make a page full too. */
+void show_page_pass(struct show_page *page);
 
 /* Takes a row (a reference stolen; NULL: out of memory). `weight` grows with its size, 1 or more.
  * Returns false when the page is full. */

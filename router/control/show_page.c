@@ -5,8 +5,9 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* Some 200 bytes a unit: a page takes less than 1 MB, and the control thread about 10 ms. */
-#define PAGE_WEIGHT 4096
+/* Some 200 bytes a unit: a page takes less than 0.5 MB, and the control thread about 10 ms. */
+#define PAGE_WEIGHT 2048
+#define PASSED_PER_WEIGHT 16
 
 int show_page_begin(struct show_page *page, json_t *args, struct pl_error *err)
 {
@@ -25,9 +26,15 @@ bool show_page_wants(struct show_page *page)
 {
 	if (page->weight >= PAGE_WEIGHT) {
 		page->full = true;
+		page->next = page->seen;
 		return false;
 	}
 	return page->seen++ >= page->skip;
+}
+
+void show_page_pass(struct show_page *page)
+{
+	page->weight += !(++page->passed % PASSED_PER_WEIGHT);
 }
 
 bool show_page_add(struct show_page *page, json_t *row, unsigned weight)
@@ -40,7 +47,7 @@ bool show_page_add(struct show_page *page, json_t *row, unsigned weight)
 
 json_t *show_page_end(struct show_page *page, const char *name)
 {
-	json_t *next = page->full ? json_integer((json_int_t)page->seen) : json_null();
+	json_t *next = page->full ? json_integer((json_int_t)page->next) : json_null();
 
 	if (page->failed) {
 		json_decref(page->items);

@@ -108,11 +108,12 @@ static bool add_route(void *ctx, const struct mirror_route *route)
 
 	if (!show_page_wants(&l->page))
 		return false;
-	if (l->family && route->prefix.family != l->family)
+	if ((l->family && route->prefix.family != l->family) ||
+	    (l->filtered && (route->prefix.family != l->within.family ||
+			     !prefix_covers(&l->within, &route->prefix)))) {
+		show_page_pass(&l->page);
 		return true;
-	if (l->filtered && (route->prefix.family != l->within.family ||
-			    !prefix_covers(&l->within, &route->prefix)))
-		return true;
+	}
 	return show_page_add(&l->page, show_kernel_route(l->router, route), 1 + route->n_hops);
 }
 
@@ -168,6 +169,7 @@ json_t *show_routes(struct router *router, json_t *args, int *code, struct pl_er
 {
 	struct listing l = {.router = router};
 	int rc = read_route_filters(&l, args, err);
+	uint64_t place;
 
 	if (!rc)
 		rc = show_page_begin(&l.page, args, err);
@@ -175,8 +177,10 @@ json_t *show_routes(struct router *router, json_t *args, int *code, struct pl_er
 		*code = -rc;
 		return NULL;
 	}
-	l.page.seen = l.page.skip; /* the mirror passes over them, faster */
-	mirror_each_route(router->mirror, l.page.skip, add_route, &l);
+	place = l.page.skip;
+	l.page.skip = 0;
+	mirror_each_route(router->mirror, &place, add_route, &l);
+	l.page.next = place;
 	return show_or_fail(show_page_end(&l.page, "routes"), code, err);
 }
 

@@ -30,9 +30,12 @@
 #define DUMP_TRIES 5	/* of one kind, when it changed while it was dumped */
 #define STALL_MS 10000	/* a dump of which nothing is heard is given up */
 
-/* What one mirror_run() does at most. */
+/* What one mirror_run() does at most, so that links and neighbours, which it reads in between, are
+ * followed within tens of milliseconds. */
 #define DATAGRAMS_PER_RUN 256
-#define COMMITS_PER_RUN 16384
+#define DUMP_MS_PER_RUN 10
+#define COMMITS_PER_RUN 4096
+#define LIVE_MS 5 /* what takes longer stops to read links and neighbours */
 
 /* Kinds in an order in which each finds what it refers to. */
 static const struct {
@@ -60,6 +63,7 @@ struct mirror {
 	bool pending;	   /* changes wait for replica_commit() */
 	int failed;	   /* -errno of the last synchronisation */
 	uint64_t heard_ms; /* of the dump */
+	uint64_t live_ms;  /* links and neighbours last read */
 	uint64_t changes_before;
 	uint64_t tick_ms, resync_ms, audit_ms; /* when next; resync_ms 0: not */
 	struct mirror_hop explained[MIRROR_HOPS_MAX];
@@ -104,6 +108,8 @@ static void solicit(void *ctx, unsigned ifindex, const struct ip_addr *addr, boo
 
 	rtnl_use_neighbour(&m->rtnl, ifindex, addr, external);
 }
+
+static void breathe(void *ctx);
 
 /* ---- set-up ---- */
 
@@ -150,6 +156,8 @@ struct mirror *mirror_new(struct tables *tables, const struct mirror_port *ports
 		goto fail;
 	m->replica.solicit = solicit;
 	m->replica.solicit_ctx = m;
+	m->replica.breathe = breathe;
+	m->replica.breathe_ctx = m;
 	return m;
 
 fail:
@@ -265,6 +273,16 @@ static void read_live(struct mirror *m)
 	r->dumping = false;
 	read_socket(m, m->rtnl.live);
 	r->dumping = dumping;
+	m->live_ms = now_ms();
+}
+
+/* See replica.h. The first dump is nobody's delay: no packet is forwarded yet. */
+static void breathe(void *ctx)
+{
+	struct mirror *m = ctx;
+
+	if (m->synced && now_ms() - m->live_ms >= LIVE_MS)
+		read_live(m);
 }
 
 /* Routes before links: that a link is gone the kernel says last, when its routes are. */
@@ -434,6 +452,8 @@ static void read_dump(struct mirror *m)
 			sync_end(m, n);
 		else
 			apply_dump(m, n);
+		if (now_ms() - now >= DUMP_MS_PER_RUN)
+			return;
 	}
 }
 

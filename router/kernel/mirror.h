@@ -131,9 +131,11 @@ struct mirror_link {
 };
 
 /* Iterators stop early when `fn` returns false. What is pointed to is valid during the call. The
- * order is the same from call to call while nothing changes: passing over the first `skip` routes
- * makes pages of a long list, at a fraction of what showing them would cost. */
-void mirror_each_route(struct mirror *m, uint64_t skip,
+ * order is the same from call to call while nothing changes.
+ *
+ * Routes begin at *place, 0 being the first. Returns false if `fn` did; then *place is that of the
+ * route it refused, from which another call goes on without a look at those before. */
+bool mirror_each_route(struct mirror *m, uint64_t *place,
 		       bool (*fn)(void *, const struct mirror_route *), void *ctx);
 void mirror_each_neighbour(struct mirror *m, bool (*fn)(void *, const struct mirror_neighbour *),
 			   void *ctx);

@@ -166,6 +166,9 @@ struct replica {
 	/* Has the kernel resolve or confirm a neighbour. */
 	void (*solicit)(void *ctx, unsigned ifindex, const struct ip_addr *addr, bool external);
 	void *solicit_ctx;
+	/* Between two pieces of long work, 4096 entries: may apply links and neighbours. */
+	void (*breathe)(void *ctx);
+	void *breathe_ctx;
 	/* See mirror_set_usage(). */
 	bool (*take_used)(void *ctx, uint32_t nexthop);
 	void *take_used_ctx;

@@ -432,12 +432,21 @@ void route_apply(struct replica *r, const struct nl_message *msg)
 		add6(r, e, new, msg->flags);
 }
 
+/* Walks through the entries, which are freed in routes_commit() only and made by routes alone: so it
+ * may stop between two of them for other news. */
+static struct hash_node *next_entry(struct replica *r, struct hash_node *node, unsigned *n)
+{
+	if (++*n % 4096 == 0 && r->breathe)
+		r->breathe(r->breathe_ctx);
+	return hash_walk(&r->entries, node);
+}
+
 void routes_sweep(struct replica *r)
 {
 	struct hash_node *node = NULL;
+	unsigned n = 0;
 
-	/* Entries are freed in routes_commit() only. */
-	while ((node = hash_walk(&r->entries, node))) {
+	while ((node = next_entry(r, node, &n))) {
 		struct entry *e = CONTAINER(node, struct entry, node);
 		struct route *route, *next;
 
@@ -581,8 +590,9 @@ bool routes_commit(struct replica *r, unsigned max)
 void routes_retry(struct replica *r)
 {
 	struct hash_node *node = NULL;
+	unsigned n = 0;
 
-	while ((node = hash_walk(&r->entries, node))) {
+	while ((node = next_entry(r, node, &n))) {
 		struct entry *e = CONTAINER(node, struct entry, node);
 
 		if (e->refused)

@@ -119,14 +119,19 @@ void show_route(const struct replica *r, const struct route *route,
 		out->nexthop = e->installed->index;
 }
 
-void mirror_each_route(struct mirror *m, uint64_t skip,
-		       bool (*fn)(void *, const struct mirror_route *), void *ctx)
-{
-	const struct replica *r = mirror_replica(m);
-	struct hash_node *node = NULL;
+/* Places are a bucket and a route's number in it, so that a listing goes on without walking through
+ * what it has shown. */
+#define PLACE_BITS 24
 
-	while ((node = hash_walk(&r->entries, node))) {
-		const struct entry *e = CONTAINER(node, struct entry, node);
+/* The routes of one bucket from number `*nth` on. Returns false when `fn` did, *nth being the route
+ * that it refused. */
+static bool each_route_of(const struct replica *r, const struct hash_node *node, uint64_t *nth,
+			  bool (*fn)(void *, const struct mirror_route *), void *ctx)
+{
+	uint64_t n = 0;
+
+	for (; node; node = node->next) {
+		const struct entry *e = CONTAINER(node, const struct entry, node);
 		const struct route *route;
 
 		TAILQ_FOREACH(route, &e->routes, of_entry)
@@ -134,15 +139,32 @@ void mirror_each_route(struct mirror *m, uint64_t skip,
 			struct mirror_hop hops[MIRROR_HOPS_MAX];
 			struct mirror_route out;
 
-			if (skip) {
-				skip--;
+			if (n++ < *nth)
 				continue;
-			}
 			show_route(r, route, hops, &out);
-			if (!fn(ctx, &out))
-				return;
+			if (!fn(ctx, &out)) {
+				*nth = n - 1;
+				return false;
+			}
 		}
 	}
+	*nth = 0;
+	return true;
+}
+
+bool mirror_each_route(struct mirror *m, uint64_t *place,
+		       bool (*fn)(void *, const struct mirror_route *), void *ctx)
+{
+	const struct hash *h = &mirror_replica(m)->entries;
+	uint64_t nth = *place & ((1u << PLACE_BITS) - 1);
+
+	for (uint64_t i = *place >> PLACE_BITS; i <= h->mask; i++) {
+		if (!each_route_of(mirror_replica(m), h->buckets[i], &nth, fn, ctx)) {
+			*place = i << PLACE_BITS | nth;
+			return false;
+		}
+	}
+	return true;
 }
 
 /* ---- neighbours ---- */
