@@ -204,7 +204,7 @@ json_t *show_sync(struct router *router, json_t *args, int *code, struct pl_erro
 	return show_or_fail(
 		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, "
 			  "s:{s:i, s:i, "
-			  "s:i, s:i, s:i, s:i, s:i, s:I}}",
+			  "s:i, s:i, s:i, s:i, s:i, s:I}, s:I}",
 			  "messages", (json_int_t)m.messages, "overruns", (json_int_t)m.overruns,
 			  "resyncs", (json_int_t)m.resyncs, "route_changes",
 			  (json_int_t)m.route_changes, "neighbor_changes",
@@ -216,7 +216,8 @@ json_t *show_sync(struct router *router, json_t *args, int *code, struct pl_erro
 			  (int)m.nexthops, "tables", "routes4", (int)t.routes4, "routes6",
 			  (int)t.routes6, "blocks4", (int)t.blocks4, "blocks6", (int)t.blocks6,
 			  "nexthops", (int)t.nexthops, "slots", (int)t.slots, "neighbors",
-			  (int)t.neighbours, "image_bytes", (json_int_t)t.image_bytes),
+			  (int)t.neighbours, "image_bytes", (json_int_t)t.image_bytes,
+			  "neighbors_refused", (json_int_t)m.neighbours_refused),
 		code, err);
 }
 

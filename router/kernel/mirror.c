@@ -35,7 +35,9 @@
 #define DATAGRAMS_PER_RUN 256
 #define DUMP_MS_PER_RUN 10
 #define COMMITS_PER_RUN 4096
-#define LIVE_MS 5 /* what takes longer stops to read links and neighbours */
+#define FULL_MS 10000	   /* between two looks at whether the kernel's neighbour tables are full */
+#define FULL_SAY_MS 300000 /* between two lines about it */
+#define LIVE_MS 5	   /* what takes longer stops to read links and neighbours */
 
 /* Kinds in an order in which each finds what it refers to. */
 static const struct {
@@ -66,6 +68,10 @@ struct mirror {
 	uint64_t live_ms;  /* links and neighbours last read */
 	uint64_t changes_before;
 	uint64_t tick_ms, resync_ms, audit_ms; /* when next; resync_ms 0: not */
+	struct full {
+		uint64_t refused, said_ms;
+	} full4, full6;	  /* the kernel's tables of neighbours */
+	uint64_t full_ms; /* when next to look at them */
 	struct mirror_hop explained[MIRROR_HOPS_MAX];
 	struct nl_message message;
 	char buffer[RTNL_BUFFER_BYTES] __attribute__((aligned(8)));
@@ -488,6 +494,38 @@ static void commit(struct mirror *m)
 		report_drift(m);
 }
 
+/* Says when the kernel could not make neighbours for want of room. The tables are of the whole
+ * machine: others than we may have filled them, or be those refused. */
+static void look_at_full(struct mirror *m, uint8_t family, struct full *full, bool first)
+{
+	char v = family == AF_INET ? '4' : '6';
+	uint64_t refused, now = now_ms(), more;
+
+	if (rtnl_neighbours_refused(&m->rtnl, family, &refused))
+		return;
+	more = first ? 0 : refused - full->refused;
+	full->refused = refused;
+	m->replica.stats.neighbours_refused += more;
+	if (!more || (full->said_ms && now - full->said_ms < FULL_SAY_MS))
+		return;
+	full->said_ms = now;
+	say(m,
+	    "the kernel's table of IPv%c neighbors is full: it has refused %llu within %u s, and "
+	    "packets to them are lost; sysctl net.ipv%c.neigh.default.gc_thresh3 (outside of "
+	    "network "
+	    "namespaces) makes it larger",
+	    v, (unsigned long long)more, FULL_MS / 1000, v);
+}
+
+static void look_at_tables(struct mirror *m, uint64_t now)
+{
+	bool first = !m->full_ms;
+
+	m->full_ms = now + FULL_MS;
+	look_at_full(m, AF_INET, &m->full4, first);
+	look_at_full(m, AF_INET6, &m->full6, first);
+}
+
 static void arm_timer(struct mirror *m)
 {
 	uint64_t next = m->tick_ms, delay_ms, now = now_ms();
@@ -509,6 +547,8 @@ static void run_timers(struct mirror *m)
 
 	if (now >= m->tick_ms)
 		m->tick_ms = replica_tick(&m->replica, now);
+	if (now >= m->full_ms)
+		look_at_tables(m, now);
 	if (m->replica.doubt && !m->syncing) {
 		m->replica.doubt = false;
 		resync_in(m, DOUBT_MS);

@@ -158,6 +158,8 @@ struct mirror_stats {
 	uint64_t malformed;   /* messages that could not be read */
 	uint64_t unsupported; /* routes and rules of the kernel that are not followed */
 	uint64_t drift;	      /* routes that an audit found to differ; it runs every 5 minutes */
+	/* Neighbours that the kernel had no room for, anywhere on the machine. */
+	uint64_t neighbours_refused;
 	uint64_t last_sync_ms, last_change_ms; /* CLOCK_MONOTONIC */
 	uint32_t routes;		       /* candidates known, installed or not */
 	uint32_t neighbours;		       /* usable ones */
