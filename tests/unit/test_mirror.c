@@ -712,6 +712,12 @@ static void test_keepalive_of_what_is_used(void **state)
 	use(f, "10.0.0.7", 0);
 	replica_tick(&f->r, now += 1000);
 	expect_asked(f, 3, "10.0.0.7");
+	/* It answered, and is stale again: that is another matter. */
+	neighbour(f, "10.0.0.7", FACE0, NUD_REACHABLE, PEER);
+	neighbour(f, "10.0.0.7", FACE0, NUD_STALE, PEER);
+	use(f, "10.0.0.7", 0);
+	replica_tick(&f->r, now += 1000);
+	expect_asked(f, 4, "10.0.0.7");
 	assert_int_equal(f->asked_external, 0);
 }
 
