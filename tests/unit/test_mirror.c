@@ -652,19 +652,13 @@ static void use(struct fixture *f, const char *text, unsigned port)
 	const struct tables_view *v = tables_view(f->tables);
 	struct ip_addr addr;
 	uint32_t index;
-	uint64_t a[2] = {0, 0xffff0000};
 
 	assert_int_equal(ip_addr_parse(text, &addr), 0);
 	index = tables_image_lookup(f->tables, &addr);
 	if (NEXTHOP_KIND(v->nexthops[index].info) == NEXTHOP_GROUP)
 		index = v->slots[(uint32_t)v->nexthops[index].group];
-	if (NEXTHOP_KIND(v->nexthops[index].info) == NEXTHOP_GLEAN) {
-		if (addr.family == AF_INET)
-			memcpy((uint8_t *)&a[1] + 4, addr.bytes, 4);
-		else
-			memcpy(a, addr.bytes, 16);
-		index = neighbour_lookup(v, a[0], a[1], port);
-	}
+	if (NEXTHOP_KIND(v->nexthops[index].info) == NEXTHOP_GLEAN)
+		index = peer_find(&f->r, port, &addr)->attached->index;
 	assert_int_equal(NEXTHOP_KIND(v->nexthops[index].info), NEXTHOP_FORWARD);
 	f->used[index] = 1;
 }
