@@ -49,6 +49,8 @@ struct pl_plane {
 	struct pl_plane_port ports[PL_PORTS_MAX];
 	unsigned n_ports;
 	struct pl_processor processor;
+	void (*on_thread)(void *ctx); /* called on its thread before the first turn; or NULL */
+	void *on_thread_ctx;
 	struct pl_plane_stats stats;
 	/* private to lib/plane */
 	struct pl_plane_private *priv;

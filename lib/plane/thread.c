@@ -120,7 +120,13 @@ static void *plane_main(void *arg)
 	struct pl_plane_private *priv = plane->priv;
 	bool may_sleep = !plane->busy_poll && !priv->must_poll;
 	unsigned idle_turns = 0;
+	char name[16];
 
+	/* By the thread itself: to name another one is to write to a file. */
+	snprintf(name, sizeof(name), "plane%u", plane->index);
+	pthread_setname_np(pthread_self(), name);
+	if (plane->on_thread)
+		plane->on_thread(plane->on_thread_ctx);
 	pl_plane_enter();
 	/* Relaxed: pthread_join() orders everything that the stopping thread looks at. */
 	while (!atomic_load_explicit(&priv->stop, memory_order_relaxed)) {
@@ -156,7 +162,6 @@ int pl_plane_start(struct pl_plane *plane, struct pl_error *err)
 {
 	struct pl_plane_private *priv = plane->priv;
 	pthread_attr_t attr;
-	char name[16];
 	int rc;
 
 	if (priv->started)
@@ -180,8 +185,6 @@ int pl_plane_start(struct pl_plane *plane, struct pl_error *err)
 	if (rc)
 		return pl_error_set(err, rc, NULL, "plane %u: cannot start its thread: %s",
 				    plane->index, strerror(-rc));
-	snprintf(name, sizeof(name), "plane%u", plane->index);
-	pthread_setname_np(priv->thread, name);
 	priv->started = true;
 	return 0;
 }

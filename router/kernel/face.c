@@ -201,6 +201,12 @@ const struct face_stats *face_stats(const struct face *face)
 	return &face->stats;
 }
 
+void faces_on_thread(struct faces *set, void (*fn)(void *ctx), void *ctx)
+{
+	set->on_thread = fn;
+	set->on_thread_ctx = ctx;
+}
+
 int faces_start(struct faces *set, struct pl_error *err)
 {
 	sigset_t all, old;
@@ -215,7 +221,6 @@ int faces_start(struct faces *set, struct pl_error *err)
 	if (rc != 0)
 		return pl_error_set(err, -rc, NULL, "cannot start the thread of the TAPs: %s",
 				    strerror(rc));
-	pthread_setname_np(set->thread, "faces");
 	set->running = true;
 	return 0;
 }

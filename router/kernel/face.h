@@ -88,6 +88,9 @@ struct face_stats {
 };
 const struct face_stats *face_stats(const struct face *face);
 
+/* Has `fn` called on the thread before it does anything else. Before faces_start(). */
+void faces_on_thread(struct faces *faces, void (*fn)(void *ctx), void *ctx);
+
 /* Starts the thread, with all signals blocked. Returns 0, or -errno with `err` filled. */
 int faces_start(struct faces *faces, struct pl_error *err);
 

@@ -43,6 +43,8 @@ struct faces {
 	int epoll_fd;	  /* all TAPs and the bell */
 	struct bell bell; /* planes and faces_stop() ring it, the thread sleeps on it */
 	pthread_t thread;
+	void (*on_thread)(void *ctx); /* see faces_on_thread() */
+	void *on_thread_ctx;
 	bool running;
 	atomic_bool stop;
 };

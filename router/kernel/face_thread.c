@@ -138,6 +138,10 @@ void *faces_thread(void *arg)
 	struct epoll_event events[PL_PORTS_MAX + 1];
 	struct faces *set = arg;
 
+	/* By the thread itself: to name another one is to write to a file. */
+	pthread_setname_np(pthread_self(), "faces");
+	if (set->on_thread)
+		set->on_thread(set->on_thread_ctx);
 	while (!atomic_load_explicit(&set->stop, memory_order_relaxed)) {
 		unsigned moved = write_round(set);
 		int n = wait_for_events(set, events, moved == 0);
