@@ -352,6 +352,8 @@ static int remove_stale(const char *path, struct pl_error *err)
 	return 0;
 }
 
+/* Before listen(): nobody can have connected. Not chown(), which follows a symbolic link that the
+ * owner of the folder, if it is not us, may have put there. */
 static int grant_group(const struct server *s, struct pl_error *err)
 {
 	struct group *group;
@@ -364,9 +366,10 @@ static int grant_group(const struct server *s, struct pl_error *err)
 		return pl_error_set(err, errno ? -errno : -ENOENT,
 				    "groupadd it, or correct the name",
 				    "ControlGroup=%s: no such group", s->config.group);
-	if (chown(s->path, (uid_t)-1, group->gr_gid) || chmod(s->path, 0660))
-		return pl_error_set(err, -errno, NULL, "%s: cannot give it to group %s: %s",
-				    s->path, s->config.group, strerror(errno));
+	if (lchown(s->path, (uid_t)-1, group->gr_gid))
+		return pl_error_set(err, -errno, "start with CAP_CHOWN too",
+				    "%s: cannot give it to group %s: %s", s->path, s->config.group,
+				    strerror(errno));
 	return 0;
 }
 
@@ -383,7 +386,8 @@ static int listen_at(struct server *s, struct pl_error *err)
 	if (s->epoll_fd < 0 || s->listen_fd < 0)
 		return pl_error_set(err, -errno, NULL, "%s: cannot make the socket: %s", s->path,
 				    strerror(errno));
-	mask = umask(0177); /* mode 0600 from the first moment */
+	/* Mode 0600, or 0660, from the first moment. */
+	mask = umask(s->config.group[0] ? 0117 : 0177);
 	rc = bind(s->listen_fd, (struct sockaddr *)&address, sizeof(address)) ? -errno : 0;
 	umask(mask);
 	s->bound = !rc;

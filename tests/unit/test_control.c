@@ -14,6 +14,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <jansson.h>
 
 #include "../../router/control/request.h"
@@ -741,6 +742,14 @@ static void test_socket_file(void **state)
 	assert_int_equal(-ENOENT, server_open(&second, &config, &err));
 	assert_string_equal("ControlGroup=no-such-group: no such group", err.what);
 	assert_int_equal(-1, stat(socket_path, &st));
+
+	config.group = "daemon"; /* Debian's base-passwd has it */
+	assert_int_equal(0, server_open(&second, &config, &err));
+	assert_int_equal(0, stat(socket_path, &st));
+	assert_int_equal(0660, st.st_mode & 0777);
+	assert_int_equal(0, st.st_uid);
+	assert_int_equal(getgrnam("daemon")->gr_gid, st.st_gid);
+	server_close(second);
 
 	config.path = "/tmp/no/such/folder/s";
 	config.group = "";
