@@ -385,7 +385,22 @@ static void render_planes(json_t *data, FILE *out)
 
 /* ---- the rest ---- */
 
-/* "key  value" of all numbers of an object, underscores as spaces; times in their unit. */
+/* A list of texts in one cell. */
+static void list_cell(struct table *t, json_t *list)
+{
+	char line[256] = "";
+	size_t i, len = 0;
+	json_t *value;
+
+	json_array_foreach(list, i, value) {
+		if (len < sizeof(line))
+			len += (size_t)snprintf(line + len, sizeof(line) - len, "%s%s",
+						i ? ", " : "", json_string_value(value));
+	}
+	table_cell(t, line);
+}
+
+/* "key  value" of all of an object, underscores as spaces; times in their unit. */
 static void pairs(struct table *t, json_t *object, const char *prefix)
 {
 	json_t *value;
@@ -396,7 +411,8 @@ static void pairs(struct table *t, json_t *object, const char *prefix)
 		char name[64], buf[UNIT_SIZE];
 
 		if (json_is_object(value)) {
-			pairs(t, value, "tables: ");
+			snprintf(name, sizeof(name), "%s: ", key);
+			pairs(t, value, name);
 			continue;
 		}
 		snprintf(name, sizeof(name), "%s%s", prefix, key);
@@ -414,6 +430,8 @@ static void pairs(struct table *t, json_t *object, const char *prefix)
 			table_cell(t, name);
 			if (json_is_string(value))
 				table_cell(t, json_string_value(value));
+			else if (json_is_array(value))
+				list_cell(t, value);
 			else
 				table_cellf(t, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 		}

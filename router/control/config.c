@@ -28,6 +28,7 @@ void config_init(struct config *config)
 		.planes = 1,
 		.control_socket = CONTROL_SOCKET_DEFAULT,
 		.ring_size = CONFIG_RING_DEFAULT,
+		.seccomp = CONFIG_SECCOMP_YES,
 		.source = "command line",
 	};
 }

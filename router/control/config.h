@@ -33,6 +33,13 @@ struct config_port {
 	char device_at[CONFIG_ORIGIN_SIZE]; /* the same, of Device= */
 };
 
+/* What becomes of system calls that a running daemon has no need for. */
+enum config_seccomp {
+	CONFIG_SECCOMP_NO,  /* nothing */
+	CONFIG_SECCOMP_LOG, /* the kernel's log notes them */
+	CONFIG_SECCOMP_YES, /* refused */
+};
+
 struct config {
 	unsigned planes;
 	int cores[CONFIG_PLANES_MAX]; /* core of each plane, once config_finish() has passed */
@@ -41,6 +48,7 @@ struct config {
 	char control_socket[108]; /* fits sockaddr_un.sun_path */
 	char control_group[32];	  /* "": root only */
 	unsigned ring_size;
+	enum config_seccomp seccomp;
 	struct config_port ports[PL_PORTS_MAX];
 	unsigned n_ports;
 	uint32_t seen;			    /* like config_port.seen, of [Router] */

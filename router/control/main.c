@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* peerlaned: reads what is asked, starts the router, and watches over it until told to stop. */
 #include <errno.h>
+#include <jansson.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
@@ -16,11 +17,11 @@
 #include "config.h"
 #include "follow.h"
 #include "log.h"
+#include "privileges.h"
 #include "request.h"
 #include "router.h"
 #include "server.h"
 #include "startup.h"
-#include "warnings.h"
 
 #define EXIT_START 1
 #define EXIT_USAGE 2
@@ -170,6 +171,8 @@ static int start(struct pl_error *err)
 	};
 	int rc = open_signals(err);
 
+	/* While /dev/urandom can be opened: else JSON objects get a seed that can be guessed. */
+	json_object_seed(0);
 	/* The socket first: a second daemon must notice before it touches anything. */
 	if (!rc)
 		rc = server_open(&self.server, &server, err);

@@ -16,6 +16,7 @@
 #include "../tables/tables.h"
 #include "config.h"
 #include "log.h"
+#include "privileges.h"
 
 struct router_port {
 	const char *name;
@@ -48,6 +49,7 @@ struct router {
 	unsigned n_planes;
 	struct pl_processor probe; /* the packet program once more, for `show route ADDR` */
 	uint64_t started_ms;	   /* CLOCK_MONOTONIC */
+	struct confinement confinement;
 };
 
 /* Longest MTU for which frames, with a VLAN tag, fit a plane's buffers. */

@@ -170,6 +170,23 @@ static const char *set_ring_size(struct config *config, struct config_port *port
 	return NULL;
 }
 
+static const char *set_seccomp(struct config *config, struct config_port *port, const char *value,
+			       char *remedy, size_t remedy_size)
+{
+	bool on;
+
+	(void)port;
+	snprintf(remedy, remedy_size, "use Seccomp=yes, log or no");
+	if (!strcmp(value, "log")) {
+		config->seccomp = CONFIG_SECCOMP_LOG;
+		return NULL;
+	}
+	if (!read_boolean(value, &on))
+		return "neither yes, log nor no";
+	config->seccomp = on ? CONFIG_SECCOMP_YES : CONFIG_SECCOMP_NO;
+	return NULL;
+}
+
 const char *config_name_fault(const char *name)
 {
 	if (name[0] == '\0')
@@ -264,6 +281,9 @@ const struct config_setting config_settings[] = {
 	 "group whose members may use the control socket (default: root only)", set_control_group},
 	{"Router", "RingSize", "ring-size", "N",
 	 "descriptors per ring, a power of two from 64 to 4096 (default 2048)", set_ring_size},
+	{"Router", "Seccomp", "seccomp", "yes|log|no",
+	 "refuse system calls that a running router has no need for, or only log them (default yes)",
+	 set_seccomp},
 	{"Port", "Device", NULL, "afxdp:IFNAME",
 	 "the network interface the port takes over, by AF_XDP", set_device},
 	{"Port", "Attach", NULL, "auto|native|generic",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Ports, planes and counters. Planes write the counters while they are read here. */
 #include "show.h"
+#include <cap-ng.h>
 
 #include <errno.h>
 #include <time.h>
@@ -221,11 +222,28 @@ json_t *show_sync(struct router *router, json_t *args, int *code, struct pl_erro
 		code, err);
 }
 
+static json_t *show_confinement(const struct confinement *c)
+{
+	static const char *const seccomp[] = {
+		[CONFIG_SECCOMP_NO] = "no",
+		[CONFIG_SECCOMP_LOG] = "log",
+		[CONFIG_SECCOMP_YES] = "yes",
+	};
+	json_t *names = json_array();
+
+	for (unsigned i = 0; i < 64; i++)
+		if (c->capabilities >> i & 1)
+			json_array_append_new(names, json_string(capng_capability_to_name(i)));
+	return json_pack("{s:o, s:s, s:i}", "capabilities", names, "seccomp", seccomp[c->seccomp],
+			 "landlock", (int)c->landlock);
+}
+
 json_t *show_version(struct router *router, json_t *args, int *code, struct pl_error *err)
 {
 	(void)args;
-	return show_or_fail(json_pack("{s:s, s:i, s:I}", "version", PL_VERSION, "pid",
+	return show_or_fail(json_pack("{s:s, s:i, s:I, s:o}", "version", PL_VERSION, "pid",
 				      (int)getpid(), "uptime_ms",
-				      (json_int_t)(router_now_ms() - router->started_ms)),
+				      (json_int_t)(router_now_ms() - router->started_ms),
+				      "confinement", show_confinement(&router->confinement)),
 			    code, err);
 }

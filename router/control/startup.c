@@ -283,6 +283,19 @@ static int sync_mirror(struct router *router, struct pl_error *err)
 	return 0;
 }
 
+/* From here on nothing more is needed, and threads inherit it. */
+static int confine(struct router *router, struct pl_error *err)
+{
+	int rc = privileges_confine(&router->confinement, router->config, router->log, err);
+
+	faces_on_thread(router->faces, privileges_confine_worker, &router->confinement);
+	for (unsigned i = 0; i < router->n_planes; i++) {
+		router->planes[i].on_thread = privileges_confine_worker;
+		router->planes[i].on_thread_ctx = &router->confinement;
+	}
+	return rc;
+}
+
 static int start_planes(struct router *router, struct pl_error *err)
 {
 	int rc = 0;
@@ -305,7 +318,7 @@ static int start_planes(struct router *router, struct pl_error *err)
 int router_start(struct router *router, struct pl_error *err)
 {
 	static int (*const steps[])(struct router *, struct pl_error *) = {
-		make_pools, make_tables, make_faces, open_ports, sync_mirror, start_planes,
+		make_pools, make_tables, make_faces, open_ports, sync_mirror, confine, start_planes,
 	};
 
 	for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
@@ -365,6 +378,7 @@ void router_stop(struct router *router)
 	cpu_processor_fini(&router->probe);
 	if (router->tables)
 		tables_free(router->tables);
+	privileges_free(&router->confinement);
 	free(router->planes);
 	router->planes = NULL;
 	router->n_planes = 0;

@@ -9,8 +9,8 @@
  * open. `router` is zeroed but for `config` and `log`. Returns 0, or -errno with `err` filled. */
 int router_probe(struct router *router, struct pl_error *err);
 
-/* Does all of start-up after router_probe(): pools, faces, ports, mirror, planes. When it returns
- * 0, packets are forwarded. Else -errno with `err` filled and everything undone. All signals that
+/* Does all of start-up after router_probe(): pools, faces, ports, mirror, confinement, planes. When
+ * it returns 0, packets are forwarded. The process is confined then, or may be (privileges.h). Else -errno with `err` filled and everything undone. All signals that
  * the caller wants for itself are blocked: threads inherit the mask. */
 int router_start(struct router *router, struct pl_error *err);
 

@@ -3,12 +3,9 @@
 
 #include <arpa/inet.h>
 #include <ifaddrs.h>
-#include <linux/capability.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #define HUGE_PAGE_BYTES (2u << 20)
 
@@ -131,35 +128,4 @@ void warn_tap_down(const struct router *router, const struct router_port *port)
 	pl_error_set(&err, 0, remedy, "%s: the TAP is down, as it was left: nothing is forwarded",
 		     port->name);
 	log_error(router->log, LOG_LEVEL_WARNING, &err);
-}
-
-const char *privileges_missing(bool cleanup, char *out, size_t size)
-{
-	static const struct {
-		unsigned number;
-		const char *name;
-		bool cleanup; /* needs it too */
-	} needed[] = {
-		{CAP_NET_ADMIN, "CAP_NET_ADMIN", true},
-		{CAP_NET_RAW, "CAP_NET_RAW", false},
-		{CAP_BPF, "CAP_BPF", false},
-		{CAP_IPC_LOCK, "CAP_IPC_LOCK", false},
-	};
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {{0}};
-	size_t len = 0;
-
-	out[0] = '\0';
-	if (syscall(SYS_capget, &header, data))
-		return out; /* then the steps themselves will tell */
-	for (unsigned i = 0; i < sizeof(needed) / sizeof(needed[0]) && len < size; i++) {
-		unsigned n = needed[i].number;
-
-		if (cleanup && !needed[i].cleanup)
-			continue;
-		if (!(data[n / 32].effective & 1u << n % 32))
-			len += (size_t)snprintf(out + len, size - len, "%s%s", len ? ", " : "",
-						needed[i].name);
-	}
-	return out;
 }

@@ -17,8 +17,4 @@ void warn_unserved_queues(const struct router *router, unsigned port);
 /* A TAP that was taken over and is down, as it was left. */
 void warn_tap_down(const struct router *router, const struct router_port *port);
 
-/* Names of capabilities that a router needs, or `cleanup` alone, and this process lacks, separated
- * by commas; "" if it has all. Returns `out`. */
-const char *privileges_missing(bool cleanup, char *out, size_t size);
-
 #endif

@@ -52,6 +52,7 @@ static void test_everything_set(void **state)
 				      "ControlSocket=/run/x.sock\n"
 				      "ControlGroup=adm\r\n"
 				      "RingSize=4096\n"
+				      "Seccomp=log\n"
 				      "\n"
 				      "  [Port pl0]\n"
 				      "  Device=afxdp:eth1\n"
@@ -69,6 +70,7 @@ static void test_everything_set(void **state)
 	assert_string_equal("/run/x.sock", c.control_socket);
 	assert_string_equal("adm", c.control_group);
 	assert_int_equal(4096, c.ring_size);
+	assert_int_equal(CONFIG_SECCOMP_LOG, c.seccomp);
 	assert_int_equal(2, c.n_ports);
 	assert_string_equal("pl0", c.ports[0].name);
 	assert_string_equal("eth1", c.ports[0].device);
@@ -95,6 +97,7 @@ static void test_defaults(void **state)
 	assert_string_equal("/run/peerlane/control.sock", c.control_socket);
 	assert_string_equal("", c.control_group);
 	assert_int_equal(2048, c.ring_size);
+	assert_int_equal(CONFIG_SECCOMP_YES, c.seccomp);
 
 	/* Highest-numbered of those allowed, in ascending order. */
 	CPU_ZERO(&allowed);
@@ -120,9 +123,11 @@ static const struct {
 	{"[Router]\nplanes=2\n", "f.conf:2: [Router] planes=: unknown key",
 	 "did you mean Planes=?"},
 	{"[Router]\nColour=2\n", "f.conf:2: [Router] Colour=: unknown key",
-	 "[Router] has: Mode, Planes, Cores, BusyPoll, ControlSocket, ControlGroup, RingSize"},
+	 "[Router] has: Mode, Planes, Cores, BusyPoll, ControlSocket, ControlGroup, RingSize, "
+	 "Seccomp"},
 	{"[Router]\nDevice=afxdp:eth1\n", "f.conf:2: [Router] Device=: unknown key",
-	 "[Router] has: Mode, Planes, Cores, BusyPoll, ControlSocket, ControlGroup, RingSize"},
+	 "[Router] has: Mode, Planes, Cores, BusyPoll, ControlSocket, ControlGroup, RingSize, "
+	 "Seccomp"},
 	{"[Port pl0]\nDevices=afxdp:eth1\n", "f.conf:2: [Port pl0] Devices=: unknown key",
 	 "did you mean Device=?"},
 	{"[Routr]\n", "f.conf:1: [Routr]: unknown section", "did you mean [Router]?"},
@@ -195,6 +200,8 @@ static const struct {
 	 "use a power of two from 64 to 4096, such as RingSize=2048"},
 	{"[Router]\nRingSize=big\n", "f.conf:2: [Router] RingSize=big: not a number",
 	 "use a power of two from 64 to 4096, such as RingSize=2048"},
+	{"[Router]\nSeccomp=kill\n", "f.conf:2: [Router] Seccomp=kill: neither yes, log nor no",
+	 "use Seccomp=yes, log or no"},
 	{"[Port sixteen-letters-]\nDevice=afxdp:eth1\n",
 	 "f.conf:1: [Port sixteen-letters-]: longer than the 15 characters an interface's name can "
 	 "have",

@@ -246,6 +246,9 @@ static void test_planes_sync_version(void **state)
 	json_decref(data);
 	data = data_of("\"command\":\"show version\"");
 	assert_int_equal(getpid(), number(data, "pid"));
+	/* This process has not confined itself. */
+	assert_string_equal("no", text(json_object_get(data, "confinement"), "seccomp"));
+	assert_int_equal(0, number(json_object_get(data, "confinement"), "landlock"));
 	json_decref(data);
 }
 

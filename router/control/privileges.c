@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "privileges.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <linux/seccomp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "landlock.h"
+#include "syscalls.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* A sanitizer reads files, makes threads and runs a symbolizer when it likes. Such a build is for
+ * tests: its filter only logs, and Landlock stays off. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED true
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED true
+#endif
+#endif
+#ifndef SANITIZED
+#define SANITIZED false
+#endif
+
+/* Needed at the start, and kept: each is for something that goes on happening. */
+static const struct {
+	unsigned number;
+	const char *name;
+	bool cleanup; /* needs it too */
+} needed[] = {
+	{CAP_NET_ADMIN, "CAP_NET_ADMIN", true}, /* TAPs, sysctls, MTU and MAC of links, XDP */
+	{CAP_NET_RAW, "CAP_NET_RAW", false},	/* AF_XDP sockets, a device's address filter */
+	{CAP_BPF, "CAP_BPF", false},		/* the XDP program of a device that comes back */
+	{CAP_IPC_LOCK, "CAP_IPC_LOCK", false},	/* the buffers that the kernel pins for it */
+};
+
+const char *privileges_missing(bool cleanup, char *out, size_t size)
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	capng_clear(CAPNG_SELECT_ALL);
+	if (capng_get_caps_process())
+		return out; /* then the steps themselves will tell */
+	for (unsigned i = 0; i < COUNT(needed) && len < size; i++) {
+		if (cleanup && !needed[i].cleanup)
+			continue;
+		if (!capng_have_capability(CAPNG_EFFECTIVE, needed[i].number))
+			len += (size_t)snprintf(out + len, size - len, "%s%s", len ? ", " : "",
+						needed[i].name);
+	}
+	return out;
+}
+
+/* ---- capabilities ---- */
+
+static uint64_t effective(void)
+{
+	uint64_t set = 0;
+
+	for (unsigned i = 0; i <= CAP_LAST_CAP; i++)
+		if (capng_have_capability(CAPNG_EFFECTIVE, i))
+			set |= UINT64_C(1) << i;
+	return set;
+}
+
+/* Keeps what is needed. The bounding set only matters to programs that are executed, which the
+ * filter does not allow; without CAP_SETPCAP, as under systemd, it stays as it is. So do the
+ * securebits, and a core can be dumped: a router's crash has to be looked into, and only root can. */
+static int drop_capabilities(struct confinement *c, struct pl_error *err)
+{
+	bool may_bound;
+	int rc;
+
+	capng_get_caps_process();
+	may_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
+	capng_clear(CAPNG_SELECT_ALL);
+	for (unsigned i = 0; i < COUNT(needed); i++)
+		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET,
+			     needed[i].number);
+	rc = may_bound ? capng_apply(CAPNG_SELECT_BOUNDS) : 0;
+	if (!rc)
+		rc = capng_apply(CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT);
+	if (rc)
+		return pl_error_set(err, -EPERM, NULL,
+				    "confinement: cannot drop capabilities (libcap-ng: %d)", rc);
+	capng_get_caps_process();
+	c->capabilities = effective();
+	return 0;
+}
+
+/* ---- all of it ---- */
+
+static int restrict_files(struct confinement *c, const struct config *config, struct pl_error *err)
+{
+	int rc = SANITIZED ? 0 : landlock_confine(config->control_socket);
+
+	if (rc < 0)
+		return pl_error_set(err, rc, NULL, "confinement: Landlock: %s", strerror(-rc));
+	c->landlock = (unsigned)rc;
+	return 0;
+}
+
+static int restrict_calls(struct confinement *c, const struct config *config, struct pl_error *err)
+{
+	int rc;
+
+	c->seccomp = config->seccomp;
+	if (SANITIZED && c->seccomp == CONFIG_SECCOMP_YES)
+		c->seccomp = CONFIG_SECCOMP_LOG;
+	if (c->seccomp == CONFIG_SECCOMP_NO)
+		return 0;
+	rc = syscalls_export_worker(c->seccomp, &c->worker);
+	if (!rc)
+		rc = syscalls_confine(c->seccomp, c->landlock > 0);
+	if (rc)
+		return pl_error_set(
+			err, rc, "use a kernel with CONFIG_SECCOMP_FILTER=y, or Seccomp=no",
+			"confinement: cannot load the seccomp filter: %s", strerror(-rc));
+	return 0;
+}
+
+static void say(const struct confinement *c, const struct log *log)
+{
+	static const char *const seccomp[] = {
+		[CONFIG_SECCOMP_NO] = "no seccomp filter",
+		[CONFIG_SECCOMP_LOG] = "seccomp filter that only logs",
+		[CONFIG_SECCOMP_YES] = "seccomp filter",
+	};
+	char names[256] = "";
+	size_t len = 0;
+
+	for (unsigned i = 0; i <= CAP_LAST_CAP && len < sizeof(names); i++)
+		if (c->capabilities >> i & 1)
+			len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s",
+						len ? ", " : "", capng_capability_to_name(i));
+	log_info(log, "confined: capabilities %s; %s; %s", names, seccomp[c->seccomp],
+		 c->landlock  ? "Landlock"
+		 : SANITIZED  ? "no Landlock, for the sanitizer's sake"
+		 : c->seccomp ? "no Landlock in this kernel, so no file may be written at all"
+			      : "no Landlock in this kernel, so files may be written as by root");
+}
+
+int privileges_confine(struct confinement *c, const struct config *config, const struct log *log,
+		       struct pl_error *err)
+{
+	int rc;
+
+	*c = (struct confinement){.log = log};
+	/* What comes after wants this; and no set-user-ID program gives anything back. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return pl_error_set(err, -errno, NULL, "confinement: no_new_privs: %s",
+				    strerror(errno));
+	rc = restrict_files(c, config, err);
+	if (!rc)
+		rc = drop_capabilities(c, err);
+	if (!rc)
+		rc = restrict_calls(c, config, err);
+	if (!rc)
+		say(c, log);
+	return rc;
+}
+
+void privileges_confine_worker(void *confinement)
+{
+	const struct confinement *c = confinement;
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
+
+	/* The calls themselves: libraries would first ask for things that are not allowed any more,
+	 * or are not made for threads. */
+	if (syscall(SYS_capset, &header, none) ||
+	    (c->worker.len && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0UL, &c->worker)))
+		log_warning(c->log, "confinement of a plane or of the TAPs' thread: %s",
+			    strerror(errno));
+}
+
+void privileges_free(struct confinement *c)
+{
+	free(c->worker.filter);
+	c->worker = (struct sock_fprog){0};
+}

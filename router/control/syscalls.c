@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "syscalls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/if_tun.h>
+#include <linux/sockios.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* What any thread does: its loop, the allocator, its own end, a failed assertion. Names that an
+ * architecture or libseccomp does not know are passed over. */
+static const char *const every_thread[] = {
+	/* time and sleep */
+	"clock_getres",
+	"clock_gettime",
+	"clock_gettime64",
+	"clock_nanosleep",
+	"clock_nanosleep_time64",
+	"epoll_ctl",
+	"epoll_pwait",
+	"epoll_wait",
+	"gettimeofday",
+	"nanosleep",
+	"time",
+	/* what is open: packets, eventfds, the log */
+	"getsockopt",
+	"read",
+	"readv",
+	"recvfrom",
+	"sendto",
+	"write",
+	"writev",
+	/* memory; mmap() and mprotect() see below */
+	"brk",
+	"madvise",
+	"mremap",
+	"munmap",
+	/* threads and signals */
+	"exit",
+	"exit_group",
+	"futex",
+	"futex_time64",
+	"getcpu",
+	"getpid",
+	"gettid",
+	"membarrier",
+	"restart_syscall",
+	"rseq",
+	"rt_sigaction",
+	"rt_sigprocmask",
+	"rt_sigreturn",
+	"sched_yield",
+	"set_robust_list",
+	"sigaltstack",
+	/* what the C library asks for here and there */
+	"getrandom",
+};
+
+/* What the control thread does beyond that; openat(), socket(), ioctl(), bpf(), clone() and prctl()
+ * see below. */
+static const char *const control_thread[] = {
+	/* files; seeking and sizes are stdio's */
+	"access",
+	"close",
+	"dup",
+	"dup2",
+	"dup3",
+	"faccessat",
+	"faccessat2",
+	"fcntl",
+	"fcntl64",
+	"fstat",
+	"fstat64",
+	"fstatfs",
+	"getdents64",
+	"lseek",
+	"lstat",
+	"newfstatat",
+	"pread64",
+	"readlink",
+	"readlinkat",
+	"stat",
+	"statfs",
+	"statx",
+	"unlink",
+	"unlinkat",
+	/* libbpf holds the place of a map's descriptor by an empty memory file */
+	"memfd_create",
+	/* events */
+	"epoll_create1",
+	"eventfd2",
+	"poll",
+	"ppoll",
+	"signalfd4",
+	"timerfd_create",
+	"timerfd_gettime",
+	"timerfd_settime",
+	/* sockets: netlink, AF_XDP, clients, systemd */
+	"accept",
+	"accept4",
+	"bind",
+	"connect",
+	"getpeername",
+	"getsockname",
+	"listen",
+	"recvmmsg",
+	"recvmsg",
+	"sendmmsg",
+	"sendmsg",
+	"setsockopt",
+	"shutdown",
+	/* threads, which confine themselves further */
+	"capget",
+	"capset",
+	"sched_getaffinity",
+	"sched_setaffinity",
+	"seccomp",
+	/* who and where am I; libbpf and the C library */
+	"getegid",
+	"geteuid",
+	"getgid",
+	"getrlimit",
+	"getrusage",
+	"getuid",
+	"prlimit64",
+	"sysinfo",
+	"uname",
+};
+
+static int allow_names(scmp_filter_ctx ctx, const char *const *names, size_t n)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < n && !rc; i++) {
+		int number = seccomp_syscall_resolve_name(names[i]);
+
+		if (number != __NR_SCMP_ERROR)
+			rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, 0);
+	}
+	return rc;
+}
+
+/* Allows a call when argument `arg`, under `mask`, is `value`. */
+static int allow_when(scmp_filter_ctx ctx, const char *name, unsigned arg, uint64_t mask,
+		      uint64_t value)
+{
+	int number = seccomp_syscall_resolve_name(name);
+
+	if (number == __NR_SCMP_ERROR)
+		return 0;
+	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, number, 1,
+				SCMP_CMP(arg, SCMP_CMP_MASKED_EQ, mask, value));
+}
+
+/* Allows a call when its 32-bit argument `arg` is one of these. */
+static int allow_values(scmp_filter_ctx ctx, const char *name, unsigned arg, const uint32_t *values,
+			size_t n)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < n && !rc; i++)
+		rc = allow_when(ctx, name, arg, UINT32_MAX, values[i]);
+	return rc;
+}
+
+/* Memory that is never executed, and signals to this process alone: abort(). */
+static int allow_every_thread(scmp_filter_ctx ctx)
+{
+	int rc = allow_names(ctx, every_thread, COUNT(every_thread));
+
+	if (!rc)
+		rc = allow_when(ctx, "mmap", 2, PROT_EXEC, 0);
+	if (!rc)
+		rc = allow_when(ctx, "mmap2", 2, PROT_EXEC, 0);
+	if (!rc)
+		rc = allow_when(ctx, "mprotect", 2, PROT_EXEC, 0);
+	if (!rc)
+		rc = allow_when(ctx, "tgkill", 0, UINT32_MAX, (uint32_t)getpid());
+	return rc;
+}
+
+/* Opens files that are there; only for reading unless `may_write`. */
+static int allow_open(scmp_filter_ctx ctx, bool may_write)
+{
+	uint64_t refused = O_CREAT | O_TRUNC | (O_TMPFILE & ~O_DIRECTORY);
+	int rc;
+
+	if (!may_write)
+		refused |= O_ACCMODE;
+	rc = allow_when(ctx, "openat", 2, refused, 0);
+	return rc ? rc : allow_when(ctx, "open", 1, refused, 0);
+}
+
+/* AF_INET and AF_INET6 are for ioctl() on interfaces: datagrams suffice. */
+static int allow_socket(scmp_filter_ctx ctx)
+{
+	static const struct {
+		int family, type; /* type 0: any */
+	} sockets[] = {
+		{AF_UNIX, 0},		{AF_NETLINK, 0},       {AF_INET, SOCK_DGRAM},
+		{AF_INET6, SOCK_DGRAM}, {AF_PACKET, SOCK_RAW}, {AF_XDP, SOCK_RAW},
+	};
+	const uint32_t type_mask = ~(uint32_t)(SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int rc = 0;
+
+	for (unsigned i = 0; i < COUNT(sockets) && !rc; i++)
+		rc = seccomp_rule_add(
+			ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
+			SCMP_A0(SCMP_CMP_MASKED_EQ, UINT32_MAX, (uint64_t)sockets[i].family),
+			SCMP_A1(SCMP_CMP_MASKED_EQ, sockets[i].type ? type_mask : 0,
+				(uint64_t)sockets[i].type));
+	return rc;
+}
+
+/* Those on sockets and interfaces, on TAPs, and stdio's question whether it writes to a terminal;
+ * none that puts words into a terminal's input. */
+static int allow_ioctl(scmp_filter_ctx ctx)
+{
+	const uint32_t number = 0xff;
+	int rc = allow_when(ctx, "ioctl", 1, UINT32_MAX & ~number, SIOCGIFNAME & ~number);
+
+	if (!rc)
+		rc = allow_when(ctx, "ioctl", 1, UINT32_MAX & ~number, TUNSETIFF & ~number);
+	if (!rc)
+		rc = allow_when(ctx, "ioctl", 1, UINT32_MAX & ~number, TUNGETIFF & ~number);
+	if (!rc)
+		rc = allow_when(ctx, "ioctl", 1, UINT32_MAX, TCGETS);
+	return rc;
+}
+
+/* Programs and maps of our own; none of others, which the kernel finds by their number or path. */
+static int allow_bpf(scmp_filter_ctx ctx)
+{
+	static const uint32_t commands[] = {
+		BPF_MAP_CREATE,		BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM,
+		BPF_MAP_DELETE_ELEM,	BPF_MAP_FREEZE,	     BPF_PROG_LOAD,
+		BPF_PROG_QUERY,		BPF_PROG_BIND_MAP,   BPF_BTF_LOAD,
+		BPF_LINK_CREATE,	BPF_LINK_UPDATE,     BPF_LINK_DETACH,
+		BPF_OBJ_GET_INFO_BY_FD,
+	};
+
+	return allow_values(ctx, "bpf", 0, commands, COUNT(commands));
+}
+
+/* Threads, no processes and no namespaces. clone3(), whose flags are behind a pointer, is refused,
+ * and the C library takes clone(). */
+static int allow_threads(scmp_filter_ctx ctx)
+{
+	static const uint32_t names[] = {PR_SET_NAME, PR_GET_NAME};
+	const uint64_t namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+				    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+	int rc = allow_when(ctx, "clone", 0, CLONE_THREAD | namespaces, CLONE_THREAD);
+
+	return rc ? rc : allow_values(ctx, "prctl", 0, names, COUNT(names));
+}
+
+static int allow_control_thread(scmp_filter_ctx ctx, bool may_write)
+{
+	int rc = allow_names(ctx, control_thread, COUNT(control_thread));
+
+	if (!rc)
+		rc = allow_open(ctx, may_write);
+	if (!rc)
+		rc = allow_socket(ctx);
+	if (!rc)
+		rc = allow_ioctl(ctx);
+	if (!rc)
+		rc = allow_bpf(ctx);
+	return rc ? rc : allow_threads(ctx);
+}
+
+/* A filter with what every thread may do. NULL: *rc says why not. */
+static scmp_filter_ctx new_filter(enum config_seccomp mode, int *rc)
+{
+	scmp_filter_ctx ctx =
+		seccomp_init(mode == CONFIG_SECCOMP_LOG ? SCMP_ACT_LOG : SCMP_ACT_ERRNO(ENOSYS));
+
+	*rc = ctx ? 0 : -ENOMEM;
+	/* Calls of another architecture have other numbers: nobody here makes them. */
+	if (!*rc)
+		*rc = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (!*rc)
+		*rc = allow_every_thread(ctx);
+	if (*rc && ctx) {
+		seccomp_release(ctx);
+		ctx = NULL;
+	}
+	return ctx;
+}
+
+int syscalls_confine(enum config_seccomp mode, bool may_write)
+{
+	int rc;
+	scmp_filter_ctx ctx = new_filter(mode, &rc);
+
+	if (!ctx)
+		return rc;
+	rc = allow_control_thread(ctx, may_write);
+	if (!rc)
+		rc = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return rc;
+}
+
+/* Reads what libseccomp wrote. Returns 0 or -errno. */
+static int read_program(int fd, struct sock_fprog *program)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+	struct sock_filter *filter;
+
+	if (size < 0)
+		return -errno;
+	filter = malloc((size_t)size);
+	if (!filter)
+		return -ENOMEM;
+	if (pread(fd, filter, (size_t)size, 0) != size) {
+		free(filter);
+		return -EIO;
+	}
+	*program = (struct sock_fprog){
+		.len = (unsigned short)((size_t)size / sizeof(*filter)),
+		.filter = filter,
+	};
+	return 0;
+}
+
+int syscalls_export_worker(enum config_seccomp mode, struct sock_fprog *program)
+{
+	int rc, fd;
+	scmp_filter_ctx ctx = new_filter(mode, &rc);
+
+	if (!ctx)
+		return rc;
+	fd = memfd_create("filter", MFD_CLOEXEC);
+	rc = fd < 0 ? -errno : seccomp_export_bpf(ctx, fd);
+	if (!rc)
+		rc = read_program(fd, program);
+	if (fd >= 0)
+		close(fd);
+	seccomp_release(ctx);
+	return rc;
+}

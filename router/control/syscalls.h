@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The seccomp filters: which system calls a confined daemon may still make.
+ *
+ * A call that is not on the list fails with ENOSYS, as on a kernel that does not have it: a newer C
+ * library that tries newer calls first then takes the older ones, and the router lives. */
+#ifndef PEERLANE_CONTROL_SYSCALLS_H
+#define PEERLANE_CONTROL_SYSCALLS_H
+
+#include <linux/filter.h>
+#include <stdbool.h>
+
+#include "config.h"
+
+/* Loads the filter of the control thread, which all threads made from now on inherit. `mode`: YES,
+ * or LOG: what would fail is done, and noted in the kernel's log. `may_write`: files may be opened
+ * for writing, since something else watches over which; never may they be created.
+ *
+ * Returns 0 or -errno. */
+int syscalls_confine(enum config_seccomp mode, bool may_write);
+
+/* Makes the narrower filter of planes and faces, for a thread to load itself: nothing can be opened
+ * any more. `program->filter` is the caller's to free. Before syscalls_confine(). Returns 0 or
+ * -errno. */
+int syscalls_export_worker(enum config_seccomp mode, struct sock_fprog *program);
+
+#endif
