@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from lab import PEERLANE, PEERLANED, wait_until
+from lab import BUILD, PEERLANE, wait_until
+
+ROOT = Path(__file__).parents[2]
 
 # linux/capability.h
-NET_ADMIN, NET_RAW, IPC_LOCK, BPF = (1 << n for n in (12, 13, 14, 39))
+CHOWN, NET_ADMIN, NET_RAW, IPC_LOCK, BPF = (1 << n for n in (0, 12, 13, 14, 39))
 KEPT = NET_ADMIN | NET_RAW | IPC_LOCK | BPF
 
 
@@ -78,6 +80,27 @@ def test_works_confined(lab):
     lab.router.start(lab.router.arguments(2))
     h1, h2 = lab.hosts
     wait_until(lambda: h1.reaches(h2.v4), "traffic after the restart")
+
+
+def test_works_within_the_bounds_of_the_unit(make_lab):
+    """Capabilities, read-only files and system calls as the unit file has them: starts, works, and
+    ends. With CAP_SETPCAP missing the bounding set stays systemd's."""
+    pytest.importorskip("seccomp")
+    lab = make_lab()
+    runtime = lab.folder / "runtime"
+    runtime.mkdir()
+    lab.router.control = runtime / "control"
+    bounds = ["unshare", "--mount", "/usr/bin/python3", ROOT / "tests/lab/as_unit.py",
+              BUILD / "dist/peerlaned.service", runtime]
+    lab.router.start([*bounds, *lab.router.arguments(2)])
+    lab.configure()
+    main = next(t for t in threads(lab.router.daemon) if t["Name"] == "peerlaned")
+    assert main["Seccomp_filters"] == "2"
+    assert capabilities(main, "CapEff") == KEPT
+    assert capabilities(main, "CapBnd") == KEPT | CHOWN
+    work(lab)
+    status, _ = lab.router.stop(signal.SIGTERM)
+    assert status == 0 and not lab.router.control.exists(), lab.router.log()
 
 
 @pytest.mark.parametrize("mode, state", [("log", "2"), ("no", "0")])
