@@ -33,7 +33,9 @@ static const char *const every_thread[] = {
 	"gettimeofday",
 	"nanosleep",
 	"time",
-	/* what is open: packets, eventfds, the log */
+	/* what is open: packets, eventfds, the log; a TAP or socket that takes another's place */
+	"close",
+	"dup3",
 	"getsockopt",
 	"read",
 	"readv",
@@ -72,10 +74,8 @@ static const char *const every_thread[] = {
 static const char *const control_thread[] = {
 	/* files; seeking and sizes are stdio's */
 	"access",
-	"close",
 	"dup",
 	"dup2",
-	"dup3",
 	"faccessat",
 	"faccessat2",
 	"fcntl",
@@ -174,9 +174,11 @@ static int allow_values(scmp_filter_ctx ctx, const char *name, unsigned arg, con
 	return rc;
 }
 
-/* Memory that is never executed, and signals to this process alone: abort(). */
+/* Memory that is never executed; signals to this process alone: abort(); and what a map holds that
+ * is open: a plane directs a queue to its socket, or away from it. */
 static int allow_every_thread(scmp_filter_ctx ctx)
 {
+	static const uint32_t commands[] = {BPF_MAP_UPDATE_ELEM, BPF_MAP_DELETE_ELEM};
 	int rc = allow_names(ctx, every_thread, COUNT(every_thread));
 
 	if (!rc)
@@ -187,6 +189,8 @@ static int allow_every_thread(scmp_filter_ctx ctx)
 		rc = allow_when(ctx, "mprotect", 2, PROT_EXEC, 0);
 	if (!rc)
 		rc = allow_when(ctx, "tgkill", 0, UINT32_MAX, (uint32_t)getpid());
+	if (!rc)
+		rc = allow_values(ctx, "bpf", 0, commands, COUNT(commands));
 	return rc;
 }
 
@@ -243,11 +247,9 @@ static int allow_ioctl(scmp_filter_ctx ctx)
 static int allow_bpf(scmp_filter_ctx ctx)
 {
 	static const uint32_t commands[] = {
-		BPF_MAP_CREATE,		BPF_MAP_LOOKUP_ELEM, BPF_MAP_UPDATE_ELEM,
-		BPF_MAP_DELETE_ELEM,	BPF_MAP_FREEZE,	     BPF_PROG_LOAD,
-		BPF_PROG_QUERY,		BPF_PROG_BIND_MAP,   BPF_BTF_LOAD,
-		BPF_LINK_CREATE,	BPF_LINK_UPDATE,     BPF_LINK_DETACH,
-		BPF_OBJ_GET_INFO_BY_FD,
+		BPF_MAP_CREATE,	 BPF_MAP_LOOKUP_ELEM, BPF_MAP_FREEZE,	      BPF_PROG_LOAD,
+		BPF_PROG_QUERY,	 BPF_PROG_BIND_MAP,   BPF_BTF_LOAD,	      BPF_LINK_CREATE,
+		BPF_LINK_UPDATE, BPF_LINK_DETACH,     BPF_OBJ_GET_INFO_BY_FD,
 	};
 
 	return allow_values(ctx, "bpf", 0, commands, COUNT(commands));

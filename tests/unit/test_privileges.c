@@ -436,13 +436,21 @@ static uint64_t capabilities(void)
 	return data[0].permitted | (uint64_t)data[1].permitted << 32;
 }
 
-static int wake_fd;
+static int wake_fd, map_fd;
 
-/* A plane's life: confined, asleep, awake, its end. */
+static long bpf(enum bpf_cmd command, union bpf_attr *attr)
+{
+	return syscall(SYS_bpf, command, attr, sizeof(*attr));
+}
+
+/* A plane's life: confined, asleep, awake, a queue that moves to another socket, its end. */
 static void *worker(void *arg)
 {
 	struct epoll_event event;
 	eventfd_t value;
+	uint32_t zero = 0;
+	union bpf_attr attr = {
+		.map_fd = (uint32_t)map_fd, .key = (uintptr_t)&zero, .value = (uintptr_t)&zero};
 	int epoll_fd = *(int *)arg;
 
 	must(capabilities() == confinement.capabilities);
@@ -450,6 +458,9 @@ static void *worker(void *arg)
 	must(epoll_wait(epoll_fd, &event, 1, 10000) == 1);
 	must(eventfd_read(wake_fd, &value) == 0 && value == 1);
 	free(malloc(1 << 20));
+	must(bpf(BPF_MAP_UPDATE_ELEM, &attr) == 0);
+	must(dup3(wake_fd, epoll_fd, O_CLOEXEC) == epoll_fd && close(epoll_fd) == 0);
+	must(bpf(BPF_MAP_CREATE, &attr) < 0 && errno == ENOSYS);
 	must(open("/proc/self/status", O_RDONLY) < 0 && errno == ENOSYS);
 	must(socket(AF_UNIX, SOCK_STREAM, 0) < 0 && errno == ENOSYS);
 	must(socket(AF_XDP, SOCK_RAW, 0) < 0 && errno == ENOSYS);
@@ -464,8 +475,12 @@ static int run_worker(void)
 	int epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	pthread_t thread;
 	cpu_set_t cpus;
+	union bpf_attr map = {
+		.map_type = BPF_MAP_TYPE_ARRAY, .key_size = 4, .value_size = 4, .max_entries = 1};
 
 	wake_fd = eventfd(0, EFD_CLOEXEC);
+	map_fd = (int)bpf(BPF_MAP_CREATE, &map);
+	must(map_fd >= 0);
 	must(epoll_ctl(epoll_fd, EPOLL_CTL_ADD, wake_fd, &event) == 0);
 	must(pthread_create(&thread, NULL, worker, &epoll_fd) == 0);
 	must(pthread_getaffinity_np(thread, sizeof(cpus), &cpus) == 0);
