@@ -57,7 +57,7 @@ struct pl_plane {
 };
 
 /* Prepares a plane whose pool, ports and processor are filled in; they stay as they are until
- * pl_plane_fini(). Returns 0 or -errno with `err` filled. */
+ * pl_plane_fini(), but for what pl_plane_run() does. Returns 0 or -errno with `err` filled. */
 int pl_plane_init(struct pl_plane *plane, struct pl_error *err);
 
 /* One turn of the loop: takes up to PL_BURST_MAX packets from every wire, in bursts small enough
@@ -76,6 +76,16 @@ int pl_plane_start(struct pl_plane *plane, struct pl_error *err);
 
 /* Stops and joins the thread; returns within one turn of the loop. Accepts one never started. */
 void pl_plane_stop(struct pl_plane *plane);
+
+/* Runs `fn` on the plane's thread between two turns, when no packet is on its way, and waits for it;
+ * of a plane that has not been started, on the caller's. Packets wait meanwhile: be short. Control
+ * thread. */
+void pl_plane_run(struct pl_plane *plane, void (*fn)(struct pl_plane *plane, void *ctx), void *ctx);
+
+/* Lets the plane's sleep end when a queue has something, or no more: for a queue of the plane's whose
+ * descriptor changes. Within pl_plane_run(). Returns 0 or -errno. */
+int pl_plane_watch(struct pl_plane *plane, const struct pl_queue *q);
+void pl_plane_unwatch(struct pl_plane *plane, const struct pl_queue *q);
 
 /* Frees what pl_plane_init() made. Queues and pool stay the caller's. */
 void pl_plane_fini(struct pl_plane *plane);

@@ -45,8 +45,7 @@ struct pl_queue_ops {
 	void (*refresh_stats)(struct pl_queue *q);
 
 	/* Releases the queue. Its plane has stopped and holds no packets. Its buffers return to the
-	 * pool; those of AF_XDP queues with the pool's last one, since the kernel holds some in
-	 * lists of its own until it lets go of the whole region. */
+	 * pool. */
 	void (*close)(struct pl_queue *q);
 };
 
@@ -152,6 +151,38 @@ int pl_port_accept_mac(struct pl_port *port, const uint8_t mac[6], struct pl_err
 int pl_port_set_mtu(struct pl_port *port, unsigned mtu, struct pl_error *err);
 
 void pl_port_info(const struct pl_port *port, struct pl_port_info *info);
+
+/* ---- a device that goes away, and one of its name that comes back, while planes run ----
+ *
+ * Each queue stays what it is to its plane, counters included. What needs the plane or its pool is
+ * done on the plane's thread (pl_plane_run()), and short; what takes time is the control thread's:
+ *	away: pl_queue_leave() and pl_plane_unwatch() of each queue; pl_port_leave();
+ *	pl_queue_collect() of each;
+ *	back: pl_port_return(), again and again until it works; pl_queue_resume() and
+ *	pl_plane_watch() of each. */
+
+/* The queue's plane lets go of the device: from then on rx() gives nothing, and tx() drops and
+ * counts. What the device had not taken counts as dropped, too. Plane. */
+void pl_queue_leave(struct pl_queue *q);
+
+/* Closes the port's sockets and its hold on the device. It may take tens of milliseconds. Control
+ * thread. */
+void pl_port_leave(struct pl_port *port);
+
+/* Brings all buffers that the device had back to the pool: the kernel holds some in lists of its own,
+ * so they are known by who had them last. The device must be gone, or pl_port_leave() might be too
+ * early for one that writes into them by itself. Plane. Returns how many. */
+uint32_t pl_queue_collect(struct pl_queue *q);
+
+/* One try to take the device over that has the port's name now: what succeeds stays for the next
+ * try. Never waits for another's hold to end. What pl_port_accept_mac() set is to be set again.
+ * Control thread. Returns 0, or -errno with `err` filled as pl_port_open() and pl_port_queue_open().
+ */
+int pl_port_return(struct pl_port *port, struct pl_error *err);
+
+/* Gives the device buffers and has it receive. Plane. Returns 0, or -errno with `err` filled: the
+ * device is gone again. */
+int pl_queue_resume(struct pl_queue *q, struct pl_error *err);
 
 /* Detaches the program. Its queues must have been closed (pl_queue_close) before. */
 void pl_port_close(struct pl_port *port);

@@ -208,6 +208,16 @@ static int watch_queue(struct pl_plane_private *priv, const struct pl_queue *q)
 	return watch(priv, q->event_fd);
 }
 
+int pl_plane_watch(struct pl_plane *plane, const struct pl_queue *q)
+{
+	return watch_queue(plane->priv, q);
+}
+
+void pl_plane_unwatch(struct pl_plane *plane, const struct pl_queue *q)
+{
+	epoll_ctl(plane->priv->epoll_fd, EPOLL_CTL_DEL, q->event_fd, NULL);
+}
+
 static int open_events(struct pl_plane *plane)
 {
 	struct pl_plane_private *priv = plane->priv;
@@ -216,10 +226,10 @@ static int open_events(struct pl_plane *plane)
 	priv->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (priv->epoll_fd < 0)
 		return -errno;
-	priv->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (priv->stop_fd < 0)
+	priv->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (priv->wake_fd < 0)
 		return -errno;
-	rc = watch(priv, priv->stop_fd);
+	rc = watch(priv, priv->wake_fd);
 	for (unsigned i = 0; !rc && i < plane->n_ports; i++) {
 		rc = watch_queue(priv, plane->ports[i].wire);
 		if (!rc)
@@ -243,7 +253,8 @@ int pl_plane_init(struct pl_plane *plane, struct pl_error *err)
 		return pl_error_set(err, -ENOMEM, NULL, "plane %u: no memory", plane->index);
 	memset(plane->priv, 0, sizeof(*plane->priv));
 	plane->priv->epoll_fd = -1;
-	plane->priv->stop_fd = -1;
+	plane->priv->wake_fd = -1;
+	sem_init(&plane->priv->ran, 0, 0);
 	plane->priv->burst.base = plane->pool.base;
 	publish_pool(plane);
 	make_verdict_buckets(plane);
@@ -263,8 +274,9 @@ void pl_plane_fini(struct pl_plane *plane)
 
 	if (!priv)
 		return;
-	if (priv->stop_fd >= 0)
-		close(priv->stop_fd);
+	sem_destroy(&priv->ran);
+	if (priv->wake_fd >= 0)
+		close(priv->wake_fd);
 	if (priv->epoll_fd >= 0)
 		close(priv->epoll_fd);
 	free(priv);

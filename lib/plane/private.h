@@ -3,6 +3,8 @@
 #ifndef PEERLANE_PLANE_PRIVATE_H
 #define PEERLANE_PLANE_PRIVATE_H
 
+#include <semaphore.h>
+
 #include <peerlane/plane.h>
 
 /* Where packets of a burst can go: to a port by its index, or to one of these. */
@@ -12,6 +14,9 @@ enum bucket {
 	BUCKET_BAD, /* the verdict names what is not there */
 	N_BUCKETS
 };
+
+#define WANT_STOP 1u
+#define WANT_RUN 2u
 
 #define N_VERDICTS (3u * 256u) /* three kinds, see enum pl_verdict_kind */
 
@@ -32,8 +37,11 @@ struct pl_plane_private {
 	/* The thread: */
 	pthread_t thread;
 	bool started;
-	_Atomic bool stop; /* set by pl_plane_stop(), read once per turn */
-	int stop_fd;	   /* eventfd that ends a sleep */
+	_Atomic unsigned wanted; /* WANT_..., by the control thread; read once per turn */
+	int wake_fd;		 /* eventfd that ends a sleep */
+	void (*run)(struct pl_plane *plane, void *ctx); /* WANT_RUN: what */
+	void *run_ctx;
+	sem_t ran;
 	int epoll_fd;
 };
 

@@ -114,6 +114,20 @@ static void sleep_for_events(struct pl_plane *plane)
 	urcu_qsbr_thread_online();
 }
 
+/* What pl_plane_run() wants. */
+static void run_wanted(struct pl_plane *plane)
+{
+	struct pl_plane_private *priv = plane->priv;
+	eventfd_t ignored;
+
+	eventfd_read(priv->wake_fd, &ignored);
+	priv->run(plane, priv->run_ctx);
+	priv->stats_old = true;
+	atomic_fetch_and_explicit(&priv->wanted, ~WANT_RUN,
+				  memory_order_relaxed); /* sem_post() orders */
+	sem_post(&priv->ran);
+}
+
 static void *plane_main(void *arg)
 {
 	struct pl_plane *plane = arg;
@@ -128,8 +142,14 @@ static void *plane_main(void *arg)
 	if (plane->on_thread)
 		plane->on_thread(plane->on_thread_ctx);
 	pl_plane_enter();
-	/* Relaxed: pthread_join() orders everything that the stopping thread looks at. */
-	while (!atomic_load_explicit(&priv->stop, memory_order_relaxed)) {
+	for (;;) {
+		/* Acquire: what is to be run was stored before. */
+		unsigned wanted = atomic_load_explicit(&priv->wanted, memory_order_acquire);
+
+		if (wanted & WANT_RUN)
+			run_wanted(plane);
+		if (wanted & WANT_STOP)
+			break;
 		if (pl_plane_turn(plane)) {
 			idle_turns = 0;
 			priv->stats_old = true;
@@ -174,7 +194,7 @@ int pl_plane_start(struct pl_plane *plane, struct pl_error *err)
 		CPU_SET((unsigned)plane->cpu, &cpus);
 		pthread_attr_setaffinity_np(&attr, sizeof(cpus), &cpus);
 	}
-	atomic_store_explicit(&priv->stop, false, memory_order_relaxed); /* before the thread is */
+	atomic_store_explicit(&priv->wanted, 0, memory_order_relaxed); /* before the thread is */
 	rc = create_thread(plane, &attr);
 	pthread_attr_destroy(&attr);
 	if (rc == -EINVAL && plane->cpu >= 0)
@@ -196,9 +216,27 @@ void pl_plane_stop(struct pl_plane *plane)
 
 	if (!priv || !priv->started)
 		return;
-	atomic_store_explicit(&priv->stop, true, memory_order_relaxed); /* see plane_main() */
-	eventfd_write(priv->stop_fd, 1);
+	/* Relaxed: pthread_join() orders everything that we look at afterwards. */
+	atomic_fetch_or_explicit(&priv->wanted, WANT_STOP, memory_order_relaxed);
+	eventfd_write(priv->wake_fd, 1);
 	pthread_join(priv->thread, NULL);
-	eventfd_read(priv->stop_fd, &ignored);
+	eventfd_read(priv->wake_fd, &ignored);
 	priv->started = false;
+}
+
+void pl_plane_run(struct pl_plane *plane, void (*fn)(struct pl_plane *plane, void *ctx), void *ctx)
+{
+	struct pl_plane_private *priv = plane->priv;
+
+	if (!priv->started) {
+		fn(plane, ctx);
+		return;
+	}
+	priv->run = fn;
+	priv->run_ctx = ctx;
+	/* Release: pairs with the plane's load. */
+	atomic_fetch_or_explicit(&priv->wanted, WANT_RUN, memory_order_release);
+	eventfd_write(priv->wake_fd, 1);
+	while (sem_wait(&priv->ran) && errno == EINTR)
+		;
 }

@@ -251,8 +251,7 @@ static int link_program(struct pl_port *port, bool native)
 }
 
 /* Says why the program could not be attached, as far as the code tells. */
-static int attach_error(const struct pl_port *port, const struct pl_port_config *config, int rc,
-			struct pl_error *err)
+static int attach_error(const struct pl_port *port, int rc, struct pl_error *err)
 {
 	char remedy[sizeof(err->remedy)];
 	__u32 id = 0;
@@ -282,26 +281,25 @@ static int attach_error(const struct pl_port *port, const struct pl_port_config 
 	default:
 		return pl_error_set(err, rc,
 				    port->zero_copy ? "use ZeroCopy=no, or see the kernel's log"
-				    : config->attach == PL_ATTACH_NATIVE ? "allow generic XDP"
-									 : NULL,
+				    : port->attach == PL_ATTACH_NATIVE ? "allow generic XDP"
+								       : NULL,
 				    "%s: cannot attach the XDP program to %s: %s", port->name,
 				    port->device, strerror(-rc));
 	}
 }
 
-static int attach_program(struct pl_port *port, const struct pl_port_config *config,
-			  struct pl_error *err)
+static int attach_program(struct pl_port *port, struct pl_error *err)
 {
 	int rc = -EOPNOTSUPP;
 
-	if (config->attach != PL_ATTACH_GENERIC)
+	if (port->attach != PL_ATTACH_GENERIC)
 		rc = link_program(port, true);
 	/* These would be no different in generic mode; zero-copy queues need native XDP. */
 	if (rc == -EBUSY || rc == -EEXIST || rc == -EPERM || rc == -ENODEV)
-		return attach_error(port, config, rc, err);
-	if (rc && config->attach != PL_ATTACH_NATIVE && !port->zero_copy)
+		return attach_error(port, rc, err);
+	if (rc && port->attach != PL_ATTACH_NATIVE && !port->zero_copy)
 		rc = link_program(port, false);
-	return rc ? attach_error(port, config, rc, err) : 0;
+	return rc ? attach_error(port, rc, err) : 0;
 }
 
 static bool ring_size_valid(unsigned size)
@@ -336,15 +334,21 @@ int pl_port_open(struct pl_port **result, const struct pl_port_config *config, s
 	port->ring_size = config->ring_size;
 	port->frame_room = 4096 - PL_FRAME_OFFSET;
 	port->zero_copy = config->zero_copy;
+	port->attach = config->attach;
 	port->link_fd = -1;
 	port->filter_fd = -1;
+	port->queues = calloc(port->n_queues, sizeof(*port->queues));
+	if (!port->queues) {
+		rc = pl_error_set(err, -ENOMEM, NULL, "%s: no memory", config->name);
+		goto fail;
+	}
 	rc = keep_tags(port, err);
 	if (rc)
 		goto fail;
 	libbpf_set_print(quiet); /* what went wrong is in `err` */
 	rc = load_program(port, dev.n_queues, err);
 	if (!rc)
-		rc = attach_program(port, config, err);
+		rc = attach_program(port, err);
 	if (rc)
 		goto fail;
 	*result = port;
@@ -354,19 +358,62 @@ fail:
 	return rc;
 }
 
-void pl_port_close(struct pl_port *port)
+/* Closes what holds on to the device, but for the queues' sockets. */
+static void let_go(struct pl_port *port)
 {
-	if (!port)
-		return;
 	if (port->link_fd >= 0)
 		close(port->link_fd);
 	if (port->filter_fd >= 0)
 		close(port->filter_fd);
+	port->link_fd = -1;
+	port->filter_fd = -1;
+}
+
+void pl_port_close(struct pl_port *port)
+{
+	if (!port)
+		return;
+	let_go(port);
 	if (port->program)
 		redirect__destroy(port->program);
 	if (port->strip) /* the device may be gone: nothing to be done about it then */
 		(void)netdev_set_strip(port->device, port->strip);
+	free(port->queues);
 	free(port);
+}
+
+void pl_port_leave(struct pl_port *port)
+{
+	let_go(port);
+	for (unsigned i = 0; i < port->n_queues; i++)
+		if (port->queues[i])
+			afxdp_queue_unbind(port->queues[i]);
+	port->strip = 0; /* nothing to be undone: the next device of this name is another */
+	port->ifindex = 0;
+}
+
+int pl_port_return(struct pl_port *port, struct pl_error *err)
+{
+	const struct pl_port_config config = {
+		.name = port->name, .device = port->device, .n_queues = port->n_queues};
+	struct netdev dev;
+	int rc = query_device(&config, &dev, err);
+
+	/* Another one already than in the last try. */
+	if (port->ifindex && (rc || dev.ifindex != port->ifindex))
+		pl_port_leave(port);
+	if (!rc)
+		rc = check_mtu(port->name, port->device, dev.mtu, port->frame_room, err);
+	if (rc)
+		return rc;
+	port->ifindex = dev.ifindex;
+	rc = keep_tags(port, err);
+	if (!rc && port->link_fd < 0)
+		rc = attach_program(port, err);
+	for (unsigned i = 0; i < port->n_queues && !rc; i++)
+		if (port->queues[i])
+			rc = afxdp_queue_bind(port->queues[i], err);
+	return rc;
 }
 
 int pl_port_accept_mac(struct pl_port *port, const uint8_t mac[6], struct pl_error *err)

@@ -25,6 +25,7 @@ struct pl_port {
 	unsigned n_queues;
 	unsigned ring_size;
 	unsigned frame_room; /* the longest frame that the buffers of all queues hold */
+	enum pl_attach attach;
 	bool native;
 	bool zero_copy;
 	unsigned strip; /* what pl_port_close() switches on again: NETDEV_STRIPS_... */
@@ -32,6 +33,7 @@ struct pl_port {
 	int map_fd;	/* the program's map from queues to sockets */
 	int filter_fd;	/* keeps the device's MAC filters open; -1: none */
 	struct redirect *program;
+	struct pl_queue **queues; /* by index; NULL: not open */
 };
 
 /* Waits BIND_RETRY_MS. */
@@ -40,5 +42,11 @@ void afxdp_sleep_before_retry(void);
 /* Refuses buffers that hold no frame of more than `room` bytes if the device's MTU allows longer
  * ones, and remembers it for later changes of the MTU. Returns 0 or -errno with `err` filled. */
 int afxdp_check_room(struct pl_port *port, unsigned room, struct pl_error *err);
+
+/* Gives the queue a socket, in one try, unless it has one; and takes it away, if it has one. Of the
+ * queue's plane nothing is touched, it must have left (pl_queue_leave()). Returns 0 or -errno with
+ * `err` filled (-EBUSY: taken, perhaps by a former owner for some more milliseconds). */
+int afxdp_queue_bind(struct pl_queue *q, struct pl_error *err);
+void afxdp_queue_unbind(struct pl_queue *q);
 
 #endif

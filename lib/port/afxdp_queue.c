@@ -5,6 +5,7 @@
  * fills the RX ring as long as it finds buffers in the fill ring. In copy mode it transmits only
  * inside our sendto(), so each call should find as many packets as it is willing to take. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -32,13 +33,28 @@
 #define XDP_MAX_TX_SKB_BUDGET 9
 #endif
 
-/* The kernel's registration of a pool's region. */
+struct afxdp_queue;
+
+/* The kernel's registration of a pool's region, and what the queues on it share. */
 struct pl_afxdp_umem {
-	struct xsk_umem *xsk;
+	struct xsk_umem *xsk;	   /* NULL: no queue is bound */
 	struct xsk_ring_prod fill; /* libxdp hands these rings to the first socket */
 	struct xsk_ring_cons comp;
-	unsigned n_queues; /* that use it */
+	struct afxdp_queue *queues[PL_PORTS_MAX]; /* by their slot; NULL: free */
+	unsigned n_queues;
+	unsigned n_bound;
+	/* The queue through whose socket others join: what libxdp's own descriptor of the UMEM
+	 * refers to. */
+	struct afxdp_queue *anchor;
+	/* Who has a buffer that is not in the pool: HOLDER_RX or _TX of a slot. Written when a ring
+	 * gets it, and not when the pool does. */
+	uint8_t holder[];
 };
+
+#define HOLDER_POOL 0u
+#define HOLDER_RX(slot) ((uint8_t)(2 * (slot) + 1))
+#define HOLDER_TX(slot) ((uint8_t)(2 * (slot) + 2))
+_Static_assert(2 * PL_PORTS_MAX + 2 < 256, "a slot's holders fit a byte");
 
 /* What the last sendto() found. */
 enum tx_state {
@@ -60,7 +76,10 @@ struct afxdp_queue {
 	enum tx_state tx_state;
 	bool has_budget; /* raise_tx_budget() worked */
 	int fd;
-	struct xsk_socket *xsk;
+	uint8_t *holder; /* the UMEM's */
+	uint32_t buf_shift;
+	unsigned slot;
+	struct xsk_socket *xsk; /* NULL: not bound */
 	struct pl_port *port;
 	unsigned index;
 };
@@ -73,6 +92,13 @@ static struct afxdp_queue *afxdp_queue_of(struct pl_queue *q)
 static uint32_t smaller(uint32_t a, uint32_t b)
 {
 	return a < b ? a : b;
+}
+
+/* Notes in whose hands the buffers are now. */
+static void hold(struct afxdp_queue *aq, const uint32_t *frame, uint32_t n, uint8_t holder)
+{
+	for (uint32_t i = 0; i < n; i++)
+		aq->holder[frame[i] >> aq->buf_shift] = holder;
 }
 
 /* ---- receive ---- */
@@ -98,6 +124,7 @@ static void refill(struct afxdp_queue *aq)
 		xsk_ring_prod__reserve(&aq->fill, n, &idx);
 		for (uint32_t i = 0; i < n; i++)
 			*xsk_ring_prod__fill_addr(&aq->fill, idx + i) = frame[i];
+		hold(aq, frame, n, HOLDER_RX(aq->slot));
 		xsk_ring_prod__submit(&aq->fill, n);
 		aq->rx_outstanding += n;
 		room -= n;
@@ -283,6 +310,7 @@ static void submit(struct afxdp_queue *aq, const uint32_t *frame, const uint16_t
 	uint32_t idx = 0;
 
 	pl_pool_move(aq->q.pool, frame, n, PL_OWNER_BURST, PL_OWNER_TX_RING);
+	hold(aq, frame, n, HOLDER_TX(aq->slot));
 	/* Cannot fail: there is room. */
 	xsk_ring_prod__reserve(&aq->tx, n, &idx);
 	for (uint32_t i = 0; i < n; i++)
@@ -350,18 +378,92 @@ static void afxdp_refresh_stats(struct pl_queue *q)
 			      memory_order_relaxed);
 }
 
-/* ---- open and close ---- */
+/* ---- a queue whose device is gone ---- */
 
-static void umem_free(struct pl_pool *pool)
+static unsigned away_rx(struct pl_queue *q, uint32_t *frame, uint16_t *len, unsigned max)
 {
-	struct pl_afxdp_umem *umem = pool->umem;
-
-	pool->umem = NULL;
-	xsk_umem__delete(umem->xsk);
-	free(umem);
+	(void)q, (void)frame, (void)len, (void)max;
+	return 0;
 }
 
-static int umem_new(struct pl_pool *pool, const struct pl_port *port, struct pl_error *err)
+static void away_tx(struct pl_queue *q, const uint32_t *frame, const uint16_t *len, unsigned n)
+{
+	(void)len;
+	pl_pool_put(q->pool, frame, n, PL_OWNER_BURST);
+	pl_stat_add(&q->stats.tx_dropped, n);
+}
+
+static bool away_flush(struct pl_queue *q)
+{
+	(void)q;
+	return false;
+}
+
+static void afxdp_close(struct pl_queue *q);
+
+static const struct pl_queue_ops away_ops = {
+	.rx = away_rx,
+	.tx = away_tx,
+	.flush = away_flush,
+	.close = afxdp_close,
+};
+
+void pl_queue_leave(struct pl_queue *q)
+{
+	struct afxdp_queue *aq = afxdp_queue_of(q);
+
+	if (q->ops == &away_ops)
+		return;
+	count_taken(aq);
+	/* What the device has not taken will not be sent. */
+	for (; aq->tx_counted != aq->tx.cached_prod; aq->tx_counted++)
+		if (xsk_ring_prod__tx_desc(&aq->tx, aq->tx_counted)->len)
+			pl_stat_add(&q->stats.tx_dropped, 1);
+	q->ops = &away_ops;
+}
+
+uint32_t pl_queue_collect(struct pl_queue *q)
+{
+	struct afxdp_queue *aq = afxdp_queue_of(q);
+	struct pl_pool *pool = q->pool;
+	uint32_t before = pool->n_free;
+
+	for (uint32_t i = 0; i < pool->n_free; i++)
+		aq->holder[pool->stack[i] >> aq->buf_shift] = HOLDER_POOL;
+	for (uint32_t i = 0; i < pool->n_bufs; i++) {
+		uint32_t frame = i << aq->buf_shift;
+		uint8_t holder = aq->holder[i];
+
+		if (holder != HOLDER_RX(aq->slot) && holder != HOLDER_TX(aq->slot))
+			continue;
+		aq->holder[i] = HOLDER_POOL;
+		pl_pool_put(pool, &frame, 1,
+			    holder == HOLDER_RX(aq->slot) ? PL_OWNER_RX_RING : PL_OWNER_TX_RING);
+	}
+	aq->rx_outstanding = aq->tx_outstanding = 0;
+	return pool->n_free - before;
+}
+
+/* ---- open and close ---- */
+
+/* The pool's record of its queues, made for the first of them. NULL: no memory. */
+static struct pl_afxdp_umem *umem_get(struct pl_pool *pool)
+{
+	if (!pool->umem)
+		pool->umem = calloc(1, sizeof(*pool->umem) + pool->n_bufs);
+	return pool->umem;
+}
+
+static void umem_put(struct pl_pool *pool)
+{
+	if (pool->umem->n_queues)
+		return;
+	free(pool->umem);
+	pool->umem = NULL;
+}
+
+/* Registers the region with the kernel. */
+static int umem_register(struct pl_pool *pool, const struct pl_port *port, struct pl_error *err)
 {
 	const struct xsk_umem_config config = {
 		.fill_size = port->ring_size,
@@ -369,18 +471,13 @@ static int umem_new(struct pl_pool *pool, const struct pl_port *port, struct pl_
 		.frame_size = pool->buf_bytes,
 		.frame_headroom = PL_FRAME_OFFSET - 256, /* the kernel's own XDP headroom */
 	};
-	struct pl_afxdp_umem *umem = calloc(1, sizeof(*umem));
-	int rc;
+	struct pl_afxdp_umem *umem = pool->umem;
+	int rc = xsk_umem__create(&umem->xsk, pool->base, (uint64_t)pool->n_bufs * pool->buf_bytes,
+				  &umem->fill, &umem->comp, &config);
 
-	if (!umem)
-		return pl_error_set(err, -ENOMEM, NULL, "%s: no memory", port->name);
-	rc = xsk_umem__create(&umem->xsk, pool->base, (uint64_t)pool->n_bufs * pool->buf_bytes,
-			      &umem->fill, &umem->comp, &config);
-	if (!rc) {
-		pool->umem = umem;
+	if (!rc)
 		return 0;
-	}
-	free(umem);
+	umem->xsk = NULL;
 	if (rc == -ENOBUFS)
 		return pl_error_set(err, rc,
 				    "raise LimitMEMLOCK= (ulimit -l), or grant CAP_IPC_LOCK",
@@ -391,76 +488,12 @@ static int umem_new(struct pl_pool *pool, const struct pl_port *port, struct pl_
 			    strerror(-rc));
 }
 
-/* One try to bind. The pool's first socket also makes the UMEM, and takes it along when it fails:
- * libxdp cannot bind the UMEM's own socket a second time. */
-static int try_bind(struct afxdp_queue *aq, struct pl_error *err)
+static void umem_unregister(struct pl_afxdp_umem *umem)
 {
-	struct pl_port *port = aq->port;
-	const struct xsk_socket_config config = {
-		.rx_size = port->ring_size,
-		.tx_size = port->ring_size,
-		.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
-		.bind_flags = (port->zero_copy ? XDP_ZEROCOPY : XDP_COPY) | XDP_USE_NEED_WAKEUP,
-	};
-	struct pl_pool *pool = aq->q.pool;
-	int rc = pool->umem ? 0 : umem_new(pool, port, err);
-
-	if (rc)
-		return rc;
-	rc = xsk_socket__create_shared(&aq->xsk, port->device, aq->index, pool->umem->xsk, &aq->rx,
-				       &aq->tx, &aq->fill, &aq->comp, &config);
-	if (!rc) {
-		pool->umem->n_queues++;
-		return 0;
-	}
-	if (pool->umem->n_queues == 0)
-		umem_free(pool);
-	return pl_error_set(
-		err, rc, rc == -EBUSY ? "stop the other program (ss --xdp -ap shows it)" : NULL,
-		"%s: cannot bind an AF_XDP socket to %s queue %u: %s", port->name, port->device,
-		aq->index, rc == -EBUSY ? "another program has one there" : strerror(-rc));
+	xsk_umem__delete(umem->xsk);
+	umem->xsk = NULL;
+	umem->anchor = NULL;
 }
-
-static int bind_queue(struct afxdp_queue *aq, struct pl_error *err)
-{
-	int rc = try_bind(aq, err);
-
-	for (unsigned i = 1; rc == -EBUSY && i < BIND_TRIES; i++) {
-		afxdp_sleep_before_retry();
-		rc = try_bind(aq, err);
-	}
-	return rc;
-}
-
-static void unbind_queue(struct afxdp_queue *aq)
-{
-	struct pl_pool *pool = aq->q.pool;
-
-	xsk_socket__delete(aq->xsk);
-	if (--pool->umem->n_queues == 0) {
-		umem_free(pool);
-		/* Some of the buffers were in the kernel's own lists, where nobody else sees them:
-		 * only now that it has let go of the region are all of them ours. */
-		pl_pool_reset(pool);
-	}
-}
-
-static void afxdp_close(struct pl_queue *q)
-{
-	struct afxdp_queue *aq = afxdp_queue_of(q);
-
-	bpf_map_delete_elem(aq->port->map_fd, &aq->index);
-	unbind_queue(aq);
-	free(aq);
-}
-
-static const struct pl_queue_ops afxdp_ops = {
-	.rx = afxdp_rx,
-	.tx = afxdp_tx,
-	.flush = afxdp_flush,
-	.refresh_stats = afxdp_refresh_stats,
-	.close = afxdp_close,
-};
 
 /* Lets one sendto() transmit a whole ring in copy mode rather than 32 packets, where the kernel
  * knows how; elsewhere it takes more calls. Over veth, 60-byte frames, system and user time per
@@ -475,6 +508,164 @@ static void raise_tx_budget(struct afxdp_queue *aq)
 		setsockopt(aq->fd, SOL_XDP, XDP_MAX_TX_SKB_BUDGET, &budget, sizeof(budget)) == 0;
 }
 
+/* What there is to do once the socket is bound. */
+static void note_bound(struct afxdp_queue *aq)
+{
+	struct pl_afxdp_umem *umem = aq->q.pool->umem;
+
+	if (umem->n_bound++ == 0)
+		umem->anchor = aq;
+	aq->fd = xsk_socket__fd(aq->xsk);
+	aq->q.event_fd = aq->fd;
+	/* Fill and completion rings are as large as those of the pool's first queue. */
+	aq->rx_max = smaller(aq->rx.size, aq->fill.size);
+	aq->tx_max = smaller(aq->tx.size, aq->comp.size);
+	aq->tx_taken = aq->tx_counted = aq->tx.cached_prod;
+	aq->tx_state = TX_WORKS;
+	raise_tx_budget(aq);
+}
+
+int afxdp_queue_bind(struct pl_queue *q, struct pl_error *err)
+{
+	struct afxdp_queue *aq = afxdp_queue_of(q);
+	struct pl_port *port = aq->port;
+	const struct xsk_socket_config config = {
+		.rx_size = port->ring_size,
+		.tx_size = port->ring_size,
+		.libxdp_flags = XSK_LIBXDP_FLAGS__INHIBIT_PROG_LOAD,
+		.bind_flags = (port->zero_copy ? XDP_ZEROCOPY : XDP_COPY) | XDP_USE_NEED_WAKEUP,
+	};
+	struct pl_afxdp_umem *umem = q->pool->umem;
+	int rc;
+
+	if (aq->xsk)
+		return 0;
+	rc = umem->xsk ? 0 : umem_register(q->pool, port, err);
+	if (rc)
+		return rc;
+	rc = xsk_socket__create_shared(&aq->xsk, port->device, aq->index, umem->xsk, &aq->rx,
+				       &aq->tx, &aq->fill, &aq->comp, &config);
+	if (!rc) {
+		note_bound(aq);
+		return 0;
+	}
+	aq->xsk = NULL;
+	/* The first socket is the UMEM's own, which libxdp cannot bind a second time. */
+	if (umem->n_bound == 0)
+		umem_unregister(umem);
+	return pl_error_set(
+		err, rc, rc == -EBUSY ? "stop the other program (ss --xdp -ap shows it)" : NULL,
+		"%s: cannot bind an AF_XDP socket to %s queue %u: %s", port->name, port->device,
+		aq->index, rc == -EBUSY ? "another program has one there" : strerror(-rc));
+}
+
+/* Others join the UMEM through a socket that is bound to a device that is there: the kernel refuses
+ * any other. libxdp takes its own descriptor of the UMEM, the first socket's, for that. When that
+ * one goes, the descriptor is made another's. */
+static void move_anchor(struct pl_afxdp_umem *umem)
+{
+	for (unsigned i = 0; i < PL_PORTS_MAX; i++) {
+		struct afxdp_queue *other = umem->queues[i];
+
+		if (!other || !other->xsk)
+			continue;
+		if (dup3(other->fd, xsk_umem__fd(umem->xsk), O_CLOEXEC) >= 0)
+			umem->anchor = other;
+		return;
+	}
+}
+
+void afxdp_queue_unbind(struct pl_queue *q)
+{
+	struct afxdp_queue *aq = afxdp_queue_of(q);
+	struct pl_afxdp_umem *umem = q->pool->umem;
+
+	if (!aq->xsk)
+		return;
+	xsk_socket__delete(aq->xsk);
+	aq->xsk = NULL;
+	aq->fd = -1;
+	q->event_fd = -1;
+	if (--umem->n_bound == 0)
+		umem_unregister(umem);
+	else if (umem->anchor == aq)
+		move_anchor(umem);
+}
+
+static void queue_free(struct afxdp_queue *aq)
+{
+	struct pl_pool *pool = aq->q.pool;
+
+	pool->umem->queues[aq->slot] = NULL;
+	pool->umem->n_queues--;
+	umem_put(pool);
+	aq->port->queues[aq->index] = NULL;
+	free(aq);
+}
+
+static void afxdp_close(struct pl_queue *q)
+{
+	struct afxdp_queue *aq = afxdp_queue_of(q);
+
+	bpf_map_delete_elem(aq->port->map_fd, &aq->index);
+	afxdp_queue_unbind(q);
+	pl_queue_collect(q);
+	queue_free(aq);
+}
+
+static const struct pl_queue_ops afxdp_ops = {
+	.rx = afxdp_rx,
+	.tx = afxdp_tx,
+	.flush = afxdp_flush,
+	.refresh_stats = afxdp_refresh_stats,
+	.close = afxdp_close,
+};
+
+int pl_queue_resume(struct pl_queue *q, struct pl_error *err)
+{
+	struct afxdp_queue *aq = afxdp_queue_of(q);
+	int rc;
+
+	refill(aq);
+	rc = xsk_socket__update_xskmap(aq->xsk, aq->port->map_fd);
+	if (rc)
+		return pl_error_set(err, -errno, NULL,
+				    "%s: cannot direct packets of %s queue %u to its socket: %s",
+				    aq->port->name, aq->port->device, aq->index, strerror(errno));
+	q->ops = &afxdp_ops;
+	return 0;
+}
+
+/* A queue with its place among the pool's and the port's, not bound. NULL: no memory. */
+static struct afxdp_queue *queue_new(struct pl_port *port, unsigned index, struct pl_pool *pool)
+{
+	struct pl_afxdp_umem *umem = umem_get(pool);
+	struct afxdp_queue *aq;
+
+	if (!umem)
+		return NULL;
+	aq = umem->n_queues < PL_PORTS_MAX ? aligned_alloc(64, (sizeof(*aq) + 63) / 64 * 64) : NULL;
+	if (!aq) {
+		umem_put(pool);
+		return NULL;
+	}
+	memset(aq, 0, sizeof(*aq));
+	aq->q.ops = &away_ops;
+	aq->q.pool = pool;
+	aq->q.event_fd = -1;
+	aq->fd = -1;
+	aq->port = port;
+	aq->index = index;
+	aq->holder = umem->holder;
+	aq->buf_shift = (uint32_t)__builtin_ctz(pool->buf_bytes);
+	while (umem->queues[aq->slot])
+		aq->slot++;
+	umem->queues[aq->slot] = aq;
+	umem->n_queues++;
+	port->queues[index] = &aq->q;
+	return aq;
+}
+
 int pl_port_queue_open(struct pl_port *port, unsigned index, struct pl_pool *pool,
 		       struct pl_queue **queue, struct pl_error *err)
 {
@@ -482,40 +673,26 @@ int pl_port_queue_open(struct pl_port *port, unsigned index, struct pl_pool *poo
 	int rc;
 
 	*queue = NULL;
-	if (index >= port->n_queues)
-		return pl_error_set(err, -EINVAL, NULL, "%s: queue %u of %u", port->name, index,
-				    port->n_queues);
+	if (index >= port->n_queues || port->queues[index])
+		return pl_error_set(err, -EINVAL, NULL, "%s: queue %u of %u%s", port->name, index,
+				    port->n_queues,
+				    index < port->n_queues ? " is open already" : "");
 	rc = afxdp_check_room(port, pl_pool_frame_max(pool), err);
 	if (rc)
 		return rc;
-	aq = aligned_alloc(64, (sizeof(*aq) + 63) / 64 * 64);
+	aq = queue_new(port, index, pool);
 	if (!aq)
 		return pl_error_set(err, -ENOMEM, NULL, "%s: no memory", port->name);
-	memset(aq, 0, sizeof(*aq));
-	aq->q.ops = &afxdp_ops;
-	aq->q.pool = pool;
-	aq->port = port;
-	aq->index = index;
-	rc = bind_queue(aq, err);
-	if (rc) {
-		free(aq);
-		return rc;
+	rc = afxdp_queue_bind(&aq->q, err);
+	for (unsigned i = 1; rc == -EBUSY && i < BIND_TRIES; i++) {
+		afxdp_sleep_before_retry();
+		rc = afxdp_queue_bind(&aq->q, err);
 	}
-	aq->fd = xsk_socket__fd(aq->xsk);
-	aq->q.event_fd = aq->fd;
-	/* Fill and completion rings are as large as those of the pool's first queue. */
-	aq->rx_max = smaller(aq->rx.size, aq->fill.size);
-	aq->tx_max = smaller(aq->tx.size, aq->comp.size);
-	raise_tx_budget(aq);
-	refill(aq);
-	rc = xsk_socket__update_xskmap(aq->xsk, port->map_fd);
+	if (!rc)
+		rc = pl_queue_resume(&aq->q, err);
 	if (rc) {
-		rc = -errno;
-		unbind_queue(aq);
-		free(aq);
-		return pl_error_set(err, rc, NULL,
-				    "%s: cannot direct packets of %s queue %u to its socket: %s",
-				    port->name, port->device, index, strerror(-rc));
+		afxdp_close(&aq->q);
+		return rc;
 	}
 	*queue = &aq->q;
 	return 0;
