@@ -78,7 +78,7 @@ int pl_plane_start(struct pl_plane *plane, struct pl_error *err);
 void pl_plane_stop(struct pl_plane *plane);
 
 /* Runs `fn` on the plane's thread between two turns, when no packet is on its way, and waits for it;
- * of a plane that has not been started, on the caller's. Packets wait meanwhile: be short. Control
+ * of a plane that has not been started or initialised, on the caller's. Packets wait meanwhile: be short. Control
  * thread. */
 void pl_plane_run(struct pl_plane *plane, void (*fn)(struct pl_plane *plane, void *ctx), void *ctx);
 

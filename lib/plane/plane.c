@@ -215,7 +215,8 @@ int pl_plane_watch(struct pl_plane *plane, const struct pl_queue *q)
 
 void pl_plane_unwatch(struct pl_plane *plane, const struct pl_queue *q)
 {
-	epoll_ctl(plane->priv->epoll_fd, EPOLL_CTL_DEL, q->event_fd, NULL);
+	if (plane->priv)
+		epoll_ctl(plane->priv->epoll_fd, EPOLL_CTL_DEL, q->event_fd, NULL);
 }
 
 static int open_events(struct pl_plane *plane)

@@ -228,7 +228,7 @@ void pl_plane_run(struct pl_plane *plane, void (*fn)(struct pl_plane *plane, voi
 {
 	struct pl_plane_private *priv = plane->priv;
 
-	if (!priv->started) {
+	if (!priv || !priv->started) {
 		fn(plane, ctx);
 		return;
 	}

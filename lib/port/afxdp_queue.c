@@ -472,8 +472,12 @@ static int umem_register(struct pl_pool *pool, const struct pl_port *port, struc
 		.frame_headroom = PL_FRAME_OFFSET - 256, /* the kernel's own XDP headroom */
 	};
 	struct pl_afxdp_umem *umem = pool->umem;
-	int rc = xsk_umem__create(&umem->xsk, pool->base, (uint64_t)pool->n_bufs * pool->buf_bytes,
-				  &umem->fill, &umem->comp, &config);
+	int rc;
+
+	memset(&umem->fill, 0, sizeof(umem->fill));
+	memset(&umem->comp, 0, sizeof(umem->comp));
+	rc = xsk_umem__create(&umem->xsk, pool->base, (uint64_t)pool->n_bufs * pool->buf_bytes,
+			      &umem->fill, &umem->comp, &config);
 
 	if (!rc)
 		return 0;
@@ -543,6 +547,11 @@ int afxdp_queue_bind(struct pl_queue *q, struct pl_error *err)
 	rc = umem->xsk ? 0 : umem_register(q->pool, port, err);
 	if (rc)
 		return rc;
+	/* libxdp leaves some of these as they are. */
+	memset(&aq->rx, 0, sizeof(aq->rx));
+	memset(&aq->tx, 0, sizeof(aq->tx));
+	memset(&aq->fill, 0, sizeof(aq->fill));
+	memset(&aq->comp, 0, sizeof(aq->comp));
 	rc = xsk_socket__create_shared(&aq->xsk, port->device, aq->index, umem->xsk, &aq->rx,
 				       &aq->tx, &aq->fill, &aq->comp, &config);
 	if (!rc) {

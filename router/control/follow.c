@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "../kernel/interface.h"
+#include "reopen.h"
 
 #define MAC_FORMAT "%02x:%02x:%02x:%02x:%02x:%02x"
 #define MAC_BYTES(m) (m)[0], (m)[1], (m)[2], (m)[3], (m)[4], (m)[5]
@@ -133,15 +134,6 @@ static void face_mac_changed(void *ctx, unsigned index, const uint8_t heard[6])
 
 /* ---- the device ---- */
 
-static void say_gone(struct router *router, struct router_port *port)
-{
-	struct pl_error err;
-
-	pl_error_set(&err, 0, "restart peerlaned once it is back", "%s: %s is gone", port->name,
-		     port->device);
-	log_error(router->log, LOG_LEVEL_WARNING, &err);
-}
-
 /* At the start, when nobody has just pulled a plug, a dead link is worth more than a line. */
 static void warn_no_link(struct router *router, const struct router_port *port, bool admin_up)
 {
@@ -158,45 +150,35 @@ static void warn_no_link(struct router *router, const struct router_port *port, 
 	log_error(router->log, LOG_LEVEL_WARNING, &err);
 }
 
-static void carrier_changed(struct router *router, struct router_port *port,
-			    const struct mirror_device *now)
+static void carrier_changed(struct router *router, struct router_port *port, bool carrier,
+			    bool admin_up)
 {
 	bool first = !port->heard;
 	int rc;
 
-	if (!first && port->carrier == now->carrier)
+	if (!first && port->carrier == carrier)
 		return;
 	port->heard = true;
-	port->carrier = now->carrier;
-	rc = face_set_carrier(port->face, now->carrier);
+	port->carrier = carrier;
+	rc = face_lost(port->face) ? 0 : face_set_carrier(port->face, carrier);
 	if (rc)
 		log_warning(router->log, "%s: cannot switch the TAP's carrier %s: %s", port->name,
-			    now->carrier ? "on" : "off", strerror(-rc));
-	if (!now->present)
+			    carrier ? "on" : "off", strerror(-rc));
+	if (port->gone)
 		return;
-	if (first && !now->carrier)
-		warn_no_link(router, port, now->admin_up);
+	if (first && !carrier)
+		warn_no_link(router, port, admin_up);
 	else
 		log_info(router->log, "%s: link of %s is %s", port->name, port->device,
-			 now->carrier ? "up" : "down");
+			 carrier ? "up" : "down");
 }
 
-static void device_changed(void *ctx, unsigned index, const struct mirror_device *heard)
+void follow_device(struct router *router, unsigned index)
 {
-	struct router *router = ctx;
 	struct router_port *port = &router->ports[index];
 	uint8_t former[6];
 	struct interface now;
 
-	/* Its sockets went with it: one that comes back is another device. */
-	if (port->gone)
-		return;
-	carrier_changed(router, port, heard);
-	if (!heard->present) {
-		port->gone = true;
-		say_gone(router, port);
-		return;
-	}
 	if (interface_query(port->device, &now))
 		return; /* its end will be heard of */
 	if (now.mtu != port->device_mtu) {
@@ -208,6 +190,25 @@ static void device_changed(void *ctx, unsigned index, const struct mirror_device
 		memcpy(port->device_mac, now.mac, 6);
 		device_mac_changed(router, port, former);
 	}
+	carrier_changed(router, port, port->device_carrier, now.up);
+}
+
+static void device_changed(void *ctx, unsigned index, const struct mirror_device *heard)
+{
+	struct router *router = ctx;
+	struct router_port *port = &router->ports[index];
+
+	port->device_there = heard->present;
+	port->device_carrier = heard->carrier;
+	if (!port->gone && (!heard->present || heard->ifindex != port->info.ifindex)) {
+		port->gone = true;
+		carrier_changed(router, port, false, false);
+		reopen_lost(router, index);
+	}
+	if (port->gone)
+		reopen_soon(router, index);
+	else
+		follow_device(router, index);
 }
 
 static void note(void *ctx, const char *text)
@@ -226,19 +227,4 @@ struct mirror_events follow_events(struct router *router)
 		.note = note,
 		.ctx = router,
 	};
-}
-
-void follow_lost_faces(struct router *router)
-{
-	for (unsigned i = 0; i < router->n_ports; i++) {
-		struct router_port *port = &router->ports[i];
-		struct pl_error err;
-
-		if (port->lost_told || !face_lost(port->face))
-			continue;
-		port->lost_told = true;
-		pl_error_set(&err, 0, "restart peerlaned: it makes the TAP again",
-			     "%s: somebody has deleted the TAP interface", port->name);
-		log_error(router->log, LOG_LEVEL_WARNING, &err);
-	}
 }

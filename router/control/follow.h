@@ -8,7 +8,7 @@
 /* The mirror's events for `router`. */
 struct mirror_events follow_events(struct router *router);
 
-/* Logs TAPs that somebody has deleted; once each. */
-void follow_lost_faces(struct router *router);
+/* Looks what MTU, MAC and carrier the device has, which is open, and passes on what is new. */
+void follow_device(struct router *router, unsigned port);
 
 #endif

@@ -15,9 +15,9 @@
 
 #include "cleanup.h"
 #include "config.h"
-#include "follow.h"
 #include "log.h"
 #include "privileges.h"
+#include "reopen.h"
 #include "request.h"
 #include "router.h"
 #include "server.h"
@@ -126,10 +126,11 @@ static void tell_systemd(void)
 static void loop(void)
 {
 	struct epoll_event events[4];
+	int wait_ms = IDLE_MS;
 	bool stop = false;
 
 	while (!stop) {
-		int n = epoll_wait(self.epoll_fd, events, 4, IDLE_MS);
+		int n = epoll_wait(self.epoll_fd, events, 4, wait_ms);
 		bool asked = false;
 
 		for (int i = 0; i < n; i++) {
@@ -143,7 +144,7 @@ static void loop(void)
 		/* Last: the kernel's news are not to wait for more than one answer. */
 		if (asked)
 			server_run(self.server);
-		follow_lost_faces(&self.router);
+		wait_ms = reopen_run(&self.router, IDLE_MS);
 		tell_systemd();
 	}
 }

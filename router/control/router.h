@@ -18,6 +18,13 @@
 #include "log.h"
 #include "privileges.h"
 
+/* What is tried again and again, at ever longer intervals. */
+struct retry {
+	uint64_t at_ms;	   /* when next; 0: not */
+	unsigned delay_ms; /* since the last time */
+	bool told;	   /* that it does not work */
+};
+
 struct router_port {
 	const char *name;
 	const char *device;
@@ -29,10 +36,13 @@ struct router_port {
 	unsigned mtu;	/* of the TAP, and of the device unless that was refused */
 	uint8_t device_mac[6];
 	unsigned device_mtu;
-	bool heard;	/* of the device, since the start */
-	bool carrier;	/* of the device */
-	bool gone;	/* the device has been removed */
-	bool lost_told; /* that the TAP is gone has been logged */
+	bool heard;	     /* of the device, since the start */
+	bool carrier;	     /* of the device, if it is ours */
+	bool gone;	     /* the device has been removed, and none of its name taken over yet */
+	bool device_there;   /* one is, as the kernel last said; */
+	bool device_carrier; /* with a carrier */
+	bool lost_told;	     /* that the TAP is gone has been logged */
+	struct retry device_retry, face_retry;
 };
 
 struct router {

@@ -223,7 +223,7 @@ static int open_port(struct router *router, unsigned index, struct pl_error *err
 	for (unsigned i = 0; i < router->n_planes && !rc; i++)
 		rc = pl_port_queue_open(port->port, i, &router->planes[i].pool,
 					&router->planes[i].ports[index].wire, err);
-	if (!rc && memcmp(port->mac, port->caps.mac, sizeof(port->mac)) != 0)
+	if (!rc)
 		rc = pl_port_accept_mac(port->port, port->mac, err);
 	if (rc)
 		return rc;
@@ -267,6 +267,7 @@ static int sync_mirror(struct router *router, struct pl_error *err)
 	for (unsigned i = 0; i < router->n_ports; i++)
 		ports[i] = (struct mirror_port){
 			.name = router->ports[i].name,
+			.device = router->ports[i].device,
 			.face_ifindex = face_ifindex(router->ports[i].face),
 			.device_ifindex = router->ports[i].caps.ifindex,
 		};
@@ -277,6 +278,10 @@ static int sync_mirror(struct router *router, struct pl_error *err)
 	rc = mirror_sync(router->mirror, err);
 	if (rc)
 		return rc;
+	for (unsigned i = 0; i < router->n_ports; i++)
+		if (router->ports[i].gone)
+			return pl_error_set(err, -ENODEV, "start again", "%s: %s has just vanished",
+					    router->ports[i].name, router->ports[i].device);
 	mirror_stats(router->mirror, &stats);
 	log_info(router->log, "kernel: mirrored %u routes, %u neighbors", stats.routes,
 		 stats.neighbours);

@@ -96,6 +96,8 @@ static void face_free(struct face *face, bool keep)
 		for (unsigned plane = 0; plane < face->n_planes; plane++)
 			face_queue_free(face->queues[plane]);
 	free(face->queues);
+	if (face->next_fd >= 0)
+		close(face->next_fd);
 	if (face->fd >= 0) {
 		if (!keep)
 			tap_set_persistent(face->fd, false);
@@ -117,6 +119,7 @@ int face_open(struct faces *set, const struct face_config *config, struct face *
 	if (!face)
 		return pl_error_set(err, -ENOMEM, NULL, "%s: no memory", config->name);
 	face->fd = -1;
+	face->next_fd = -1;
 	face->set = set;
 	face->n_planes = config->n_planes;
 	face->home_plane = set->n % config->n_planes;
@@ -139,6 +142,37 @@ int face_open(struct faces *set, const struct face_config *config, struct face *
 fail:
 	face_free(face, true);
 	return rc;
+}
+
+int face_revive(struct face *face, const struct face_config *config, bool carrier,
+		struct pl_error *err)
+{
+	unsigned ifindex = 0;
+	int fd, rc;
+
+	if (atomic_load_explicit(&face->next_fd, memory_order_relaxed) >= 0)
+		return 0; /* the thread is about to go on with it */
+	fd = tap_attach(face->name, &face->start.created, err);
+	if (fd < 0)
+		return fd;
+	rc = adopt(face, config, err);
+	if (!rc) {
+		ifindex = if_nametoindex(face->name);
+		rc = ifindex ? tap_set_persistent(fd, true) : -errno;
+		if (!rc)
+			rc = tap_set_carrier(fd, carrier);
+		if (rc)
+			pl_error_set(err, rc, NULL, "%s: cannot set its new TAP up: %s", face->name,
+				     strerror(-rc));
+	}
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	face->ifindex = ifindex;
+	atomic_store_explicit(&face->next_fd, fd, memory_order_release);
+	bell_ring(&face->set->bell);
+	return 0;
 }
 
 unsigned face_ifindex(const struct face *face)

@@ -47,7 +47,7 @@ struct faces *faces_new(void);
 int face_open(struct faces *faces, const struct face_config *config, struct face **face,
 	      struct pl_error *err);
 
-/* What face_open() found and did. Fixed from then on. */
+/* What face_open() or face_revive() found and did. Fixed until the next of these. */
 struct face_start {
 	bool created;	 /* it made the TAP, rather than took it over */
 	bool up;	 /* administratively, then */
@@ -59,8 +59,14 @@ const struct face_start *face_start(const struct face *face);
 unsigned face_ifindex(const struct face *face);
 
 /* Whether the interface has been deleted by someone else. Its port then punts into the void
- * (write_failed); only closing and opening all faces again mends it. Any thread. */
+ * (write_failed) until face_revive(). Any thread. */
 bool face_lost(const struct face *face);
+
+/* Makes a lost TAP again as face_open() would, of the same name, and with this carrier; addresses
+ * and routes went with the former one. face_ifindex() changes. The thread goes on with it soon
+ * (face_lost()). Control thread. Returns 0 or -errno with `err` filled as face_open(). */
+int face_revive(struct face *face, const struct face_config *config, bool carrier,
+		struct pl_error *err);
 
 /* Makes the queue of plane `plane`, whose buffers come from `pool`. Owned by the face, closing it
  * does nothing: it is freed by faces_free(). Its rx() gives packets only on the plane to which this

@@ -32,7 +32,8 @@ struct face {
 	unsigned n_planes;
 	unsigned home_plane; /* to which all goes that the kernel sends */
 	struct face_start start;
-	atomic_bool lost;	    /* the interface has been deleted under us */
+	atomic_bool lost;	    /* the interface has been deleted under us; by the thread */
+	atomic_int next_fd;	    /* its successor, for the thread to take over; -1: none */
 	struct face_queue **queues; /* by plane, NULL where none was asked for */
 	struct face_stats stats;    /* written by the thread */
 };

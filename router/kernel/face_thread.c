@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The thread that stands between planes and TAPs: it alone reads and writes the TAPs. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -16,6 +17,26 @@ static void lose(struct face *face)
 	if (atomic_exchange_explicit(&face->lost, true, memory_order_relaxed))
 		return;
 	epoll_ctl(face->set->epoll_fd, EPOLL_CTL_DEL, face->fd, NULL);
+}
+
+/* A lost TAP that has been made again. */
+static bool has_successor(struct face *face)
+{
+	return atomic_load_explicit(&face->lost, memory_order_relaxed) &&
+	       atomic_load_explicit(&face->next_fd, memory_order_relaxed) >= 0;
+}
+
+/* Goes on with a TAP that was made anew: under the number that the lost one had, which the control
+ * thread uses, too. */
+static void succeed(struct face *face)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = face};
+	int fd = atomic_exchange_explicit(&face->next_fd, -1, memory_order_acquire);
+
+	if (dup3(fd, face->fd, O_CLOEXEC) >= 0 &&
+	    epoll_ctl(face->set->epoll_fd, EPOLL_CTL_ADD, face->fd, &event) == 0)
+		atomic_store_explicit(&face->lost, false, memory_order_relaxed);
+	close(fd);
 }
 
 /* Writes a batch of what one plane punted. The kernel takes a frame or refuses it, at once: a
@@ -95,6 +116,8 @@ static unsigned write_round(struct faces *set)
 	for (unsigned i = 0; i < set->n; i++) {
 		struct face *face = set->faces[i];
 
+		if (has_successor(face))
+			succeed(face);
 		for (unsigned plane = 0; plane < face->n_planes; plane++)
 			if (face->queues[plane])
 				moved += write_batch(face, face->queues[plane]);
@@ -102,11 +125,13 @@ static unsigned write_round(struct faces *set)
 	return moved;
 }
 
-static bool anything_to_write(struct faces *set)
+static bool anything_to_do(struct faces *set)
 {
 	for (unsigned i = 0; i < set->n; i++) {
 		struct face *face = set->faces[i];
 
+		if (has_successor(face))
+			return true;
 		for (unsigned plane = 0; plane < face->n_planes; plane++)
 			if (face->queues[plane] && spsc_peek(&face->queues[plane]->to_kernel, 1))
 				return true;
@@ -124,7 +149,7 @@ static int wait_for_events(struct faces *set, struct epoll_event *events, bool m
 	if (may_sleep) {
 		bell_want(&set->bell);
 		/* Relaxed: ordered by the bell, like the rings. */
-		sleep = !anything_to_write(set) &&
+		sleep = !anything_to_do(set) &&
 			!atomic_load_explicit(&set->stop, memory_order_relaxed);
 	}
 	n = epoll_wait(set->epoll_fd, events, PL_PORTS_MAX + 1, sleep ? -1 : 0);

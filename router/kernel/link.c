@@ -86,7 +86,8 @@ static void face_changed(struct replica *r, unsigned index, const struct nl_link
 static bool device_same(const struct mirror_device *a, const struct mirror_device *b)
 {
 	return a->present == b->present && a->admin_up == b->admin_up && a->carrier == b->carrier &&
-	       a->mtu == b->mtu && memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
+	       a->ifindex == b->ifindex && a->mtu == b->mtu &&
+	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
 }
 
 /* Takes over what is known of a port's device. `is` NULL: it is gone. */
@@ -99,6 +100,7 @@ static void device_changed(struct replica *r, unsigned index, const struct nl_li
 	now.admin_up = is && is->flags & IFF_UP;
 	now.carrier = now.admin_up && is->flags & IFF_LOWER_UP;
 	if (is) {
+		now.ifindex = is->ifindex;
 		now.mtu = is->mtu;
 		memcpy(now.mac, is->mac, sizeof(now.mac));
 		memcpy(p->device, is->name, sizeof(p->device));
@@ -115,19 +117,53 @@ static void device_changed(struct replica *r, unsigned index, const struct nl_li
 		r->events.device_changed(r->events.ctx, index, &now);
 }
 
+/* Makes the link a port's device if it has the name of one that is gone. */
+static void take_place(struct replica *r, struct link *link)
+{
+	for (unsigned i = 0; i < r->n_ports; i++) {
+		struct port *p = &r->ports[i];
+
+		if (!p->device_heard || p->device_is.present ||
+		    strncmp(p->device_name, link->is.name, sizeof(p->device_name)) != 0)
+			continue;
+		p->device_ifindex = link->is.ifindex;
+		link->device_port = (int)i;
+	}
+}
+
+/* A port's device is gone: perhaps another of its name has been heard of before. */
+static void find_successor(struct replica *r, unsigned index)
+{
+	struct hash_node *node, *next;
+
+	HASH_EACH_SAFE(&r->links, node, next)
+	{
+		struct link *link = CONTAINER(node, struct link, node);
+
+		if (link->device_port >= 0)
+			continue;
+		take_place(r, link);
+		if (link->device_port == (int)index)
+			device_changed(r, index, &link->is);
+	}
+}
+
 static void link_gone(struct replica *r, struct link *link)
 {
+	int device_port = link->device_port;
 	uint32_t ifindex = link->is.ifindex;
 
 	/* The link stays known as a downed one while its paths are looked at. */
 	link->is.flags = 0;
 	if (link->port >= 0)
 		face_changed(r, (unsigned)link->port, NULL);
-	if (link->device_port >= 0)
-		device_changed(r, (unsigned)link->device_port, NULL);
+	if (device_port >= 0)
+		device_changed(r, (unsigned)device_port, NULL);
 	paths_link_changed(r, ifindex);
 	hash_del(&r->links, &link->node);
 	free(link);
+	if (device_port >= 0)
+		find_successor(r, (unsigned)device_port);
 }
 
 /* IPv4 routes go with their link, and IPv6 hops die; not all of that is said. What the kernel makes
@@ -164,6 +200,8 @@ void link_apply(struct replica *r, const struct nl_message *msg)
 	link->generation = r->generation[NL_LINK];
 	if (link->port >= 0)
 		face_changed(r, (unsigned)link->port, &link->is);
+	if (link->device_port < 0)
+		take_place(r, link);
 	if (link->device_port >= 0)
 		device_changed(r, (unsigned)link->device_port, &link->is);
 	if (first || changed)

@@ -194,6 +194,11 @@ int mirror_fd(const struct mirror *m)
 	return m->epoll_fd;
 }
 
+void mirror_set_face(struct mirror *m, unsigned port, unsigned ifindex)
+{
+	m->replica.ports[port].face_ifindex = ifindex;
+}
+
 void mirror_set_buffer(struct mirror *m, unsigned bytes)
 {
 	rtnl_set_buffer(&m->rtnl, bytes);

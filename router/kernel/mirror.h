@@ -16,11 +16,13 @@
 struct mirror;
 
 /* A port as the mirror must know it. `face_ifindex` is the TAP's, `device_ifindex` that of the
- * device underneath (0: none, then the port is always linked). */
+ * device underneath (0: none, then the port is always linked). When that one has gone, the next one
+ * of the name `device` (NULL: none) takes its place. */
 struct mirror_port {
 	const char *name;
 	unsigned face_ifindex;
 	unsigned device_ifindex;
+	const char *device;
 };
 
 /* The device underneath a port, as last heard of. */
@@ -28,6 +30,7 @@ struct mirror_device {
 	bool present; /* false: it has been removed; the rest is as it was */
 	bool admin_up;
 	bool carrier; /* and up and present */
+	unsigned ifindex;
 	uint8_t mac[6];
 	unsigned mtu;
 };
@@ -58,6 +61,10 @@ int mirror_sync(struct mirror *m, struct pl_error *err);
 
 /* One descriptor (an epoll instance) that is readable when mirror_run() has something to do. */
 int mirror_fd(const struct mirror *m);
+
+/* The port has another TAP: the former one had been deleted. To be called before mirror_run() can
+ * hear of the new one. */
+void mirror_set_face(struct mirror *m, unsigned port, unsigned ifindex);
 
 /* Handles what there is, without blocking beyond a bounded batch. */
 void mirror_run(struct mirror *m);

@@ -17,6 +17,8 @@ static int ports_init(struct replica *r, const struct mirror_port *ports, unsign
 		struct port *p = &r->ports[i];
 
 		snprintf(p->name, sizeof(p->name), "%s", ports[i].name);
+		if (ports[i].device)
+			snprintf(p->device_name, sizeof(p->device_name), "%s", ports[i].device);
 		p->face_ifindex = ports[i].face_ifindex;
 		p->device_ifindex = ports[i].device_ifindex;
 		p->carrier = !p->device_ifindex;

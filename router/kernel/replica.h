@@ -40,6 +40,7 @@ struct port {
 	bool device_heard;	/* of, since the start */
 	struct mirror_device device_is;
 	char device[16];
+	char device_name[16]; /* by which another device takes its place; "": none does */
 	struct prefix *addrs;
 	uint32_t *addr_generations;
 	unsigned n_addrs;
