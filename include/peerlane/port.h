@@ -184,8 +184,15 @@ int pl_port_return(struct pl_port *port, struct pl_error *err);
  * device is gone again. */
 int pl_queue_resume(struct pl_queue *q, struct pl_error *err);
 
-/* Detaches the program. Its queues must have been closed (pl_queue_close) before. */
-void pl_port_close(struct pl_port *port);
+/* Closes all these ports (NULL: none) and those of their queues that are open, together: for each
+ * socket the kernel waits some 15 ms, and so for all of them at once. The queues' planes have
+ * stopped. */
+void pl_ports_close(struct pl_port *const *ports, unsigned n);
+
+static inline void pl_port_close(struct pl_port *port)
+{
+	pl_ports_close(&port, 1);
+}
 
 static inline void pl_queue_close(struct pl_queue *q)
 {

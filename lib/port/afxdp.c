@@ -354,26 +354,26 @@ int pl_port_open(struct pl_port **result, const struct pl_port_config *config, s
 	*result = port;
 	return 0;
 fail:
-	pl_port_close(port);
+	pl_ports_close(&port, 1);
 	return rc;
 }
 
-/* Closes what holds on to the device, but for the queues' sockets. */
-static void let_go(struct pl_port *port)
+/* Lets go of the device: sockets, program, filter. */
+static void let_go(struct pl_port *port, struct closing *closing)
 {
-	if (port->link_fd >= 0)
-		close(port->link_fd);
-	if (port->filter_fd >= 0)
-		close(port->filter_fd);
+	closing_add(closing, port->link_fd);
+	closing_add(closing, port->filter_fd);
 	port->link_fd = -1;
 	port->filter_fd = -1;
+	for (unsigned i = 0; port->queues && i < port->n_queues; i++)
+		if (port->queues[i])
+			afxdp_queue_unbind(port->queues[i], closing);
 }
 
-void pl_port_close(struct pl_port *port)
+static void free_port(struct pl_port *port)
 {
-	if (!port)
-		return;
-	let_go(port);
+	for (unsigned i = 0; port->queues && i < port->n_queues; i++)
+		pl_queue_close(port->queues[i]);
 	if (port->program)
 		redirect__destroy(port->program);
 	if (port->strip) /* the device may be gone: nothing to be done about it then */
@@ -382,12 +382,25 @@ void pl_port_close(struct pl_port *port)
 	free(port);
 }
 
+void pl_ports_close(struct pl_port *const *ports, unsigned n)
+{
+	struct closing closing = {0};
+
+	for (unsigned i = 0; i < n; i++)
+		if (ports[i])
+			let_go(ports[i], &closing);
+	closing_run(&closing);
+	for (unsigned i = 0; i < n; i++)
+		if (ports[i])
+			free_port(ports[i]);
+}
+
 void pl_port_leave(struct pl_port *port)
 {
-	let_go(port);
-	for (unsigned i = 0; i < port->n_queues; i++)
-		if (port->queues[i])
-			afxdp_queue_unbind(port->queues[i]);
+	struct closing closing = {0};
+
+	let_go(port, &closing);
+	closing_run(&closing);
 	port->strip = 0; /* nothing to be undone: the next device of this name is another */
 	port->ifindex = 0;
 }

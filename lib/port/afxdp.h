@@ -10,6 +10,8 @@
 
 #include <peerlane/port.h>
 
+#include "closing.h"
+
 /* Beside the MTU a frame has an Ethernet header and perhaps a VLAN tag. */
 #define FRAME_OVERHEAD 18u
 
@@ -43,10 +45,11 @@ void afxdp_sleep_before_retry(void);
  * ones, and remembers it for later changes of the MTU. Returns 0 or -errno with `err` filled. */
 int afxdp_check_room(struct pl_port *port, unsigned room, struct pl_error *err);
 
-/* Gives the queue a socket, in one try, unless it has one; and takes it away, if it has one. Of the
- * queue's plane nothing is touched, it must have left (pl_queue_leave()). Returns 0 or -errno with
- * `err` filled (-EBUSY: taken, perhaps by a former owner for some more milliseconds). */
+/* Gives the queue a socket, in one try, unless it has one; and takes it away, if it has one, leaving
+ * it to `closing` to end it. Of the queue's plane nothing is touched, it must have left
+ * (pl_queue_leave()) or stopped. Returns 0 or -errno with `err` filled (-EBUSY: taken, perhaps by a
+ * former owner for some more milliseconds). */
 int afxdp_queue_bind(struct pl_queue *q, struct pl_error *err);
-void afxdp_queue_unbind(struct pl_queue *q);
+void afxdp_queue_unbind(struct pl_queue *q, struct closing *closing);
 
 #endif

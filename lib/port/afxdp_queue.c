@@ -584,13 +584,14 @@ static void move_anchor(struct pl_afxdp_umem *umem)
 	}
 }
 
-void afxdp_queue_unbind(struct pl_queue *q)
+void afxdp_queue_unbind(struct pl_queue *q, struct closing *closing)
 {
 	struct afxdp_queue *aq = afxdp_queue_of(q);
 	struct pl_afxdp_umem *umem = q->pool->umem;
 
 	if (!aq->xsk)
 		return;
+	closing_add_copy(closing, aq->fd);
 	xsk_socket__delete(aq->xsk);
 	aq->xsk = NULL;
 	aq->fd = -1;
@@ -615,9 +616,11 @@ static void queue_free(struct afxdp_queue *aq)
 static void afxdp_close(struct pl_queue *q)
 {
 	struct afxdp_queue *aq = afxdp_queue_of(q);
+	struct closing closing = {0};
 
 	bpf_map_delete_elem(aq->port->map_fd, &aq->index);
-	afxdp_queue_unbind(q);
+	afxdp_queue_unbind(q, &closing);
+	closing_run(&closing);
 	pl_queue_collect(q);
 	queue_free(aq);
 }

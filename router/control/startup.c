@@ -342,15 +342,13 @@ int router_start(struct router *router, struct pl_error *err)
 
 static void close_ports(struct router *router)
 {
+	struct pl_port *ports[PL_PORTS_MAX];
+
 	for (unsigned i = 0; i < router->n_ports; i++) {
-		for (unsigned j = 0; j < router->n_planes; j++) {
-			pl_queue_close(router->planes[j].ports[i].wire);
-			router->planes[j].ports[i].wire = NULL;
-		}
-		if (router->ports[i].port)
-			pl_port_close(router->ports[i].port);
+		ports[i] = router->ports[i].port;
 		router->ports[i].port = NULL;
 	}
+	pl_ports_close(ports, router->n_ports);
 }
 
 /* A start that failed leaves no TAP that was not there before; but one that was taken over, with
