@@ -36,6 +36,8 @@ const struct grammar_command grammar_commands[] = {
 	 "version of the daemon"},
 	{"watch", {{NULL}}, NULL, ACTION_WATCH,
 	 "rates of all ports, live; q stops it"},
+	{"cleanup", {{NULL}}, NULL, ACTION_CLEANUP,
+	 "remove what a former run has left; no daemon may run"},
 	{"help", {{NULL}}, NULL, ACTION_HELP,
 	 "print this"},
 };
@@ -104,6 +106,7 @@ static int set_value(struct invocation *inv, int letter, const char *value, stru
 	switch (letter) {
 	case 's':
 		inv->socket = value;
+		inv->socket_given = true;
 		return 0;
 	case 'i':
 		inv->interval_s = strtod(value, &end);

@@ -24,6 +24,7 @@ enum action {
 	ACTION_SYNC,
 	ACTION_VERSION,
 	ACTION_WATCH,
+	ACTION_CLEANUP,
 	ACTION_HELP,
 };
 
@@ -60,6 +61,7 @@ struct invocation {
 	const struct grammar_command *command;
 	const char *args[GRAMMAR_ARGS_MAX]; /* by place in the command; NULL: not given */
 	const char *socket;
+	bool socket_given;
 	bool json;
 	double interval_s;
 	unsigned long count; /* 0: until stopped */

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "client.h"
 #include "grammar.h"
@@ -88,6 +90,29 @@ static int show(struct client *client, const struct invocation *inv, struct pl_e
 	return 0;
 }
 
+/* Becomes the daemon's own clean-up, which knows what there is to remove. Returns only if there is no
+ * such program. */
+static int cleanup(const struct invocation *inv)
+{
+	const char *other = getenv("PEERLANED"), *program = other ? other : PEERLANED_PATH;
+	const char *argv[6] = {program, "--cleanup"};
+	struct pl_error err;
+	unsigned n = 2;
+	int code;
+
+	if (inv->json)
+		argv[n++] = "--json";
+	if (inv->socket_given) {
+		argv[n++] = "--control-socket";
+		argv[n++] = inv->socket;
+	}
+	execv(program, (char *const *)argv);
+	code = errno;
+	pl_error_set(&err, -code, "install it, or say where it is: PEERLANED=/path/to/peerlaned",
+		     "%s: cannot run the daemon: %s", program, strerror(code));
+	return fail(EXIT_UNREACHED, inv->json, strerrorname_np(code), &err);
+}
+
 static int run(const struct invocation *inv)
 {
 	struct pl_error err = {.remedy = ""};
@@ -126,5 +151,7 @@ int main(int argc, char **argv)
 		grammar_help(stdout);
 		return finish_output(EXIT_DONE);
 	}
+	if (inv.command->action == ACTION_CLEANUP)
+		return finish_output(cleanup(&inv));
 	return finish_output(run(&inv));
 }

@@ -491,6 +491,7 @@ void render(enum action action, json_t *data, FILE *out)
 		render_pairs(data, out);
 		break;
 	case ACTION_WATCH:
+	case ACTION_CLEANUP:
 	case ACTION_HELP:
 		break;
 	}

@@ -12,6 +12,8 @@
 #include <bpf/libbpf.h>
 #include <linux/if_link.h>
 
+#include <peerlane/holder.h>
+
 #include "afxdp.h"
 #include "netdev.h"
 #include "redirect.skel.h"
@@ -110,6 +112,41 @@ static int check_privileges(const struct pl_port_config *config, struct pl_error
 	return 0;
 }
 
+/* The device has an XDP program of somebody else's. Returns -EBUSY with `err` filled. */
+static int program_taken(const char *name, const char *device, unsigned ifindex,
+			 struct pl_error *err)
+{
+	char line[32], remedy[sizeof(err->remedy)], stop[48] = "", whose[32] = "";
+	const char *const lines[] = {"link_type:\txdp", line, NULL};
+	__u32 id = 0;
+	int pid;
+
+	bpf_xdp_query_id((int)ifindex, 0, &id);
+	snprintf(line, sizeof(line), "ifindex:\t%u", ifindex);
+	pid = pl_find_holder(lines);
+	if (pid) {
+		snprintf(whose, sizeof(whose), " of process %d", pid);
+		snprintf(stop, sizeof(stop), "stop that process (kill %d), or ", pid);
+	}
+	snprintf(remedy, sizeof(remedy),
+		 "%sdetach it: ip link set %s xdp off (bpftool net and bpftool link show who has "
+		 "it)",
+		 stop, device);
+	return pl_error_set(err, -EBUSY, remedy, "%s: %s has another XDP program already (id %u%s)",
+			    name, device, id, whose);
+}
+
+/* Before anything waits for it. */
+static int check_program(const struct pl_port_config *config, const struct netdev *dev,
+			 struct pl_error *err)
+{
+	__u32 id = 0;
+
+	if (bpf_xdp_query_id((int)dev->ifindex, 0, &id) || !id)
+		return 0; /* attaching will tell */
+	return program_taken(config->name, config->device, dev->ifindex, err);
+}
+
 /* One try to bind queue 0 in zero-copy mode, on a small UMEM of its own. */
 static int try_zero_copy(const char *device)
 {
@@ -166,6 +203,8 @@ int pl_port_probe(const struct pl_port_config *config, struct pl_port_caps *caps
 
 	if (!rc)
 		rc = check_privileges(config, err);
+	if (!rc)
+		rc = check_program(config, &dev, err);
 	if (rc)
 		return rc;
 	memcpy(caps->mac, dev.mac, sizeof(caps->mac));
@@ -254,19 +293,11 @@ static int link_program(struct pl_port *port, bool native)
 static int attach_error(const struct pl_port *port, int rc, struct pl_error *err)
 {
 	char remedy[sizeof(err->remedy)];
-	__u32 id = 0;
 
 	switch (rc) {
 	case -EBUSY:
 	case -EEXIST:
-		bpf_xdp_query_id((int)port->ifindex, 0, &id);
-		snprintf(remedy, sizeof(remedy),
-			 "detach it: ip link set %s xdp off (bpftool net and bpftool link show "
-			 "who has it)",
-			 port->device);
-		return pl_error_set(err, -EBUSY, remedy,
-				    "%s: %s has another XDP program already (id %u)", port->name,
-				    port->device, id);
+		return program_taken(port->name, port->device, port->ifindex, err);
 	case -EPERM:
 		return pl_error_set(err, rc, remedy_privilege,
 				    "%s: not permitted to attach an XDP program to %s", port->name,

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "../kernel/tap.h"
+#include "server.h"
 
 #define REQUEST_BYTES 512
 #define NAMES_MAX 256u
@@ -100,29 +101,58 @@ static int add_marked(const struct nlmsghdr *message, void *ctx)
 	return MNL_CB_OK;
 }
 
-static int remove_tap(const char *name, const struct log *log, struct pl_error *err)
-{
-	bool created;
-	int fd, rc;
+/* TAPs that are about to be removed. */
+struct taps {
+	const char *name[NAMES_MAX];
+	int fd[NAMES_MAX];
+	unsigned n;
+};
 
-	if (!if_nametoindex(name))
-		return 0;
-	fd = tap_attach(name, &created, err);
-	if (fd < 0)
-		return fd;
-	rc = tap_set_persistent(fd, false);
-	close(fd); /* now the kernel removes it */
-	if (rc)
-		return pl_error_set(err, rc, NULL, "%s: cannot be removed: %s", name,
-				    strerror(-rc));
-	log_info(log, "%s: removed", name);
+/* Attaches to all of them that there are, or to none: as long as one is in use, nothing goes. */
+static int attach_all(const struct names *names, struct taps *taps, struct pl_error *err)
+{
+	for (unsigned i = 0; i < names->n; i++) {
+		bool created;
+		int fd;
+
+		if (!if_nametoindex(names->name[i]))
+			continue;
+		fd = tap_attach(names->name[i], &created, err);
+		if (fd < 0) {
+			while (taps->n > 0)
+				close(taps->fd[--taps->n]);
+			return fd;
+		}
+		taps->name[taps->n] = names->name[i];
+		taps->fd[taps->n++] = fd;
+	}
 	return 0;
 }
 
-int cleanup_run(const struct config *config, const struct log *log, struct pl_error *err)
+/* Has the kernel remove them. Of those that it does not, `err` names the last. */
+static int remove_all(struct taps *taps, cleanup_fn *removed, void *ctx, struct pl_error *err)
+{
+	int failed = 0;
+
+	for (unsigned i = 0; i < taps->n; i++) {
+		int rc = tap_set_persistent(taps->fd[i], false);
+
+		close(taps->fd[i]); /* now it goes */
+		if (rc)
+			failed = pl_error_set(err, rc, NULL, "%s: cannot be removed: %s",
+					      taps->name[i], strerror(-rc));
+		else
+			removed(ctx, taps->name[i]);
+	}
+	return failed;
+}
+
+static int remove_taps(const struct config *config, cleanup_fn *removed, void *ctx,
+		       struct pl_error *err)
 {
 	_Alignas(struct nlmsghdr) char buf[REQUEST_BYTES];
 	struct names names = {.n = 0};
+	struct taps taps = {.n = 0};
 	int rc;
 
 	for (unsigned i = 0; i < config->n_ports; i++)
@@ -130,10 +160,21 @@ int cleanup_run(const struct config *config, const struct log *log, struct pl_er
 	rc = talk(begin_request(buf, RTM_GETLINK, NLM_F_DUMP, 0), add_marked, &names);
 	if (rc)
 		return pl_error_set(err, rc, NULL, "cannot list the interfaces: %s", strerror(-rc));
-	for (unsigned i = 0; i < names.n; i++) {
-		int failed = remove_tap(names.name[i], log, err);
+	rc = attach_all(&names, &taps, err);
+	return rc ? rc : remove_all(&taps, removed, ctx, err);
+}
 
-		rc = failed ? failed : rc; /* the others go all the same */
-	}
+int cleanup_run(const struct config *config, cleanup_fn *removed, void *ctx, struct pl_error *err)
+{
+	struct server *server;
+	int rc = server_claim(&server, config->control_socket, err);
+
+	if (rc)
+		return rc;
+	rc = remove_taps(config, removed, ctx, err);
+	if (rc)
+		server_close(server);
+	else if (server_clear(server))
+		removed(ctx, config->control_socket);
 	return rc;
 }

@@ -62,6 +62,7 @@ struct config_command {
 	char file[256]; /* -c; "": not given */
 	bool check;
 	bool cleanup;
+	bool json; /* of cleanup */
 	bool help;
 	bool version;
 };

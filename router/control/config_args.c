@@ -8,13 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "suggest.h"
 
 #define OPTIONS_MAX 32
 #define SETTING_BASE 256 /* getopt values of settings: this plus their place in the table */
 
-enum { OPT_PORT = 1, OPT_CHECK, OPT_CLEANUP, OPT_VERSION };
+enum { OPT_PORT = 1, OPT_CHECK, OPT_CLEANUP, OPT_JSON, OPT_VERSION };
 
 /* Options that are no settings of [Router]. */
 static const struct other_option {
@@ -30,7 +31,9 @@ static const struct other_option {
 	 "add a port; more with commas: pl0=afxdp:eth1,attach=generic,zerocopy=no"},
 	{"check", 0, OPT_CHECK, NULL,
 	 "read the configuration, ask the devices, say what would be used"},
-	{"cleanup", 0, OPT_CLEANUP, NULL, "remove the TAP interfaces that a former run has left"},
+	{"cleanup", 0, OPT_CLEANUP, NULL,
+	 "remove the TAP interfaces and sockets that a former run has left"},
+	{"json", 0, OPT_JSON, NULL, "with --cleanup: print JSON, as peerlane -j cleanup does"},
 	{"help", 'h', 'h', NULL, "print this"},
 	{"version", 0, OPT_VERSION, NULL, "print the version"},
 };
@@ -206,6 +209,9 @@ static int walk(struct config *config, struct config_command *command, bool *por
 		case OPT_CLEANUP:
 			command->cleanup = true;
 			break;
+		case OPT_JSON:
+			command->json = true;
+			break;
 		case OPT_VERSION:
 			command->version = true;
 			break;
@@ -238,9 +244,11 @@ int config_read_args(struct config *config, struct config_command *command, int 
 	rc = walk(config, command, &ports, argc, argv, false, err);
 	if (rc || command->help || command->version)
 		return rc;
+	if (command->json && !command->cleanup)
+		return pl_error_set(err, -EINVAL, "leave it out", "--json: is for --cleanup");
 	if (command->file[0])
 		rc = config_read_file(config, command->file, err);
-	else if (!ports && !command->cleanup)
+	else if (!ports && (!command->cleanup || access(CONFIG_FILE_DEFAULT, F_OK) == 0))
 		rc = config_read_file(config, CONFIG_FILE_DEFAULT, err);
 	if (rc)
 		return rc;

@@ -41,7 +41,7 @@ static struct daemon {
 	int epoll_fd;
 } self = {.ports_up = UINT_MAX, .signal_fd = -1, .epoll_fd = -1};
 
-static char *answer(void *ctx, const char *line, size_t len)
+static char *answer_line(void *ctx, const char *line, size_t len)
 {
 	return request_answer(ctx, line, len);
 }
@@ -166,7 +166,7 @@ static int start(struct pl_error *err)
 	const struct server_config server = {
 		.path = self.config.control_socket,
 		.group = self.config.control_group,
-		.answer = answer,
+		.answer = answer_line,
 		.refuse = refuse,
 		.ctx = &self.router,
 	};
@@ -211,9 +211,44 @@ static int check(struct pl_error *err)
 	return EXIT_SUCCESS;
 }
 
+/* ---- --cleanup ---- */
+
+static void log_removed(void *ctx, const char *what)
+{
+	(void)ctx;
+	log_info(&self.log, "%s: removed", what);
+}
+
+static void list_removed(void *ctx, const char *what)
+{
+	json_array_append_new(ctx, json_string(what));
+}
+
+/* As peerlane(1) says things in JSON. */
+static int cleanup_json(struct pl_error *err)
+{
+	json_t *removed = json_array(), *answer;
+	int rc = check_privileges(err);
+
+	if (!rc)
+		rc = cleanup_run(&self.config, list_removed, removed, err);
+	if (rc)
+		answer = json_pack("{s:{s:s, s:s, s:s}}", "error", "code", strerrorname_np(-rc),
+				   "message", err->what, "remedy", err->remedy);
+	else
+		answer = json_pack("{s:O}", "removed", removed);
+	json_dumpf(answer, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(answer);
+	json_decref(removed);
+	return rc ? EXIT_START : EXIT_SUCCESS;
+}
+
 static int cleanup(struct pl_error *err)
 {
-	if (check_privileges(err) || cleanup_run(&self.config, &self.log, err))
+	if (self.command.json)
+		return cleanup_json(err);
+	if (check_privileges(err) || cleanup_run(&self.config, log_removed, NULL, err))
 		return fail(EXIT_START, err);
 	return EXIT_SUCCESS;
 }

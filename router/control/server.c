@@ -307,13 +307,36 @@ static int make_folder(const char *path, struct pl_error *err)
 	return 0;
 }
 
+/* Another has the lock. Returns -EBUSY with `err` filled. */
+static int locked_out(const struct server *s, struct pl_error *err)
+{
+	char remedy[160], holder[32] = "";
+	ssize_t n = read(s->lock_fd, holder, sizeof(holder) - 1);
+
+	holder[n > 0 ? strcspn(holder, "\n") : 0] = '\0';
+	snprintf(remedy, sizeof(remedy), "stop it (kill %s), or choose another ControlSocket=",
+		 holder[0] ? holder : "its process");
+	return pl_error_set(err, -EBUSY, remedy, "%s: another peerlaned uses it", s->path);
+}
+
+/* Whether the file that we have open is still the one of that name: server_clear() may have removed
+ * it since. */
+static bool is_file(int fd, const char *path)
+{
+	struct stat opened, named;
+
+	return fstat(fd, &opened) == 0 && lstat(path, &named) == 0 &&
+	       opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
+}
+
 /* Keeps other daemons off the socket for as long as this process lives. */
 static int take_lock(struct server *s, struct pl_error *err)
 {
-	char path[sizeof(s->path) + 8], remedy[160], holder[32] = "";
-	ssize_t n;
+	char path[sizeof(s->path) + 8], holder[32];
+	int n;
 
 	snprintf(path, sizeof(path), "%s.lock", s->path);
+again:
 	s->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->lock_fd < 0)
 		return pl_error_set(err, -errno,
@@ -321,13 +344,11 @@ static int take_lock(struct server *s, struct pl_error *err)
 					    ? "run as root, or choose another ControlSocket="
 					    : "choose another ControlSocket=",
 				    "%s: cannot open the lock: %s", path, strerror(errno));
-	if (flock(s->lock_fd, LOCK_EX | LOCK_NB)) {
-		n = read(s->lock_fd, holder, sizeof(holder) - 1);
-		holder[n > 0 ? strcspn(holder, "\n") : 0] = '\0';
-		snprintf(remedy, sizeof(remedy),
-			 "stop it (kill %s), or choose another ControlSocket=",
-			 holder[0] ? holder : "its process");
-		return pl_error_set(err, -EBUSY, remedy, "%s: another peerlaned uses it", s->path);
+	if (flock(s->lock_fd, LOCK_EX | LOCK_NB))
+		return locked_out(s, err);
+	if (!is_file(s->lock_fd, path)) {
+		close(s->lock_fd);
+		goto again;
 	}
 	n = snprintf(holder, sizeof(holder), "%d\n", getpid());
 	/* Only a help for who reads it: the lock holds without. */
@@ -404,20 +425,72 @@ static int listen_at(struct server *s, struct pl_error *err)
 	return 0;
 }
 
-int server_open(struct server **server, const struct server_config *config, struct pl_error *err)
+/* A server that has nothing yet. NULL with `err` filled. */
+static struct server *server_new(const struct server_config *config, struct pl_error *err)
 {
 	struct server *s;
-	int rc;
 
-	if (strlen(config->path) >= sizeof(s->path))
-		return pl_error_set(err, -ENAMETOOLONG, "choose a shorter path",
-				    "%s: longer than the kernel takes for a socket", config->path);
+	if (strlen(config->path) >= sizeof(s->path)) {
+		pl_error_set(err, -ENAMETOOLONG, "choose a shorter path",
+			     "%s: longer than the kernel takes for a socket", config->path);
+		errno = ENAMETOOLONG;
+		return NULL;
+	}
 	s = calloc(1, sizeof(*s));
-	if (!s)
-		return pl_error_set(err, -ENOMEM, NULL, "control socket: out of memory");
+	if (!s) {
+		pl_error_set(err, -ENOMEM, NULL, "control socket: out of memory");
+		errno = ENOMEM;
+		return NULL;
+	}
 	s->config = *config;
 	strcpy(s->path, config->path);
 	s->lock_fd = s->listen_fd = s->epoll_fd = -1;
+	return s;
+}
+
+int server_claim(struct server **server, const char *path, struct pl_error *err)
+{
+	const struct server_config config = {.path = path};
+	char lock[sizeof((*server)->path) + 8];
+	int rc;
+
+	*server = NULL;
+	snprintf(lock, sizeof(lock), "%.*s.lock", (int)sizeof((*server)->path), path);
+	if (access(path, F_OK) && access(lock, F_OK))
+		return 0; /* nobody has ever been there */
+	*server = server_new(&config, err);
+	if (!*server)
+		return -errno;
+	rc = take_lock(*server, err);
+	if (rc) {
+		server_close(*server);
+		*server = NULL;
+	}
+	return rc;
+}
+
+bool server_clear(struct server *s)
+{
+	char lock[sizeof(s->path) + 8];
+	struct pl_error ignored;
+	bool socket;
+
+	if (!s)
+		return false;
+	socket = access(s->path, F_OK) == 0 && remove_stale(s->path, &ignored) == 0;
+	snprintf(lock, sizeof(lock), "%s.lock", s->path);
+	unlink(lock);
+	server_close(s);
+	return socket;
+}
+
+int server_open(struct server **server, const struct server_config *config, struct pl_error *err)
+{
+	struct server *s = server_new(config, err);
+	int rc;
+
+	if (!s)
+		return -errno;
 	rc = make_folder(s->path, err);
 	if (!rc)
 		rc = take_lock(s, err);

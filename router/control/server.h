@@ -7,6 +7,7 @@
 #ifndef PEERLANE_CONTROL_SERVER_H
 #define PEERLANE_CONTROL_SERVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <peerlane/error.h>
@@ -37,6 +38,14 @@ struct server_config {
  * Returns 0 or -errno with `err` filled (-EBUSY: another daemon has it) and nothing left behind
  * but the lock's file. */
 int server_open(struct server **server, const struct server_config *config, struct pl_error *err);
+
+/* Only takes the lock, so that no daemon starts on `path` meanwhile. *server is NULL when there is
+ * nothing of a daemon at `path`. Returns 0 or -errno with `err` filled (-EBUSY: one runs). */
+int server_claim(struct server **server, const char *path, struct pl_error *err);
+
+/* Removes what a daemon left at the path that was claimed: socket and lock. Accepts NULL. Returns
+ * whether there was a socket. */
+bool server_clear(struct server *server);
 
 /* Readable when server_run() has something to do. */
 int server_fd(const struct server *server);

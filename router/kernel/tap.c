@@ -14,6 +14,8 @@
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
 
+#include <peerlane/holder.h>
+
 #define RUN_AS_ROOT "run as root, or with CAP_NET_ADMIN"
 
 static struct ifreq request(const char *name)
@@ -52,6 +54,27 @@ static int driver_of(const char *name, struct ethtool_drvinfo *info)
 	return rc;
 }
 
+/* TAP `name` is another's. Returns -EBUSY with `err` filled. */
+static int held(const char *name, struct pl_error *err)
+{
+	char line[32], remedy[sizeof(err->remedy)];
+	const char *const lines[] = {line, NULL};
+	int pid;
+
+	snprintf(line, sizeof(line), "iff:\t%s", name);
+	pid = pl_find_holder(lines);
+	if (!pid)
+		return pl_error_set(
+			err, -EBUSY, "stop it first, or give the port another name",
+			"%s: another process holds this TAP interface: is a second daemon running?",
+			name);
+	snprintf(remedy, sizeof(remedy), "stop it first (kill %d), or give the port another name",
+		 pid);
+	return pl_error_set(err, -EBUSY, remedy,
+			    "%s: process %d holds this TAP interface: is a second daemon running?",
+			    name, pid);
+}
+
 /* Explains why TUNSETIFF failed with `code`. */
 static int refused(const char *name, int code, struct pl_error *err)
 {
@@ -70,15 +93,8 @@ static int refused(const char *name, int code, struct pl_error *err)
 		return pl_error_set(err, -EBUSY,
 				    "give the port another name, or rename that interface",
 				    "%s: an interface of this name exists and is not a TAP", name);
-	if (code == EBUSY) {
-		snprintf(remedy, sizeof(remedy),
-			 "stop it first; to find it: grep -l 'iff:.%s$' /proc/[0-9]*/fdinfo/*",
-			 name);
-		return pl_error_set(err, -EBUSY, remedy,
-				    "%s: another process holds this TAP interface: is a second "
-				    "daemon running?",
-				    name);
-	}
+	if (code == EBUSY)
+		return held(name, err);
 	snprintf(remedy, sizeof(remedy), "if nothing needs it: ip link delete %s", name);
 	return pl_error_set(err, -EBUSY, remedy,
 			    "%s: a TAP interface of this name exists and is of another make "

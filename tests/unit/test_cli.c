@@ -69,6 +69,7 @@ static void test_commands_parse(void **state)
 		 "/run/peerlane/control.sock"},
 		{"show route 192.0.2.1", ACTION_ROUTE, "192.0.2.1", NULL, false,
 		 "/run/peerlane/control.sock"},
+		{"cleanup -j", ACTION_CLEANUP, NULL, NULL, true, "/run/peerlane/control.sock"},
 		{"help", ACTION_HELP, NULL, NULL, false, "/run/peerlane/control.sock"},
 		{"show nothing -h", ACTION_HELP, NULL, NULL, false, "/run/peerlane/control.sock"},
 	};
@@ -156,7 +157,7 @@ static void test_completion(void **state)
 	static const struct {
 		const char *typed, *offered;
 	} cases[] = {
-		{"", "show\nwatch\nhelp\n"},
+		{"", "show\nwatch\ncleanup\nhelp\n"},
 		{"s", "show\n"},
 		{"show ",
 		 "ports\nroutes\nroute\nneighbors\nnexthops\ncounters\nplanes\nsync\nversion\n"},
