@@ -183,6 +183,8 @@ static int start(struct pl_error *err)
 		rc = router_start(&self.router, err);
 	if (!rc)
 		rc = open_loop(err);
+	if (rc)
+		self.router.started_ms = 0; /* it has not: router_stop() undoes all of it */
 	return rc;
 }
 

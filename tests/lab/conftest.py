@@ -10,7 +10,7 @@ import pytest
 
 import lab as lab_module
 
-TOOLS = ["ip", "ethtool", "ping", "traceroute", "iperf3", "sysctl", "setpriv", "bash"]
+TOOLS = ["ip", "ethtool", "ping", "traceroute", "iperf3", "sysctl", "setpriv", "bash", "ss", "prlimit"]
 SKIP = 77  # what meson takes for skipped
 
 
