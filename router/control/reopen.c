@@ -9,6 +9,7 @@
 
 #include "cleanup.h"
 #include "follow.h"
+#include "keep.h"
 
 #define RETRY_FIRST_MS 10u
 #define RETRY_MAX_MS 1000u
@@ -200,8 +201,10 @@ int reopen_run(struct router *router, int max_ms)
 		notice_lost_face(router, port);
 		if (is_due(&port->face_retry))
 			try_face(router, i);
-		if (!face_lost(port->face))
+		if (port->lost_told && !face_lost(port->face)) {
 			port->lost_told = false;
+			keep_tap(port);
+		}
 		shorten(&wait_ms, &port->device_retry);
 		shorten(&wait_ms, &port->face_retry);
 	}

@@ -8,6 +8,7 @@
 
 #include "cleanup.h"
 #include "follow.h"
+#include "keep.h"
 #include "warnings.h"
 
 /* Bytes of a frame beyond its MTU: Ethernet header and a VLAN tag. */
@@ -191,6 +192,7 @@ static int make_faces(struct router *router, struct pl_error *err)
 			.name = port->name,
 			.mtu = port->mtu,
 			.n_planes = router->n_planes,
+			.kept_fd = keep_find(port->name),
 		};
 		int rc;
 
@@ -208,6 +210,7 @@ static int make_faces(struct router *router, struct pl_error *err)
 						    port->name, strerror(errno));
 		}
 	}
+	keep_end(router);
 	return 0;
 }
 
@@ -334,6 +337,8 @@ int router_start(struct router *router, struct pl_error *err)
 			return rc;
 		}
 	}
+	for (unsigned i = 0; i < router->n_ports; i++)
+		keep_tap(&router->ports[i]);
 	router->started_ms = router_now_ms();
 	return 0;
 }

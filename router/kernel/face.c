@@ -106,6 +106,18 @@ static void face_free(struct face *face, bool keep)
 	free(face);
 }
 
+/* Returns the descriptor that was kept, if it is of any use, else one of tap_attach(). */
+static int attach(const struct face_config *config, bool *created, struct pl_error *err)
+{
+	if (config->kept_fd > 0) {
+		*created = false;
+		if (tap_is(config->kept_fd, config->name))
+			return config->kept_fd;
+		close(config->kept_fd);
+	}
+	return tap_attach(config->name, created, err);
+}
+
 int face_open(struct faces *set, const struct face_config *config, struct face **out,
 	      struct pl_error *err)
 {
@@ -128,7 +140,7 @@ int face_open(struct faces *set, const struct face_config *config, struct face *
 		rc = pl_error_set(err, -ENOMEM, NULL, "%s: no memory", config->name);
 		goto fail;
 	}
-	rc = tap_attach(config->name, &face->start.created, err);
+	rc = attach(config, &face->start.created, err);
 	if (rc < 0)
 		goto fail;
 	face->fd = rc;
@@ -178,6 +190,11 @@ int face_revive(struct face *face, const struct face_config *config, bool carrie
 unsigned face_ifindex(const struct face *face)
 {
 	return face->ifindex;
+}
+
+int face_fd(const struct face *face)
+{
+	return face->fd;
 }
 
 const struct face_start *face_start(const struct face *face)

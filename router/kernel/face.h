@@ -19,6 +19,8 @@ struct face_config {
 	uint8_t mac[6];
 	unsigned mtu;
 	unsigned n_planes;
+	int kept_fd; /* attached to the TAP already (face_fd() of a former run), ours from then on; 0:
+		      * none */
 };
 
 struct face;
@@ -31,7 +33,8 @@ struct faces *faces_new(void);
  *
  * One made here gets MAC and MTU as configured and is brought up. One taken over keeps what an
  * operator may have given it: addresses, routes, its MAC, and whether it is up; the MTU becomes the
- * configured one. In both cases the carrier is off and these sysctls are set, and no others
+ * configured one. In both cases the carrier is off, but for one that was kept (config->kept_fd), whose
+ * carrier stays as it is; and these sysctls are set, and no others
  * (forwarding.h):
  *	net.ipv4.conf.NAME.forwarding=1
  *	net.ipv4.conf.NAME.ignore_routes_with_linkdown=1
@@ -57,6 +60,9 @@ struct face_start {
 const struct face_start *face_start(const struct face *face);
 
 unsigned face_ifindex(const struct face *face);
+
+/* The TAP's descriptor, to be passed on; as long as a duplicate is open, the TAP keeps its carrier. */
+int face_fd(const struct face *face);
 
 /* Whether the interface has been deleted by someone else. Its port then punts into the void
  * (write_failed) until face_revive(). Any thread. */

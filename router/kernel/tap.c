@@ -144,6 +144,14 @@ fail:
 	return rc;
 }
 
+bool tap_is(int fd, const char *name)
+{
+	struct ifreq ifr = request("");
+
+	return ioctl(fd, TUNGETIFF, &ifr) == 0 && ifr.ifr_flags & IFF_TAP &&
+	       strncmp(ifr.ifr_name, name, IFNAMSIZ) == 0 && if_nametoindex(name);
+}
+
 int tap_set_persistent(int fd, bool persistent)
 {
 	return ioctl(fd, TUNSETPERSIST, persistent ? 1UL : 0UL) < 0 ? -errno : 0;

@@ -19,6 +19,9 @@
  * /dev/net/tun; -EINVAL for a name that no interface can have. */
 int tap_attach(const char *name, bool *created, struct pl_error *err);
 
+/* Whether the descriptor is attached to the TAP `name` of this network namespace. */
+bool tap_is(int fd, const char *name);
+
 /* Whether the TAP outlives its descriptor. Returns 0 or -errno. */
 int tap_set_persistent(int fd, bool persistent);
 
