@@ -414,6 +414,50 @@ static void test_interface_deleted(void **state)
 	lab_face_close(&lab);
 }
 
+static void wait_found(struct face *face)
+{
+	for (unsigned i = 0; face_lost(face); i++) {
+		assert_true(i < LAB_PATIENCE_MS);
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+}
+
+/* The TAP is made again, several times: traffic passes both ways, whatever was under way when the
+ * former one went. */
+static void test_deleted_interface_is_made_again(void **state)
+{
+	struct face_config config = {.name = "t0", .mtu = 1500, .n_planes = LAB_PLANES};
+	struct lab_face lab;
+
+	(void)state;
+	memcpy(config.mac, lab_mac, 6);
+	lab_face_open(&lab, true);
+	for (unsigned round = 1; round <= 5; round++) {
+		uint64_t failed = pl_stat_read(&face_stats(lab.face)->write_failed);
+		uint64_t passed;
+
+		lab_delete("t0");
+		lab_plane_punts(&lab, 0, 60, 0, 4);
+		lab_wait_stat(&face_stats(lab.face)->write_failed, failed + 4);
+		assert_true(face_lost(lab.face));
+		assert_int_equal(face_revive(lab.face, &config, round % 2, NULL), 0);
+		wait_found(lab.face);
+		assert_int_equal(if_nametoindex("t0"), face_ifindex(lab.face));
+		assert_true(face_start(lab.face)->created);
+		assert_int_equal(face_set_carrier(lab.face, true), 0);
+		lab_wait_running("t0");
+		passed = pl_stat_read(&face_stats(lab.face)->to_kernel);
+		lab_plane_punts(&lab, 1, 60, 0, 4);
+		lab_wait_stat(&face_stats(lab.face)->to_kernel, passed + 4);
+		close(lab.packet_fd);
+		lab.packet_fd = lab_packet_socket(face_ifindex(lab.face));
+		lab_kernel_sends(&lab, 60, round);
+		take_frames(&lab, 0, 60, round, 1);
+	}
+	lab_face_close(&lab);
+	assert_int_equal(if_nametoindex("t0"), 0);
+}
+
 /* Idle faces cost nothing, and stop at once. */
 static void test_idle_and_stop(void **state)
 {
@@ -449,6 +493,7 @@ int main(void)
 		cmocka_unit_test(test_pool_dry),
 		cmocka_unit_test(test_frames_longer_than_a_buffer),
 		cmocka_unit_test(test_interface_deleted),
+		cmocka_unit_test(test_deleted_interface_is_made_again),
 		cmocka_unit_test(test_idle_and_stop),
 	};
 

@@ -556,6 +556,64 @@ static void test_start_and_stop_1000_times(void **state)
 	bench_close(&b);
 }
 
+static uint16_t all_dropped(uint32_t seq)
+{
+	(void)seq;
+	return PL_VERDICT(PL_VERDICT_DROP, 9);
+}
+
+/* The number of turns when it was called, and whose thread that was. */
+struct call {
+	uint64_t turns;
+	pthread_t thread;
+	unsigned calls;
+};
+
+static void note_call(struct pl_plane *plane, void *ctx)
+{
+	struct call *call = ctx;
+
+	call->turns = pl_stat_read(&plane->stats.turns);
+	call->thread = pthread_self();
+	call->calls++;
+}
+
+/* Of a plane that is busy, asleep, about to sleep, or not there: each call is made once, between two
+ * turns, and on the plane's thread if it has one. */
+static void test_run_between_turns(void **state)
+{
+	static struct bench b;
+	struct pl_error err;
+	struct call call = {0};
+
+	(void)state;
+	bench_open(&b, true);	  /* frames without end: never asleep */
+	frames_make(all_dropped); /* the recorder does not hold them all */
+	assert_int_equal(pl_mem_queue_feed(b.plane.ports[0].wire, list, N_FRAMES), 0);
+	pl_plane_run(&b.plane, note_call, &call);
+	assert_true(pthread_equal(call.thread, pthread_self()));
+	assert_int_equal(pl_plane_init(&b.plane, &err), 0);
+	for (unsigned busy = 0; busy < 2; busy++) {
+		if (!busy)
+			assert_int_equal(pl_mem_queue_feed(b.plane.ports[0].wire, list, 0), 0);
+		else
+			assert_int_equal(pl_mem_queue_feed(b.plane.ports[0].wire, list, N_FRAMES),
+					 0);
+		call.calls = 0;
+		start(&b);
+		for (unsigned i = 1; i <= 2000; i++) {
+			pl_plane_run(&b.plane, note_call, &call);
+			assert_int_equal(call.calls, i);
+			assert_false(pthread_equal(call.thread, pthread_self()));
+			if (i % 100 == 0) /* let it fall asleep */
+				usleep(500);
+		}
+		pl_plane_stop(&b.plane);
+	}
+	pl_plane_fini(&b.plane);
+	bench_close(&b);
+}
+
 static void test_start_on_a_core_that_is_not_there(void **state)
 {
 	static struct bench b;
@@ -654,6 +712,7 @@ int main(void)
 		cmocka_unit_test(test_stops_quickly_while_asleep),
 		cmocka_unit_test(test_busy_poll_never_sleeps),
 		cmocka_unit_test(test_start_and_stop_1000_times),
+		cmocka_unit_test(test_run_between_turns),
 		cmocka_unit_test(test_start_on_a_core_that_is_not_there),
 		cmocka_unit_test(test_init_refuses),
 		cmocka_unit_test(test_writer_waits_for_readers),

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The mirror and the devices underneath ports: which one is a port's. Without a kernel. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "netlink_build.h"
+#include "replica.h"
+
+#include "../../router/program/reasons.h"
+
+#define FACE0 10u
+#define UP (IFF_UP | IFF_LOWER_UP)
+
+static const uint8_t MAC0[6] = {2, 0, 0, 0, 0, 1}, MAC1[6] = {2, 0, 0, 0, 0, 2};
+
+#define DEVICE 20u
+
+struct heard {
+	struct mirror_device last;
+	unsigned n;
+};
+
+static void on_device(void *ctx, unsigned port, const struct mirror_device *now)
+{
+	struct heard *heard = ctx;
+
+	assert_int_equal(port, 0);
+	heard->last = *now;
+	heard->n++;
+}
+
+/* Tables and a replica of one port, whose device is there. */
+struct fixture {
+	struct tables *tables;
+	struct replica r;
+	struct build b;
+	struct nl_message msg;
+};
+
+static void no_readers(void)
+{
+}
+
+static void apply(struct fixture *f, const struct nlmsghdr *nlh)
+{
+	assert_int_equal(nl_parse(nlh, &f->msg), 1);
+	replica_apply(&f->r, &f->msg);
+}
+
+static void begin(struct fixture *f, struct heard *heard)
+{
+	static const struct mirror_port port = {"pl0", FACE0, DEVICE, "eth0"};
+	struct mirror_events events = {.device_changed = on_device, .ctx = heard};
+
+	*heard = (struct heard){0};
+	f->tables = tables_new(no_readers, REASON_NO_ROUTE);
+	assert_non_null(f->tables);
+	assert_int_equal(replica_init(&f->r, f->tables, &port, 1, &events), 0);
+	apply(f, build_link(&f->b, RTM_NEWLINK, FACE0, "pl0", UP, 1500, MAC0));
+	apply(f, build_link(&f->b, RTM_NEWLINK, DEVICE, "eth0", UP, 1500, MAC1));
+	assert_true(heard->last.present && heard->last.carrier);
+	assert_int_equal(heard->last.ifindex, DEVICE);
+}
+
+static void end(struct fixture *f)
+{
+	replica_fini(&f->r);
+	tables_free(f->tables);
+}
+
+static void expect_device(const struct heard *heard, bool present, unsigned ifindex)
+{
+	assert_int_equal(heard->last.present, present);
+	if (present)
+		assert_int_equal(heard->last.ifindex, ifindex);
+}
+
+/* The next device of the name takes the place of one that is gone: made anew, or renamed; never one
+ * of another name, nor as long as the first is there. */
+static void test_device_has_successor(void **state)
+{
+	static struct fixture fixture;
+	struct fixture *f = &fixture;
+	struct heard heard;
+
+	(void)state;
+	begin(f, &heard);
+	apply(f, build_link(&f->b, RTM_NEWLINK, DEVICE + 1, "eth1", UP, 1500, MAC1));
+	apply(f, build_link(&f->b, RTM_DELLINK, DEVICE, "eth0", 0, 1500, MAC1));
+	expect_device(&heard, false, 0);
+	apply(f, build_link(&f->b, RTM_NEWLINK, DEVICE + 2, "eth0", 0, 1400, MAC0));
+	expect_device(&heard, true, DEVICE + 2);
+	assert_false(heard.last.carrier);
+	assert_int_equal(heard.last.mtu, 1400);
+	apply(f, build_link(&f->b, RTM_NEWLINK, DEVICE + 2, "eth0", UP, 1400, MAC0));
+	assert_true(heard.last.carrier);
+	/* By renaming. */
+	apply(f, build_link(&f->b, RTM_DELLINK, DEVICE + 2, "eth0", 0, 1400, MAC0));
+	expect_device(&heard, false, 0);
+	apply(f, build_link(&f->b, RTM_NEWLINK, DEVICE + 1, "eth0", UP, 1500, MAC1));
+	expect_device(&heard, true, DEVICE + 1);
+	/* A device that is renamed is still the port's. */
+	apply(f, build_link(&f->b, RTM_NEWLINK, DEVICE + 1, "other", UP, 1300, MAC1));
+	expect_device(&heard, true, DEVICE + 1);
+	apply(f, build_link(&f->b, RTM_NEWLINK, DEVICE + 3, "eth0", UP, 1500, MAC1));
+	expect_device(&heard, true, DEVICE + 1);
+	/* Until it goes: then the one that has the name by then is. */
+	apply(f, build_link(&f->b, RTM_DELLINK, DEVICE + 1, "other", 0, 1300, MAC1));
+	expect_device(&heard, true, DEVICE + 3);
+	end(f);
+}
+
+/* Notifications of all of it were lost: a dump shows another device in the place of the first. */
+static void test_device_has_successor_in_a_dump(void **state)
+{
+	static struct fixture fixture;
+	struct fixture *f = &fixture;
+	struct heard heard;
+
+	(void)state;
+	begin(f, &heard);
+	replica_mark(&f->r);
+	f->r.dumping = true;
+	apply(f, build_link(&f->b, RTM_NEWLINK, FACE0, "pl0", UP, 1500, MAC0));
+	apply(f, build_link(&f->b, RTM_NEWLINK, DEVICE + 1, "eth0", UP, 1500, MAC1));
+	expect_device(&heard, true, DEVICE);
+	f->r.dumping = false;
+	replica_sweep(&f->r);
+	expect_device(&heard, true, DEVICE + 1);
+	assert_int_equal(heard.n, 3); /* there, gone, there */
+	end(f);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_device_has_successor),
+		cmocka_unit_test(test_device_has_successor_in_a_dump),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
