@@ -112,8 +112,9 @@ static int check_privileges(const struct pl_port_config *config, struct pl_error
 	return 0;
 }
 
-/* The device has an XDP program of somebody else's. Returns -EBUSY with `err` filled. */
-static int program_taken(const char *name, const char *device, unsigned ifindex,
+/* The device has an XDP program of somebody else's. `search`: whose, which takes a while. Returns
+ * -EBUSY with `err` filled. */
+static int program_taken(const char *name, const char *device, unsigned ifindex, bool search,
 			 struct pl_error *err)
 {
 	char line[32], remedy[sizeof(err->remedy)], stop[48] = "", whose[32] = "";
@@ -123,7 +124,7 @@ static int program_taken(const char *name, const char *device, unsigned ifindex,
 
 	bpf_xdp_query_id((int)ifindex, 0, &id);
 	snprintf(line, sizeof(line), "ifindex:\t%u", ifindex);
-	pid = pl_find_holder(lines);
+	pid = search ? pl_find_holder(lines) : 0;
 	if (pid) {
 		snprintf(whose, sizeof(whose), " of process %d", pid);
 		snprintf(stop, sizeof(stop), "stop that process (kill %d), or ", pid);
@@ -144,7 +145,7 @@ static int check_program(const struct pl_port_config *config, const struct netde
 
 	if (bpf_xdp_query_id((int)dev->ifindex, 0, &id) || !id)
 		return 0; /* attaching will tell */
-	return program_taken(config->name, config->device, dev->ifindex, err);
+	return program_taken(config->name, config->device, dev->ifindex, true, err);
 }
 
 /* One try to bind queue 0 in zero-copy mode, on a small UMEM of its own. */
@@ -297,7 +298,8 @@ static int attach_error(const struct pl_port *port, int rc, struct pl_error *err
 	switch (rc) {
 	case -EBUSY:
 	case -EEXIST:
-		return program_taken(port->name, port->device, port->ifindex, err);
+		return program_taken(port->name, port->device, port->ifindex, !port->returning,
+				     err);
 	case -EPERM:
 		return pl_error_set(err, rc, remedy_privilege,
 				    "%s: not permitted to attach an XDP program to %s", port->name,
@@ -451,6 +453,7 @@ int pl_port_return(struct pl_port *port, struct pl_error *err)
 	if (rc)
 		return rc;
 	port->ifindex = dev.ifindex;
+	port->returning = true;
 	rc = keep_tags(port, err);
 	if (!rc && port->link_fd < 0)
 		rc = attach_program(port, err);

@@ -30,6 +30,7 @@ struct pl_port {
 	enum pl_attach attach;
 	bool native;
 	bool zero_copy;
+	bool returning; /* what fails is tried again: no long search for the reason */
 	unsigned strip; /* what pl_port_close() switches on again: NETDEV_STRIPS_... */
 	int link_fd;	/* the attachment of our program; closing it detaches */
 	int map_fd;	/* the program's map from queues to sockets */

@@ -10,6 +10,7 @@
 #include "cleanup.h"
 #include "follow.h"
 #include "keep.h"
+#include "warnings.h"
 
 #define RETRY_FIRST_MS 10u
 #define RETRY_MAX_MS 1000u
@@ -143,6 +144,7 @@ static void try_device(struct router *router, unsigned index)
 	pl_port_info(port->port, &port->info);
 	log_info(router->log, "%s: %s is back: %s XDP, %s", port->name, port->device,
 		 port->info.attach, port->info.copy);
+	warn_device_addresses(router, index);
 	follow_device(router, index);
 }
 

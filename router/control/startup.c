@@ -369,12 +369,13 @@ static bool keep_taps(const struct router *router)
 
 void router_stop(struct router *router)
 {
+	/* First: with many routes it takes a while, and the planes forward meanwhile. */
+	if (router->mirror)
+		mirror_free(router->mirror);
 	for (unsigned i = 0; i < router->n_planes; i++)
 		pl_plane_stop(&router->planes[i]);
 	if (router->faces)
 		faces_stop(router->faces);
-	if (router->mirror)
-		mirror_free(router->mirror);
 	for (unsigned i = 0; i < router->n_planes; i++)
 		pl_plane_fini(&router->planes[i]);
 	close_ports(router);
