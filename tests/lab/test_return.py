@@ -74,7 +74,9 @@ def test_device_deleted_and_made_anew(lab3):
     free = settled_pool(lab3)
     stream = Stream(lab3, h1, h3)
     wait_until(lambda: stream.count() > 100, "the stream")
+    pauses = []
     for _ in range(3):
+        since = stream.count()
         before = lab3.router.ports()[1]["counters"]["rx_packets"]
         lab3.router.ip("link del eth2")
         wait_gone(lab3, 1)
@@ -86,10 +88,12 @@ def test_device_deleted_and_made_anew(lab3):
         assert lab3.router.ports()[1]["counters"]["rx_packets"] > before
         assert lab3.router.ports()[1]["device_ifindex"] == \
             lab3.router.ip_json("link show eth2")[0]["ifindex"]
+        pauses.append(stream.pause_ms(since))
     stream.close()
-    print(f"longest pause of another port {stream.pause_ms():.1f} ms, lost {stream.lost()}")
-    # On a quiet machine 1 to 3 ms; what is meant is that no step of it takes the planes along.
-    assert stream.pause_ms() < 100
+    print("longest pauses of another port, ms:", ", ".join(f"{pause:.1f}" for pause in pauses),
+          f"; lost {stream.lost()}")
+    # A packet each ms: some ms on a quiet machine. Others on it can only make it longer.
+    assert min(pauses) < 50
     # RX rings are topped up when 64 are missing: each of three may be short of that many.
     assert abs(settled_pool(lab3) - free) <= 3 * 64
     log = lab3.router.log()
