@@ -380,6 +380,8 @@ void router_stop(struct router *router)
 		pl_plane_fini(&router->planes[i]);
 	close_ports(router);
 	faces_free(router->faces, keep_taps(router));
+	for (unsigned i = 0; i < router->n_ports; i++)
+		router->ports[i].face = NULL;
 	for (unsigned i = 0; i < router->n_planes; i++) {
 		cpu_processor_fini(&router->planes[i].processor);
 		pl_pool_fini(&router->planes[i].pool);
