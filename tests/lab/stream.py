@@ -12,6 +12,8 @@ import sys
 import threading
 import time
 
+from lab import wait_until
+
 PORT = 5555
 PAYLOAD = struct.Struct("=QQ")  # number, time sent (CLOCK_REALTIME, ns)
 SO_RCVBUFFORCE = 33
@@ -59,18 +61,31 @@ class Stream:
             seconds, ns = struct.unpack("=qq", ancillary[0][2])
             self.received.append((*PAYLOAD.unpack(data), seconds * 1_000_000_000 + ns))
 
-    def count(self):
-        return len(self.received)
+    def count(self, since_ns=0):
+        """Packets received from that time (time.time_ns()) on. What the thread has not read yet
+        counts once it has: the times are the kernel's."""
+        n = 0
+        for row in reversed(self.received):
+            if row[2] < since_ns:
+                break
+            n += 1
+        return n
 
-    def pause_ms(self, since=0):
-        """The longest time between two packets received, from packet `since` (an index) on."""
-        times = [row[2] for row in self.received[since:]]
+    def flows(self, packets=100):
+        """Waits until so many packets that come in from now on have been received. Returns when that
+        was, as time.time_ns()."""
+        now_ns = time.time_ns()
+        wait_until(lambda: self.count(now_ns) >= packets, "the stream", 20)
+        return now_ns
+
+    def pause_ms(self, since_ns):
+        """The longest time between two packets received, from that time on."""
+        times = [row[2] for row in self.received[-self.count(since_ns):]]
         return max((b - a) / 1e6 for a, b in zip(times, times[1:]))
 
-    def lost(self, since=0):
-        """Packets sent and not received between two that were, from packet `since` on."""
-        rows = self.received[since:]
-        return rows[-1][0] - rows[0][0] + 1 - len(rows)
+    def lost(self):
+        """Packets sent and not received between the first and the last that were."""
+        return self.received[-1][0] - self.received[0][0] + 1 - len(self.received)
 
     def close(self):
         self.sender.kill()
