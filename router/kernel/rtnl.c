@@ -165,6 +165,30 @@ int rtnl_receive(struct mnl_socket *socket, void *buffer, size_t len)
 	}
 }
 
+/* Whether the kernel has the neighbour as one that stays whatever happens (nud permanent, noarp). */
+static bool neighbour_is_fixed(struct rtnl *s, unsigned ifindex, const struct ip_addr *addr)
+{
+	char buffer[1024] __attribute__((aligned(4)));
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
+	struct ndmsg *ndm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ndm));
+	int n;
+
+	nlh->nlmsg_type = RTM_GETNEIGH;
+	nlh->nlmsg_flags = NLM_F_REQUEST;
+	ndm->ndm_family = addr->family;
+	ndm->ndm_ifindex = (int)ifindex;
+	mnl_attr_put(nlh, NDA_DST, addr->family == AF_INET ? 4 : 16, addr->bytes);
+	if (mnl_socket_sendto(s->ask, nlh, nlh->nlmsg_len) < 0)
+		return false;
+	n = rtnl_receive(s->ask, buffer, sizeof(buffer)); /* which comes at once */
+	nlh = (struct nlmsghdr *)buffer;
+	if (n <= 0 || !mnl_nlmsg_ok(nlh, n) || nlh->nlmsg_type != RTM_NEWNEIGH ||
+	    nlh->nlmsg_len < mnl_nlmsg_size(sizeof(*ndm)))
+		return false;
+	ndm = mnl_nlmsg_get_payload(nlh);
+	return ndm->ndm_state & (NUD_PERMANENT | NUD_NOARP);
+}
+
 static void drain(struct mnl_socket *socket)
 {
 	char buffer[4096];
@@ -179,6 +203,10 @@ void rtnl_use_neighbour(struct rtnl *s, unsigned ifindex, const struct ip_addr *
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
 	struct ndmsg *ndm;
 
+	/* NTF_USE makes a permanent neighbour an ordinary one, without a MAC. We may not have heard
+	 * yet that it is one: neighbours and routes come by different sockets. */
+	if (neighbour_is_fixed(s, ifindex, addr))
+		return;
 	nlh->nlmsg_type = RTM_NEWNEIGH;
 	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_CREATE;
 	ndm = mnl_nlmsg_put_extra_header(nlh, sizeof(*ndm));

@@ -50,6 +50,23 @@ def test_operator_sets_a_mac(lab, family):
     assert h1.reaches(h2.addr(family))
 
 
+@families
+def test_static_neighbour_of_a_new_gateway_stays(lab, family):
+    """The route over it may be heard of before the neighbour is: asked to resolve (NTF_USE) what it has
+    as permanent, the kernel would forget both state and MAC."""
+    far = {4: "10.9.{}.0/24", 6: "fd00:9:{}::/64"}[family]
+    gateways = {4: [f"10.0.2.{i}" for i in range(10, 40)],
+                6: [f"fd00:2::{i}" for i in range(10, 40)]}[family]
+    lines = [line for i, gateway in enumerate(gateways) for line in (
+        f"neigh add {gateway} lladdr 02:00:00:00:00:66 dev pl1 nud permanent",
+        f"route add {far.format(i)} via {gateway}")]
+    lab.router.run(["ip", f"-{family}", "-batch", "-"], input="\n".join(lines) + "\n")
+    lab.router.wait_route(far.format(len(gateways) - 1))
+    for gateway in gateways:
+        lab.router.wait_neighbour(gateway, "02:00:00:00:00:66", timeout_s=1)
+        assert lab.router.ip_json(f"neigh show {gateway} dev pl1")[0]["state"] == ["PERMANENT"]
+
+
 MANY = 4000
 
 
