@@ -38,7 +38,8 @@ struct faces *faces_new(void);
  * (forwarding.h):
  *	net.ipv4.conf.NAME.forwarding=1
  *	net.ipv4.conf.NAME.ignore_routes_with_linkdown=1
- *	the same two for net.ipv6, unless there is no IPv6, and
+ *	net.ipv4.conf.NAME.accept_redirects=0
+ *	the first two for net.ipv6, unless there is no IPv6, and
  *	net.ipv6.conf.NAME.force_forwarding=1	where the kernel has it (6.17), else
  *	net.ipv6.conf.all.forwarding=1		with accept_ra=2 where it was 1
  * The TAP is persistent (IFF_PERSIST) so that addresses and routes survive the daemon; it is in the

@@ -92,6 +92,8 @@ int forwarding_enable(const char *name, bool *everywhere, struct pl_error *err)
 	int rc = enable(CONF4, name, err);
 
 	*everywhere = false;
+	if (rc == 0)
+		rc = conf_write(CONF4, name, "accept_redirects", '0', err);
 	if (rc < 0 || conf_read(CONF6, name, "forwarding") == -ENOENT)
 		return rc;
 	rc = enable(CONF6, name, err);

@@ -13,7 +13,10 @@
  * net.ipv4.conf.NAME.forwarding=1
  * net.ipv4.conf.NAME.ignore_routes_with_linkdown=1   a route out of a port without carrier does
  *                                                    not count
- * the same two for net.ipv6, unless the kernel or the interface has no IPv6, and
+ * net.ipv4.conf.NAME.accept_redirects=0              a router believes no redirects (RFC 1812
+ *                                                    5.2.7.2), as with net.ipv4.ip_forward=1; for
+ *                                                    IPv6 `forwarding` says so
+ * the first two for net.ipv6, unless the kernel or the interface has no IPv6, and
  * net.ipv6.conf.NAME.force_forwarding=1   where the kernel has it (6.17), else
  *                                         forwarding_enable6_all().
  *

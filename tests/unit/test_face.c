@@ -91,6 +91,7 @@ static void test_created_as_configured(void **state)
 	assert_true(lab_up("t0"));
 	assert_int_equal(lab_sysctl("ipv4/conf/t0/forwarding"), 1);
 	assert_int_equal(lab_sysctl("ipv4/conf/t0/ignore_routes_with_linkdown"), 1);
+	assert_int_equal(lab_sysctl("ipv4/conf/t0/accept_redirects"), 0);
 	if (lab_sysctl("ipv6/conf/t0/forwarding") >= 0) {
 		assert_int_equal(lab_sysctl("ipv6/conf/t0/forwarding"), 1);
 		assert_int_equal(lab_sysctl("ipv6/conf/t0/ignore_routes_with_linkdown"), 1);
