@@ -31,11 +31,15 @@ PL_FN uint32_t ipv4_sum(PL_G const uint8_t *frame, uint32_t header_len)
 	return (sum & 0xffff) + (sum >> 16);
 }
 
-/* Addresses in host order. Drops come before punts (RFC 1812 5.3.7, RFC 6890). */
+/* Addresses in host order. What the kernel drops for certain is dropped; a packet without a source it
+ * forwards never, but takes as its own if it is for a group or all (DHCP, IGMP). Sources in
+ * 240.0.0.0/4 are forwarded as the kernel does (RFC 1812 5.3.7, RFC 6890, net/ipv4/route.c). */
 PL_FN uint32_t ipv4_check_addresses(uint32_t src, uint32_t dst)
 {
-	if (src >= 0xe0000000u || src >> 24 == 127 || src == 0)
+	if (src >> 28 == 0xe || src == 0xffffffffu || src >> 24 == 127)
 		return VERDICT_DROP(REASON_SOURCE);
+	if (src == 0)
+		return VERDICT_PUNT(REASON_NO_SOURCE);
 	if (dst >> 24 == 127 || dst == 0)
 		return VERDICT_DROP(REASON_DESTINATION);
 	if (dst >> 28 == 0xe)

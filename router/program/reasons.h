@@ -18,6 +18,8 @@
 	X(BROADCAST,    PUNT, "broadcast",         "limited or subnet broadcast destination") \
 	X(MULTICAST,    PUNT, "multicast",         "multicast destination") \
 	X(LINK_LOCAL,   PUNT, "link-local",        "IPv6 link-local source or destination") \
+	X(NO_SOURCE,    PUNT, "no-source",         "unspecified source: for the kernel itself, if for anyone") \
+	X(NO_DESTINATION, PUNT, "no-destination",  "unspecified IPv6 destination: the kernel goes by its routes") \
 	X(TTL,          PUNT, "ttl-exceeded",      "TTL or hop limit used up: the kernel sends Time Exceeded") \
 	X(NO_ROUTE,     PUNT, "no-route",          "no route: the kernel sends Unreachable") \
 	X(UNREACHABLE,  PUNT, "unreachable",       "route of type unreachable: the kernel sends Unreachable") \
@@ -33,8 +35,8 @@
 	X(HEADER_LEN,   DROP, "bad-header-length", "IPv4 header length under 20 bytes or beyond the packet") \
 	X(TOTAL_LEN,    DROP, "bad-length",        "IP length beyond the frame, or shorter than the header") \
 	X(CHECKSUM,     DROP, "bad-checksum",      "IPv4 header checksum wrong") \
-	X(SOURCE,       DROP, "bad-source",        "source that must not be on a wire: multicast, loopback, unspecified, class E, v4-mapped") \
-	X(DESTINATION,  DROP, "bad-destination",   "destination that must not be on a wire: loopback, unspecified") \
+	X(SOURCE,       DROP, "bad-source",        "source that must not be on a wire: multicast, loopback, limited broadcast") \
+	X(DESTINATION,  DROP, "bad-destination",   "destination that must not be on a wire: loopback, IPv4's unspecified") \
 	X(BLACKHOLE,    DROP, "blackhole",         "route of type blackhole")
 /* clang-format on */
 

@@ -92,10 +92,9 @@ static void checksum_of_options_is_checked(void **state)
 static void bad_sources_are_dropped(void **state)
 {
 	static const char *const bad[] = {
-		"224.0.0.0", "239.255.255.255", "127.0.0.0",	   "127.255.255.255",
-		"0.0.0.0",   "240.0.0.0",	"255.255.255.254", "255.255.255.255",
-		"ff00::",    "ff02::1",		"ffff::1",	   "::1",
-		"::",	     "::ffff:10.1.0.1", "::ffff:0.0.0.0",
+		"224.0.0.0",	   "239.255.255.255", "127.0.0.0",
+		"127.255.255.255", "255.255.255.255", "ff00::",
+		"ff02::1",	   "ffff::1",	      "::1",
 	};
 
 	for (unsigned i = 0; i < COUNT(bad); i++) {
@@ -109,9 +108,24 @@ static void bad_sources_are_dropped(void **state)
 static void sources_beside_the_bad_ones_pass(void **state)
 {
 	static const char *const fine[] = {
-		"0.0.0.1",	"126.255.255.255", "128.0.0.0",	     "223.255.255.255", "::2",
-		"::1:0:0:1",	"::fffe:a01:1",	   "0:0:0:1::",	     "fec0::1",		"fe7f::1",
-		"feff:ffff::1", "0:0:0:1::1",	   "::1:ffff:a01:1",
+		"0.0.0.1",
+		"126.255.255.255",
+		"128.0.0.0",
+		"223.255.255.255",
+		"::2",
+		"240.0.0.0",
+		"255.255.255.254",
+		"247.1.2.3",
+		"::ffff:10.1.0.1",
+		"::ffff:0:0",
+		"::1:0:0:1",
+		"::fffe:a01:1",
+		"0:0:0:1::",
+		"fec0::1",
+		"fe7f::1",
+		"feff:ffff::1",
+		"0:0:0:1::1",
+		"::1:ffff:a01:1",
 	};
 
 	for (unsigned i = 0; i < COUNT(fine); i++) {
@@ -124,10 +138,34 @@ static void sources_beside_the_bad_ones_pass(void **state)
 	}
 }
 
+/* They are never forwarded, but for the kernel itself if they are for a group or for all: DHCP,
+ * IGMP, neighbour discovery. */
+static void no_source_is_punted(void **state)
+{
+	static const char *const to[] = {"10.1.0.1",	    "0.0.0.0",	     "224.0.0.22",
+					 "255.255.255.255", "2001:db8:1::1", "fe80::1"};
+
+	for (unsigned i = 0; i < COUNT(to); i++) {
+		struct frame f = frame_to(to[i], 60);
+
+		frame_set_src(&f, strchr(to[i], ':') ? "::" : "0.0.0.0");
+		expect_punt(*state, &f, REASON_NO_SOURCE);
+	}
+}
+
+/* The kernel has routes for it, as for any other. */
+static void no_destination6_is_punted(void **state)
+{
+	struct frame f = frame6("::", 60);
+
+	world_route(*state, "::/0", ((struct world *)*state)->via1);
+	expect_punt(*state, &f, REASON_NO_DESTINATION);
+}
+
 static void bad_destinations_are_dropped(void **state)
 {
-	static const char *const bad[] = {"127.0.0.0", "127.0.0.1", "127.255.255.255",
-					  "0.0.0.0",   "::1",	    "::"};
+	static const char *const bad[] = {"127.0.0.0", "127.0.0.1", "127.255.255.255", "0.0.0.0",
+					  "::1"};
 	struct world *w = *state;
 
 	world_route(w, "0.0.0.0/0", w->via1);
@@ -240,6 +278,8 @@ int main(void)
 		cmocka_unit_test(checksum_of_options_is_checked),
 		cmocka_unit_test(bad_sources_are_dropped),
 		cmocka_unit_test(sources_beside_the_bad_ones_pass),
+		cmocka_unit_test(no_source_is_punted),
+		cmocka_unit_test(no_destination6_is_punted),
 		cmocka_unit_test(bad_destinations_are_dropped),
 		cmocka_unit_test(destinations_beside_the_bad_ones_pass),
 		cmocka_unit_test(multicast_is_punted),
