@@ -63,6 +63,13 @@ bench: release
 	dist/install-packages build test bench
 	bench/net/bench.py $(BENCH_ARGS)
 
+# Peerlane beside the kernel's router, frame by frame, until stopped; for instance
+#   make differ DIFFER_ARGS="--seed 7 --count 10000000"
+DIFFER_ARGS ?= --seed $(shell date +%s) --seconds 86400
+differ: release
+	dist/install-packages build test
+	PEERLANE_BUILD=build-release $(PYTHON) tests/lab/twins.py $(DIFFER_ARGS)
+
 install: build
 	meson install -C $(BUILD)
 
@@ -75,4 +82,4 @@ check-format:
 clean:
 	rm -rf $(BUILD) build-asan build-tsan build-ownership build-release
 
-.PHONY: all packages test-packages build demo test sanitize release bench install format check-format clean
+.PHONY: all packages test-packages build demo test sanitize release bench differ install format check-format clean

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Writes docs/differences.md from the list of accepted differences. With a file's name: says whether
+ * that file is what would be written. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+	const char *name, *what, *why;
+} differences[] = {
+#define X(symbol, name, what, why) {name, what, why},
+#include "accepted.h"
+#undef X
+};
+
+static const char head[] =
+	"<!-- SPDX-License-Identifier: BSD-2-Clause -->\n"
+	"<!-- Written by tests/differ/differences_doc.c from tests/differ/accepted.h: change that. "
+	"-->\n"
+	"# Differences from the kernel's router\n\n"
+	"What comes out of Peerlane, on which port, with which bytes, is what the Linux kernel "
+	"would have "
+	"sent, had the same\n"
+	"frames come to the same interfaces with the same configuration. `make differ` compares "
+	"the two, "
+	"frame by frame; it knows\n"
+	"the differences of this table by their names, and reports any other.\n\n"
+	"| name | what differs | why it stays |\n"
+	"| --- | --- | --- |\n";
+
+static const char tail[] =
+	"\n"
+	"Besides, packets that Peerlane forwards itself are not seen by netfilter, traffic control "
+	"or packet "
+	"sockets on the TAP\n"
+	"interfaces.\n\n"
+	"Not compared is what two kernels do not agree upon either: the identification of packets "
+	"that the "
+	"router itself makes,\n"
+	"IPv4 timestamp options and ICMP timestamps, reports of group membership and errors about "
+	"reassembly that timers send.\n"
+	"The kernel of the test has `icmp_ratemask=0`, so that it limits no errors, and resolves "
+	"no "
+	"neighbours by asking (`mcast_solicit=0`),\n"
+	"so that nothing depends on the moment: resolution has tests of its own.\n\n"
+	"What the test has changed so far, where Peerlane differed and need not: IPv4 sources in "
+	"240.0.0.0/4 "
+	"and v4-mapped IPv6\n"
+	"addresses are forwarded; packets without a source, or to the unspecified IPv6 address, "
+	"are left to "
+	"the kernel; the TAP\n"
+	"interfaces believe no IPv4 redirects; a static neighbour stays when a route over it is "
+	"added.\n";
+
+static void write_doc(FILE *out)
+{
+	fputs(head, out);
+	for (unsigned i = 0; i < sizeof(differences) / sizeof(differences[0]); i++)
+		fprintf(out, "| `%s` | %s | %s |\n", differences[i].name, differences[i].what,
+			differences[i].why);
+	fputs(tail, out);
+}
+
+static int check(const char *name)
+{
+	static char have[1 << 16];
+	char *want = NULL;
+	size_t want_bytes;
+	FILE *in = fopen(name, "r"), *out = open_memstream(&want, &want_bytes);
+	int differ;
+
+	if (!in || !out) {
+		perror(name);
+		return EXIT_FAILURE;
+	}
+	have[fread(have, 1, sizeof(have) - 1, in)] = '\0';
+	fclose(in);
+	write_doc(out);
+	fclose(out);
+	differ = strcmp(have, want);
+	if (differ)
+		fprintf(stderr,
+			"%s is not what accepted.h says\n"
+			"     write it anew: differences_doc > %s\n",
+			name, name);
+	free(want);
+	return differ ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc > 1)
+		return check(argv[1]);
+	write_doc(stdout);
+	return EXIT_SUCCESS;
+}
