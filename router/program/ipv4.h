@@ -39,7 +39,7 @@ PL_FN uint32_t ipv4_check_addresses(uint32_t src, uint32_t dst)
 	if (src >> 28 == 0xe || src == 0xffffffffu || src >> 24 == 127)
 		return VERDICT_DROP(REASON_SOURCE);
 	if (src == 0)
-		return VERDICT_PUNT(REASON_NO_SOURCE);
+		return VERDICT_PUNT(REASON_ODD_SOURCE);
 	if (dst >> 24 == 127 || dst == 0)
 		return VERDICT_DROP(REASON_DESTINATION);
 	if (dst >> 28 == 0xe)

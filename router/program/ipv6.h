@@ -21,8 +21,8 @@
 #define IPV6_ONE ((uint64_t)1 << 56)
 
 /* Addresses as they lie in the frame. What the kernel drops for certain is dropped (RFC 4291 2.5.3,
- * 2.7); what it drops or not, depending on where the packet goes, is punted (RFC 4291 2.5.2,
- * net/ipv6/ip6_output.c). v4-mapped addresses are forwarded, as the kernel does. */
+ * 2.7). What it drops or not is punted: without a source, by where the packet goes (RFC 4291 2.5.2,
+ * net/ipv6/ip6_output.c); an IPv4-mapped source, by the kernel's version. */
 PL_FN uint32_t ipv6_check_addresses(PL_G const uint8_t *frame)
 {
 	uint64_t s0 = frame64(frame, AT_IPV6_SRC), s1 = frame64(frame, AT_IPV6_SRC + 8);
@@ -34,10 +34,10 @@ PL_FN uint32_t ipv6_check_addresses(PL_G const uint8_t *frame)
 		return VERDICT_DROP(REASON_DESTINATION);
 	if (IPV6_IS_MULTICAST(d0))
 		return VERDICT_PUNT(REASON_MULTICAST);
-	if (s0 == 0 && s1 == 0)
-		return VERDICT_PUNT(REASON_NO_SOURCE);
+	if (s0 == 0 && (s1 == 0 || (s1 & 0xffffffffu) == 0xffff0000u))
+		return VERDICT_PUNT(REASON_ODD_SOURCE);
 	if (d0 == 0 && d1 == 0)
-		return VERDICT_PUNT(REASON_NO_DESTINATION);
+		return VERDICT_PUNT(REASON_ODD_DESTINATION);
 	if (IPV6_IS_LINK_LOCAL(s0) || IPV6_IS_LINK_LOCAL(d0))
 		return VERDICT_PUNT(REASON_LINK_LOCAL);
 	return VERDICT_NONE;

@@ -84,8 +84,8 @@ static lanemask group_ipv4(const struct group *g, lanemask mask, struct keys *ke
 	return mask;
 }
 
-/* The same for IPv6. Addresses whose first 64 bits are zero are not ordinary: the unspecified and the
- * loopback one are among them. */
+/* The same for IPv6. Addresses whose first 64 bits are zero are not ordinary: the unspecified, the
+ * loopback and the v4-mapped ones are among them. */
 static lanemask group_ipv6(const struct group *g, lanemask mask, struct keys *keys)
 {
 	lanes head[4], mid[4], ip_len, hop_limit, size;

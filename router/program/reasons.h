@@ -18,8 +18,8 @@
 	X(BROADCAST,    PUNT, "broadcast",         "limited or subnet broadcast destination") \
 	X(MULTICAST,    PUNT, "multicast",         "multicast destination") \
 	X(LINK_LOCAL,   PUNT, "link-local",        "IPv6 link-local source or destination") \
-	X(NO_SOURCE,    PUNT, "no-source",         "unspecified source: for the kernel itself, if for anyone") \
-	X(NO_DESTINATION, PUNT, "no-destination",  "unspecified IPv6 destination: the kernel goes by its routes") \
+	X(ODD_SOURCE,   PUNT, "odd-source",        "unspecified or IPv4-mapped source: the kernel decides") \
+	X(ODD_DESTINATION, PUNT, "odd-destination", "unspecified IPv6 destination: the kernel decides") \
 	X(TTL,          PUNT, "ttl-exceeded",      "TTL or hop limit used up: the kernel sends Time Exceeded") \
 	X(NO_ROUTE,     PUNT, "no-route",          "no route: the kernel sends Unreachable") \
 	X(UNREACHABLE,  PUNT, "unreachable",       "route of type unreachable: the kernel sends Unreachable") \

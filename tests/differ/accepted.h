@@ -30,7 +30,8 @@ X(OVERTAKEN, "overtaken",
   "are rare.")
 X(FAILED_GATEWAY, "failed-gateway",
   "Where `net.ipv6.conf.all.forwarding` is 0, an IPv6 packet whose route's gateway has failed takes the next "
-  "less specific route, if there is one. A kernel router answers Address Unreachable.",
+  "less specific route, if there is one, and the gateway is looked for once a minute. A kernel router answers "
+  "Address Unreachable.",
   "Peerlane leaves such a packet to the kernel, and a kernel that is told to forward for single "
   "interfaces only (`force_forwarding`, Linux 6.17) looks for reachable gateways as a host does. Setting "
   "`net.ipv6.conf.all.forwarding=1` ends the difference, and makes all other interfaces forward, too: that is "

@@ -373,8 +373,11 @@ static bool is_or_quotes(const struct output *o, destination_fn *is)
 	return router_icmp(ip, len) >= 0 && p.len > 8 && is(ip + p.at + 8, p.len - 8);
 }
 
+/* Also a neighbour solicitation of it. */
 static bool is_to_failed(const uint8_t *ip, unsigned len)
 {
+	if (len >= 64 && router_icmp(ip, len) >> 8 == 135)
+		return world_is_failed6(ip + 48);
 	return len >= 40 && ip[0] >> 4 == 6 && world_is_failed6(ip + 24);
 }
 

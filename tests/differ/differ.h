@@ -40,7 +40,7 @@ bool world_is_not_unicast4(const uint8_t addr[4]);
 /* Whether a destination lies behind more than one way. */
 bool world_is_ecmp4(const uint8_t addr[4]);
 bool world_is_ecmp6(const uint8_t addr[16]);
-/* Whether it lies behind a gateway that has failed. */
+/* Whether it lies behind a gateway that has failed, or is the gateway. */
 bool world_is_failed6(const uint8_t addr[16]);
 /* Whether frames may have told the router of a smaller MTU on the way to it. */
 bool world_is_victim4(const uint8_t addr[4]);

@@ -43,14 +43,15 @@ static const char tail[] =
 	"no "
 	"neighbours by asking (`mcast_solicit=0`),\n"
 	"so that nothing depends on the moment: resolution has tests of its own.\n\n"
-	"What the test has changed so far, where Peerlane differed and need not: IPv4 sources in "
-	"240.0.0.0/4 "
-	"and v4-mapped IPv6\n"
-	"addresses are forwarded; packets without a source, or to the unspecified IPv6 address, "
-	"are left to "
-	"the kernel; the TAP\n"
-	"interfaces believe no IPv4 redirects; a static neighbour stays when a route over it is "
-	"added.\n";
+	"What the test has found so far, and is no more: IPv4 packets with a source in 240.0.0.0/4 "
+	"were "
+	"dropped, so were packets\n"
+	"without a source or with an IPv4-mapped one, and those to the unspecified IPv6 address, "
+	"whatever the "
+	"kernel made of\n"
+	"them; the TAP interfaces believed IPv4 redirects; a static neighbour could be lost when a "
+	"route over it "
+	"was added.\n";
 
 static void write_doc(FILE *out)
 {

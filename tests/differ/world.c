@@ -21,11 +21,14 @@ bool world_is_router4(const uint8_t addr[4])
 	return any4(addr, ours, sizeof(ours) / 4);
 }
 
-/* fd00:i::1, fd00:i:: (the routers' anycast address of the network), fd00:ff::1, and by link. */
+/* fd00:i::1, fd00:i:: (the routers' anycast address of the network), fd00:ff::1; by link, fe80:: and one
+ * for each port. */
 bool world_is_router6(const uint8_t addr[16])
 {
 	static const uint8_t zero[8], link[] = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe};
 
+	if (memcmp(addr, link, 8) == 0 && memcmp(addr + 8, zero, 8) == 0)
+		return true;
 	if (memcmp(addr, link, sizeof(link)) == 0)
 		return addr[13] == 0 && addr[14] >= 1 && addr[14] <= PORTS && addr[15] == 1;
 	return addr[0] == 0xfd && addr[1] == 0 && addr[2] == 0 &&
@@ -59,7 +62,9 @@ bool world_is_ecmp6(const uint8_t addr[16])
 
 bool world_is_failed6(const uint8_t addr[16])
 {
-	return get32(addr) == 0xfd050000;
+	static const uint8_t gateway[16] = {0xfd, 0, 0, 3, [15] = 0x99};
+
+	return get32(addr) == 0xfd050000 || memcmp(addr, gateway, 16) == 0;
 }
 
 bool world_is_victim4(const uint8_t addr[4])

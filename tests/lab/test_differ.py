@@ -30,6 +30,9 @@ def test_outputs_are_the_kernels(twins):
     result = re.search(r"^result: .* (\d+) differences, \d+ passing, (.*)$", output, re.MULTILINE)
     assert result.group(1) == "0"
     accepted = dict(item.split() for item in result.group(2).split(", "))
+    if twins.peerlane.run("sysctl -n net.ipv6.conf.all.forwarding").stdout.strip() == "1":
+        del accepted["failed-gateway"]  # as before Linux 6.17
+    del accepted["overtaken"]  # rare
     assert all(int(count) > 0 for count in accepted.values()), accepted
     unmet = {counter["name"] for counter in twins.peerlane.show("counters")["counters"]
              if not counter["total"]}
