@@ -114,12 +114,12 @@ static void add_vlan(struct rng *rng, struct frame *frame)
 	}
 }
 
-/* What bad cables and bad programs do. */
-static void damage(struct rng *rng, struct frame *frame)
+/* What bad cables and bad programs do. No bit of ARP is changed here: see make_link.c. */
+static void damage(struct rng *rng, struct frame *frame, bool arp)
 {
 	unsigned extra;
 
-	switch (rnd(rng, 4)) {
+	switch (rnd(rng, arp ? 2 : 4)) {
 	case 0:
 		frame->len = 14 + rnd(rng, frame->len - 13);
 		break;
@@ -175,7 +175,7 @@ static bool make_of_group(struct frame *frame, uint64_t seed)
 void generate(struct frame *frame, uint64_t seed, uint64_t number)
 {
 	struct rng rng = rng_of(seed, number);
-	bool grouped;
+	bool grouped, arp;
 
 	frame->number = number;
 	frame->port = rnd(&rng, PORTS);
@@ -189,10 +189,11 @@ void generate(struct frame *frame, uint64_t seed, uint64_t number)
 		return;
 	destination_mac(&rng, frame->bytes + 14, get16(frame->bytes + 12), frame->bytes);
 	source_mac(&rng, frame->bytes + 6);
+	arp = get16(frame->bytes + 12) == 0x0806;
 	if (one_in(&rng, 2))
 		pad(&rng, frame);
 	if (one_in(&rng, 24))
 		add_vlan(&rng, frame);
 	if (one_in(&rng, 10))
-		damage(&rng, frame);
+		damage(&rng, frame, arp);
 }

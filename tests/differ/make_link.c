@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What neighbours say to each other: ARP, neighbour discovery.
  *
- * A host's MAC follows from its address, so that no frame changes what another has said: a router
- * that learns of a change a moment later than the other would send a frame or two elsewhere. And
- * only few hosts speak: the kernel's tables of neighbours are the whole machine's. */
+ * A host's MAC follows from its address, so that no frame changes what another has said: whether the
+ * kernel believes an ARP reply depends on how long ago it believed another (a tick of its clock, with
+ * locktime=0). And only few hosts speak: its tables of neighbours are the whole machine's. */
 #include <netinet/in.h>
 #include <string.h>
 
@@ -41,6 +41,11 @@ unsigned make_arp(struct rng *rng, unsigned port, uint8_t *arp)
 		address_dst4(rng, port, arp + 24);
 	else
 		address_router4(rng, port, arp + 24);
+	if (one_in(rng, 16)) { /* a wrong bit anywhere but in the sender's MAC */
+		unsigned at = rnd(rng, 22);
+
+		arp[at < 8 ? at : at + 6] ^= (uint8_t)(1 << rnd(rng, 8));
+	}
 	return 28;
 }
 
