@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Addresses that frames come from and go to: of every route and host of the world, of every odd kind,
- * and of none. */
+/* Addresses that frames come from and go to: of every route and host of the world, of every odd
+ * kind, and of none. */
 #include "address.h"
 
 #include <arpa/inet.h>

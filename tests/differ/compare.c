@@ -284,8 +284,8 @@ static bool order_differs(struct outputs out[TWINS])
 	return false;
 }
 
-/* Whether a forwarded packet took the way through the kernel: one with options, and the fragments of
- * one that was too long. */
+/* Whether a forwarded packet took the way through the kernel: one with options, and the fragments
+ * of one that was too long. */
 static bool was_left_to_kernel(const struct output *o, const struct frame *frames, unsigned n)
 {
 	unsigned at = ip_at(o->bytes, o->len);
@@ -358,7 +358,7 @@ static bool explains_ecmp_member(const struct output *k, const struct output *p)
 /* What is to be true of a packet's destination. */
 typedef bool destination_fn(const uint8_t *ip, unsigned len);
 
-/* Whether it is true of the output's, or of that which it, an ICMP error of the router's, quotes. */
+/* Whether it is true of the output's, or of that which it, the router's ICMP error, quotes. */
 static bool is_or_quotes(const struct output *o, destination_fn *is)
 {
 	unsigned at = ip_at(o->bytes, o->len), len = o->len - at;

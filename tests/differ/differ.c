@@ -3,8 +3,8 @@
  *
  * A window whose outputs differ is sent again frame by frame. A difference counts if it shows each
  * time one frame is sent alone, or each time the window is; what does not come back was the doing
- * of load or of a moment (a neighbour table that one had changed a millisecond before the other) and
- * is only counted. */
+ * of load or of a moment (a neighbour that one router had learned of before the other) and is only
+ * told and counted. */
 #include <errno.h>
 #include <getopt.h>
 #include <sched.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Writes docs/differences.md from the list of accepted differences. With a file's name: says whether
- * that file is what would be written. */
+/* Writes docs/differences.md from the list of accepted differences. With a file's name: says
+ * whether that file is what would be written. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

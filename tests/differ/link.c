@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Packet sockets on the devices that lead to the routers' ports.
  *
- * How it is known that a router is done: an echo request to the router itself goes where all that is
- * left to a kernel goes, behind the frames that came before it on its port. When it is answered on
- * every port, all frames have been dealt with, but what they made may wait in queues of other
+ * How it is known that a router is done: an echo request to the router itself goes where all that
+ * is left to a kernel goes, behind the frames that came before it on its port. When it is answered
+ * on every port, all frames have been dealt with, but what they made may wait in queues of other
  * ports; behind which the answers to a second round of requests come. */
 #include <arpa/inet.h>
 #include <errno.h>

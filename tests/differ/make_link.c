@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What neighbours say to each other: ARP, neighbour discovery.
  *
- * A host's MAC follows from its address, so that no frame changes what another has said: whether the
- * kernel believes an ARP reply depends on how long ago it believed another (a tick of its clock, with
- * locktime=0). And only few hosts speak: its tables of neighbours are the whole machine's. */
+ * A host's MAC follows from its address, so that no frame changes what another has said: whether
+ * the kernel believes an ARP reply depends on how long ago it believed another (a tick of its
+ * clock, with locktime=0). And only few hosts speak: its tables of neighbours are the whole
+ * machine's. */
 #include <netinet/in.h>
 #include <string.h>
 

@@ -21,8 +21,8 @@ bool world_is_router4(const uint8_t addr[4])
 	return any4(addr, ours, sizeof(ours) / 4);
 }
 
-/* fd00:i::1, fd00:i:: (the routers' anycast address of the network), fd00:ff::1; by link, fe80:: and one
- * for each port. */
+/* fd00:i::1, fd00:i:: (the routers' anycast address of the network), fd00:ff::1; by link, fe80::
+ * and one for each port. */
 bool world_is_router6(const uint8_t addr[16])
 {
 	static const uint8_t zero[8], link[] = {0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xfe};

@@ -8,10 +8,10 @@ import pytest
 
 from twins import Twins
 
-FRAMES = 300_000
+FRAMES = 200_000
 
-# Fates that no frame meets in this world: no port is down, no route has an encapsulation; the last is
-# an error of ours.
+# Fates that no frame meets in this world: no port is down, no route has an encapsulation; the last
+# is an error of ours.
 NEVER_MET = {"port-down", "encapsulation", "bad-port"}
 
 

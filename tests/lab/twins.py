@@ -27,8 +27,11 @@ PORTS = 3
 PORT_MTU = {1: 1400, 2: 1500, 3: 1500}  # those of an ECMP route's next hops are equal
 TESTER_MTU = 2000  # longer frames than the routers' ports take can be sent
 
-# What the daemon is started with besides its ports.
-DAEMON_OPTIONS = []
+# The daemon's configuration, besides its ports: what depends on how fast frames come is off here.
+DAEMON_CONFIGURATION = """
+[Router]
+Planes=1
+"""
 
 # Nothing that depends on the time of day or on how fast frames come: no limit on ICMP errors, no
 # neighbour resolved by asking (that fails at once), entries that stay as they are, no answer that
@@ -42,7 +45,7 @@ PORT_SYSCTLS = [
     "net.{family}.neigh.{port}.gc_stale_time=86400", "net.{family}.neigh.{port}.locktime=0",
     "net.{family}.neigh.{port}.proxy_delay=0"]  # of answers for anycast addresses
 
-# Each route of the world; what is unreachable comes first for being most special.
+# One or more of each kind of route.
 ROUTES = """
 route add unreachable 10.20.0.0/24
 route add prohibit 10.20.1.0/24
@@ -112,7 +115,8 @@ def configuration():
     lines += ["addr add 10.255.0.1/32 dev lo", "addr add fd00:ff::1/128 dev lo nodad",
               "addr add 192.168.5.1/24 broadcast + dev pl0",
               "neigh replace 192.0.2.99 lladdr 02:00:00:00:03:04 dev pl2 nud permanent",
-              "addr add 10.27.0.1/24 broadcast + dev other", "addr add fd00:27::1/64 dev other nodad",
+              "addr add 10.27.0.1/24 broadcast + dev other",
+              "addr add fd00:27::1/64 dev other nodad",
               "neigh replace 10.27.0.2 lladdr 02:00:00:00:27:02 dev other nud permanent",
               "neigh replace fd00:27::2 lladdr 02:00:00:00:27:02 dev other nud permanent"]
     lines += NEXTHOPS.strip().splitlines() + ROUTES.strip().splitlines()
@@ -164,7 +168,8 @@ class Twins:
     def cable(self, end, router, device, port):
         """The tester's device answers nobody. What it sends has its checksums."""
         self.tester.ip(f"link add {end} mtu {TESTER_MTU} address {host_mac(port)} type veth peer "
-                       f"name {device} mtu {PORT_MTU[port]} address {router_mac(port)} netns {router.name}")
+                       f"name {device} mtu {PORT_MTU[port]} address {router_mac(port)} "
+                       f"netns {router.name}")
         self.tester.run(f"ethtool -K {end} tx off")
         router.run(f"ethtool -K {device} tx off")
         self.tester.ip(f"link set {end} arp off up")
@@ -200,7 +205,9 @@ class Twins:
         for port in range(1, PORTS + 1):
             self.peerlane.sysctl(f"net.ipv6.conf.eth{port}.disable_ipv6=1")
             self.peerlane.ip(f"link set eth{port} up")
-        self.peerlane.start(self.peerlane.arguments(PORTS, options=DAEMON_OPTIONS))
+        configuration = self.folder / "peerlaned.conf"
+        configuration.write_text(DAEMON_CONFIGURATION)
+        self.peerlane.start(self.peerlane.arguments(PORTS, options=["--config", configuration]))
         for i in range(PORTS):
             L.wait_until(lambda dev=f"pl{i}": self.peerlane.carrier(dev), f"pl{i} has its carrier")
         self.configure(self.peerlane)
