@@ -134,10 +134,11 @@ class Twins:
         try:
             self.folder = Path(self.cleanup.enter_context(
                 tempfile.TemporaryDirectory(prefix="peerlane-twins-")))
-            name = L.namespace_name
-            self.tester = self.namespace(L.Namespace(name("1-h1")))
-            self.kernel = self.namespace(L.Namespace(name("1-h2")))
-            self.peerlane = self.namespace(L.Router(name("1-r"), self.folder))
+            L.Lab.count += 1
+            name = L.namespace_name(L.Lab.count)
+            self.tester = self.namespace(L.Namespace(f"{name}-h1"))
+            self.kernel = self.namespace(L.Namespace(f"{name}-h2"))
+            self.peerlane = self.namespace(L.Router(f"{name}-r", self.folder))
             self.tester.sysctl("net.ipv6.conf.default.disable_ipv6=1")
             for port in range(1, PORTS + 1):
                 self.cable(f"p{port}", self.peerlane, f"eth{port}", port)
