@@ -27,10 +27,10 @@ X(ECMP_MEMBER, "ecmp-member",
   "packets of it that are left to the kernel, those with options or too long for the route, "
   "take the kernel's choice.")
 X(OVERTAKEN, "overtaken",
-  "Of one flow, a packet that Peerlane leaves to the kernel (with options, or to be fragmented)"
-  " may be overtaken by a later one that it forwards itself.",
-  "To hold back the later one would need a queue per flow. IP promises no order, and flows that"
-  " mix such packets are rare.")
+  "Of one flow, a packet that Peerlane leaves to the kernel (with options, to be fragmented, or "
+  "while the neighbour is being resolved) may be overtaken by a later one that it forwards itself.",
+  "To hold back the later one would need a queue per flow. IP promises no order, and flows that "
+  "mix such packets are rare.")
 X(FAILED_GATEWAY, "failed-gateway",
   "Where `net.ipv6.conf.all.forwarding` is 0, an IPv6 packet whose route's gateway has failed "
   "takes the next less specific route, if there is one, and the gateway is looked for once a "
