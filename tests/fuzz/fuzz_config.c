@@ -6,16 +6,6 @@
 #include "../../router/control/config.h"
 #include "fuzz.h"
 
-const char *const fuzz_seeds[] = {
-	"# remark\n[Router]\nMode=nic-cpu\nPlanes=2\nCores=1-2\nBusyPoll=no\n"
-	"ControlSocket=/run/peerlane/control.sock\nControlGroup=adm\nRingSize=2048\n"
-	"[Port pl0]\nDevice=afxdp:eth1\nAttach=auto\nZeroCopy=no\n"
-	"[Port pl1]\nDevice=afxdp:eth2 ; remark\n",
-	"\xef\xbb\xbf[Router]\r\nPlanes = 64\r\nCores=0-63\r\n[Port p]\r\nDevice=afxdp:e\r\n",
-	"[Port pl0]\n  Device=afxdp:eth1\n[Port pl0]\nDevice=afxdp:eth1\n",
-	NULL,
-};
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct config config;

@@ -8,20 +8,6 @@
 #include "../unit/control_world.h"
 #include "fuzz.h"
 
-const char *const fuzz_seeds[] = {
-	"{\"id\":1,\"command\":\"show ports\"}",
-	"{\"id\":\"x\",\"command\":\"show routes\",\"args\":{\"family\":\"ipv4\",\"prefix\":"
-	"\"10.0.0.0/8\",\"after\":3}}",
-	"{\"id\":1,\"command\":\"show route\",\"args\":{\"address\":\"192.0.2.1\"}}",
-	"{\"id\":1,\"command\":\"show route\",\"args\":{\"address\":\"2001:db8:2::2\"}}",
-	"{\"command\":\"show neighbors\",\"args\":{\"after\":0}}",
-	"{\"command\":\"show nexthops\"}",
-	"{\"command\":\"show counters\"}",
-	"{\"command\":\"show planes\"}",
-	"{\"command\":\"show sync\",\"args\":{}}",
-	NULL,
-};
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct control_world *world;
