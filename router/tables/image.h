@@ -41,8 +41,8 @@ PL_ASSERT(sizeof(struct nexthop) == 32, "a next hop is four words");
 #define NEXTHOP_MTU(info) ((uint32_t)(info) >> 16)
 #define NEXTHOP_PORT(info) ((uint32_t)((info) >> 32) & 0xffff)
 
-/* A neighbour: open addressing, linear probing. IPv4 addresses are keyed as ::ffff:a.b.c.d.
- * `nexthop` is written last (release) and read first (acquire); the key of a slot in use never
+/* A neighbour: open addressing, linear probing. IPv4 addresses are keyed as ff00::a.b.c.d, which no
+ * IPv6 packet asks for: what is multicast goes to no neighbour. `nexthop` is written last (release) and read first (acquire); the key of a slot in use never
  * changes, and a slot is reused only after a grace period. */
 struct neighbour {
 	uint64_t addr[2]; /* wire order */
@@ -50,6 +50,7 @@ struct neighbour {
 	uint32_t nexthop; /* index; NEIGHBOUR_FREE ends a probe, NEIGHBOUR_GONE does not */
 };
 PL_ASSERT(sizeof(struct neighbour) == 24, "three words");
+#define NEIGHBOUR_IPV4 0xfful /* addr[0] of an IPv4 address; it is the upper half of addr[1] */
 #define NEIGHBOUR_FREE 0u
 #define NEIGHBOUR_GONE 0xffffffffu
 

@@ -15,7 +15,7 @@
 #define PORTS 4u
 #define FRAMES_MAX 32u
 /* Frames of one input: what is beyond takes time and shows nothing new. */
-#define FRAMES_PER_RUN 8192u
+#define FRAMES_PER_RUN 2048u
 
 static struct twin *twin;
 

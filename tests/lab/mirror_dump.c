@@ -98,8 +98,8 @@ static void print_nexthop(const struct dumper *d, const struct ip_addr *addr, ui
 		if (addr->family == AF_INET6) {
 			memcpy(a, addr->bytes, 16);
 		} else {
+			a[0] = NEIGHBOUR_IPV4;
 			memcpy((char *)&a[1] + 4, addr->bytes, 4);
-			memset((char *)&a[1] + 2, 0xff, 2);
 		}
 		found = neighbour_lookup(view, a[0], a[1], port);
 		printf("glean %s mtu %u ", d->ports[port].name, NEXTHOP_MTU(nh->info));

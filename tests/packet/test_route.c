@@ -278,6 +278,15 @@ static void neighbours_belong_to_a_port(void **state)
 	expect_punt(w, &f, REASON_UNRESOLVED);
 }
 
+/* An IPv6 packet does not reach the IPv4 host whose address it spells. */
+static void mapped_addresses_are_no_neighbours(void **state)
+{
+	struct frame f = frame6("::ffff:10.3.0.9", 60);
+
+	world_route(*state, "::ffff:0:0/96", ((struct world *)*state)->glean2);
+	expect_punt(*state, &f, REASON_UNRESOLVED);
+}
+
 static void longest_prefix_wins(void **state)
 {
 	struct world *w = *state;
@@ -411,6 +420,7 @@ int main(void)
 		cmocka_unit_test(network_mtu_is_a_limit_too),
 		cmocka_unit_test(unknown_neighbours_are_punted),
 		cmocka_unit_test(neighbours_belong_to_a_port),
+		cmocka_unit_test(mapped_addresses_are_no_neighbours),
 		cmocka_unit_test(longest_prefix_wins),
 		cmocka_unit_test(unique_local_addresses_are_routed),
 		cmocka_unit_test(next_hops_are_marked_as_used),

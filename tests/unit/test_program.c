@@ -108,7 +108,7 @@ static void fill_nexthops(struct world *w)
 /* Addresses 192.0.2.x and 2001:db8::x, which frames are also made with. */
 static void neighbour_address(unsigned i, bool v6, uint64_t addr[2])
 {
-	const uint8_t v4[16] = {[10] = 0xff, 0xff, 192, 0, 2, (uint8_t)i};
+	const uint8_t v4[16] = {0xff, [12] = 192, 0, 2, (uint8_t)i};
 	const uint8_t six[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = (uint8_t)i};
 
 	memcpy(addr, v6 ? six : v4, 16);

@@ -377,14 +377,12 @@ static void slots_run_out_and_come_back(void **state)
 
 static uint32_t lookup(const struct tables *t, uint16_t port, const struct ip_addr *addr)
 {
-	uint8_t bytes[16] = {[10] = 0xff, [11] = 0xff};
-	uint64_t word[2];
+	uint64_t word[2] = {NEIGHBOUR_IPV4};
 
 	if (addr->family == AF_INET)
-		memcpy(bytes + 12, addr->bytes, 4);
+		memcpy((uint8_t *)word + 12, addr->bytes, 4);
 	else
-		memcpy(bytes, addr->bytes, 16);
-	memcpy(word, bytes, 16);
+		memcpy(word, addr->bytes, 16);
 	return neighbour_lookup(tables_view(t), word[0], word[1], port);
 }
 
