@@ -42,8 +42,9 @@ PL_ASSERT(sizeof(struct nexthop) == 32, "a next hop is four words");
 #define NEXTHOP_PORT(info) ((uint32_t)((info) >> 32) & 0xffff)
 
 /* A neighbour: open addressing, linear probing. IPv4 addresses are keyed as ff00::a.b.c.d, which no
- * IPv6 packet asks for: what is multicast goes to no neighbour. `nexthop` is written last (release) and read first (acquire); the key of a slot in use never
- * changes, and a slot is reused only after a grace period. */
+ * IPv6 packet asks for: what is multicast goes to no neighbour. `nexthop` is written last (release)
+ * and read first (acquire); the key of a slot in use never changes, and a slot is reused only after
+ * a grace period. */
 struct neighbour {
 	uint64_t addr[2]; /* wire order */
 	uint32_t port;
