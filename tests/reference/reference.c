@@ -94,12 +94,11 @@ static bool checksum_right(const uint8_t *ip, unsigned header_len)
 	return is == want || (want == 0 && is == 0xffff);
 }
 
-/* Sources that no host has. RFC 1812 5.3.7: multicast, limited broadcast, network zero and loopback;
- * RFC 1122 3.2.1.3. Of network zero only 0.0.0.0, and 240.0.0.0/4 whole: the one place that says
- * so. */
+/* Sources that no host has. RFC 1812 5.3.7, RFC 1122 3.2.1.3: multicast, limited broadcast and
+ * loopback. 240.0.0.0/4 is reserved (RFC 1112 4), yet the kernel forwards it. */
 static bool ipv4_source_bad(const uint8_t *src)
 {
-	return src[0] >= 224 || src[0] == 127 || is_all(src, 4, 0);
+	return (src[0] >= 224 && src[0] <= 239) || src[0] == 127 || is_all(src, 4, 255);
 }
 
 /* RFC 1122 3.2.1.3 (a) and (g): neither may be a destination outside of a host. */
@@ -139,6 +138,12 @@ static bool judge_ipv4(const uint8_t *ip, unsigned len, struct ref_result *resul
 		result->reason = REASON_SOURCE;
 		return true;
 	}
+	/* RFC 1122 3.2.1.3 (a): only of a host that does not know its address yet. To whom it may
+	 * speak, the kernel knows. */
+	if (is_all(ip + 12, 4, 0)) {
+		end(result, REF_PUNTED, REASON_ODD_SOURCE);
+		return true;
+	}
 	if (ipv4_destination_bad(ip + 16)) {
 		result->reason = REASON_DESTINATION;
 		return true;
@@ -161,21 +166,17 @@ static bool judge_ipv4(const uint8_t *ip, unsigned len, struct ref_result *resul
 
 /* ---- IPv6: RFC 8200 3 ---- */
 
-/* RFC 4291 2.7: multicast; 2.5.2: unspecified (which a router must not forward); 2.5.3: loopback.
- * RFC 6890 2.2.3, table 20: v4-mapped addresses are on no wire. */
-static bool ipv6_source_bad(const uint8_t *src)
+/* RFC 4291 2.5.3: ::1 is on no wire, be it source or destination. */
+static bool ipv6_loopback(const uint8_t *addr)
 {
-	if (src[0] == 0xff)
-		return true;
-	if (is_all(src, 15, 0) && src[15] <= 1)
-		return true;
-	return is_all(src, 10, 0) && src[10] == 0xff && src[11] == 0xff;
+	return is_all(addr, 15, 0) && addr[15] == 1;
 }
 
-/* RFC 4291 2.5.2, 2.5.3. */
-static bool ipv6_destination_bad(const uint8_t *dst)
+/* RFC 4291 2.5.2: unspecified, of a host without an address. RFC 6890 2.2.3, table 20: v4-mapped,
+ * which should be on no wire. What becomes of them, the kernel knows. */
+static bool ipv6_source_odd(const uint8_t *src)
 {
-	return is_all(dst, 15, 0) && dst[15] <= 1;
+	return is_all(src, 16, 0) || (is_all(src, 10, 0) && src[10] == 0xff && src[11] == 0xff);
 }
 
 /* RFC 4291 2.5.6: fe80::/10. Routers must not forward it; to whom it is, the kernel knows. */
@@ -199,17 +200,25 @@ static bool judge_ipv6(const uint8_t *ip, unsigned len, struct ref_result *resul
 		result->reason = REASON_TOTAL_LEN;
 		return true;
 	}
-	if (ipv6_source_bad(ip + 8)) {
+	if (ip[8] == 0xff || ipv6_loopback(ip + 8)) { /* RFC 4291 2.7: no multicast source */
 		result->reason = REASON_SOURCE;
 		return true;
 	}
-	if (ipv6_destination_bad(ip + 24)) {
+	if (ipv6_loopback(ip + 24)) {
 		result->reason = REASON_DESTINATION;
 		return true;
 	}
 	result->fate = REF_PUNTED;
 	if (ip[24] == 0xff) {
 		result->reason = REASON_MULTICAST;
+		return true;
+	}
+	if (ipv6_source_odd(ip + 8)) {
+		result->reason = REASON_ODD_SOURCE;
+		return true;
+	}
+	if (is_all(ip + 24, 16, 0)) { /* RFC 4291 2.5.2 */
+		result->reason = REASON_ODD_DESTINATION;
 		return true;
 	}
 	if (link_local(ip + 8) || link_local(ip + 24)) {

@@ -7,7 +7,6 @@
 
 #include "../../router/program/cpu.h"
 #include "../../router/program/packet.h"
-#include "../../router/program/passes.h"
 #include "../../router/tables/tables.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -26,25 +25,20 @@
 
 /* ---- what the program can be run by ---- */
 
-struct runner {
-	const char *name;
-	enum cpu_isa isa;  /* that it needs */
-	passes_fn *passes; /* NULL: the one-packet program */
-};
+/* First the one-packet program, then the processor of each instruction set. */
+#define ONE_BY_ONE 0u
+#define RUNNERS 4u
 
-static const struct runner runners[] = {
-	{"one by one", CPU_ISA_PLAIN, NULL},
-	{"plain C", CPU_ISA_PLAIN, passes_plain},
-#ifdef __x86_64__
-	{"AVX2", CPU_ISA_AVX2, passes_avx2},
-	{"AVX-512", CPU_ISA_AVX512, passes_avx512},
-#endif
-};
-#define RUNNERS (sizeof(runners) / sizeof(runners[0]))
+static enum cpu_isa isa_of(unsigned runner)
+{
+	return (enum cpu_isa)(runner - 1);
+}
 
 const char *twin_program_name(unsigned i)
 {
-	return i < RUNNERS && runners[i].isa <= cpu_isa_best() ? runners[i].name : NULL;
+	if (i == ONE_BY_ONE)
+		return "one by one";
+	return i < RUNNERS && isa_of(i) <= cpu_isa_best() ? cpu_isa_name(isa_of(i)) : NULL;
 }
 
 const char *twin_reason_name(enum reason reason)
@@ -75,9 +69,10 @@ struct flow {
 struct twin_program {
 	struct tables *tables;
 	uint32_t index[REF_HOPS_MAX]; /* of hops in the tables */
-	struct passes_scratch scratch[RUNNERS];
+	struct pl_processor processors[RUNNERS];
 	struct arena in, out[RUNNERS];
-	size_t used; /* bytes of the arenas, by the burst that is run */
+	uint8_t *marks; /* of next hops used, by the one-packet program */
+	size_t used;	/* bytes of the arenas, by the burst that is run */
 	struct flow flows[FLOWS];
 	struct ref_result want;
 };
@@ -104,11 +99,15 @@ struct twin *twin_new(void)
 	t->program = p;
 	p->tables = tables_new(no_readers, REASON_NO_ROUTE);
 	p->in.base = aligned_alloc(4096, TWIN_BURST_MAX * (size_t)SLOT / 4096 * 4096 + 4096);
-	must(p->tables && p->in.base, "out of memory");
-	for (unsigned i = 0; i < RUNNERS; i++) {
+	p->marks = calloc(1, TABLES_NEXTHOPS_MAX);
+	must(p->tables && p->in.base && p->marks, "out of memory");
+	for (unsigned i = 0; twin_program_name(i); i++) {
 		p->out[i].base =
 			aligned_alloc(4096, TWIN_BURST_MAX * (size_t)SLOT / 4096 * 4096 + 4096);
 		must(p->out[i].base, "out of memory");
+		if (i != ONE_BY_ONE)
+			must(!cpu_processor_init(&p->processors[i], p->tables, isa_of(i)),
+			     "no processor");
 	}
 	return t;
 }
@@ -116,9 +115,12 @@ struct twin *twin_new(void)
 void twin_free(struct twin *t)
 {
 	twin_clear(t);
-	for (unsigned i = 0; i < RUNNERS; i++)
+	for (unsigned i = 0; i < RUNNERS; i++) {
+		cpu_processor_fini(&t->program->processors[i]);
 		free(t->program->out[i].base);
+	}
 	free(t->program->in.base);
+	free(t->program->marks);
 	tables_free(t->program->tables);
 	free(t->program);
 	free(t);
@@ -407,21 +409,28 @@ static void fence(const struct twin_program *p, const struct arena *a)
 			HEADROOM + (a->burst.len[i] > READABLE ? a->burst.len[i] : READABLE));
 }
 
+static void run_one_by_one(const struct twin_program *p, struct pl_burst *burst)
+{
+	struct tables_view view = *tables_view(p->tables);
+
+	view.used = p->marks;
+	for (unsigned i = 0; i < burst->n; i++)
+		burst->verdict[i] = (uint16_t)program_packet(&view, burst->base + burst->frame[i],
+							     burst->len + i, burst->port);
+}
+
 static void run(struct twin_program *p, unsigned r)
 {
-	const struct tables_view *view = tables_view(p->tables);
 	struct arena *a = &p->out[r];
-	struct pl_burst *burst = &a->burst;
 
-	burst->base = a->base;
-	copy_burst(burst, &p->in.burst);
+	a->burst.base = a->base;
+	copy_burst(&a->burst, &p->in.burst);
 	memcpy(a->base, p->in.base, p->used);
 	fence(p, a);
-	if (runners[r].passes)
-		runners[r].passes(&p->scratch[r], view, burst);
-	for (unsigned i = 0; !runners[r].passes && i < burst->n; i++)
-		burst->verdict[i] = (uint16_t)program_packet(view, burst->base + burst->frame[i],
-							     burst->len + i, burst->port);
+	if (r == ONE_BY_ONE)
+		run_one_by_one(p, &a->burst);
+	else
+		p->processors[r].process(p->processors[r].ctx, &a->burst);
 	ASAN_UNPOISON_MEMORY_REGION(a->base, p->used);
 }
 
@@ -466,10 +475,10 @@ __attribute__((noreturn)) static void differs(const struct twin_program *p, unsi
 		if (want->fate == REF_SENT)
 			print_bytes("the reference's", want->frame, want->len);
 	} else {
-		print_verdict(runners[0].name, first->verdict[i], first->len[i]);
+		print_verdict(twin_program_name(ONE_BY_ONE), first->verdict[i], first->len[i]);
 		print_bytes("its", p->out[0].base + first->frame[i], in->len[i]);
 	}
-	print_verdict(runners[r].name, out->verdict[i], out->len[i]);
+	print_verdict(twin_program_name(r), out->verdict[i], out->len[i]);
 	print_bytes("its", p->out[r].base + out->frame[i], in->len[i]);
 	abort();
 }
@@ -558,7 +567,7 @@ static void check_gaps(const struct twin_program *p, unsigned r)
 		size_t end = i < in->burst.n ? in->burst.frame[i] : p->used;
 
 		if (memcmp(in->base + at, out->base + at, end - at) != 0) {
-			fprintf(stderr, "%s wrote beside frame %u:\n", runners[r].name, i);
+			fprintf(stderr, "%s wrote beside frame %u:\n", twin_program_name(r), i);
 			differs(p, r, i < in->burst.n ? i : i - 1, NULL);
 		}
 		if (i < in->burst.n)
@@ -588,6 +597,23 @@ static void check_same(const struct twin_program *p, unsigned r)
 	must(false, "a burst is not what it was");
 }
 
+/* All have marked the same next hops as used. */
+static void check_marks(struct twin *t)
+{
+	struct twin_program *p = t->program;
+
+	for (unsigned hop = 0; hop < REF_HOPS_MAX; hop++) {
+		uint32_t index = p->index[hop];
+
+		if (t->ref.hops[hop].kind == REF_UNUSED)
+			continue;
+		for (unsigned r = 1; twin_program_name(r); r++)
+			must(cpu_processor_take_used(&p->processors[r], index) == p->marks[index],
+			     "the programs marked different next hops as used");
+		p->marks[index] = 0;
+	}
+}
+
 void twin_burst(struct twin *t, unsigned port, const struct twin_frame *frames, unsigned n)
 {
 	struct twin_program *p = t->program;
@@ -602,6 +628,7 @@ void twin_burst(struct twin *t, unsigned port, const struct twin_frame *frames, 
 	check_gaps(p, 0);
 	for (unsigned r = 1; twin_program_name(r); r++)
 		check_same(p, r);
+	check_marks(t);
 	t->frames += n;
 	t->bursts++;
 }
