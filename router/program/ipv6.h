@@ -97,7 +97,7 @@ PL_FN uint32_t ipv6_route(const struct tables_view *view, PL_G uint8_t *frame, P
 	if (NEXTHOP_KIND(hop.info) == NEXTHOP_GROUP)
 		hop = hop_of_group(view, hop, ipv6_flow(frame));
 	if (NEXTHOP_KIND(hop.info) == NEXTHOP_GLEAN)
-		hop = hop_of_neighbour(view, hop, frame64(frame, AT_IPV6_DST),
+		hop = hop_of_neighbour(view, hop, 0, frame64(frame, AT_IPV6_DST),
 				       frame64(frame, AT_IPV6_DST + 8));
 	verdict = hop_verdict(hop);
 	if (verdict != VERDICT_NONE)

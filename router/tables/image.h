@@ -41,17 +41,17 @@ PL_ASSERT(sizeof(struct nexthop) == 32, "a next hop is four words");
 #define NEXTHOP_MTU(info) ((uint32_t)(info) >> 16)
 #define NEXTHOP_PORT(info) ((uint32_t)((info) >> 32) & 0xffff)
 
-/* A neighbour: open addressing, linear probing. IPv4 addresses are keyed as ff00::a.b.c.d, which no
- * IPv6 packet asks for: what is multicast goes to no neighbour. `nexthop` is written last (release)
- * and read first (acquire); the key of a slot in use never changes, and a slot is reused only after
- * a grace period. */
+/* A neighbour: open addressing, linear probing. An IPv4 address is the upper half of addr[1], and
+ * `port` has NEIGHBOUR_IPV4 set: no IPv6 address is taken for it. `nexthop` is written last
+ * (release) and read first (acquire); the key of a slot in use never changes, and a slot is reused
+ * only after a grace period. */
 struct neighbour {
 	uint64_t addr[2]; /* wire order */
 	uint32_t port;
 	uint32_t nexthop; /* index; NEIGHBOUR_FREE ends a probe, NEIGHBOUR_GONE does not */
 };
 PL_ASSERT(sizeof(struct neighbour) == 24, "three words");
-#define NEIGHBOUR_IPV4 0xfful /* addr[0] of an IPv4 address; it is the upper half of addr[1] */
+#define NEIGHBOUR_IPV4 (1u << 16)
 #define NEIGHBOUR_FREE 0u
 #define NEIGHBOUR_GONE 0xffffffffu
 
@@ -126,7 +126,8 @@ PL_FN uint32_t neighbour_hash(uint64_t a0, uint64_t a1, uint32_t port)
 	return (uint32_t)(h >> 32);
 }
 
-/* Next hop index of the neighbour `addr` (wire order) on `port`, 0 if there is none. */
+/* Next hop index of the neighbour `addr` (wire order) on `port`, as struct neighbour has them; 0 if
+ * there is none. */
 PL_FN uint32_t neighbour_lookup(const struct tables_view *view, uint64_t a0, uint64_t a1,
 				uint32_t port)
 {

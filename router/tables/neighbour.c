@@ -21,7 +21,7 @@ static struct neighbour_key make_key(uint16_t port, const struct ip_addr *addr)
 	struct neighbour_key key = {.port = port};
 
 	if (addr->family == AF_INET) {
-		key.addr[0] = NEIGHBOUR_IPV4;
+		key.port |= NEIGHBOUR_IPV4;
 		memcpy((uint8_t *)key.addr + 12, addr->bytes, 4);
 	} else {
 		memcpy(key.addr, addr->bytes, 16);

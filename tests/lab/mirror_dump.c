@@ -98,10 +98,10 @@ static void print_nexthop(const struct dumper *d, const struct ip_addr *addr, ui
 		if (addr->family == AF_INET6) {
 			memcpy(a, addr->bytes, 16);
 		} else {
-			a[0] = NEIGHBOUR_IPV4;
 			memcpy((char *)&a[1] + 4, addr->bytes, 4);
 		}
-		found = neighbour_lookup(view, a[0], a[1], port);
+		found = neighbour_lookup(view, a[0], a[1],
+					 port | (addr->family == AF_INET ? NEIGHBOUR_IPV4 : 0));
 		printf("glean %s mtu %u ", d->ports[port].name, NEXTHOP_MTU(nh->info));
 		if (found)
 			print_nexthop(d, addr, found);

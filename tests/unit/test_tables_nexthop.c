@@ -377,13 +377,14 @@ static void slots_run_out_and_come_back(void **state)
 
 static uint32_t lookup(const struct tables *t, uint16_t port, const struct ip_addr *addr)
 {
-	uint64_t word[2] = {NEIGHBOUR_IPV4};
+	uint64_t word[2] = {0};
 
 	if (addr->family == AF_INET)
 		memcpy((uint8_t *)word + 12, addr->bytes, 4);
 	else
 		memcpy(word, addr->bytes, 16);
-	return neighbour_lookup(tables_view(t), word[0], word[1], port);
+	return neighbour_lookup(tables_view(t), word[0], word[1],
+				port | (addr->family == AF_INET ? NEIGHBOUR_IPV4 : 0));
 }
 
 static struct ip_addr neighbour_addr(unsigned i)
@@ -393,6 +394,31 @@ static struct ip_addr neighbour_addr(unsigned i)
 	if (family == AF_INET)
 		return to_addr(family, (addr128)(0x0a000000 + i / 2) << 96);
 	return to_addr(family, (addr128)0xfe80 << 112 | (i / 2 + 1));
+}
+
+/* IPv6 addresses that spell an IPv4 one are other neighbours than it. */
+static void families_are_kept_apart(void **state)
+{
+	static const char *const alike[] = {"10.0.0.1", "::ffff:10.0.0.1", "::10.0.0.1",
+					    "ff00::10.0.0.1"};
+	struct tables *t = tables_new(grace, 7);
+
+	(void)state;
+	make_nexthops(t, 4);
+	for (unsigned i = 0; i < 4; i++) {
+		struct ip_addr addr = addr_of(alike[i]);
+
+		assert_int_equal(lookup(t, 1, &addr), 0);
+		assert_int_equal(tables_neighbour_set(t, 1, &addr, i + 1), 0);
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		struct ip_addr addr = addr_of(alike[i]);
+
+		assert_int_equal(lookup(t, 1, &addr), i + 1);
+		assert_int_equal(tables_neighbour_del(t, 1, &addr), 0);
+		assert_int_equal(lookup(t, 1, &addr), 0);
+	}
+	tables_free(t);
 }
 
 #define NEIGHBOURS 4000
@@ -603,6 +629,7 @@ int main(void)
 		cmocka_unit_test(member_named_twice_counts_twice),
 		cmocka_unit_test(changes_disturb_least),
 		cmocka_unit_test(slots_run_out_and_come_back),
+		cmocka_unit_test(families_are_kept_apart),
 		cmocka_unit_test(neighbours_churn),
 		cmocka_unit_test(tombstones_go_away),
 		cmocka_unit_test(keys_outlive_their_neighbours),
