@@ -33,9 +33,12 @@ static int fail(int status, bool json, const char *code, const struct pl_error *
 		putchar('\n');
 		json_decref(error);
 	} else {
-		fprintf(stderr, "peerlane: %s\n", err->what);
-		if (err->remedy[0])
-			fprintf(stderr, "     %s\n", err->remedy);
+		/* They may be another's words, or quote some. */
+		fputs("peerlane: ", stderr);
+		text_print(err->what, stderr);
+		fputs(err->remedy[0] ? "\n     " : "", stderr);
+		text_print(err->remedy, stderr);
+		fputc('\n', stderr);
 	}
 	return status;
 }

@@ -20,6 +20,12 @@ static json_int_t number(json_t *object, const char *key)
 	return json_integer_value(json_object_get(object, key));
 }
 
+/* Counters added and subtracted: whatever the other side says they are, without overflow. */
+static json_int_t sum(json_int_t a, json_int_t b)
+{
+	return (json_int_t)((uint64_t)a + (uint64_t)b);
+}
+
 /* "-" for what is null. */
 static const char *text_or_dash(json_t *object, const char *key)
 {
@@ -59,7 +65,7 @@ static void port_addresses(struct table *t, json_t *port)
 		size_t len = strlen(line);
 
 		snprintf(line + len, sizeof(line) - len, "%s%s", i ? " " : "",
-			 json_string_value(addr));
+			 json_is_string(addr) ? json_string_value(addr) : "?");
 	}
 	table_cell(t, line);
 }
@@ -113,8 +119,8 @@ static void render_ports(json_t *data, FILE *out)
 		cell_number(&t, f, "to_kernel");
 		cell_number(&t, f, "from_kernel");
 		table_cellf(&t, "%" JSON_INTEGER_FORMAT,
-			    number(f, "to_kernel_full") + number(f, "from_kernel_full") +
-				    number(f, "write_failed") + number(f, "too_long"));
+			    sum(sum(number(f, "to_kernel_full"), number(f, "from_kernel_full")),
+				sum(number(f, "write_failed"), number(f, "too_long"))));
 	}
 	finish(&t, out);
 }
@@ -203,7 +209,7 @@ static int compare_rows(const void *a, const void *b)
 	if (family_a != family_b)
 		return family_a == AF_INET ? -1 : 1;
 	if (order || len_a != len_b)
-		return order ? order : len_a - len_b;
+		return order ? order : (len_a > len_b) - (len_a < len_b);
 	return json_is_true(json_object_get(row_b, "installed")) -
 	       json_is_true(json_object_get(row_a, "installed"));
 }
@@ -265,14 +271,14 @@ static void render_neighbors(json_t *data, FILE *out)
 /* "12 x1, 13 x2": next hops with weights, as far as they fit. */
 static void members_cell(struct table *t, json_t *nexthop)
 {
-	char line[120] = "";
+	char line[160] = "";
 	json_t *member;
 	size_t i;
 
 	json_array_foreach(json_object_get(nexthop, "members"), i, member) {
 		size_t len = strlen(line);
 
-		if (len > sizeof(line) - 32) {
+		if (len > sizeof(line) - 64) {
 			strcat(line, ", ...");
 			break;
 		}
@@ -453,7 +459,8 @@ static void render_fate(json_t *data, FILE *out)
 	json_t *route = json_object_get(data, "route");
 	json_t *one;
 
-	fprintf(out, "%s\n", text(data, "text"));
+	text_print(text(data, "text"), out);
+	fputc('\n', out);
 	if (!json_is_object(route))
 		return;
 	fputc('\n', out);
@@ -503,7 +510,7 @@ static double rate(json_t *before, json_t *after, const char *key, double second
 {
 	json_int_t from = number(before, key), to = number(after, key);
 
-	return (double)(to >= from ? to - from : to) / seconds;
+	return (double)(to >= from ? (uint64_t)to - (uint64_t)from : (uint64_t)to) / seconds;
 }
 
 struct port_rates rates_between(json_t *before, json_t *after, double seconds)

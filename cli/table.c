@@ -29,6 +29,17 @@ static bool make_room(struct table *table)
 	return true;
 }
 
+static char clean(char c)
+{
+	return c < ' ' || c > '~' ? '?' : c;
+}
+
+void text_print(const char *text, FILE *out)
+{
+	for (; *text; text++)
+		fputc(clean(*text), out);
+}
+
 void table_cell(struct table *table, const char *text)
 {
 	char *copy;
@@ -42,8 +53,7 @@ void table_cell(struct table *table, const char *text)
 		return;
 	}
 	for (char *c = copy; *c; c++)
-		if (*c < ' ' || *c > '~')
-			*c = '?';
+		*c = clean(*c);
 	table->cells[table->n_cells++] = copy;
 }
 

@@ -26,6 +26,9 @@ void table_begin(struct table *table, const char *const *headers, unsigned n_col
 void table_cell(struct table *table, const char *text);
 void table_cellf(struct table *table, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Prints text, cleaned likewise. */
+void text_print(const char *text, FILE *out);
+
 /* Prints the table, two spaces between columns and none at the end of lines; `indent` spaces in
  * front. Returns the lines printed. */
 unsigned table_print(const struct table *table, unsigned indent, FILE *out);

@@ -1,29 +1,98 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The configuration parser: any bytes are a configuration or an error that says so. */
+/* The configuration, from a file or from options: any bytes are a configuration or an error that
+ * says so. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../router/control/config.h"
 #include "fuzz.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+#define ARGS_MAX 32
+
+/* An error says what is wrong; a configuration is within its bounds. */
+static void check(const struct config *config, int rc, const struct pl_error *err)
 {
-	struct config config;
-	struct pl_error err = {"", ""};
+	if (rc) {
+		if (err->what[0] == '\0' || rc >= 0)
+			abort();
+		return;
+	}
+	if (config->planes < 1 || config->planes > CONFIG_PLANES_MAX ||
+	    config->n_cores != config->planes || config->n_ports < 1 ||
+	    config->n_ports > PL_PORTS_MAX)
+		abort();
+	for (unsigned i = 0; i < config->n_ports; i++)
+		if (config_name_fault(config->ports[i].name) ||
+		    config_name_fault(config->ports[i].device))
+			abort();
+}
+
+static int finish(struct config *config, struct pl_error *err)
+{
 	cpu_set_t allowed;
-	int rc;
 
 	memset(&allowed, 0xff, sizeof(allowed));
+	return config_finish(config, &allowed, err);
+}
+
+static void read_text(const char *text, size_t len)
+{
+	struct pl_error err = {"", ""};
+	struct config config;
+	int rc;
+
 	config_init(&config);
-	rc = config_read_text(&config, "f", (const char *)data, size, &err);
-	if (!rc)
-		rc = config_finish(&config, &allowed, &err);
-	/* An error says what is wrong; a configuration is within its bounds. */
-	if (rc ? err.what[0] == '\0' || rc != -22
-	       : config.planes < 1 || config.planes > CONFIG_PLANES_MAX ||
-			    config.n_cores != config.planes || config.n_ports < 1 ||
-			    config.n_ports > PL_PORTS_MAX ||
-			    config_name_fault(config.ports[0].name))
+	rc = config_read_text(&config, "f", text, len, &err);
+	if (rc && rc != -22)
 		abort();
+	if (!rc)
+		rc = finish(&config, &err);
+	check(&config, rc, &err);
+}
+
+/* The words of a command line, one in each line of the input. Files are not to be read: a word that
+ * could be a path of one is none. */
+static void read_args(char *text)
+{
+	struct config_command command = {""};
+	struct pl_error err = {"", ""};
+	struct config config;
+	char *argv[ARGS_MAX + 2] = {"peerlaned"};
+	int argc = 1, rc;
+	char *word;
+
+	while (argc <= ARGS_MAX && (word = strsep(&text, "\n"))) {
+		for (char *c = word; *c && !strstr(word, "socket"); c++)
+			if (*c == '/')
+				*c = '%';
+		argv[argc++] = word;
+	}
+	config_init(&config);
+	rc = config_read_args(&config, &command, argc, argv, &err);
+	if (!memchr(command.file, 0, sizeof(command.file)))
+		abort();
+	if (command.help || command.version || command.cleanup)
+		return;
+	if (!rc)
+		rc = finish(&config, &err);
+	check(&config, rc, &err);
+}
+
+/* A line "--" comes before the words of a command line; all else is a file. */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	char *text;
+
+	if (size < 3 || memcmp(data, "--\n", 3) != 0) {
+		read_text((const char *)data, size);
+		return 0;
+	}
+	text = malloc(size - 2);
+	if (!text)
+		abort();
+	memcpy(text, data + 3, size - 3);
+	text[size - 3] = '\0';
+	read_args(text);
+	free(text);
 	return 0;
 }

@@ -270,6 +270,61 @@ static void test_units(void **state)
 		assert_string_equal(times[i].text, unit_time(times[i].ms, buf));
 }
 
+static char *rendered(enum action action, const char *json)
+{
+	json_t *data = json_loads(json, 0, NULL);
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_non_null(data);
+	assert_non_null(out);
+	render(action, data, out);
+	fclose(out);
+	json_decref(data);
+	return text;
+}
+
+/* Numbers at the ends of their range, members without end, nulls, and what a terminal obeys. */
+static void test_answers_of_another_daemon(void **state)
+{
+	static const struct {
+		enum action action;
+		const char *json, *says;
+	} cases[] = {
+		{ACTION_NEXTHOPS,
+		 "{\"nexthops\":[{\"members\":["
+		 "{\"nexthop\":-9223372036854775807,\"weight\":-9223372036854775807},"
+		 "{\"nexthop\":-9223372036854775807,\"weight\":-9223372036854775807},"
+		 "{\"nexthop\":-9223372036854775807,\"weight\":-9223372036854775807},"
+		 "{\"nexthop\":-9223372036854775807,\"weight\":-9223372036854775807},"
+		 "{\"nexthop\":1,\"weight\":1}]}]}",
+		 "x-9223372036854775807, ..."},
+		{ACTION_ROUTES,
+		 "{\"routes\":[{\"prefix\":\"10.0.0.0/-2147483648\"},"
+		 "{\"prefix\":\"10.0.0.0/2147483647\"}]}",
+		 "10.0.0.0/2147483647"},
+		{ACTION_PORTS,
+		 "{\"ports\":[{\"addresses\":[1,null],\"face\":{"
+		 "\"to_kernel_full\":9223372036854775807,\"from_kernel_full\":5}}]}",
+		 "? ?"},
+		{ACTION_ROUTE, "{\"text\":\"a\\u001b[2Jb\\u009b\"}", "a?[2Jb??\n"},
+	};
+	json_t *from = json_pack("{s:{s:I}}", "counters", "rx_packets", (json_int_t)INT64_MIN);
+	json_t *to = json_pack("{s:{s:I}}", "counters", "rx_packets", (json_int_t)INT64_MAX);
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char *text = rendered(cases[i].action, cases[i].json);
+
+		assert_non_null(strstr(text, cases[i].says));
+		free(text);
+	}
+	assert_true(rates_between(from, to, 1).rx_packets > 1.8e19);
+	json_decref(from);
+	json_decref(to);
+}
+
 static void test_rates(void **state)
 {
 	static const char from[] = "{\"counters\":{\"rx_packets\":100,\"rx_bytes\":1000,"
@@ -569,6 +624,7 @@ int main(void)
 		cmocka_unit_test(test_manual_has_every_command),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_units),
+		cmocka_unit_test(test_answers_of_another_daemon),
 		cmocka_unit_test(test_rates),
 	};
 	static const struct CMUnitTest served[] = {
