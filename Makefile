@@ -53,6 +53,20 @@ sanitize: build-asan/build.ninja build-tsan/build.ninja build-ownership/build.ni
 	$(SANITIZED) -C build-tsan
 	$(SANITIZED) -C build-ownership
 
+# Hunts for inputs that break something; what is found is kept in fuzz-work (tests/fuzz/README.md).
+#   make fuzz FUZZ_SECONDS=60 FUZZ_TARGETS="program replica"
+FUZZ_SECONDS = 600
+
+fuzz-packages:
+	dist/install-packages build fuzz
+
+build-fuzz/build.ninja: | fuzz-packages
+	CC=clang meson setup build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
+
+fuzz: fuzz-packages build-fuzz/build.ninja
+	meson compile -C build-fuzz fuzz-targets
+	FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run build-fuzz $(FUZZ_TARGETS)
+
 build-release/build.ninja: | packages
 	meson setup build-release --buildtype=release
 
@@ -80,6 +94,7 @@ check-format:
 	clang-format --dry-run --Werror $(SOURCES)
 
 clean:
-	rm -rf $(BUILD) build-asan build-tsan build-ownership build-release
+	rm -rf $(BUILD) build-asan build-tsan build-ownership build-fuzz build-release
 
-.PHONY: all packages test-packages build demo test sanitize release bench differ install format check-format clean
+.PHONY: all packages test-packages fuzz-packages build demo test sanitize fuzz release bench differ install \
+	format check-format clean

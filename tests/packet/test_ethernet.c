@@ -98,7 +98,7 @@ static void port_down_drops(void **state)
 {
 	struct world *w = *state;
 
-	tables_port_set(w->tables, 0, (uint8_t[]){0x02, 0, 0, 0, 0, 0}, false);
+	world_port(w, 0, (uint8_t[]){0x02, 0, 0, 0, 0, 0}, false);
 	for (unsigned i = 0; i < 2; i++) {
 		struct frame f = good(i);
 
@@ -116,7 +116,7 @@ static void mac_is_the_ports(void **state)
 
 	world_receive(w, 1, &f, 1);
 	assert_int_equal(pl_stat_read(&w->plane.stats.drop[REASON_NOT_OUR_MAC]), 1);
-	tables_port_set(w->tables, 0, (uint8_t[]){0xa2, 0xb3, 0xc4, 0xd5, 0xe6, 0xf7}, true);
+	world_port(w, 0, (uint8_t[]){0xa2, 0xb3, 0xc4, 0xd5, 0xe6, 0xf7}, true);
 	expect_drop(w, &f, REASON_NOT_OUR_MAC);
 	memcpy(f.bytes, (uint8_t[]){0xa2, 0xb3, 0xc4, 0xd5, 0xe6, 0xf7}, 6);
 	out = frame_forwarded(&f, 1, 0x1101);

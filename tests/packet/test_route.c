@@ -236,12 +236,11 @@ static void network_mtu_is_a_limit_too(void **state)
 	static const char *const nine[] = {"10.3.0.9", "2001:db8:3::9"};
 	struct world *w = *state;
 
-	assert_int_equal(tables_nexthop_set(w->tables, w->glean2,
-					    &(struct nexthop_spec){.kind = NEXTHOP_GLEAN,
-								   .reason = REASON_UNRESOLVED,
-								   .mtu = 1300,
-								   .port = 2}),
-			 0);
+	world_hop_set(w, w->glean2,
+		      &(struct nexthop_spec){.kind = NEXTHOP_GLEAN,
+					     .reason = REASON_UNRESOLVED,
+					     .mtu = 1300,
+					     .port = 2});
 	for (unsigned i = 0; i < 2; i++) {
 		struct frame f = frame_to(nine[i], 1300), out = frame_forwarded(&f, 2, 0x2209);
 

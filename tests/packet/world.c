@@ -38,7 +38,14 @@ uint32_t world_hop(struct world *w, const struct nexthop_spec *spec)
 	uint32_t index;
 
 	assert_int_equal(tables_nexthop_new(w->tables, spec, &index), 0);
+	second_hop(&w->second, index, spec);
 	return index;
+}
+
+void world_hop_set(struct world *w, uint32_t index, const struct nexthop_spec *spec)
+{
+	assert_int_equal(tables_nexthop_set(w->tables, index, spec), 0);
+	second_hop(&w->second, index, spec);
 }
 
 void world_route(struct world *w, const char *prefix, uint32_t nexthop)
@@ -47,6 +54,7 @@ void world_route(struct world *w, const char *prefix, uint32_t nexthop)
 
 	assert_int_equal(prefix_parse(prefix, &p), 0);
 	assert_int_equal(tables_route_set(w->tables, &p, nexthop), 0);
+	second_route(&w->second, &p, nexthop);
 }
 
 void world_neighbour(struct world *w, uint16_t port, const char *addr, uint32_t nexthop)
@@ -55,6 +63,13 @@ void world_neighbour(struct world *w, uint16_t port, const char *addr, uint32_t 
 
 	assert_int_equal(ip_addr_parse(addr, &a), 0);
 	assert_int_equal(tables_neighbour_set(w->tables, port, &a, nexthop), 0);
+	second_neighbour(&w->second, port, &a, nexthop);
+}
+
+void world_port(struct world *w, uint16_t port, const uint8_t mac[6], bool up)
+{
+	tables_port_set(w->tables, port, mac, up);
+	second_port(&w->second, port, mac, up);
 }
 
 static uint32_t forward_hop(struct world *w, uint16_t port, uint16_t to, uint16_t mtu)
@@ -89,7 +104,7 @@ static void fill_tables(struct world *w)
 	uint32_t nine, failed;
 
 	for (uint16_t i = 0; i < WORLD_PORTS; i++)
-		tables_port_set(w->tables, i, (uint8_t[]){0x02, 0, 0, 0, 0, (uint8_t)i}, true);
+		world_port(w, i, (uint8_t[]){0x02, 0, 0, 0, 0, (uint8_t)i}, true);
 	w->via1 = forward_hop(w, 1, 0x1101, 1500);
 	w->via2 = forward_hop(w, 2, 0x2201, 1500);
 	w->glean2 = world_hop(w, &(struct nexthop_spec){.kind = NEXTHOP_GLEAN,
@@ -232,6 +247,8 @@ void expect_sent(struct world *w, const struct frame *in, unsigned port, const s
 {
 	struct counts before;
 
+	assert_true(second_agrees(&w->second, in->bytes, in->len, REF_SENT, 0, port, out->bytes,
+				  out->len));
 	count(w, &before);
 	world_receive(w, 0, in, 1);
 	assert_counts(w, &before, -1, -1);
@@ -244,6 +261,7 @@ void expect_punt(struct world *w, const struct frame *in, enum reason reason)
 	struct counts before;
 
 	assert_int_equal(reason_kind(reason), PL_VERDICT_PUNT);
+	assert_true(second_agrees(&w->second, in->bytes, in->len, REF_PUNTED, reason, 0, NULL, 0));
 	count(w, &before);
 	world_receive(w, 0, in, 1);
 	assert_counts(w, &before, (int)reason, -1);
@@ -256,6 +274,7 @@ void expect_drop(struct world *w, const struct frame *in, enum reason reason)
 	struct counts before;
 
 	assert_int_equal(reason_kind(reason), PL_VERDICT_DROP);
+	assert_true(second_agrees(&w->second, in->bytes, in->len, REF_DROPPED, reason, 0, NULL, 0));
 	count(w, &before);
 	world_receive(w, 0, in, 1);
 	assert_counts(w, &before, -1, (int)reason);

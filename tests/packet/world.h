@@ -21,6 +21,7 @@
 
 #include "../../router/program/cpu.h"
 #include "../../router/tables/tables.h"
+#include "second.h"
 
 #define WORLD_PORTS 3u
 #define CAPTURE_MAX 2048u
@@ -43,6 +44,7 @@ struct capture {
 
 struct world {
 	struct tables *tables;
+	struct second second;
 	struct pl_plane plane;
 	/* If set, nothing is captured: this is told of every frame sent out of a port, by the
 	 * plane's thread. */
@@ -67,16 +69,21 @@ struct world {
 struct world *world_new(enum cpu_isa isa);
 void world_free(struct world *w);
 
+/* Changes to the tables. Who expects something of a frame makes them by these, so that the second
+ * opinion (second.h) knows them too. */
 uint32_t world_hop(struct world *w, const struct nexthop_spec *spec);
+void world_hop_set(struct world *w, uint32_t index, const struct nexthop_spec *spec);
 void world_route(struct world *w, const char *prefix, uint32_t nexthop);
 void world_neighbour(struct world *w, uint16_t port, const char *addr, uint32_t nexthop);
+void world_port(struct world *w, uint16_t port, const uint8_t mac[6], bool up);
 
 /* Receives `n` frames on a port's wire and runs the plane until all are done. Forgets what was
  * captured before. */
 void world_receive(struct world *w, unsigned port, const struct frame *frames, unsigned n);
 
 /* Each receives one frame on port 0 and checks all there is to see: who got it, its bytes and
- * length, which counters moved, and that no buffer was lost. */
+ * length, which counters moved, and that no buffer was lost; and that the reference router would
+ * expect the same. */
 void expect_sent(struct world *w, const struct frame *in, unsigned port, const struct frame *out);
 void expect_punt(struct world *w, const struct frame *in, enum reason reason);
 void expect_drop(struct world *w, const struct frame *in, enum reason reason);
