@@ -117,9 +117,12 @@ static void change_hop(struct fuzz_input *in, bool fresh)
 
 static void add_route(struct fuzz_input *in)
 {
-	unsigned n_bytes = fuzz_u8(in) & 1 ? 16 : 4, len = fuzz_u8(in);
+	unsigned how = fuzz_u8(in), n_bytes = how & 1 ? 16 : 4, len = fuzz_u8(in);
 	struct ref_addr addr = frames_address(twin, n_bytes, in);
 
+	/* Short prefixes of IPv6 are millions of stores: few of them. */
+	if (n_bytes == 16 && len < 16 && how > 0xf)
+		len += 16;
 	twin_route_set(twin, &addr, len % (8 * n_bytes + 1), read_used_hop(in));
 }
 

@@ -56,7 +56,7 @@ void second_route(struct second *s, const struct prefix *prefix, uint32_t index)
 				  .len = prefix->len,
 				  .hop = place_of(s, index)};
 
-	for (unsigned i = 0; i < s->n_routes; i++) {
+	for (unsigned i = 0; i < s->router.n_routes; i++) {
 		struct ref_route *old = &s->router.routes[i];
 
 		if (old->len == route.len &&
@@ -65,18 +65,18 @@ void second_route(struct second *s, const struct prefix *prefix, uint32_t index)
 			return;
 		}
 	}
-	if (s->n_routes == REF_ROUTES_MAX)
+	if (s->router.n_routes == REF_ROUTES_MAX)
 		s->full = true;
 	else
-		s->router.routes[s->n_routes++] = route;
+		s->router.routes[s->router.n_routes++] = route;
 }
 
 void second_neighbour(struct second *s, uint16_t port, const struct ip_addr *addr, uint32_t index)
 {
-	if (s->n_neighbours == REF_NEIGHBOURS_MAX)
+	if (s->router.n_neighbours == REF_NEIGHBOURS_MAX)
 		s->full = true;
 	else
-		s->router.neighbours[s->n_neighbours++] = (struct ref_neighbour){
+		s->router.neighbours[s->router.n_neighbours++] = (struct ref_neighbour){
 			addr_of(addr->family, addr->bytes), port, place_of(s, index)};
 }
 

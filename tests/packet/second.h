@@ -12,7 +12,7 @@
 struct second {
 	struct ref_router router;
 	unsigned hop_of[SECOND_INDEXES]; /* by index in the tables */
-	unsigned n_hops, n_routes, n_neighbours;
+	unsigned n_hops;
 	/* More than the reference has room for: it has no opinion. */
 	bool full;
 };

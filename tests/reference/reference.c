@@ -251,7 +251,7 @@ static const struct ref_hop *find_route(const struct ref_router *router, const s
 {
 	const struct ref_route *best = NULL;
 
-	for (unsigned i = 0; i < REF_ROUTES_MAX; i++) {
+	for (unsigned i = 0; i < router->n_routes; i++) {
 		const struct ref_route *route = &router->routes[i];
 
 		if (matches(route, dst) && (!best || route->len > best->len))
@@ -263,7 +263,7 @@ static const struct ref_hop *find_route(const struct ref_router *router, const s
 static const struct ref_neighbour *find_neighbour(const struct ref_router *router, unsigned port,
 						  const struct ref_addr *dst)
 {
-	for (unsigned i = 0; i < REF_NEIGHBOURS_MAX; i++) {
+	for (unsigned i = 0; i < router->n_neighbours; i++) {
 		const struct ref_neighbour *n = &router->neighbours[i];
 
 		if (n->addr.n_bytes == dst->n_bytes && n->port == port &&

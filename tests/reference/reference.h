@@ -67,6 +67,7 @@ struct ref_router {
 	struct ref_hop hops[REF_HOPS_MAX];
 	struct ref_route routes[REF_ROUTES_MAX];
 	struct ref_neighbour neighbours[REF_NEIGHBOURS_MAX];
+	unsigned n_routes, n_neighbours; /* places to look at, unused ones among them */
 };
 
 enum ref_fate { REF_SENT, REF_PUNTED, REF_DROPPED };

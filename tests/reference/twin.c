@@ -63,7 +63,8 @@ struct arena {
 #define FLOWS 1024u
 struct flow {
 	uint8_t key[sizeof(((struct ref_result *)0)->flow)];
-	uint32_t ways; /* a bit each; 0: not seen */
+	uint32_t ways;	      /* a bit each */
+	unsigned long change; /* twin.changes when it was seen; 0: not */
 };
 
 struct twin_program {
@@ -130,8 +131,7 @@ void twin_free(struct twin *t)
 
 static void changed(struct twin *t)
 {
-	t->changes++;
-	memset(t->program->flows, 0, sizeof(t->program->flows));
+	t->changes++; /* flows begin anew */
 }
 
 static bool is_group(const struct twin *t, unsigned hop)
@@ -277,6 +277,8 @@ bool twin_route_set(struct twin *t, const struct ref_addr *addr, unsigned len, u
 	must(!tables_route_set(t->program->tables, &prefix, t->program->index[hop]),
 	     "route refused");
 	*place = route;
+	if (t->ref.n_routes <= (unsigned)(place - t->ref.routes))
+		t->ref.n_routes = (unsigned)(place - t->ref.routes) + 1;
 	changed(t);
 	return true;
 }
@@ -314,6 +316,8 @@ bool twin_neighbour_set(struct twin *t, unsigned port, const struct ref_addr *ad
 	must(!tables_neighbour_set(t->program->tables, (uint16_t)port, &ip, t->program->index[hop]),
 	     "neighbour refused");
 	*place = (struct ref_neighbour){*addr, port, hop};
+	if (t->ref.n_neighbours <= (unsigned)(place - t->ref.neighbours))
+		t->ref.n_neighbours = (unsigned)(place - t->ref.neighbours) + 1;
 	changed(t);
 	return true;
 }
@@ -355,6 +359,7 @@ void twin_clear(struct twin *t)
 		twin_hop_del(t, i);
 	for (unsigned i = 0; i < REF_PORTS_MAX; i++)
 		twin_port_set(t, i, (uint8_t[6]){0}, false);
+	t->ref.n_routes = t->ref.n_neighbours = 0;
 	tables_settle(t->program->tables);
 	tables_stats(t->program->tables, &stats);
 	must(!stats.routes4 && !stats.routes6 && !stats.blocks4 && !stats.blocks6 &&
@@ -499,26 +504,27 @@ static bool as_wanted(const struct twin_program *p, unsigned i, const struct ref
 	       memcmp(got + want->len, was + want->len, in->len[i] - want->len) == 0;
 }
 
-static struct flow *flow_find(struct twin_program *p, const uint8_t *key)
+static struct flow *flow_find(struct twin *t, const uint8_t *key)
 {
 	unsigned hash = 0;
 	struct flow *flow;
 
 	for (unsigned i = 0; i < sizeof(flow->key); i++)
 		hash = hash * 31 + key[i];
-	flow = &p->flows[hash % FLOWS];
-	if (flow->ways && memcmp(flow->key, key, sizeof(flow->key)) == 0)
+	flow = &t->program->flows[hash % FLOWS];
+	if (flow->change == t->changes && memcmp(flow->key, key, sizeof(flow->key)) == 0)
 		return flow;
 	/* New, or in the place of another that is forgotten. */
 	memcpy(flow->key, key, sizeof(flow->key));
 	flow->ways = UINT32_MAX;
+	flow->change = t->changes;
 	return flow;
 }
 
 /* RFC 2991 2: a flow stays on the way that it is on. Its packets may meet different fates there. */
-static bool stays(struct twin_program *p, const struct ref_result *want, uint32_t ways)
+static bool stays(struct twin *t, const struct ref_result *want, uint32_t ways)
 {
-	struct flow *flow = flow_find(p, want->flow);
+	struct flow *flow = flow_find(t, want->flow);
 
 	flow->ways &= ways;
 	return flow->ways != 0;
@@ -539,7 +545,7 @@ static void check_frame(struct twin *t, unsigned i)
 	}
 	if (!ways)
 		differs(p, 0, i, &p->want);
-	if (p->want.by_group && !stays(p, &p->want, ways)) {
+	if (p->want.by_group && !stays(t, &p->want, ways)) {
 		fputs("a flow that was on another way before the next packet:\n", stderr);
 		differs(p, 0, i, &p->want);
 	}
