@@ -27,11 +27,16 @@ static void check(const struct config *config, int rc, const struct pl_error *er
 			abort();
 }
 
+/* On a machine of three cores that are not the first ones, or of all there can be. */
 static int finish(struct config *config, struct pl_error *err)
 {
 	cpu_set_t allowed;
 
-	memset(&allowed, 0xff, sizeof(allowed));
+	CPU_ZERO(&allowed);
+	if (config->ring_size == CONFIG_RING_DEFAULT)
+		memset(&allowed, 0xff, sizeof(allowed));
+	for (int i = 4; i < 7; i++)
+		CPU_SET(i, &allowed);
 	return config_finish(config, &allowed, err);
 }
 

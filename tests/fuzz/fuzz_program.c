@@ -130,8 +130,12 @@ static void add_neighbour(struct fuzz_input *in)
 {
 	unsigned how = fuzz_u8(in);
 	struct ref_addr addr = frames_address(twin, how & 1 ? 16 : 4, in);
+	unsigned hop = read_used_hop(in), n = how < 0xe0 ? 1 : how % 64; /* past a table's size */
 
-	twin_neighbour_set(twin, how / 2 % PORTS, &addr, read_used_hop(in));
+	for (; n > 0; n--) {
+		twin_neighbour_set(twin, how / 2 % PORTS, &addr, hop);
+		addr.bytes[addr.n_bytes - 1]++;
+	}
 }
 
 static void set_port(unsigned port, uint8_t last, bool up)

@@ -17,6 +17,7 @@
 
 #include "../../router/kernel/show.h"
 #include "../../router/program/reasons.h"
+#include "../../router/tables/private.h"
 #include "fuzz.h"
 
 #define FACE0 10u
@@ -40,6 +41,8 @@ struct side {
 };
 
 static struct side torn, fresh;
+/* The tables of `torn`, and others that are soon full. */
+static struct tables *roomy, *cramped;
 static struct message kernel[KERNEL_MAX]; /* what it would dump */
 static unsigned n_kernel;
 static struct nl_message parsed;
@@ -72,13 +75,20 @@ static void on_solicit(void *ctx, unsigned ifindex, const struct ip_addr *addr, 
 	must((ifindex == FACE0 || ifindex == FACE1) && addr->family);
 }
 
+static struct tables *new_tables(bool small)
+{
+	static const struct tables_limits limits = {
+		.blocks4 = 3, .blocks6 = 8, .nexthops = 10, .slots = 256};
+
+	return small ? tables_new_limited(no_readers, REASON_NO_ROUTE, &limits)
+		     : tables_new(no_readers, REASON_NO_ROUTE);
+}
+
 static void side_begin(struct side *s)
 {
 	static const struct mirror_port ports[] = {{"pl0", FACE0, 0}, {"pl1", FACE1, DEVICE1}};
 	const struct mirror_events events = {.device_changed = on_device, .note = on_note};
 
-	if (!s->tables)
-		s->tables = tables_new(no_readers, REASON_NO_ROUTE);
 	must(s->tables && !replica_init(&s->r, s->tables, ports, 2, &events));
 	s->r.solicit = on_solicit;
 }
@@ -400,6 +410,24 @@ static void raw_message(struct fuzz_input *in)
 	apply(&torn, &m);
 }
 
+/* One of the kernel's messages again, or that what it says is no more. */
+static void known_message(uint8_t which, bool del)
+{
+	struct message *m = &kernel[which % KERNEL_MAX];
+	struct message gone;
+
+	if (which % KERNEL_MAX >= n_kernel)
+		return;
+	if (!del) {
+		apply(&torn, m);
+		return;
+	}
+	gone = *m;
+	((struct nlmsghdr *)gone.bytes)->nlmsg_type++; /* RTM_DEL* follows RTM_NEW* */
+	*m = kernel[--n_kernel];
+	apply(&torn, &gone);
+}
+
 static void other_command(struct fuzz_input *in, uint8_t command, uint64_t *now_ms)
 {
 	switch (command % 8) {
@@ -423,7 +451,7 @@ static void other_command(struct fuzz_input *in, uint8_t command, uint64_t *now_
 		torn.r.overlapped = !torn.r.overlapped;
 		break;
 	case 6:
-		n_kernel = n_kernel ? n_kernel - 1 : 0;
+		known_message(fuzz_u8(in), command & 8);
 		break;
 	default:
 		raw_message(in);
@@ -540,8 +568,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct fuzz_input in = {data, data + size};
 	uint64_t now_ms = 1000;
+	bool full;
 
+	if (!roomy) {
+		roomy = new_tables(false);
+		cramped = new_tables(true);
+		fresh.tables = new_tables(false);
+	}
 	n_kernel = 0;
+	/* What does not fit is not followed, and then equal to nothing. */
+	full = fuzz_u8(&in) & 1;
+	torn.tables = full ? cramped : roomy;
 	side_begin(&torn);
 	side_begin(&fresh);
 	dump_links(&torn);
@@ -555,7 +592,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	dump(&torn);
 	dump(&fresh);
-	check_all((unsigned)size);
+	if (!full)
+		check_all((unsigned)size);
 	side_end(&torn);
 	side_end(&fresh);
 	return 0;
