@@ -120,10 +120,11 @@ static void add_route(struct fuzz_input *in)
 	unsigned how = fuzz_u8(in), n_bytes = how & 1 ? 16 : 4, len = fuzz_u8(in);
 	struct ref_addr addr = frames_address(twin, n_bytes, in);
 
-	/* Short prefixes of IPv6 are millions of stores: few of them. */
-	if (n_bytes == 16 && len < 16 && how > 0xf)
-		len += 16;
-	twin_route_set(twin, &addr, len % (8 * n_bytes + 1), read_used_hop(in));
+	len %= 8 * n_bytes + 1;
+	/* Much of 2000::/3 is millions of stores to change: seldom. */
+	if (n_bytes == 16 && len < 12 && (len < 3 || addr.bytes[0] >> 5 == 1) && how < 0xf0)
+		len += 12;
+	twin_route_set(twin, &addr, len, read_used_hop(in));
 }
 
 static void add_neighbour(struct fuzz_input *in)

@@ -360,12 +360,34 @@ static void vary_once(const struct twin *t, uint64_t *seed, struct made_frame *f
 	}
 }
 
+/* Chooses the identification so that the checksum, which is right then too, is one where adding to
+ * it carries, or one of the two zeroes (RFC 1624 3). */
+static void vary_checksum(uint64_t *seed, struct made_frame *f)
+{
+	static const uint16_t edges[] = {0,	 1,	 0x00ff, 0x0100, 0xfeff,
+					 0xfeff, 0xff00, 0xfffe, 0xffff};
+	unsigned want = edges[frames_random(seed) % COUNT(edges)], id;
+	uint8_t *ip = f->bytes + ETHERNET;
+
+	put16(ip + 4, 0);
+	/* In ones' complement: the identification is what the checksum is to be less. */
+	id = reference_checksum(ip, ip[0] % 16 * 4u) + (0xffff - want);
+	put16(ip + 4, id > 0xffff ? id - 0xffff : id);
+	checksum(f);
+	if (want == 0xffff && !ip[10] && !ip[11])
+		put16(ip + 10, want);
+}
+
 void frames_vary(const struct twin *t, uint64_t *seed, struct made_frame *f)
 {
 	uint32_t r = frames_random(seed);
 
 	for (unsigned i = 0; i < r % 4; i++)
 		vary_once(t, seed, f);
-	if (is_type(f, 0x0800) && r >> 8 & 15)
+	if (!is_type(f, 0x0800) || !(r >> 8 & 15))
+		return;
+	if ((r >> 12 & 7) == 0)
+		vary_checksum(seed, f);
+	else
 		checksum(f);
 }
