@@ -40,13 +40,13 @@ PL_FN struct hop hop_of_group(const struct tables_view *view, struct hop hop, ui
 	return hop_at(view, PL_LOAD32(view->slots + slot));
 }
 
-/* The neighbour (address in wire order, and NEIGHBOUR_IPV4 or 0: see struct neighbour) behind a
+/* The neighbour (address in wire order, and neighbour_mapped() of it; see struct neighbour) behind a
  * connected network. One that is not known is punted for the reason that the network's next hop
  * carries. */
-PL_FN struct hop hop_of_neighbour(const struct tables_view *view, struct hop glean, uint32_t family,
+PL_FN struct hop hop_of_neighbour(const struct tables_view *view, struct hop glean, uint32_t mapped,
 				  uint64_t a0, uint64_t a1)
 {
-	uint32_t index = neighbour_lookup(view, a0, a1, NEXTHOP_PORT(glean.info) | family);
+	uint32_t index = neighbour_lookup(view, a0, a1, NEXTHOP_PORT(glean.info) | mapped);
 	struct hop hop;
 
 	if (index == 0) {

@@ -110,8 +110,8 @@ PL_FN uint32_t ipv4_route(const struct tables_view *view, PL_G uint8_t *frame, P
 	if (NEXTHOP_KIND(hop.info) == NEXTHOP_GROUP)
 		hop = hop_of_group(view, hop, ipv4_flow(frame));
 	if (NEXTHOP_KIND(hop.info) == NEXTHOP_GLEAN)
-		hop = hop_of_neighbour(view, hop, NEIGHBOUR_IPV4, 0,
-				       (uint64_t)frame32(frame, AT_IPV4_DST) << 32);
+		hop = hop_of_neighbour(view, hop, 0, 0,
+				       0xffff0000ul | (uint64_t)frame32(frame, AT_IPV4_DST) << 32);
 	verdict = hop_verdict(hop);
 	if (verdict != VERDICT_NONE)
 		return verdict;

@@ -92,13 +92,13 @@ PL_FN uint32_t ipv6_route(const struct tables_view *view, PL_G uint8_t *frame, P
 	struct hop hop = hop_at(view, index);
 	uint32_t word = frame32(frame, AT_IPV6_LEN);
 	uint32_t ip_len = IPV6_LEN + swap16(word);
+	uint64_t d0 = frame64(frame, AT_IPV6_DST), d1 = frame64(frame, AT_IPV6_DST + 8);
 	uint32_t verdict;
 
 	if (NEXTHOP_KIND(hop.info) == NEXTHOP_GROUP)
 		hop = hop_of_group(view, hop, ipv6_flow(frame));
 	if (NEXTHOP_KIND(hop.info) == NEXTHOP_GLEAN)
-		hop = hop_of_neighbour(view, hop, 0, frame64(frame, AT_IPV6_DST),
-				       frame64(frame, AT_IPV6_DST + 8));
+		hop = hop_of_neighbour(view, hop, neighbour_mapped(d0, d1), d0, d1);
 	verdict = hop_verdict(hop);
 	if (verdict != VERDICT_NONE)
 		return verdict;

@@ -41,8 +41,8 @@ PL_ASSERT(sizeof(struct nexthop) == 32, "a next hop is four words");
 #define NEXTHOP_MTU(info) ((uint32_t)(info) >> 16)
 #define NEXTHOP_PORT(info) ((uint32_t)((info) >> 32) & 0xffff)
 
-/* A neighbour: open addressing, linear probing. An IPv4 address is the upper half of addr[1], and
- * `port` has NEIGHBOUR_IPV4 set: no IPv6 address is taken for it. `nexthop` is written last
+/* A neighbour: open addressing, linear probing. IPv4 addresses are keyed as ::ffff:a.b.c.d, and `port`
+ * has NEIGHBOUR_MAPPED set for the IPv6 address that is spelt so. `nexthop` is written last
  * (release) and read first (acquire); the key of a slot in use never changes, and a slot is reused
  * only after a grace period. */
 struct neighbour {
@@ -51,7 +51,7 @@ struct neighbour {
 	uint32_t nexthop; /* index; NEIGHBOUR_FREE ends a probe, NEIGHBOUR_GONE does not */
 };
 PL_ASSERT(sizeof(struct neighbour) == 24, "three words");
-#define NEIGHBOUR_IPV4 (1u << 16)
+#define NEIGHBOUR_MAPPED (1u << 16)
 #define NEIGHBOUR_FREE 0u
 #define NEIGHBOUR_GONE 0xffffffffu
 
@@ -111,6 +111,12 @@ PL_FN uint32_t route6_lookup(const struct tables_view *view, uint64_t hi, uint64
 		entry = PL_LOAD32(view->blocks6 + (uint64_t)(entry & ~TRIE_CHILD) * TRIE_BLOCK +
 				  (lo >> shift & 0xff));
 	return entry;
+}
+
+/* NEIGHBOUR_MAPPED for an IPv6 address (wire order) out of ::ffff:0:0/96, else 0. */
+PL_FN uint32_t neighbour_mapped(uint64_t a0, uint64_t a1)
+{
+	return a0 == 0 && (a1 & 0xffffffffu) == 0xffff0000u ? NEIGHBOUR_MAPPED : 0;
 }
 
 /* Start of a neighbour's probe sequence. In the words the last bytes of an address, where neighbours

@@ -18,13 +18,15 @@ struct neighbour_key {
 
 static struct neighbour_key make_key(uint16_t port, const struct ip_addr *addr)
 {
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	struct neighbour_key key = {.port = port};
 
 	if (addr->family == AF_INET) {
-		key.port |= NEIGHBOUR_IPV4;
+		memcpy(key.addr, mapped, 12);
 		memcpy((uint8_t *)key.addr + 12, addr->bytes, 4);
 	} else {
 		memcpy(key.addr, addr->bytes, 16);
+		key.port |= neighbour_mapped(key.addr[0], key.addr[1]);
 	}
 	return key;
 }

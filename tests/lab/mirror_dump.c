@@ -99,9 +99,9 @@ static void print_nexthop(const struct dumper *d, const struct ip_addr *addr, ui
 			memcpy(a, addr->bytes, 16);
 		} else {
 			memcpy((char *)&a[1] + 4, addr->bytes, 4);
+			memset((char *)&a[1] + 2, 0xff, 2);
 		}
-		found = neighbour_lookup(view, a[0], a[1],
-					 port | (addr->family == AF_INET ? NEIGHBOUR_IPV4 : 0));
+		found = neighbour_lookup(view, a[0], a[1], port);
 		printf("glean %s mtu %u ", d->ports[port].name, NEXTHOP_MTU(nh->info));
 		if (found)
 			print_nexthop(d, addr, found);

@@ -108,7 +108,7 @@ static void fill_nexthops(struct world *w)
 /* Addresses 192.0.2.x and 2001:db8::x, which frames are also made with. */
 static void neighbour_address(unsigned i, bool v6, uint64_t addr[2])
 {
-	const uint8_t v4[16] = {[12] = 192, 0, 2, (uint8_t)i};
+	const uint8_t v4[16] = {[10] = 0xff, 0xff, 192, 0, 2, (uint8_t)i};
 	const uint8_t six[16] = {0x20, 0x01, 0x0d, 0xb8, [15] = (uint8_t)i};
 
 	memcpy(addr, v6 ? six : v4, 16);
@@ -117,16 +117,16 @@ static void neighbour_address(unsigned i, bool v6, uint64_t addr[2])
 static void fill_neighbours(struct world *w)
 {
 	for (unsigned i = 0; i < 20; i++) {
-		uint32_t at, port = i & 1 ? 3 : 3 | NEIGHBOUR_IPV4;
 		uint64_t addr[2];
+		uint32_t at;
 
 		neighbour_address(i, i & 1, addr);
-		at = neighbour_hash(addr[0], addr[1], port);
+		at = neighbour_hash(addr[0], addr[1], 3);
 		while (w->neighbours[at % NEIGHBOURS].nexthop != NEIGHBOUR_FREE)
 			at++;
 		w->neighbours[at % NEIGHBOURS] = (struct neighbour){
 			.addr = {addr[0], addr[1]},
-			.port = port,
+			.port = 3,
 			.nexthop = i % 5 == 4 ? NEIGHBOUR_GONE
 				   : i % 5    ? HOP_NEIGHBOUR
 					      : HOP_FAILED,

@@ -377,14 +377,18 @@ static void slots_run_out_and_come_back(void **state)
 
 static uint32_t lookup(const struct tables *t, uint16_t port, const struct ip_addr *addr)
 {
-	uint64_t word[2] = {0};
+	uint8_t bytes[16] = {[10] = 0xff, [11] = 0xff};
+	uint32_t mapped = 0;
+	uint64_t word[2];
 
 	if (addr->family == AF_INET)
-		memcpy((uint8_t *)word + 12, addr->bytes, 4);
+		memcpy(bytes + 12, addr->bytes, 4);
 	else
-		memcpy(word, addr->bytes, 16);
-	return neighbour_lookup(tables_view(t), word[0], word[1],
-				port | (addr->family == AF_INET ? NEIGHBOUR_IPV4 : 0));
+		memcpy(bytes, addr->bytes, 16);
+	memcpy(word, bytes, 16);
+	if (addr->family == AF_INET6)
+		mapped = neighbour_mapped(word[0], word[1]);
+	return neighbour_lookup(tables_view(t), word[0], word[1], port | mapped);
 }
 
 static struct ip_addr neighbour_addr(unsigned i)
