@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Devices that vanish and return under a running router, and TAPs that somebody deletes."""
 
+import subprocess
 import time
 
 import pytest
 
-from lab import wait_until
+from lab import SINK, wait_until
 from stream import Stream
 
 
@@ -211,12 +212,11 @@ def test_somebody_elses_program(lab):
     wait_back(lab, 1)
     lab.router.ip(f"link set eth2 netns {lab.hosts[0].name}")
     wait_gone(lab, 1)
-    sink = lab.hosts[0]
-    # Its generic program survives the move back.
-    from lab import SINK
-    process = lab.popen(sink, [SINK, "eth2"], stdin=-1, stdout=-1, text=True)
+    # Its program, attached elsewhere, comes along.
+    process = lab.popen(lab.hosts[0], [SINK, "eth2"], stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline()
-    sink.ip(f"link set eth2 netns {lab.router.name}")
+    lab.hosts[0].ip(f"link set eth2 netns {lab.router.name}")
     lab.router.ip("link set eth2 up")
     wait_until(lambda: "eth2 has another XDP program already" in lab.router.log(), "the reason")
     assert link(lab, 1) == "gone"
