@@ -441,7 +441,8 @@ void peer_apply(struct replica *r, const struct nl_message *msg)
 	peer->has_mac = !msg->del && n->has_mac;
 	peer->external = !msg->del && n->external;
 	peer->managed = !msg->del && n->managed;
-	if (peer->state & NUD_REACHABLE) /* answered: when it is stale again is the kernel's choice */
+	if (peer->state &
+	    NUD_REACHABLE) /* answered: when it is stale again is the kernel's choice */
 		peer->asked_ms = 0;
 	memcpy(peer->mac, n->mac, sizeof(peer->mac));
 	peer->generation = r->generation[NL_NEIGHBOUR];
