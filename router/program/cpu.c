@@ -73,7 +73,8 @@ struct cpu_processor {
 	struct passes_scratch scratch;
 	const struct tables *tables;
 	passes_fn *passes;
-	uint8_t *used; /* marks, see struct tables_view; on cache lines of its own */
+	uint8_t *used;	       /* marks, see struct tables_view; on cache lines of its own */
+	struct police *police; /* NULL: punts are not limited */
 };
 
 static void cpu_process(void *ctx, struct pl_burst *burst)
@@ -83,6 +84,8 @@ static void cpu_process(void *ctx, struct pl_burst *burst)
 
 	view.used = cpu->used;
 	cpu->passes(&cpu->scratch, &view, burst);
+	if (cpu->police)
+		police_burst(cpu->police, &view, burst);
 }
 
 int cpu_processor_init(struct pl_processor *processor, const struct tables *tables,
@@ -116,6 +119,13 @@ bool cpu_processor_take_used(const struct pl_processor *processor, uint32_t inde
 		return false;
 	__atomic_store_n(&cpu->used[index], 0, __ATOMIC_RELAXED);
 	return true;
+}
+
+void cpu_processor_limit(struct pl_processor *processor, struct police *police)
+{
+	struct cpu_processor *cpu = processor->ctx;
+
+	cpu->police = police;
 }
 
 void cpu_processor_fini(struct pl_processor *processor)

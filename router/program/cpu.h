@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "../tables/tables.h"
+#include "police.h"
 #include "reasons.h"
 
 /* Which build of the program to run. All give the same answers; but for the first they are there
@@ -21,6 +22,11 @@ const char *cpu_isa_name(enum cpu_isa isa); /* "plain C", "AVX2", "AVX-512" */
  * One per plane: it owns scratch memory. Returns 0, -EINVAL (`isa` not supported here), -ENOMEM. */
 int cpu_processor_init(struct pl_processor *processor, const struct tables *tables,
 		       enum cpu_isa isa);
+
+/* Limits what the processor lets its plane punt. `police` stays the caller's and must live as long;
+ * before the plane starts. */
+void cpu_processor_limit(struct pl_processor *processor, struct police *police);
+
 void cpu_processor_fini(struct pl_processor *processor);
 
 /* Whether the processor has sent a packet by next hop `index` (below TABLES_NEXTHOPS_MAX) since this

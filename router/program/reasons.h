@@ -37,7 +37,18 @@
 	X(CHECKSUM,     DROP, "bad-checksum",      "IPv4 header checksum wrong") \
 	X(SOURCE,       DROP, "bad-source",        "source that must not be on a wire: multicast, loopback, limited broadcast") \
 	X(DESTINATION,  DROP, "bad-destination",   "destination that must not be on a wire: loopback, IPv4's unspecified") \
-	X(BLACKHOLE,    DROP, "blackhole",         "route of type blackhole")
+	X(BLACKHOLE,    DROP, "blackhole",         "route of type blackhole") \
+	X(LIMIT_ARP_ND,      DROP, "limit-arp-nd",      "ARP or neighbour discovery of a known neighbour, beyond the limit ArpNd=") \
+	X(LIMIT_ARP_ND_NEW,  DROP, "limit-arp-nd-new",  "ARP or neighbour discovery, beyond the limit ArpNdNew=") \
+	X(LIMIT_ROUTING,     DROP, "limit-routing",     "routing protocol of a known neighbour, beyond the limit Routing=") \
+	X(LIMIT_ROUTING_NEW, DROP, "limit-routing-new", "routing protocol, beyond the limit RoutingNew=") \
+	X(LIMIT_TCP,         DROP, "limit-tcp",         "TCP to this router within connections, beyond the limit Tcp=") \
+	X(LIMIT_LOCAL,       DROP, "limit-local",       "addressed to this router, beyond the limit Local=") \
+	X(LIMIT_TTL,         DROP, "limit-ttl",         "TTL or hop limit used up, beyond the limit Ttl=") \
+	X(LIMIT_MTU,         DROP, "limit-mtu",         "longer than the next hop's MTU, beyond the limit Mtu=") \
+	X(LIMIT_NO_ROUTE,    DROP, "limit-no-route",    "no route, or one that refuses, beyond the limit NoRoute=") \
+	X(LIMIT_UNRESOLVED,  DROP, "limit-unresolved",  "neighbour not resolved, beyond the limit Unresolved=") \
+	X(LIMIT_OTHER,       DROP, "limit-other",       "other packets for the kernel, beyond the limit Other=")
 /* clang-format on */
 
 enum reason {
