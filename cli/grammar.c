@@ -28,6 +28,8 @@ const struct grammar_command grammar_commands[] = {
 	 "next hops and groups of them, as packets meet them"},
 	{"show counters", {{NULL}}, NULL, ACTION_COUNTERS,
 	 "packets punted and dropped, by reason"},
+	{"show limits", {{NULL}}, NULL, ACTION_LIMITS,
+	 "limits on packets for the kernel, and what they let through"},
 	{"show planes", {{NULL}}, NULL, ACTION_PLANES,
 	 "planes, their cores, buffers and queues"},
 	{"show sync", {{NULL}}, NULL, ACTION_SYNC,

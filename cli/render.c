@@ -389,6 +389,67 @@ static void render_planes(json_t *data, FILE *out)
 	plane_queues(planes, out);
 }
 
+/* ---- limits ---- */
+
+/* A number, or "no" for what is not limited. */
+static void cell_limit(struct table *t, json_t *object, const char *key)
+{
+	if (json_is_null(json_object_get(object, key)))
+		table_cell(t, "no");
+	else
+		cell_number(t, object, key);
+}
+
+/* By port, those classes that dropped something there. */
+static void limited_ports(json_t *limits, FILE *out)
+{
+	static const char *const headers[] = {"CLASS", "PORT", ">PASSED", ">DROPPED", "NOW"};
+	json_t *limit, *port;
+	struct table t;
+	size_t i, j, n = 0;
+
+	table_begin(&t, headers, COUNT(headers));
+	json_array_foreach(limits, i, limit) {
+		json_array_foreach(json_object_get(limit, "ports"), j, port) {
+			if (!number(port, "dropped"))
+				continue;
+			n++;
+			table_cell(&t, text(limit, "class"));
+			table_cell(&t, text(port, "port"));
+			cell_number(&t, port, "passed");
+			cell_number(&t, port, "dropped");
+			table_cell(&t,
+				   json_is_true(json_object_get(port, "reached")) ? "limited" : "");
+		}
+	}
+	if (n) {
+		fputc('\n', out);
+		table_print(&t, 0, out);
+	}
+	table_end(&t);
+}
+
+static void render_limits(json_t *data, FILE *out)
+{
+	static const char *const headers[] = {"CLASS",	 ">PER SECOND", ">AT ONCE",
+					      ">PASSED", ">DROPPED",	"WHAT"};
+	json_t *limits = json_object_get(data, "limits"), *limit;
+	struct table t;
+	size_t i;
+
+	table_begin(&t, headers, COUNT(headers));
+	json_array_foreach(limits, i, limit) {
+		table_cell(&t, text(limit, "class"));
+		cell_limit(&t, limit, "rate");
+		cell_limit(&t, limit, "burst");
+		cell_number(&t, limit, "passed");
+		cell_number(&t, limit, "dropped");
+		table_cell(&t, text(limit, "text"));
+	}
+	finish(&t, out);
+	limited_ports(limits, out);
+}
+
 /* ---- the rest ---- */
 
 /* A list of texts in one cell. */
@@ -486,6 +547,9 @@ void render(enum action action, json_t *data, FILE *out)
 		break;
 	case ACTION_COUNTERS:
 		render_counters(data, out);
+		break;
+	case ACTION_LIMITS:
+		render_limits(data, out);
 		break;
 	case ACTION_PLANES:
 		render_planes(data, out);

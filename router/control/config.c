@@ -30,6 +30,12 @@ void config_init(struct config *config)
 		.ring_size = CONFIG_RING_DEFAULT,
 		.seccomp = CONFIG_SECCOMP_YES,
 		.source = "command line",
+		.limits =
+			{
+#define X(symbol, name, key, rate, depth, text) [LIMIT_##symbol] = rate,
+				LIMITS(X)
+#undef X
+			},
 	};
 }
 
@@ -88,16 +94,16 @@ static int set_key(struct source *s, const char *section, const char *key, const
 {
 	const struct config_setting *setting = find_setting(section, key);
 	struct config *config = s->config;
-	uint32_t *seen = s->port ? &s->port->seen : &config->seen;
+	uint64_t *seen = s->port ? &s->port->seen : &config->seen;
 	char remedy[200] = "";
 	const char *why;
-	uint32_t bit;
+	uint64_t bit;
 
 	if (!setting) {
 		key_remedy(section, key, remedy, sizeof(remedy));
 		return fault(s, remedy, "[%s] %.40s=: unknown key", s->section, key);
 	}
-	bit = 1u << (setting - config_settings);
+	bit = 1ull << (setting - config_settings);
 	if (*seen & bit)
 		return fault(s, "keep one of the lines", "[%s] %s=%.60s: given a second time",
 			     s->section, key, value);
@@ -174,14 +180,15 @@ static void begin_port(struct source *s, const char *name, const char *what)
 /* Starts the section whose header is `line`. */
 static void begin_section(struct source *s, const char *line)
 {
-	static const char *const sections[] = {"Router", "Port"};
+	static const char *const sections[] = {"Router", "Port", "PuntLimits"};
 	const char *close = strchr(line, ']');
 	char name[64], what[80];
 	const char *meant;
 
 	s->port = NULL;
 	if (!close || close - line - 1 >= (long)sizeof(name)) {
-		fault(s, "write [Router], or [Port NAME]", "%.60s: not a section header", line);
+		fault(s, "write [Router], [PuntLimits] or [Port NAME]",
+		      "%.60s: not a section header", line);
 		return;
 	}
 	snprintf(name, sizeof(name), "%.*s", (int)(close - line - 1), line + 1);
@@ -194,7 +201,7 @@ static void begin_section(struct source *s, const char *line)
 		      "%s: something follows the section header", what);
 		return;
 	}
-	if (!strcmp(name, "Router"))
+	if (!strcmp(name, "Router") || !strcmp(name, "PuntLimits"))
 		return;
 	if (!strncmp(name, "Port ", 5)) {
 		begin_port(s, name + 5 + strspn(name + 5, " "), what);
@@ -206,11 +213,12 @@ static void begin_section(struct source *s, const char *line)
 		return;
 	}
 	name[strcspn(name, " ")] = '\0';
-	meant = suggest_nearest(name, sections, 2);
+	meant = suggest_nearest(name, sections, 3);
 	fault(s,
-	      !meant		     ? "there are [Router] and [Port NAME]"
+	      !meant		     ? "there are [Router], [PuntLimits] and [Port NAME]"
 	      : meant == sections[0] ? "did you mean [Router]?"
-				     : "did you mean [Port NAME]?",
+	      : meant == sections[1] ? "did you mean [Port NAME]?"
+				     : "did you mean [PuntLimits]?",
 	      "%s: unknown section", what);
 }
 
@@ -261,7 +269,7 @@ static int got_key(void *user, const char *section, const char *key, const char 
 	if (s->section[0] == '\0')
 		fault(s, "write [Router] above it", "%.40s=%.60s: in no section", key, value);
 	else
-		set_key(s, s->port ? "Port" : "Router", key, value);
+		set_key(s, s->port ? "Port" : s->section, key, value);
 	return 1;
 }
 

@@ -16,6 +16,8 @@
 #include <peerlane/error.h>
 #include <peerlane/port.h>
 
+#include "../program/limit_classes.h"
+
 #define CONFIG_FILE_DEFAULT "/etc/peerlane/peerlaned.conf"
 #define CONTROL_SOCKET_DEFAULT "/run/peerlane/control.sock"
 #define CONFIG_PLANES_MAX 64u
@@ -28,7 +30,7 @@ struct config_port {
 	char device[CONFIG_NAME_SIZE]; /* "" until Device= was read */
 	enum pl_attach attach;
 	bool zero_copy; /* ZeroCopy=auto: where the driver can */
-	uint32_t seen;	/* settings given in the source being read, by their place in the table */
+	uint64_t seen;	/* settings given in the source being read, by their place in the table */
 	char origin[CONFIG_ORIGIN_SIZE]; /* "FILE:LINE: [Port pl0]" or "--port pl0", for errors */
 	char device_at[CONFIG_ORIGIN_SIZE]; /* the same, of Device= */
 };
@@ -51,7 +53,8 @@ struct config {
 	enum config_seccomp seccomp;
 	struct config_port ports[PL_PORTS_MAX];
 	unsigned n_ports;
-	uint32_t seen;			    /* like config_port.seen, of [Router] */
+	uint32_t limits[LIMIT_COUNT];	    /* packets a second, or LIMIT_NONE */
+	uint64_t seen;			    /* like config_port.seen, of all but the ports */
 	char source[256];		    /* the file, or "command line" */
 	char planes_at[CONFIG_ORIGIN_SIZE]; /* "FILE:LINE: [Router] Planes=2"; "": default */
 	char cores_at[CONFIG_ORIGIN_SIZE];
@@ -69,7 +72,7 @@ struct config_command {
 
 /* One key of the file and its option. */
 struct config_setting {
-	const char *section; /* "Router", "Port" */
+	const char *section; /* "Router", "PuntLimits", "Port" */
 	const char *key;
 	const char *option; /* without "--"; NULL: only in the file (or inside --port) */
 	const char *value;  /* placeholder for help; NULL: the option is a switch that says yes */

@@ -65,7 +65,7 @@ static unsigned list_options(struct option *out)
 static int set_option(struct config *config, const struct config_setting *setting,
 		      const char *value, struct pl_error *err)
 {
-	uint32_t bit = 1u << (setting - config_settings);
+	uint64_t bit = 1ull << (setting - config_settings);
 	char remedy[200] = "";
 	const char *why;
 
@@ -123,10 +123,10 @@ static int set_port_part(struct config *config, struct config_port *port, char *
 					    setting ? "has no value" : "unknown key");
 		}
 	}
-	if (port->seen & 1u << (setting - config_settings))
+	if (port->seen & 1ull << (setting - config_settings))
 		return pl_error_set(err, -EINVAL, "give it once",
 				    "--port %s: %s given a second time", port->name, part);
-	port->seen |= 1u << (setting - config_settings);
+	port->seen |= 1ull << (setting - config_settings);
 	why = setting->set(config, port, value, remedy, sizeof(remedy));
 	if (why)
 		return pl_error_set(err, -EINVAL, remedy, "--port %s: %s=%.60s: %s", port->name,
@@ -274,6 +274,16 @@ static void print_option(FILE *out, char letter, const char *name, const char *a
 		fprintf(out, "  %s\n  %-26s %s\n", left, "", help);
 }
 
+/* The settings of a section that are no options. */
+static void print_section(FILE *out, const char *title, const char *section)
+{
+	fprintf(out, "\n%s:\n", title);
+	for (unsigned i = 0; i < config_n_settings; i++)
+		if (!config_settings[i].option && !strcmp(config_settings[i].section, section))
+			fprintf(out, "  %s=%s\n  %-26s %s\n", config_settings[i].key,
+				config_settings[i].value, "", config_settings[i].help);
+}
+
 void config_print_help(FILE *out)
 {
 	fputs("usage: peerlaned [OPTION]...\n"
@@ -287,10 +297,7 @@ void config_print_help(FILE *out)
 		if (config_settings[i].option)
 			print_option(out, 0, config_settings[i].option, config_settings[i].value,
 				     config_settings[i].help);
-	fputs("\nSettings of each [Port NAME]:\n", out);
-	for (unsigned i = 0; i < config_n_settings; i++)
-		if (!config_settings[i].option)
-			fprintf(out, "  %s=%s\n  %-26s %s\n", config_settings[i].key,
-				config_settings[i].value, "", config_settings[i].help);
+	print_section(out, "Settings of each [Port NAME]", "Port");
+	print_section(out, "Limits of what is handed to the kernel, in [PuntLimits]", "PuntLimits");
 	fputs("\nSee peerlaned(8), peerlaned.conf(5).\n", out);
 }

@@ -17,6 +17,7 @@
 #include "config.h"
 #include "log.h"
 #include "privileges.h"
+#include "punt_limits.h"
 #include "reopen.h"
 #include "request.h"
 #include "router.h"
@@ -145,6 +146,7 @@ static void loop(void)
 		if (asked)
 			server_run(self.server);
 		wait_ms = reopen_run(&self.router, IDLE_MS);
+		limits_follow(&self.router, router_now_ms());
 		tell_systemd();
 	}
 }

@@ -21,6 +21,7 @@ static const struct command {
 	{"show neighbors", show_neighbours, {"after"}},
 	{"show nexthops", show_nexthops, {"after"}},
 	{"show counters", show_counters, {NULL}},
+	{"show limits", show_limits, {NULL}},
 	{"show planes", show_planes, {NULL}},
 	{"show route", show_fate, {"address"}},
 	{"show sync", show_sync, {NULL}},

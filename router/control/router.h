@@ -45,6 +45,14 @@ struct router_port {
 	struct retry device_retry, face_retry;
 };
 
+/* What the log was told of a limit last. */
+struct limit_seen {
+	bool reached;
+	uint64_t dropped;	 /* as it was at the last look */
+	uint64_t dropped_before; /* as it was before the limit was reached */
+	uint64_t since_ms, last_ms;
+};
+
 struct router {
 	const struct config *config;
 	const struct log *log;
@@ -57,6 +65,11 @@ struct router {
 	struct mirror *mirror;
 	struct pl_plane *planes; /* n_planes of them */
 	unsigned n_planes;
+	struct police **police; /* of each plane: limits on what it punts (punt_limits.h) */
+	struct {
+		uint64_t looked_ms;
+		struct limit_seen of[PL_PORTS_MAX][LIMIT_COUNT];
+	} limits_seen;
 	struct pl_processor probe; /* the packet program once more, for `show route ADDR` */
 	uint64_t started_ms;	   /* CLOCK_MONOTONIC */
 	struct confinement confinement;

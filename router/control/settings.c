@@ -264,6 +264,41 @@ static const char *set_zero_copy(struct config *config, struct config_port *port
 			       : NULL;
 }
 
+static const char *set_limit(struct config *config, enum limit_class class, const char *key,
+			     const char *value, char *remedy, size_t remedy_size)
+{
+	unsigned long number;
+	const char *end;
+
+	snprintf(remedy, remedy_size, "use packets a second from 1 to %u, or %s=no for no limit",
+		 LIMIT_RATE_MAX, key);
+	if (!strcasecmp(value, "no") || !strcasecmp(value, "off")) {
+		config->limits[class] = LIMIT_NONE;
+		return NULL;
+	}
+	if (!read_number(value, &end, &number) || *end)
+		return "neither a number nor no";
+	if (number == 0)
+		return "would keep all of them from the kernel";
+	if (number > LIMIT_RATE_MAX)
+		return "out of range";
+	config->limits[class] = (uint32_t)number;
+	return NULL;
+}
+
+/* The setter of each class: the table's do not learn which key they are for. */
+#define X(symbol, name, key, rate, depth, text)                                                \
+	static const char *set_limit_##symbol(struct config *config, struct config_port *port, \
+					      const char *value, char *remedy, size_t size)    \
+	{                                                                                      \
+		(void)port;                                                                    \
+		return set_limit(config, LIMIT_##symbol, key, value, remedy, size);            \
+	}
+LIMITS(X)
+#undef X
+
+#define TEXT_OF(number) #number
+
 /* clang-format off */
 const struct config_setting config_settings[] = {
 	{"Router", "Mode", "mode", "MODE",
@@ -284,6 +319,10 @@ const struct config_setting config_settings[] = {
 	{"Router", "Seccomp", "seccomp", "yes|log|no",
 	 "refuse system calls that a running router has no need for, or only log them (default yes)",
 	 set_seccomp},
+#define X(symbol, name, key, rate, depth, text) \
+	{"PuntLimits", key, NULL, "PPS|no", text " (default " TEXT_OF(rate) ")", set_limit_##symbol},
+	LIMITS(X)
+#undef X
 	{"Port", "Device", NULL, "afxdp:IFNAME",
 	 "the network interface the port takes over, by AF_XDP", set_device},
 	{"Port", "Attach", NULL, "auto|native|generic",
@@ -294,3 +333,4 @@ const struct config_setting config_settings[] = {
 };
 /* clang-format on */
 const unsigned config_n_settings = COUNT(config_settings);
+_Static_assert(COUNT(config_settings) <= 64, "each has a bit in the sets of those seen");

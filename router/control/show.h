@@ -15,6 +15,7 @@ typedef json_t *show_fn(struct router *router, json_t *args, int *code, struct p
 show_fn show_ports;
 show_fn show_planes;
 show_fn show_counters;
+show_fn show_limits;
 show_fn show_routes;
 show_fn show_neighbours;
 show_fn show_nexthops;

@@ -9,6 +9,7 @@
 #include "cleanup.h"
 #include "follow.h"
 #include "keep.h"
+#include "punt_limits.h"
 #include "warnings.h"
 
 /* Bytes of a frame beyond its MTU: Ethernet header and a VLAN tag. */
@@ -155,6 +156,8 @@ static int make_tables(struct router *router, struct pl_error *err)
 		rc = cpu_processor_init(&router->planes[i].processor, router->tables, router->isa);
 	if (!rc)
 		rc = cpu_processor_init(&router->probe, router->tables, CPU_ISA_PLAIN);
+	if (!rc)
+		rc = limits_init(router);
 	return rc ? pl_error_set(err, rc, NULL, "packet program: %s", strerror(-rc)) : 0;
 }
 
@@ -386,6 +389,7 @@ void router_stop(struct router *router)
 		cpu_processor_fini(&router->planes[i].processor);
 		pl_pool_fini(&router->planes[i].pool);
 	}
+	limits_fini(router);
 	cpu_processor_fini(&router->probe);
 	if (router->tables)
 		tables_free(router->tables);

@@ -14,6 +14,9 @@
 
 #include <peerlane/port.h>
 
+/* Frames that a plane can punt to one face before the faces' thread comes by. */
+#define FACE_PUNT_SLOTS 1024u
+
 struct face_config {
 	const char *name; /* of the TAP: "pl0" */
 	uint8_t mac[6];

@@ -12,7 +12,7 @@
 #include "face.h"
 #include "spsc.h"
 
-#define FACE_RING_SLOTS 256u
+#define FACE_RING_SLOTS 256u /* from the kernel */
 
 /* One plane's way to and from one TAP. */
 struct face_queue {

@@ -123,7 +123,7 @@ struct face_queue *face_queue_new(struct face *face, struct pl_pool *pool, bool 
 	rc = bell_init(&fq->bell);
 	fq->queue.event_fd = fq->bell.fd;
 	if (rc == 0)
-		rc = spsc_init(&fq->to_kernel, FACE_RING_SLOTS, pl_pool_frame_max(pool));
+		rc = spsc_init(&fq->to_kernel, FACE_PUNT_SLOTS, pl_pool_frame_max(pool));
 	/* A byte more than fits a buffer: by it the thread knows a frame that was cut off. */
 	if (rc == 0 && home)
 		rc = spsc_init(&fq->from_kernel, FACE_RING_SLOTS, pl_pool_frame_max(pool) + 1);

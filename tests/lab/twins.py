@@ -31,7 +31,11 @@ TESTER_MTU = 2000  # longer frames than the routers' ports take can be sent
 DAEMON_CONFIGURATION = """
 [Router]
 Planes=1
-"""
+
+[PuntLimits]
+""" + "".join(f"{key}=no\n" for key in (
+    "ArpNd", "ArpNdNew", "Routing", "RoutingNew", "Tcp", "Local", "Ttl", "Mtu", "NoRoute",
+    "Unresolved", "Other"))
 
 # Nothing that depends on the time of day or on how fast frames come: no limit on ICMP errors, no
 # neighbour resolved by asking (that fails at once), entries that stay as they are, no answer that

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "../../router/control/follow.h"
+#include "../../router/control/punt_limits.h"
 
 #define PORTS 2u
 
@@ -108,6 +109,7 @@ static void make_router(struct control_world *w)
 	must(r->tables, "tables");
 	must(!cpu_processor_init(&r->planes[0].processor, r->tables, r->isa), "processor");
 	must(!cpu_processor_init(&r->probe, r->tables, CPU_ISA_PLAIN), "processor");
+	must(!limits_init(r), "limits");
 	r->faces = faces_new();
 	must(r->faces, "faces");
 }
@@ -183,6 +185,7 @@ void control_world_free(struct control_world *w)
 		pl_queue_close(r->planes[0].ports[i].wire);
 	faces_free(r->faces, false);
 	cpu_processor_fini(&r->planes[0].processor);
+	limits_fini(r);
 	cpu_processor_fini(&r->probe);
 	pl_pool_fini(&r->planes[0].pool);
 	tables_free(r->tables);

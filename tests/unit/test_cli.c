@@ -159,8 +159,8 @@ static void test_completion(void **state)
 	} cases[] = {
 		{"", "show\nwatch\ncleanup\nhelp\n"},
 		{"s", "show\n"},
-		{"show ",
-		 "ports\nroutes\nroute\nneighbors\nnexthops\ncounters\nplanes\nsync\nversion\n"},
+		{"show ", "ports\nroutes\nroute\nneighbors\nnexthops\ncounters\nlimits\nplanes\nsyn"
+			  "c\nversion\n"},
 		{"show ne", "neighbors\nnexthops\n"},
 		{"-j -s /x show p", "ports\nplanes\n"},
 		{"--socket=/x show p", "ports\nplanes\n"},
@@ -467,6 +467,10 @@ static void test_program_for_people(void **state)
 	has(out, "forward");
 	assert_int_equal(0, run_here("show counters"));
 	has(out, "bad-checksum");
+	assert_int_equal(0, run_here("show limits"));
+	has(out, "arp-nd             5000       32");
+	has(out, "ARP and neighbour discovery of known neighbours");
+	assert_null(strstr(out, "NOW")); /* nothing was limited anywhere */
 	assert_int_equal(0, run_here("show planes"));
 	has(out, "plain C");
 	assert_int_equal(0, run_here("show sync"));
@@ -481,8 +485,8 @@ static void test_program_for_people(void **state)
 
 static void test_program_in_json(void **state)
 {
-	static const char *const lists[] = {"ports",	"routes",   "neighbors",
-					    "nexthops", "counters", "planes"};
+	static const char *const lists[] = {"ports",	"routes", "neighbors", "nexthops",
+					    "counters", "planes", "limits"};
 	json_t *data;
 
 	(void)state;

@@ -114,6 +114,26 @@ static void test_defaults(void **state)
 	assert_int_equal(9, c.cores[1]);
 }
 
+static void test_limits(void **state)
+{
+	static const char text[] = "[PuntLimits]\nArpNd=1\nTcp=no\nLocal=OFF\nOther=10000000\n"
+				   "[Port pl0]\nDevice=afxdp:eth1\n";
+	struct config c;
+	struct pl_error err;
+
+	(void)state;
+	assert_int_equal(0, read_text(&c, "[Port pl0]\nDevice=afxdp:eth1\n", &err));
+	for (unsigned i = 0; i < LIMIT_COUNT; i++)
+		assert_in_range(c.limits[i], 1, LIMIT_RATE_MAX);
+	assert_int_equal(1000, c.limits[LIMIT_TTL]);
+	assert_int_equal(0, read_text(&c, text, &err));
+	assert_int_equal(1, c.limits[LIMIT_ARP_ND]);
+	assert_int_equal(LIMIT_NONE, c.limits[LIMIT_TCP]);
+	assert_int_equal(LIMIT_NONE, c.limits[LIMIT_LOCAL]);
+	assert_int_equal(LIMIT_RATE_MAX, c.limits[LIMIT_OTHER]);
+	assert_int_equal(1000, c.limits[LIMIT_TTL]);
+}
+
 /* Text, the whole error, the whole remedy. */
 static const struct {
 	const char *text, *what, *remedy;
@@ -133,11 +153,29 @@ static const struct {
 	{"[Routr]\n", "f.conf:1: [Routr]: unknown section", "did you mean [Router]?"},
 	{"\n\n[Prot pl0]\n", "f.conf:3: [Prot pl0]: unknown section", "did you mean [Port NAME]?"},
 	{"[Firewall]\n", "f.conf:1: [Firewall]: unknown section",
-	 "there are [Router] and [Port NAME]"},
+	 "there are [Router], [PuntLimits] and [Port NAME]"},
 	{"[Port]\nDevice=afxdp:eth1\n", "f.conf:1: [Port]: has no name",
 	 "name the port as its TAP interface shall be called: [Port pl0]"},
+	{"[PuntLimit]\n", "f.conf:1: [PuntLimit]: unknown section", "did you mean [PuntLimits]?"},
+	{"[PuntLimits]\nTtl=0\n",
+	 "f.conf:2: [PuntLimits] Ttl=0: would keep all of them from the kernel",
+	 "use packets a second from 1 to 10000000, or Ttl=no for no limit"},
+	{"[PuntLimits]\nTtl=10000001\n", "f.conf:2: [PuntLimits] Ttl=10000001: out of range",
+	 "use packets a second from 1 to 10000000, or Ttl=no for no limit"},
+	{"[PuntLimits]\nArpNdNew=5k\n",
+	 "f.conf:2: [PuntLimits] ArpNdNew=5k: neither a number nor no",
+	 "use packets a second from 1 to 10000000, or ArpNdNew=no for no limit"},
+	{"[PuntLimits]\nMtu=yes\n", "f.conf:2: [PuntLimits] Mtu=yes: neither a number nor no",
+	 "use packets a second from 1 to 10000000, or Mtu=no for no limit"},
+	{"[PuntLimits]\nMtu=1\nMtu=2\n", "f.conf:3: [PuntLimits] Mtu=2: given a second time",
+	 "keep one of the lines"},
+	{"[PuntLimits]\nPlanes=1\n", "f.conf:2: [PuntLimits] Planes=: unknown key",
+	 "[PuntLimits] has: ArpNd, ArpNdNew, Routing, RoutingNew, Tcp, Local, Ttl, Mtu, NoRoute, "
+	 "Unresolved, Other"},
+	{"[Router]\nTtl=1\n", "f.conf:2: [Router] Ttl=: unknown key",
+	 "[Router] has: Mode, Planes, Cores, BusyPoll, ControlSocket, ControlGroup, RingSize, Seccomp"},
 	{"[Router\nPlanes=1\n", "f.conf:1: [Router: not a section header",
-	 "write [Router], or [Port NAME]"},
+	 "write [Router], [PuntLimits] or [Port NAME]"},
 	{"[Router] Planes=1\n", "f.conf:1: [Router]: something follows the section header",
 	 "put what follows on a line of its own"},
 	{"Planes=1\n", "f.conf:1: Planes=1: in no section", "write [Router] above it"},
@@ -504,6 +542,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_everything_set),
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_errors_name_place_and_remedy),
 		cmocka_unit_test(test_first_error_wins),
 		cmocka_unit_test(test_odd_bytes),

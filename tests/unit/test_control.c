@@ -17,6 +17,7 @@
 #include <grp.h>
 #include <jansson.h>
 
+#include "../../router/control/punt_limits.h"
 #include "../../router/control/request.h"
 #include "../../router/control/server.h"
 #include "control_world.h"
@@ -228,6 +229,74 @@ static void test_counters(void **state)
 	json_decref(before);
 }
 
+/* What the log was told since the last call. */
+static char *logged(void)
+{
+	static char text[4096];
+
+	rewind(world->log.out);
+	text[fread(text, 1, sizeof(text) - 1, world->log.out)] = '\0';
+	rewind(world->log.out);
+	assert_int_equal(ftruncate(fileno(world->log.out), 0), 0);
+	return text;
+}
+
+/* Packets without a route, far more at once than the limit lets through: counted, shown, and logged
+ * once when it begins and once when it has ended. */
+static void test_limits(void **state)
+{
+	/* 10.0.1.77 sends to 192.0.2.1. */
+	static const uint8_t lost[60] = {0x02, 0,    0,	   0, 0, 0,  2,	  0, 0, 0, 0,  9,
+					 0x08, 0,    0x45, 0, 0, 46, 0,	  0, 0, 0, 64, 17,
+					 0xad, 0x71, 10,   0, 1, 77, 192, 0, 2, 1};
+	json_t *before = data_of("\"command\":\"show limits\""), *after, *limit, *port;
+	FILE *null = world->log.out;
+	uint64_t now_ms = 1000000;
+
+	(void)state;
+	limit = row(before, "limits", "class", "no-route");
+	assert_int_equal(1000, number(limit, "rate"));
+	assert_int_equal(16, number(limit, "burst"));
+	world->log.out = tmpfile();
+	assert_non_null(world->log.out);
+	limits_follow(&world->router, now_ms);
+	assert_string_equal("", logged());
+	control_world_receive(world, 0, lost, sizeof(lost), 200);
+	limits_follow(&world->router, now_ms + 999); /* looks once a second */
+	assert_string_equal("", logged());
+	limits_follow(&world->router, now_ms += 1000);
+	assert_string_equal(
+		"peerlaned: warning: pl0: packets for the kernel reach the limit "
+		"no-route of 1000 a second (no route, or one that refuses): what is "
+		"beyond is dropped\n"
+		"     see: peerlane show limits; NoRoute= in [PuntLimits] sets how many "
+		"pass\n",
+		logged());
+	after = data_of("\"command\":\"show limits\"");
+	limit = row(after, "limits", "class", "no-route");
+	assert_int_equal(200, number(limit, "passed") + number(limit, "dropped"));
+	/* One source: half of the bucket is not for it, or a token at a time. */
+	assert_in_range(number(limit, "passed"), 8, 150);
+	port = row(limit, "ports", "port", "pl0");
+	assert_int_equal(number(limit, "dropped"), number(port, "dropped"));
+	assert_true(json_is_true(json_object_get(port, "reached")));
+	assert_false(json_is_true(json_object_get(row(limit, "ports", "port", "pl1"), "reached")));
+	json_decref(before);
+	before = data_of("\"command\":\"show counters\"");
+	assert_int_equal(number(limit, "dropped"),
+			 number(row(before, "counters", "name", "limit-no-route"), "total"));
+	control_world_receive(world, 0, lost, sizeof(lost), 200);
+	limits_follow(&world->router, now_ms += 5000);
+	limits_follow(&world->router, now_ms += LIMITS_QUIET_MS - 1000);
+	assert_string_equal("", logged()); /* it goes on */
+	limits_follow(&world->router, now_ms += 1000);
+	assert_non_null(strstr(logged(), "pl0: limit no-route no longer reached: "));
+	fclose(world->log.out);
+	world->log.out = null;
+	json_decref(before);
+	json_decref(after);
+}
+
 static void test_planes_sync_version(void **state)
 {
 	json_t *data = data_of("\"command\":\"show planes\"");
@@ -321,8 +390,8 @@ static void check_described(json_t *value)
 static void test_protocol_is_described(void **state)
 {
 	static const char *const commands[] = {
-		"show ports",	 "show routes", "show neighbors", "show nexthops",
-		"show counters", "show planes", "show sync",	  "show version",
+		"show ports",  "show routes", "show neighbors", "show nexthops", "show counters",
+		"show limits", "show planes", "show sync",	"show version",
 	};
 	FILE *file = fopen(SOURCE_ROOT "/docs/protocol.md", "r");
 	char line[128];
@@ -790,6 +859,7 @@ int main(void)
 		cmocka_unit_test(test_routes_and_filters),
 		cmocka_unit_test(test_neighbours_and_nexthops),
 		cmocka_unit_test(test_counters),
+		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_planes_sync_version),
 		cmocka_unit_test(test_pages),
 		cmocka_unit_test(test_protocol_is_described),
