@@ -211,6 +211,8 @@ static int make_faces(struct router *router, struct pl_error *err)
 			if (!plane->ports[i].face)
 				return pl_error_set(err, -errno, NULL, "%s: queue of the TAP: %s",
 						    port->name, strerror(errno));
+			police_set_room(router->police[j], i, face_queue_room,
+					plane->ports[i].face);
 		}
 	}
 	keep_end(router);

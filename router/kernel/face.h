@@ -85,6 +85,10 @@ int face_revive(struct face *face, const struct face_config *config, bool carrie
  * To be called once per plane, before faces_start(). NULL with errno. */
 struct pl_queue *face_queue(struct face *face, unsigned plane, struct pl_pool *pool);
 
+/* How many more frames the way to the kernel takes now; `queue` is of face_queue(). The plane that
+ * owns it. */
+uint32_t face_queue_room(void *queue);
+
 /* Carrier of the TAP: the port's link state. Any thread. Returns 0 or -errno. */
 int face_set_carrier(struct face *face, bool up);
 

@@ -69,6 +69,13 @@ static void face_tx(struct pl_queue *q, const uint32_t *frame, const uint16_t *l
 	pl_stat_add(&q->stats.tx_dropped, n - filled);
 }
 
+uint32_t face_queue_room(void *queue)
+{
+	struct face_queue *fq = queue;
+
+	return spsc_reserve(&fq->to_kernel, FACE_PUNT_SLOTS);
+}
+
 /* Wakes the thread for what this turn has punted: once per turn, and only if it sleeps. */
 static bool face_flush(struct pl_queue *q)
 {

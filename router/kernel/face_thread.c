@@ -7,7 +7,7 @@
 
 #include "face_private.h"
 
-/* Frames moved at a time per plane and TAP, or read from one TAP: what bounds how long the others
+/* Frames moved at a time per plane and TAP, in each direction: what bounds how long the others
  * wait (some 2 us a frame), while the looks at epoll and bell stay a small part of the work. */
 #define BATCH 32u
 
@@ -94,13 +94,14 @@ static int read_frame(struct face *face, struct face_queue *fq)
 	return 0;
 }
 
-/* Reads a batch of what the kernel sends out of the port. */
+/* Reads batches of what the kernel sends out of the port: as many as write_round() writes at most,
+ * for to each frame there may be an answer, and the TAP's own queue is short. */
 static void read_batch(struct face *face)
 {
 	struct face_queue *fq = face->queues[face->home_plane];
 	int rc = 0;
 
-	for (unsigned i = 0; i < BATCH && rc == 0; i++)
+	for (unsigned i = 0; i < BATCH * face->n_planes && rc == 0; i++)
 		rc = read_frame(face, fq);
 	if (fq)
 		bell_ring(&fq->bell);

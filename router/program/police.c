@@ -49,8 +49,15 @@ struct bucket {
 	uint32_t taken[POLICE_SOURCES];
 };
 
+/* Where to ask how much room a port's way to the kernel has. */
+struct way {
+	uint32_t (*room)(void *ctx); /* NULL: always enough */
+	void *ctx;
+};
+
 struct police {
 	struct limit limits[LIMIT_COUNT];
+	struct way ways[PL_PORTS_MAX];
 	uint64_t (*clock)(void);
 	uint64_t seed;
 	unsigned n_ports;
@@ -118,6 +125,10 @@ struct police *police_new(unsigned n_ports, const uint32_t rates[LIMIT_COUNT], u
 	struct police *police;
 	uint64_t now;
 
+	if (n_ports > PL_PORTS_MAX) {
+		errno = EINVAL;
+		return NULL;
+	}
 	for (unsigned c = 0; c < LIMIT_COUNT; c++) {
 		if (rates[c] == 0 || (rates[c] > LIMIT_RATE_MAX && rates[c] != LIMIT_NONE)) {
 			errno = EINVAL;
@@ -139,6 +150,11 @@ struct police *police_new(unsigned n_ports, const uint32_t rates[LIMIT_COUNT], u
 		police->buckets[i].filled_ns = now;
 	}
 	return police;
+}
+
+void police_set_room(struct police *police, unsigned port, uint32_t (*room)(void *ctx), void *ctx)
+{
+	police->ways[port] = (struct way){room, ctx};
 }
 
 void police_free(struct police *police)
@@ -200,16 +216,42 @@ static bool take_token(struct police *police, struct bucket *bucket, const struc
 	return true;
 }
 
-static void police_packet(struct police *police, const struct tables_view *view,
-			  struct pl_burst *burst, uint32_t i, uint64_t now)
+/* What all classes but TCP may need at once. */
+#define OTHERS_DEPTH (POLICE_DEPTH_SUM - classes[LIMIT_TCP].depth)
+
+/* What is the same for all packets of a burst. */
+struct turn {
+	const struct tables_view *view;
+	uint64_t now;
+	uint32_t room; /* left to TCP */
+};
+
+static struct turn begin_turn(const struct police *police, const struct tables_view *view,
+			      uint32_t port)
+{
+	const struct way *way = &police->ways[port];
+	uint32_t room = way->room ? way->room(way->ctx) : UINT32_MAX;
+
+	return (struct turn){
+		.view = view,
+		.now = police->clock(),
+		.room = room > OTHERS_DEPTH ? room - OTHERS_DEPTH : 0,
+	};
+}
+
+static void police_packet(struct police *police, struct turn *turn, struct pl_burst *burst,
+			  uint32_t i)
 {
 	enum reason reason = PL_VERDICT_LOW(burst->verdict[i]);
 	uint64_t source;
-	enum limit_class class = police_classify(view, burst->base + burst->frame[i], burst->len[i],
-						 burst->port, reason, &source);
+	enum limit_class class = police_classify(turn->view, burst->base + burst->frame[i],
+						 burst->len[i], burst->port, reason, &source);
 	struct bucket *bucket = &police->buckets[burst->port * LIMIT_COUNT + class];
 
-	if (take_token(police, bucket, &police->limits[class], source, now)) {
+	if ((class != LIMIT_TCP || turn->room) &&
+	    take_token(police, bucket, &police->limits[class], source, turn->now)) {
+		if (class == LIMIT_TCP)
+			turn->room--;
 		pl_stat_add(&bucket->stats.passed, 1);
 		return;
 	}
@@ -232,12 +274,12 @@ _Static_assert(!((PL_VERDICT_TX | PL_VERDICT_DROP) & PL_VERDICT_PUNT),
 
 void police_burst(struct police *police, const struct tables_view *view, struct pl_burst *burst)
 {
-	uint64_t now;
+	struct turn turn;
 
 	if (!has_punts(burst))
 		return;
-	now = police->clock();
+	turn = begin_turn(police, view, burst->port);
 	for (uint32_t i = 0; i < burst->n; i++)
 		if (PL_VERDICT_KIND(burst->verdict[i]) == PL_VERDICT_PUNT)
-			police_packet(police, view, burst, i, now);
+			police_packet(police, &turn, burst, i);
 }

@@ -49,6 +49,12 @@ struct police *police_new(unsigned n_ports, const uint32_t rates[LIMIT_COUNT], u
 			  uint64_t (*clock)(void));
 void police_free(struct police *police); /* accepts NULL */
 
+/* Has TCP within connections yield on `port`: it passes only while room(ctx), read once per burst,
+ * is more than what all other classes may need at once. Its own limit may then be more than the
+ * way to the kernel carries: TCP finds the rate that is there, and what fills the way up is never
+ * in front of the others. Before the plane starts. */
+void police_set_room(struct police *police, unsigned port, uint32_t (*room)(void *ctx), void *ctx);
+
 /* Takes a token for each punt of the burst, or turns its verdict into a drop. Reads the clock once,
  * and not at all if nothing is punted. `view` is that by which the verdicts were found, or a later
  * one. The plane's thread. */

@@ -807,6 +807,34 @@ static void test_forged_routing(void **state)
 	drop(&f);
 }
 
+static uint32_t test_room(void *ctx)
+{
+	return *(uint32_t *)ctx;
+}
+
+/* TCP leaves to the others what they may need; they do not ask for room. */
+static void test_tcp_yields(void **state)
+{
+	struct fixture f = make(LIMIT_TCP, LIMIT_NONE);
+	uint32_t others = POLICE_DEPTH_SUM - limit_depth(LIMIT_TCP, LIMIT_RATE_MAX);
+	uint32_t rooms[] = {0, others - 1, others, others + 1, others + 7, UINT32_MAX};
+	unsigned want[] = {0, 0, 0, 1, 7, 20};
+
+	(void)state;
+	now = 0;
+	for (unsigned i = 0; i < 6; i++) {
+		police_set_room(f.police, 0, test_room, &rooms[i]);
+		for (unsigned k = 0; k < 20; k++) {
+			add(&f, tcp("10.0.0.1", "192.0.2.1", 40000, 22),
+			    PL_VERDICT(PL_VERDICT_PUNT, REASON_LOCAL));
+			add(&f, udp("10.0.0.1", "192.0.2.1", 161),
+			    PL_VERDICT(PL_VERDICT_PUNT, REASON_LOCAL));
+		}
+		assert_int_equal(run(&f, 0), 20 + want[i]);
+	}
+	drop(&f);
+}
+
 /* ---- the list ---- */
 
 static void test_names(void **state)
@@ -848,6 +876,7 @@ int main(void)
 		cmocka_unit_test(test_clock_is_read_once),
 		cmocka_unit_test(test_flood_leaves_room),
 		cmocka_unit_test(test_forged_routing),
+		cmocka_unit_test(test_tcp_yields),
 		cmocka_unit_test(test_names),
 	};
 
