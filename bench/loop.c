@@ -65,6 +65,7 @@ struct bench {
 	struct prefix *routes4, *routes6;
 	struct traffic one4, one6, many4, many6;
 	struct pl_plane plane;
+	struct police *police; /* as the daemon has it; nothing here is punted */
 	struct measured cases[CASES_MAX];
 	unsigned n_cases;
 };
@@ -368,10 +369,17 @@ static void add_case(struct bench *b, const char *name, int family, unsigned rou
 	m->processor.process = answer_transmit;
 	if (tables && cpu_processor_init(&m->processor, tables, isa))
 		die("%s: no processor for %s", name, m->isa);
+	if (tables)
+		cpu_processor_limit(&m->processor, b->police);
 }
 
 static void make_cases(struct bench *b)
 {
+	uint32_t rates[LIMIT_COUNT];
+
+	for (unsigned i = 0; i < LIMIT_COUNT; i++)
+		rates[i] = limit_default(i);
+	b->police = checked(police_new(N_PORTS, rates, 0, NULL));
 	add_case(b, "rx+tx alone", AF_INET, 0, &b->one4, NULL, 0);
 	for (enum cpu_isa isa = b->options.isa_first; isa <= b->options.isa_last; isa++) {
 		add_case(b, "IPv4, 1 route", AF_INET, 1, &b->one4, b->one, isa);
@@ -506,6 +514,7 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < b->n_cases; i++)
 		if (b->cases[i].routes)
 			cpu_processor_fini(&b->cases[i].processor);
+	police_free(b->police);
 	pl_plane_fini(&b->plane);
 	for (unsigned i = 0; i < N_PORTS; i++)
 		pl_queue_close(b->plane.ports[i].wire);

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include <linux/bpf.h>
+#include <linux/in.h>
 
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -24,34 +25,98 @@ static __always_inline __u32 mix(__u32 n)
 	return n ^ n >> 13;
 }
 
-/* Copies the template's first `bytes`, in words, since it lies in a map and not on the stack. */
-static __always_inline void put_header(__u8 *frame, unsigned bytes)
+/* Copies bytes `start` to `stop` in words, since they lie in a map and not on the stack. */
+static __always_inline void put_words(__u8 *frame, const volatile __u16 *from, unsigned start,
+				      unsigned stop)
 {
-	const volatile __u16 *from = (const volatile __u16 *)config.header;
-
-	for (unsigned i = 0; i < bytes / 2; i++)
+	for (unsigned i = start / 2; i < stop / 2; i++)
 		((__u16 *)frame)[i] = from[i];
 }
 
-static __always_inline void put_destination4(__u8 *frame, __u32 varying)
+static __always_inline void put_header(__u8 *frame, unsigned start, unsigned stop)
 {
-	__u32 *destination = (__u32 *)(frame + 30);
-	__u32 address = bpf_ntohl(*destination) + varying;
-	__u32 sum = config.header_sum + (address >> 16) + (address & 0xffff);
-
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	*destination = bpf_htonl(address);
-	*(__u16 *)(frame + 24) = bpf_htons(~sum & 0xffff);
+	put_words(frame, (const volatile __u16 *)config.header, start, stop);
 }
 
-/* IPv6 destinations vary in the second 32 bits, those that name networks. The UDP checksum, which
- * covers them, stays 0: routers do not look at it and the sink takes it. */
-static __always_inline void put_destination6(__u8 *frame, __u32 varying)
+/* Adds to the 32-bit number at `at`; returns the sum of its halves, for checksums. */
+static __always_inline __u32 vary(__u8 *at, __u32 varying)
 {
-	__u32 *destination = (__u32 *)(frame + 42);
+	__u32 *number = (__u32 *)at;
+	__u32 value = bpf_ntohl(*number) + varying;
 
-	*destination = bpf_htonl(bpf_ntohl(*destination) + varying);
+	*number = bpf_htonl(value);
+	return (value >> 16) + (value & 0xffff);
+}
+
+static __always_inline __u16 checksum(__u32 sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return bpf_htons(~sum & 0xffff);
+}
+
+/* Of the header at `at`. The checksum of UDP over IPv6 stays 0: routers do not look at it and the
+ * sink takes it. */
+static __always_inline void put_source_port(__u8 *at, __u32 port)
+{
+	*(__u16 *)at = bpf_htons(port);
+}
+
+/* Receivers of TCP do look. `sum` is that of all that varies. */
+static __always_inline void put_tcp_checksum(__u8 *at, __u32 sum)
+{
+	*(__u16 *)(at + 16) = checksum(config.payload_sum + sum);
+}
+
+/* An ARP request of another sender: its address, and its MAC in both headers, never our own. */
+static __always_inline void put_arp_sender(__u8 *frame, __u32 varying)
+{
+	vary(frame + 28, varying);
+	vary(frame + 24, varying + 1);
+	vary(frame + 8, varying + 1);
+}
+
+/* IPv6 addresses vary in the second 32 bits, those that name networks. */
+static __always_inline int make_ipv6(__u8 *frame, __u8 *end, __u64 n, __u32 from, __u32 to,
+				     __u32 port)
+{
+	__u32 sum;
+
+	if (frame + WIRE_HEADER6 + sizeof(n) > end)
+		return XDP_ABORTED;
+	put_header(frame, 0, WIRE_HEADER6);
+	sum = vary(frame + 26, from) + vary(frame + 42, to);
+	if (config.protocol == IPPROTO_UDP) {
+		put_source_port(frame + 54, port);
+		*(__u64 *)(frame + WIRE_HEADER6) = n;
+	} else if (config.protocol == IPPROTO_TCP) {
+		if (frame + WIRE_TCP6 > end)
+			return XDP_ABORTED;
+		put_header(frame, WIRE_HEADER6, WIRE_TCP6);
+		put_source_port(frame + 54, port);
+		put_tcp_checksum(frame + 54, port + sum);
+	}
+	return XDP_TX;
+}
+
+static __always_inline int make_ipv4(__u8 *frame, __u8 *end, __u64 n, __u32 from, __u32 to,
+				     __u32 port)
+{
+	__u32 sum;
+
+	if (frame + WIRE_TCP4 > end)
+		return XDP_ABORTED;
+	put_header(frame, 0, WIRE_TCP4);
+	sum = vary(frame + 26, from) + vary(frame + 30, to);
+	*(__u16 *)(frame + 24) = checksum(config.header_sum + sum);
+	if (config.protocol == IPPROTO_UDP) {
+		put_source_port(frame + 34, port);
+		*(__u64 *)(frame + WIRE_HEADER4) = n;
+	} else if (config.protocol == IPPROTO_TCP) {
+		put_source_port(frame + 34, port);
+		put_tcp_checksum(frame + 34, port + sum);
+	}
+	return XDP_TX;
 }
 
 SEC("xdp")
@@ -60,25 +125,24 @@ int flood(struct xdp_md *ctx)
 	__u8 *frame = (__u8 *)(long)ctx->data;
 	__u8 *end = (__u8 *)(long)ctx->data_end;
 	__u64 n = sequence++;
-	__u32 varying = mix(n) & (config.destinations - 1);
-	__u16 source = bpf_htons(WIRE_SOURCE_PORT + (n & (config.flows - 1)));
+	__u32 to = mix(n) & (config.destinations - 1), from = mix(~n) & (config.sources - 1);
+	__u32 port = WIRE_SOURCE_PORT + (n & (config.flows - 1));
 
-	if (config.ipv6) {
-		if (frame + WIRE_HEADER6 + sizeof(n) > end)
+	if (config.ask_every && n % config.ask_every == 0) {
+		if (frame + WIRE_HEADER4 > end)
 			return XDP_ABORTED;
-		put_header(frame, WIRE_HEADER6);
-		put_destination6(frame, varying);
-		*(__u16 *)(frame + 54) = source;
-		*(__u64 *)(frame + WIRE_HEADER6) = n;
-	} else {
-		if (frame + WIRE_HEADER4 + sizeof(n) > end)
-			return XDP_ABORTED;
-		put_header(frame, WIRE_HEADER4);
-		put_destination4(frame, varying);
-		*(__u16 *)(frame + 34) = source;
-		*(__u64 *)(frame + WIRE_HEADER4) = n;
+		put_words(frame, (const volatile __u16 *)config.ask, 0, WIRE_HEADER4);
+		return XDP_TX;
 	}
-	return XDP_TX;
+	if (config.protocol == WIRE_ARP) {
+		if (frame + WIRE_HEADER4 > end)
+			return XDP_ABORTED;
+		put_header(frame, 0, WIRE_HEADER4);
+		put_arp_sender(frame, from);
+		return XDP_TX;
+	}
+	return config.ipv6 ? make_ipv6(frame, end, n, from, to, port)
+			   : make_ipv4(frame, end, n, from, to, port);
 }
 
 char licence[] SEC("license") = "Dual BSD/GPL";

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Floods a device with UDP packets, numbered, from one core: 14 million a second on a veth pair.
+/* Floods a device with UDP packets, numbered, or with others that a router has to hand to its kernel, from one core: 14 million a second on a veth pair.
  *
  * The kernel runs our XDP program (flood.bpf.c) on live frames and sends what it makes of them,
  * which costs no system call and no sk_buff per packet. The other end of a veth must have NAPI: an
@@ -9,8 +9,10 @@
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <netinet/ether.h>
+#include <netinet/if_ether.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
+#include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <stdbool.h>
 #include <string.h>
@@ -32,6 +34,15 @@
  * it sends (it makes and frees a page pool), hence at most some 600,000 frames a second. */
 #define REPEAT_PACED 512u
 
+static const struct protocol {
+	const char *name;
+	unsigned number;     /* of IP, or WIRE_ARP */
+	unsigned char flags; /* of TCP */
+} protocols[] = {
+	{"udp", IPPROTO_UDP, 0}, {"tcp", IPPROTO_TCP, TH_ACK}, {"tcp-syn", IPPROTO_TCP, TH_SYN},
+	{"ospf", 89, 0},	 {"arp", WIRE_ARP, 0},
+};
+
 struct options {
 	const char *device;
 	const char *source, *destination;
@@ -41,29 +52,35 @@ struct options {
 	double seconds;
 	unsigned long long count; /* 0: as many as the time allows */
 	double rate_pps;	  /* 0: unpaced */
-	unsigned flows, destinations;
+	unsigned flows, destinations, sources;
+	const struct protocol *protocol;
+	unsigned port, ttl;
+	const char *ask, *ask_from;
+	unsigned ask_every;
 };
 
 static const char usage[] =
 	"usage: flood --device DEV --gateway-mac MAC --source ADDR --destination ADDR\n"
 	"             [--length BYTES] [--seconds S] [--count N] [--rate PPS]\n"
-	"             [--flows N] [--destinations N]\n"
-	"Lengths count the Ethernet header and not the FCS. N destinations are drawn at random "
-	"from\n"
-	"the address up (IPv6: in its second 32 bits). Prints what was sent as one line of JSON.";
+	"             [--flows N] [--destinations N] [--sources N] [--ttl N]\n"
+	"             [--protocol udp|tcp|tcp-syn|ospf|arp] [--port N]\n"
+	"             [--ask ADDR --ask-from ADDR --ask-every N]\n"
+	"Lengths count the Ethernet header and not the FCS. N destinations and sources are drawn "
+	"at\n"
+	"random from the address up (IPv6: in its second 32 bits; ARP: with a MAC for each "
+	"source). With --ask-every, each N-th frame is an ARP request of the device's own.\n"
+	"Prints what was sent as one line of JSON.";
 
 static const struct option option_table[] = {
-	{"device", required_argument, NULL, 'i'},
-	{"gateway-mac", required_argument, NULL, 'm'},
-	{"source", required_argument, NULL, 's'},
-	{"destination", required_argument, NULL, 'd'},
-	{"length", required_argument, NULL, 'l'},
-	{"seconds", required_argument, NULL, 't'},
-	{"count", required_argument, NULL, 'c'},
-	{"rate", required_argument, NULL, 'r'},
-	{"flows", required_argument, NULL, 'f'},
-	{"destinations", required_argument, NULL, 'n'},
-	{0},
+	{"device", required_argument, NULL, 'i'},    {"gateway-mac", required_argument, NULL, 'm'},
+	{"source", required_argument, NULL, 's'},    {"destination", required_argument, NULL, 'd'},
+	{"length", required_argument, NULL, 'l'},    {"seconds", required_argument, NULL, 't'},
+	{"count", required_argument, NULL, 'c'},     {"rate", required_argument, NULL, 'r'},
+	{"flows", required_argument, NULL, 'f'},     {"destinations", required_argument, NULL, 'n'},
+	{"sources", required_argument, NULL, 'o'},   {"protocol", required_argument, NULL, 'p'},
+	{"port", required_argument, NULL, 'q'},	     {"ttl", required_argument, NULL, 'T'},
+	{"ask", required_argument, NULL, 'a'},	     {"ask-from", required_argument, NULL, 'A'},
+	{"ask-every", required_argument, NULL, 'e'}, {0},
 };
 
 static struct ether_addr mac_address(const char *name, const char *text)
@@ -73,6 +90,14 @@ static struct ether_addr mac_address(const char *name, const char *text)
 	if (!mac)
 		die("%s: \"%s\" is no MAC address", name, text);
 	return *mac;
+}
+
+static const struct protocol *find_protocol(const char *name)
+{
+	for (unsigned i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++)
+		if (!strcmp(protocols[i].name, name))
+			return &protocols[i];
+	die("--protocol: \"%s\" is none of udp, tcp, tcp-syn, ospf, arp", name);
 }
 
 static void set_option(struct options *o, int letter, const char *value)
@@ -109,6 +134,27 @@ static void set_option(struct options *o, int letter, const char *value)
 	case 'n':
 		o->destinations = power_of_two("--destinations", value, 1u << 31);
 		break;
+	case 'o':
+		o->sources = power_of_two("--sources", value, 1u << 31);
+		break;
+	case 'p':
+		o->protocol = find_protocol(value);
+		break;
+	case 'q':
+		o->port = number("--port", value, 1, 65535);
+		break;
+	case 'a':
+		o->ask = value;
+		break;
+	case 'A':
+		o->ask_from = value;
+		break;
+	case 'e':
+		o->ask_every = number("--ask-every", value, 1, 1u << 31);
+		break;
+	case 'T':
+		o->ttl = number("--ttl", value, 1, 255);
+		break;
 	default:
 		die("%s", usage);
 	}
@@ -116,11 +162,20 @@ static void set_option(struct options *o, int letter, const char *value)
 
 static struct options parse_options(int argc, char **argv)
 {
-	struct options o = {.len_bytes = 64, .seconds = 1, .flows = 1, .destinations = 1};
+	struct options o = {.len_bytes = 64,
+			    .seconds = 1,
+			    .flows = 1,
+			    .destinations = 1,
+			    .sources = 1,
+			    .protocol = protocols,
+			    .port = WIRE_DISCARD_PORT,
+			    .ttl = 64};
 	int letter;
 
 	while ((letter = getopt_long(argc, argv, "", option_table, NULL)) != -1)
 		set_option(&o, letter, optarg);
+	if (o.ask_every && (!o.ask || !o.ask_from))
+		die("--ask-every: needs --ask and --ask-from");
 	if (!o.device || !o.has_gateway || !o.source || !o.destination || optind != argc)
 		die("%s", usage);
 	return o;
@@ -138,15 +193,41 @@ static void device_mac(const char *device, unsigned char *mac)
 	close(fd);
 }
 
-static void fill_udp(void *at, unsigned len_bytes)
+/* Sum of the 16-bit words of `len` bytes. */
+static unsigned sum_words(const unsigned char *at, unsigned len)
+{
+	unsigned sum = 0;
+
+	for (unsigned i = 0; i < len; i += 2)
+		sum += (unsigned)at[i] << 8 | at[i + 1];
+	return sum;
+}
+
+/* What is behind the IP header at `at`, in a packet whose rest is `len_bytes` long. */
+static void fill_payload(struct flood_config *config, const struct options *o, unsigned at,
+			 unsigned len_bytes)
 {
 	const struct udphdr udp = {
-		.uh_sport = htons(WIRE_SOURCE_PORT),
-		.uh_dport = htons(WIRE_DISCARD_PORT),
+		.uh_dport = htons(o->port),
 		.uh_ulen = htons(len_bytes),
 	};
+	const struct tcphdr tcp = {
+		.th_dport = htons(o->port),
+		.th_off = sizeof(tcp) / 4,
+		.th_flags = o->protocol->flags,
+		.th_win = htons(1024),
+	};
 
-	memcpy(at, &udp, sizeof(udp));
+	if (o->protocol->number == IPPROTO_UDP)
+		memcpy(config->header + at, &udp, sizeof(udp));
+	if (o->protocol->number != IPPROTO_TCP)
+		return;
+	memcpy(config->header + at, &tcp, sizeof(tcp));
+	config->payload_sum = sum_words(config->header + at, sizeof(tcp)) + IPPROTO_TCP + len_bytes;
+	if (config->ipv6) /* what of the addresses does not vary */
+		config->payload_sum += sum_words(config->header + 22, 4) +
+				       sum_words(config->header + 30, 12) +
+				       sum_words(config->header + 46, 8);
 }
 
 static void fill_header4(struct flood_config *config, const struct options *o)
@@ -155,18 +236,16 @@ static void fill_header4(struct flood_config *config, const struct options *o)
 		.ip_v = 4,
 		.ip_hl = 5,
 		.ip_len = htons(o->len_bytes - ETH_HLEN),
-		.ip_ttl = 64,
-		.ip_p = IPPROTO_UDP,
+		.ip_ttl = o->ttl,
+		.ip_p = o->protocol->number,
 	};
 
 	if (inet_pton(AF_INET, o->source, &ip.ip_src) != 1 ||
 	    inet_pton(AF_INET, o->destination, &ip.ip_dst) != 1)
 		die("%s, %s: not two IPv4 addresses", o->source, o->destination);
 	memcpy(config->header + ETH_HLEN, &ip, sizeof(ip));
-	for (unsigned i = 0; i < 16; i += 2)
-		config->header_sum += (unsigned)config->header[ETH_HLEN + i] << 8 |
-				      config->header[ETH_HLEN + i + 1];
-	fill_udp(config->header + 34, o->len_bytes - 34);
+	config->header_sum = sum_words(config->header + ETH_HLEN, 12);
+	fill_payload(config, o, 34, o->len_bytes - 34);
 }
 
 static void fill_header6(struct flood_config *config, const struct options *o)
@@ -174,33 +253,71 @@ static void fill_header6(struct flood_config *config, const struct options *o)
 	struct ip6_hdr ip = {
 		.ip6_flow = htonl(6u << 28),
 		.ip6_plen = htons(o->len_bytes - 54),
-		.ip6_nxt = IPPROTO_UDP,
-		.ip6_hlim = 64,
+		.ip6_nxt = o->protocol->number,
+		.ip6_hlim = o->ttl,
 	};
 
 	if (inet_pton(AF_INET6, o->source, &ip.ip6_src) != 1 ||
 	    inet_pton(AF_INET6, o->destination, &ip.ip6_dst) != 1)
 		die("%s, %s: not two IPv6 addresses", o->source, o->destination);
 	memcpy(config->header + ETH_HLEN, &ip, sizeof(ip));
-	fill_udp(config->header + 54, o->len_bytes - 54);
+	fill_payload(config, o, 54, o->len_bytes - 54);
+}
+
+/* An ARP request for `target` behind the Ethernet header at `frame`, from that header's MAC. */
+static void fill_arp(unsigned char *frame, const char *source, const char *target)
+{
+	struct ether_arp arp = {
+		.arp_hrd = htons(ARPHRD_ETHER),
+		.arp_pro = htons(ETHERTYPE_IP),
+		.arp_hln = ETH_ALEN,
+		.arp_pln = 4,
+		.arp_op = htons(ARPOP_REQUEST),
+	};
+
+	if (inet_pton(AF_INET, source, arp.arp_spa) != 1 ||
+	    inet_pton(AF_INET, target, arp.arp_tpa) != 1)
+		die("%s, %s: not two IPv4 addresses", source, target);
+	memcpy(arp.arp_sha, frame + ETH_ALEN, ETH_ALEN);
+	memcpy(frame + ETH_HLEN, &arp, sizeof(arp));
+}
+
+/* The ARP requests among the flood: a host's own, by broadcast. */
+static void fill_ask(struct flood_config *config, const struct options *o)
+{
+	struct ether_header eth = {.ether_type = htons(ETHERTYPE_ARP)};
+
+	config->ask_every = o->ask_every;
+	if (!o->ask_every)
+		return;
+	memset(eth.ether_dhost, 0xff, ETH_ALEN);
+	device_mac(o->device, eth.ether_shost);
+	memcpy(config->ask, &eth, sizeof(eth));
+	fill_arp(config->ask, o->ask_from, o->ask);
 }
 
 static void fill_config(struct flood_config *config, const struct options *o)
 {
+	bool arp = o->protocol->number == WIRE_ARP;
 	struct ether_header eth = {0};
 
 	config->ipv6 = strchr(o->destination, ':') != NULL;
 	config->flows = o->flows;
 	config->destinations = o->destinations;
+	config->sources = o->sources;
+	config->protocol = o->protocol->number;
 	memcpy(eth.ether_dhost, &o->gateway, ETH_ALEN);
 	device_mac(o->device, eth.ether_shost);
-	eth.ether_type = htons(config->ipv6 ? ETHERTYPE_IPV6 : ETHERTYPE_IP);
+	eth.ether_type = htons(arp ? ETHERTYPE_ARP : config->ipv6 ? ETHERTYPE_IPV6 : ETHERTYPE_IP);
 	memcpy(config->header, &eth, sizeof(eth));
-	if (config->ipv6)
+	if (arp)
+		fill_arp(config->header, o->source, o->destination);
+	else if (config->ipv6)
 		fill_header6(config, o);
 	else
 		fill_header4(config, o);
-	if (o->len_bytes < (config->ipv6 ? WIRE_HEADER6 : WIRE_HEADER4) + sizeof(__u64))
+	if (o->len_bytes < (config->ipv6 ? WIRE_HEADER6 : WIRE_HEADER4) + sizeof(__u64) ||
+	    (config->ipv6 && o->protocol->number == IPPROTO_TCP && o->len_bytes < WIRE_TCP6))
 		die("--length: %u bytes are too few for headers and number", o->len_bytes);
 }
 
@@ -243,6 +360,7 @@ int main(int argc, char **argv)
 	if (!bpf)
 		die("cannot open the BPF program: %s", strerror(errno));
 	fill_config((struct flood_config *)&bpf->rodata->config, &o);
+	fill_ask((struct flood_config *)&bpf->rodata->config, &o);
 	if (flood_bpf__load(bpf))
 		die("cannot load the BPF program: %s", strerror(errno));
 	sent = send_all(bpf_program__fd(bpf->progs.flood), &o, &took_s);

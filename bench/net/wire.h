@@ -11,15 +11,24 @@
 #define WIRE_FLOWS_MAX 1024u  /* a power of two */
 #define WIRE_HEADER4 42u      /* Ethernet, IPv4 and UDP */
 #define WIRE_HEADER6 62u      /* Ethernet, IPv6 and UDP */
+#define WIRE_TCP4 54u	      /* Ethernet, IPv4 and TCP */
+#define WIRE_TCP6 74u	      /* Ethernet, IPv6 and TCP */
+#define WIRE_TEMPLATE 80u     /* holds any of these */
+#define WIRE_ARP 0x10000u     /* as a protocol: none of IP's */
 #define WIRE_FRAME_MIN (WIRE_HEADER4 + 8u)
 
 /* What flood.bpf.c writes into every frame. */
 struct flood_config {
-	__u8 header[64];    /* template: up to the end of the UDP header */
-	__u32 ipv6;	    /* the template is IPv6 */
+	__u8 header[WIRE_TEMPLATE];
+	__u8 ask[WIRE_HEADER4]; /* an ARP request */
+	__u32 ask_every;	/* as every so many-th frame; 0: never */
+	__u32 ipv6;		/* the template is IPv6 */
 	__u32 destinations; /* a power of two: addresses drawn at random from the first one up */
+	__u32 sources;	    /* likewise */
 	__u32 flows;	    /* a power of two: source ports that take turns */
-	__u32 header_sum;   /* IPv4: sum of the header's 16-bit words but the destination's */
+	__u32 protocol;	    /* of the template; only UDP is numbered */
+	__u32 header_sum;   /* IPv4: sum of the header's 16-bit words but the addresses' */
+	__u32 payload_sum;  /* TCP: the same of its header and pseudo-header, without source port */
 };
 
 /* What sink.bpf.c counts, one per CPU that receives. */
