@@ -27,9 +27,10 @@ from lab import Sink, wait_until
 
 LONG = bool(os.environ.get("PEERLANE_LONG"))
 FLOOD_S = 8 if LONG else 4  # longer than the hold time
-TRIES = 3  # others may use the machine
+LIMITED = os.environ.get("PEERLANE_LIMITS") != "no"
+TRIES = 3 if LIMITED else 1  # others may use the machine
 STREAM_PPS = 20000
-ASK_EVERY = 16411  # frames
+ASK_EVERY = 9973  # frames; the generator sends 16384 at a time: anywhere among them
 
 KEYS = ["ArpNd", "ArpNdNew", "Routing", "RoutingNew", "Tcp", "Local", "Ttl", "Mtu", "NoRoute",
         "Unresolved", "Other"]
@@ -177,11 +178,16 @@ def arp_received(lab):
     return sum(lab.router.counter(name) for name in ("arp", "limit-arp-nd", "limit-arp-nd-new"))
 
 
+def ring_full(lab):
+    return lab.router.ports()[0]["face"]["to_kernel_full"]
+
+
 def disturb(lab, bird, sink, name):
     """Floods a class; returns all that can be told of the others meanwhile."""
     calm, calm_pps = stream(lab, sink, 1)
     sessions, received = bird.sessions(), arp_received(lab)
     passed, dropped = limit_counts(lab, name)
+    full = ring_full(lab)
     in_flood, beside = ArpAnswers(lab.hosts[0], False), ArpAnswers(lab.hosts[1], True)
     begin = time.monotonic()
     flooding = start_flood(lab, FLOODS[name])
@@ -199,7 +205,7 @@ def disturb(lab, bird, sink, name):
             "arp_beside": (beside.answered, beside.asked),
             "passed_pps": round((now[0] - passed) / took),
             "dropped_pps": round((now[1] - dropped) / took),
-            "kept": kept / calm, "undisturbed": bird.sessions() == sessions}
+            "ring_full": ring_full(lab) - full, "kept": kept / calm, "undisturbed": bird.sessions() == sessions}
     print(name, told, flush=True)
     return told
 
@@ -218,7 +224,9 @@ def faults(name, told):
         found.append(f"ARP on another port: {answered} of {asked}")
     if told["kept"] < 0.95:
         found.append(f"forwarding: {told['kept']:.3f}")
-    if told["dropped_pps"] == 0:
+    if told["ring_full"]:
+        found.append(f"{told['ring_full']} packets found no room on the way to the kernel")
+    if LIMITED and told["dropped_pps"] == 0:
         found.append("the flood reached no limit")
     return found
 
@@ -226,17 +234,17 @@ def faults(name, told):
 @pytest.mark.skipif(not shutil.which("bird"), reason="not installed: bird")
 def test_flood_of_each_class(make_lab):
     """One lab for all: the sessions live through every flood."""
-    limits = ""
-    if os.environ.get("PEERLANE_LIMITS") == "no":
-        limits = "[PuntLimits]\n" + "".join(f"{key}=no\n" for key in KEYS)
+    limits = "" if LIMITED else "[PuntLimits]\n" + "".join(f"{key}=no\n" for key in KEYS)
     lab, bird = make_network(make_lab, limits)
     sink = Sink(lab, lab.hosts[2])
+    failed = {}
     for name in FLOODS:
-        for left in reversed(range(TRIES)):
+        for _ in range(TRIES):
             wait_for_sessions(bird)
             found = faults(name, disturb(lab, bird, sink, name))
             if not found:
                 break
-            assert left, f"flood of {name}: {found}"
-        assert lab.router.ports()[0]["face"]["to_kernel_full"] == 0
+        else:
+            failed[name] = found
+    assert not failed
     assert {row["key"] for row in lab.router.show("limits")["limits"]} == set(KEYS)
