@@ -321,7 +321,8 @@ static void fill_config(struct flood_config *config, const struct options *o)
 		die("--length: %u bytes are too few for headers and number", o->len_bytes);
 }
 
-/* Sends until the time is over or the count is reached. Returns how many. */
+/* Sends until the time is over or the count is reached. Returns how many. A pace that was missed is
+ * not caught up with: that would be a flood. */
 static unsigned long long send_all(int program, const struct options *o, double *took_s)
 {
 	static unsigned char frame[4096];
@@ -330,7 +331,7 @@ static unsigned long long send_all(int program, const struct options *o, double 
 		.ingress_ifindex = if_nametoindex(o->device),
 	};
 	unsigned repeat = o->rate_pps > 0 ? REPEAT_PACED : REPEAT_FULL;
-	double start = now_s(), elapsed = 0;
+	double start = now_s(), elapsed = 0, due = 0;
 	unsigned long long sent = 0;
 
 	while (elapsed < o->seconds && (!o->count || sent < o->count)) {
@@ -339,11 +340,13 @@ static unsigned long long send_all(int program, const struct options *o, double 
 			    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = BATCH);
 		if (o->count && o->count - sent < repeat)
 			run.repeat = o->count - sent;
-		if (o->rate_pps <= 0 || (double)sent <= elapsed * o->rate_pps) {
-			if (bpf_prog_test_run_opts(program, &run))
-				die("%s: cannot send: %s", o->device, strerror(errno));
-			sent += run.repeat;
-		}
+		if (due > elapsed)
+			usleep((useconds_t)((due - elapsed) * 1e6));
+		if (o->rate_pps > 0)
+			due = now_s() - start + run.repeat / o->rate_pps;
+		if (bpf_prog_test_run_opts(program, &run))
+			die("%s: cannot send: %s", o->device, strerror(errno));
+		sent += run.repeat;
 		elapsed = now_s() - start;
 	}
 	*took_s = elapsed;

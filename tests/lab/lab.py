@@ -28,6 +28,8 @@ PEERLANED = Path(os.environ.get("PEERLANED", BUILD / "router/control/peerlaned")
 PEERLANE = Path(os.environ.get("PEERLANE", BUILD / "cli/peerlane"))
 FLOOD = BUILD / "bench/net/flood"
 SINK = BUILD / "bench/net/sink"
+PUNT_LIMITS = ["ArpNd", "ArpNdNew", "Routing", "RoutingNew", "Tcp", "Local", "Ttl", "Mtu", "NoRoute",
+               "Unresolved", "Other"]
 
 CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
@@ -312,6 +314,13 @@ class Lab:
                 process.kill()
                 process.wait()
         self.cleanup.close()
+
+    def without_limits(self):
+        """Options for start(): the router hands to its kernel whatever comes, as fast as it comes.
+        For tests that send more of a kind at once than the limits on punts let through."""
+        path = self.folder / "unlimited.conf"
+        path.write_text("[PuntLimits]\n" + "".join(f"{key}=no\n" for key in PUNT_LIMITS))
+        return ["-c", path]
 
     def start(self, planes=1, options=()):
         """Starts the router, gives its TAPs their addresses, waits until hosts are reached."""

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A flood of any class of packets for the kernel disturbs nobody else: BGP sessions with a hold time
-of 3 s stay up, on the flooded port too; ARP is answered; what is forwarded keeps its rate.
+"""A flood of any class of packets for the kernel disturbs nobody else: BGP sessions with a hold
+time of 3 s stay up, on the flooded port too; ARP is answered; what is forwarded keeps its rate.
 
 Each flood is as fast as the generator can. It is on core 0 and takes what there is of it, so the
 paced stream's sender and the routing daemons compete with it for the processor: what the stream
@@ -32,8 +32,6 @@ TRIES = 3 if LIMITED else 1  # others may use the machine
 STREAM_PPS = 20000
 ASK_EVERY = 9973  # frames; the generator sends 16384 at a time: anywhere among them
 
-KEYS = ["ArpNd", "ArpNdNew", "Routing", "RoutingNew", "Tcp", "Local", "Ttl", "Mtu", "NoRoute",
-        "Unresolved", "Other"]
 # What floods each class: the generator's options, and "to", the destination (None: host 2).
 FLOODS = {
     # The kernel learns who asks for its own address, and then they are known.
@@ -83,8 +81,8 @@ class Bird:
 
 
 class ArpAnswers(threading.Thread):
-    """Counts what a host gets answered by its gateway; `ask`: and asks, a new question at most 0.2 s
-    after the last."""
+    """Counts what a host gets answered by its gateway; `ask`: and asks, a new question at most
+    0.2 s after the last."""
 
     def __init__(self, host, ask):
         super().__init__(daemon=True)
@@ -128,12 +126,10 @@ def wait_for_sessions(bird):
                "both BGP sessions are up", 20)
 
 
-def make_network(make_lab, conf):
+def make_network(make_lab):
     """Three hosts: 1 floods, 2 sends the stream, 3 receives it; 1 and 2 have BGP sessions."""
     lab = make_lab(hosts=3)
-    path = lab.folder / "conf"
-    path.write_text(conf)
-    lab.start(options=["-c", path])
+    lab.start(options=() if LIMITED else lab.without_limits())
     lab.hosts[0].ip("addr add 10.0.1.3/24 dev eth0")
     lab.router.ip("route add 10.9.0.0/16 via 10.0.2.2 mtu 1300")
     assert lab.hosts[0].ping("10.0.1.1", options=["-I", "10.0.1.3"])[0]
@@ -205,19 +201,20 @@ def disturb(lab, bird, sink, name):
             "arp_beside": (beside.answered, beside.asked),
             "passed_pps": round((now[0] - passed) / took),
             "dropped_pps": round((now[1] - dropped) / took),
-            "ring_full": ring_full(lab) - full, "kept": kept / calm, "undisturbed": bird.sessions() == sessions}
+            "ring_full": ring_full(lab) - full, "kept": kept / calm,
+            "undisturbed": bird.sessions() == sessions}
     print(name, told, flush=True)
     return told
 
 
 def faults(name, told):
-    """What the limits promise and did not keep. Of the ARP requests in the flood those count that the
-    port took in; in a flood of ARP they are told by their share of it."""
+    """What the limits promise and did not keep. Of the ARP requests in the flood those count that
+    the port took in; in a flood of ARP they are told by their share of it."""
     found = [] if told["undisturbed"] else ["a BGP session went down"]
     answered, asked = told["arp_in_flood"]
     if name.startswith("arp"):
         asked //= ASK_EVERY
-    if asked == 0 or answered < 0.9 * asked:
+    if asked == 0 or answered < 0.9 * asked - 3:  # those under way at either end
         found.append(f"ARP on the flooded port: {answered} of {asked}")
     answered, asked = told["arp_beside"]
     if answered < 0.9 * asked:
@@ -234,8 +231,7 @@ def faults(name, told):
 @pytest.mark.skipif(not shutil.which("bird"), reason="not installed: bird")
 def test_flood_of_each_class(make_lab):
     """One lab for all: the sessions live through every flood."""
-    limits = "" if LIMITED else "[PuntLimits]\n" + "".join(f"{key}=no\n" for key in KEYS)
-    lab, bird = make_network(make_lab, limits)
+    lab, bird = make_network(make_lab)
     sink = Sink(lab, lab.hosts[2])
     failed = {}
     for name in FLOODS:
@@ -247,4 +243,4 @@ def test_flood_of_each_class(make_lab):
         else:
             failed[name] = found
     assert not failed
-    assert {row["key"] for row in lab.router.show("limits")["limits"]} == set(KEYS)
+    assert {row["class"] for row in lab.router.show("limits")["limits"]} == set(FLOODS)

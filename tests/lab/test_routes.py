@@ -133,7 +133,8 @@ def test_replacing_a_route_loses_nothing(lab3, family):
     ways = [f"via {h2.addr(family)} dev pl1", f"via {h3.addr(family)} dev pl2"]
     lab3.router.ip(f"route add {FAR_NET[family]} {ways[0]}")
     lab3.router.wait_route(FAR_NET[family])
-    reasons = ("no-route", "unresolved", "unreachable", "blackhole")
+    reasons = ("no-route", "limit-no-route", "unresolved", "limit-unresolved", "unreachable",
+               "blackhole")
     before = {reason: lab3.router.counter(reason) for reason in reasons}
     sinks = [Sink(lab3, host) for host in lab3.hosts[1:]]
     args = lab3.flood_command(lab3.hosts[0], h2, family, seconds=600, rate=100000)
