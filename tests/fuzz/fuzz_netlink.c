@@ -37,7 +37,7 @@ static void check_prefix(const struct prefix *p, int exact)
 
 static void check_hop(const struct nl_hop *hop)
 {
-	must(hop->weight >= 1 || hop->opaque);
+	must(hop->weight >= 1);
 	check_addr(&hop->gateway, 1);
 }
 
