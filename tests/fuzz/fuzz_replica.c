@@ -547,7 +547,8 @@ static void check_address(const struct ip_addr *addr)
 	     a.route.table == b.route.table && a.route.metric == b.route.metric &&
 	     a.route.protocol == b.route.protocol && a.route.mtu == b.route.mtu &&
 	     a.route.nh_id == b.route.nh_id && a.route.n_hops == b.route.n_hops &&
-	     a.route.installed == b.route.installed && a.route.nexthop == a.nexthop);
+	     a.route.installed == b.route.installed &&
+	     (!a.route.installed || a.route.nexthop == a.nexthop));
 }
 
 /* Of the 256 addresses of each family that messages name, every 19th from `from` on. */
