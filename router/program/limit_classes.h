@@ -11,11 +11,11 @@
 
 /* clang-format off */
 #define LIMITS(X) \
-	X(ARP_ND,      "arp-nd",      "ArpNd",        5000,  32, "ARP and neighbour discovery of known neighbours") \
-	X(ARP_ND_NEW,  "arp-nd-new",  "ArpNdNew",     1000,  32, "ARP and neighbour discovery of anyone else") \
+	X(ARP_ND,      "arp-nd",      "ArpNd",        5000, 256, "ARP and neighbour discovery of known neighbours") \
+	X(ARP_ND_NEW,  "arp-nd-new",  "ArpNdNew",     1000,  96, "ARP and neighbour discovery of anyone else") \
 	X(ROUTING,     "routing",     "Routing",     20000,  64, "routing protocols of known neighbours") \
 	X(ROUTING_NEW, "routing-new", "RoutingNew",   5000,  32, "routing protocols of anyone else, and protocols of the link") \
-	X(TCP,         "tcp",         "Tcp",       1000000, 640, "TCP to this router, but for the first packets of connections") \
+	X(TCP,         "tcp",         "Tcp",       1000000, 352, "TCP to this router, but for the first packets of connections") \
 	X(LOCAL,       "local",       "Local",       20000,  64, "all else that is addressed to this router") \
 	X(TTL,         "ttl",         "Ttl",          1000,  16, "TTL or hop limit used up") \
 	X(MTU,         "mtu",         "Mtu",         10000,  48, "longer than the next hop's MTU") \

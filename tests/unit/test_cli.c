@@ -468,7 +468,7 @@ static void test_program_for_people(void **state)
 	assert_int_equal(0, run_here("show counters"));
 	has(out, "bad-checksum");
 	assert_int_equal(0, run_here("show limits"));
-	has(out, "arp-nd             5000       32");
+	has(out, "arp-nd             5000      256");
 	has(out, "ARP and neighbour discovery of known neighbours");
 	assert_null(strstr(out, "NOW")); /* nothing was limited anywhere */
 	assert_int_equal(0, run_here("show planes"));
