@@ -380,6 +380,43 @@ static int apply(struct side *s, const struct message *m)
 	return rc;
 }
 
+/* Whether two messages speak of the same thing, of which a kernel has one: a link by its index, a
+ * neighbour by interface and address, a next hop by its id. (Of routes there may be several alike.) */
+static bool same_thing(const struct message *a, const struct message *b)
+{
+	const char *x = a->bytes, *y = b->bytes;
+	/* The first attribute is the address or the id; the same length for the same family. */
+	size_t attr = NLMSG_HDRLEN + sizeof(struct ndmsg), ifindex = NLMSG_HDRLEN + 4;
+
+	if (((const struct nlmsghdr *)x)->nlmsg_type != ((const struct nlmsghdr *)y)->nlmsg_type)
+		return false;
+	switch (((const struct nlmsghdr *)x)->nlmsg_type) {
+	case RTM_NEWLINK:
+		return !memcmp(x + ifindex, y + ifindex, 4);
+	case RTM_NEWNEIGH:
+		return x[NLMSG_HDRLEN] == y[NLMSG_HDRLEN] && !memcmp(x + ifindex, y + ifindex, 4) &&
+		       !memcmp(x + attr, y + attr, x[NLMSG_HDRLEN] == AF_INET ? 8 : 20);
+	case RTM_NEWNEXTHOP:
+		attr = NLMSG_HDRLEN + sizeof(struct nhmsg);
+		return !memcmp(x + attr, y + attr, 8);
+	default:
+		return false;
+	}
+}
+
+/* The kernel has this now. */
+static void remember(const struct message *m)
+{
+	for (unsigned i = 0; i < n_kernel; i++) {
+		if (same_thing(&kernel[i], m)) {
+			kernel[i] = *m;
+			return;
+		}
+	}
+	if (n_kernel < KERNEL_MAX)
+		kernel[n_kernel++] = *m;
+}
+
 static void one_message(struct fuzz_input *in, uint8_t command)
 {
 	struct message m;
@@ -393,8 +430,8 @@ static void one_message(struct fuzz_input *in, uint8_t command)
 		for (; n > 0; n--)
 			m.bytes[NLMSG_HDRLEN + fuzz_u16(in) % (nlh->nlmsg_len - NLMSG_HDRLEN)] =
 				(char)fuzz_u8(in);
-	} else if (!del && n_kernel < KERNEL_MAX) {
-		kernel[n_kernel++] = m;
+	} else if (!del) {
+		remember(&m);
 	}
 	apply(&torn, &m);
 }
