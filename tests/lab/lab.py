@@ -361,11 +361,13 @@ class Lab:
 
     def flood_command(self, source, target, family=4, length=None, **options):
         """The generator's command line; options are its own (see flood.c). Frames are the shortest
-        that hold the number. It stays on core 0; planes take the highest-numbered ones."""
+        that hold the number. It stays on core 0; planes take the highest-numbered ones. `to`: an
+        address other than the target's own."""
         length = length or {4: 64, 6: 70}[family]
+        destination = options.pop("to", None) or target.addr(family)
         gateway = options.pop("gateway_mac", None) or self.router.mac(f"pl{source.number - 1}")
         args = ["taskset", "-c", 0, FLOOD, "--device", "eth0", "--gateway-mac", gateway, "--source",
-                source.addr(family), "--destination", target.addr(family), "--length", length]
+                source.addr(family), "--destination", destination, "--length", length]
         for name, value in options.items():
             args += [f"--{name}", value]
         return [str(arg) for arg in args]
