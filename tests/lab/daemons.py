@@ -60,6 +60,7 @@ class Peering:
     password: str = ""          # TCP MD5 (RFC 2385)
     gtsm: bool = False          # TTL security (RFC 5082)
     bfd: bool = False
+    preference: int = 0         # of what it announces: the highest is used
     next_hop: str = ""          # announced instead of our own address
     next_hop_self: bool = False
 
@@ -78,6 +79,7 @@ class Config:
     multipath: bool = False
     learn: bool = False         # routes that others put into the kernel count for next hops
     hold_s: int = 30
+    objects: bool = True        # FRR: routes over next hop objects, its default
 
 
 class Speaker:
@@ -119,6 +121,11 @@ class Speaker:
                 process.wait()
         self.processes = {}
 
+    def freeze(self, frozen):
+        """As if the machine hung: the daemons' sockets stay open, nobody answers."""
+        for process in self.processes.values():
+            process.send_signal(signal.SIGSTOP if frozen else signal.SIGCONT)
+
     def close(self):
         self.stop(signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -128,6 +135,12 @@ class Speaker:
         wait_until(lambda: self.alive() and self.sessions_up() == sessions,
                    lambda: f"{self.namespace.name}: {sessions} BGP sessions up\n{self.summary()}",
                    timeout_s, 0.05)
+
+    def bfd_established(self, sessions, timeout_s=20):
+        """Until so many BFD sessions are up."""
+        wait_until(lambda: self.alive() and self.bfd_up() == sessions,
+                   lambda: f"{self.namespace.name}: {sessions} BFD sessions up\n"
+                   f"{self.bfd_summary()}", timeout_s, 0.05)
 
     def adjacent(self, neighbours, timeout_s=30):
         """Until so many OSPF neighbours are full, of each version."""
@@ -174,6 +187,12 @@ class Bird(Speaker):
     def summary(self):
         return self.birdc("show protocols all") + self.log_tail()
 
+    def bfd_summary(self):
+        return self.birdc("show bfd sessions")
+
+    def bfd_up(self):
+        return len(re.findall(r"\bUp\b", self.birdc("show bfd sessions")))
+
     def ospf_full(self):
         return [self.birdc(f"show ospf neighbors ospf{version}").count("Full/")
                 for version in (2, 3)]
@@ -217,7 +236,8 @@ def bird_bgp(c, p, name):
              "  bfd;" if p.bfd else ""]
     for family in p.carried():
         change = f"bgp_next_hop = {p.next_hop}; " if p.next_hop else ""
-        lines += [f"  ipv{family} {{", "    import all;",
+        prefer = f"bgp_local_pref = {p.preference}; " if p.preference else ""
+        lines += [f"  ipv{family} {{", f"    import filter {{ {prefer}accept; }};",
                   f"    export filter {{ if source ~ [RTS_STATIC, RTS_BGP] then "
                   f"{{ {change}accept; }} reject; }};",
                   "    extended next hop;" if family == 4 and family_of(p.address) == 6 else "",
@@ -302,6 +322,13 @@ class Frr(Speaker):
     def summary(self):
         return self.vtysh("show bgp summary", "show bgp neighbors")[-6000:] + self.log_tail()
 
+    def bfd_summary(self):
+        return self.vtysh("show bfd peers brief")
+
+    def bfd_up(self):
+        peers = self.vtysh_json("show bfd peers json")
+        return sum(peer.get("status") == "up" for peer in peers)
+
     def ospf_full(self):
         return [len(re.findall(r"\bFull/", self.vtysh(f"show {ip} neighbor")))
                 for ip in ("ip ospf", "ipv6 ospf6")]
@@ -321,6 +348,8 @@ def frr_networks(prefixes, asn, no=""):
 
 def frr_conf(c):
     lines = ["frr defaults traditional", f"hostname r{c.asn or c.router_id}"]
+    if not c.objects:
+        lines.append("no zebra nexthop kernel enable")
     if any(p.bfd for p in c.peerings):
         lines += ["bfd", " profile lab", f"  receive-interval {BFD_MS}",
                   f"  transmit-interval {BFD_MS}", "  detect-multiplier 3", " exit", "exit"]
@@ -353,6 +382,7 @@ def frr_bgp(c):
                 continue
             n = f"  neighbor {p.address}"
             lines += [f"{n} activate"]
+            lines += [f"{n} weight {p.preference}"] if p.preference else []
             lines += [f"{n} next-hop-self"] if p.next_hop_self else []
             lines += [f"{n} route-map to{i} out"] if p.next_hop else []
         lines += [" exit-address-family"]

@@ -8,6 +8,7 @@ import time
 import pytest
 
 import daemons
+import failover
 from daemons import OTHER, Config, Peering, Speakers, subnets
 from lab import wait_until
 from flows import Flows
@@ -289,6 +290,26 @@ def test_restart_under_a_daemon(lab, speakers, kind):
             wait_until(lambda f=family: h1.reaches(h2.addr(f)), f"IPv{family}")
         assert_forwarded(lab, h1, h2, "20.0.0.0", 1 << 16, 5000)
         assert_forwarded(lab, h1, h2, "2a00::", 256, 5000)
+
+
+@kinds
+@pytest.mark.parametrize("ecmp", [False, True], ids=["backup", "ecmp"])
+def test_failover(kind, ecmp):
+    """A dead link, an interface taken down and a neighbour that hangs: the other path takes over,
+    with Peerlane not much later than with the kernel's own router. (bench/net/convergence.py
+    measures; here are too few samples for more than sanity.)"""
+    outages = {}
+    for router in failover.ROUTERS:
+        with failover.Setup(router, kind, ecmp) as setup:
+            for name, failure in failover.FAILURES.items():
+                results = setup.fail_once(failure)
+                outages[router, name] = max(r.outage_ms() for r in results.values())
+                assert all(r.twice() == 0 for r in results.values())
+    print(kind, "ecmp" if ecmp else "backup", {key: f"{ms:.1f}" for key, ms in outages.items()})
+    for name in failover.FAILURES:
+        # A neighbour's silence is noticed at some moment between two of its signs of life.
+        slack_ms = 2500 if name == "neighbour" else 1000
+        assert outages["peerlane", name] <= 3 * outages["kernel", name] + slack_ms, name
 
 
 MANY = 100_000
