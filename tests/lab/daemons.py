@@ -74,7 +74,9 @@ class Config:
     router_id: str = ""
     peerings: list = dataclasses.field(default_factory=list)
     announced: list = dataclasses.field(default_factory=list)  # prefixes, both families
-    ospf: dict = dataclasses.field(default_factory=dict)  # interface: cost; hello 1 s, dead 4 s
+    ospf: dict = dataclasses.field(default_factory=dict)  # interface: cost
+    ospf_type: str = "broadcast"  # or "point-to-point"
+    ospf_hello_s: int = 1       # dead is four times that
     ospf_local: list = dataclasses.field(default_factory=list)  # prefixes on lo, announced
     multipath: bool = False
     learn: bool = False         # routes that others put into the kernel count for next hops
@@ -248,12 +250,14 @@ def bird_bgp(c, p, name):
 
 def bird_ospf(c, version):
     family = {2: 4, 3: 6}[version]
+    kind = {"broadcast": "bcast", "point-to-point": "ptp"}[c.ospf_type]
+    hello, dead = c.ospf_hello_s, 4 * c.ospf_hello_s
     lines = [f"protocol ospf v{version} ospf{version} {{",
              f"  ecmp {'yes' if c.multipath else 'no'};",
              f"  ipv{family} {{ import all; export none; }};", "  area 0 {"]
     for interface, cost in c.ospf.items():
-        lines.append(f"    interface \"{interface}\" {{ type bcast; cost {cost}; hello 1; dead 4; "
-                     "wait 4; };")
+        lines.append(f"    interface \"{interface}\" {{ type {kind}; cost {cost}; hello {hello}; "
+                     f"dead {dead}; wait {dead}; }};")
     # Not `interface "lo" { stub; }`: OSPFv3 wants a link-local address, which lo has not.
     # The costs are those that FRR's loopbacks have.
     lines += [f"    stubnet {p} {{ cost {0 if version == 2 else 10}; }};"
@@ -399,8 +403,8 @@ def frr_ospf(c):
     for interface, cost in c.ospf.items():
         lines += [f"interface {interface}", " ip ospf area 0", " ipv6 ospf6 area 0"]
         for ip in ("ip ospf", "ipv6 ospf6"):
-            lines += [f" {ip} cost {cost}", f" {ip} hello-interval 1", f" {ip} dead-interval 4",
-                      f" {ip} network broadcast"]
+            lines += [f" {ip} cost {cost}", f" {ip} hello-interval {c.ospf_hello_s}",
+                      f" {ip} dead-interval {4 * c.ospf_hello_s}", f" {ip} network {c.ospf_type}"]
         lines += ["exit"]
     if c.ospf_local:
         lines += ["interface lo", " ip ospf area 0", " ip ospf passive", " ipv6 ospf6 area 0",

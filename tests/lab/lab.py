@@ -461,4 +461,10 @@ def sweep():
         name = line.split()[0]
         owner = re.fullmatch(r"pl(\d+)-(\d+-[rh]\d*|mirror|peers)", name)
         if owner and not Path(f"/proc/{owner.group(1)}").exists():
+            # Daemons that changed their user are out of reach of die_with_parent().
+            inside = subprocess.run(["ip", "netns", "pids", name], text=True, capture_output=True,
+                                    check=False)
+            for pid in inside.stdout.split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
             subprocess.run(["ip", "netns", "del", name], check=False)

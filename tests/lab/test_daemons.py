@@ -2,8 +2,10 @@
 """BIRD 2 and FRR on the router's TAPs, with the other of the two, or the same, as neighbours."""
 
 import contextlib
+import re
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
@@ -176,6 +178,31 @@ def test_ospf(lab, speakers, kind):
     speakers.all[1].stop(signal.SIGKILL)
     wait_until(lambda: router.answer("10.50.1.1") is None and router.answer("fd50:1::1") is None,
                "a dead neighbour's loopbacks are forgotten", 15)
+
+
+DOCUMENT = Path(__file__).parents[2] / "docs/routing-daemons.md"
+
+
+@kinds
+def test_documented_configuration(lab, speakers, kind):
+    """What docs/routing-daemons.md has operators write works as it stands there."""
+    text = re.search(rf"```{kind}\.conf\n(.*?)```", DOCUMENT.read_text(), re.S).group(1)
+    router, (h1, h2) = lab.router, lab.hosts
+    mine = speakers.add(kind, router, text)
+    speakers.add(OTHER[kind], h1, Config(
+        asn=65001, router_id=h1.v4, announced=["20.0.0.0/24", "2a00::/64"],
+        peerings=[Peering(h1.gateway4, 65000), Peering(h1.gateway6, 65000, families=(4, 6))]))
+    for prefix in loopbacks(h2):
+        h2.ip(f"addr add {prefix} dev lo")
+    speakers.add(OTHER[kind], h2, Config(
+        router_id=h2.v4, ospf={"eth0": 10}, ospf_local=loopbacks(h2), ospf_type="point-to-point",
+        ospf_hello_s=2))
+    mine.established(2)
+    mine.adjacent(1)
+    for address, port in (("20.0.0.1", "pl0"), ("2a00::1", "pl0"), ("10.50.2.1", "pl1"),
+                          ("fd50:2::1", "pl1")):
+        wait_until(lambda a=address, p=port: (router.answer(a) or (None, None))[1] == p,
+                   f"{address} by {port}", 20)
 
 
 ANYCAST = ["10.9.0.1", "2a09::1"]
