@@ -25,6 +25,7 @@
 #include "show.h"
 
 #define DOUBT_MS 20	/* from the first doubt to the dump: doubts come in swarms */
+#define STORM_MS 1000	/* at most, while routes change */
 #define RETRY_MS 1000	/* after a synchronisation that failed */
 #define AUDIT_MS 300000 /* a synchronisation without a doubt */
 #define DUMP_TRIES 5	/* of one kind, when it changed while it was dumped */
@@ -66,6 +67,8 @@ struct mirror {
 	int failed;	   /* -errno of the last synchronisation */
 	uint64_t heard_ms; /* of the dump */
 	uint64_t live_ms;  /* links and neighbours last read */
+	uint64_t told_ms;  /* of a route's change */
+	uint64_t wish_ms;  /* since when a synchronisation is wished for, if resync_ms is set */
 	uint64_t changes_before;
 	uint64_t tick_ms, resync_ms, audit_ms; /* when next; resync_ms 0: not */
 	struct full {
@@ -102,8 +105,10 @@ static void say(struct mirror *m, const char *fmt, ...)
 
 static void resync_in(struct mirror *m, uint64_t delay_ms)
 {
-	uint64_t at = now_ms() + delay_ms;
+	uint64_t now = now_ms(), at = now + delay_ms;
 
+	if (!m->resync_ms)
+		m->wish_ms = now;
 	if (!m->resync_ms || at < m->resync_ms)
 		m->resync_ms = at;
 }
@@ -244,6 +249,8 @@ static void apply_notifications(struct mirror *m, int len)
 		if (rc > 0) {
 			replica_apply(&m->replica, &m->message);
 			m->pending = true;
+			if (m->message.kind == NL_ROUTE)
+				m->told_ms = now_ms();
 		} else if (rc < 0) {
 			m->replica.stats.malformed++;
 			m->replica.doubt = true;
@@ -546,6 +553,17 @@ static void arm_timer(struct mirror *m)
 	timerfd_settime(m->timer_fd, 0, &when, NULL);
 }
 
+/* Amid a storm of changes, as when a routing daemon moves its routes off a dead link, a dump would
+ * take its time, be interrupted and repeated, while the very changes wait to be read. It waits for
+ * them to pause instead: what is doubted is as a rule what leads over that link, and not used. */
+static bool wait_for_lull(struct mirror *m, uint64_t now)
+{
+	if (now >= m->told_ms + DOUBT_MS || now >= m->wish_ms + STORM_MS)
+		return false;
+	m->resync_ms = m->told_ms + DOUBT_MS;
+	return true;
+}
+
 static void run_timers(struct mirror *m)
 {
 	uint64_t now = now_ms();
@@ -563,7 +581,7 @@ static void run_timers(struct mirror *m)
 	if (now >= m->audit_ms && m->synced) {
 		m->audit = true;
 		sync_begin(m);
-	} else if (m->resync_ms && now >= m->resync_ms) {
+	} else if (m->resync_ms && now >= m->resync_ms && !wait_for_lull(m, now)) {
 		sync_begin(m);
 	}
 }

@@ -72,7 +72,7 @@ void mirror_run(struct mirror *m);
 /* Closes all. The tables stay as they are. */
 void mirror_free(struct mirror *m);
 
-/* Room for notifications not yet read (16 MiB unless told; beyond net.core.rmem_max only with
+/* Room for notifications not yet read (64 MiB unless told; beyond net.core.rmem_max only with
  * CAP_NET_ADMIN). */
 void mirror_set_buffer(struct mirror *m, unsigned bytes);
 

@@ -9,8 +9,9 @@
 #include <sys/socket.h>
 #include <time.h>
 
-/* Room for about 20,000 route notifications before any is lost. */
-#define NOTIFY_BUFFER_BYTES (16u * 1024 * 1024)
+/* Room for about 80,000 route notifications before any is lost: a routing daemon moves a full table
+ * faster than it can be followed while both are short of a processor. Taken only as it fills. */
+#define NOTIFY_BUFFER_BYTES (64u * 1024 * 1024)
 
 static int set_option(struct mnl_socket *socket, int option)
 {
