@@ -165,8 +165,8 @@ class Bird(Speaker):
     def start(self):
         self.run("bird", [BIRD, "-f", "-c", self.conf, "-s", self.socket, "-P",
                           self.folder / "bird.pid", "-u", "bird", "-g", "bird"])
-        wait_until(lambda: self.alive() and self.socket.exists() and "BIRD" in self.birdc("show status"),
-                   "BIRD answers")
+        wait_until(lambda: self.alive() and self.socket.exists() and
+                   "BIRD" in self.birdc("show status"), "BIRD answers")
 
     def birdc(self, command):
         done = subprocess.run([BIRDC, "-s", str(self.socket), *command.split()], text=True,
@@ -219,7 +219,8 @@ def bird_conf(c):
             lines += [f"protocol static static{family} {{ ipv{family};",
                       *(f"  route {p} blackhole;" for p in prefixes), "}"]
     if any(p.bfd for p in c.peerings):
-        lines.append(f"protocol bfd {{ interface \"*\" {{ interval {BFD_MS} ms; multiplier 3; }}; }}")
+        lines.append(f"protocol bfd {{ interface \"*\" {{ interval {BFD_MS} ms; "
+                     "multiplier 3; }; }")
     for number, peering in enumerate(c.peerings):
         lines += bird_bgp(c, peering, f"bgp{number}")
     for version in (2, 3) if c.ospf else ():
@@ -409,8 +410,8 @@ def frr_ospf(c):
     if c.ospf_local:
         lines += ["interface lo", " ip ospf area 0", " ip ospf passive", " ipv6 ospf6 area 0",
                   " ipv6 ospf6 passive", "exit"]
-    return lines + ["router ospf", f" ospf router-id {c.router_id}", " timers throttle spf 0 50 200",
-                    "exit", "router ospf6", f" ospf6 router-id {c.router_id}",
+    return lines + ["router ospf", f" ospf router-id {c.router_id}",
+                    " timers throttle spf 0 50 200", "exit", "router ospf6", f" ospf6 router-id {c.router_id}",
                     " timers throttle spf 0 50 200", "exit"]
 
 

@@ -124,8 +124,8 @@ FAILURES = {"cable": cable, "interface": interface, "neighbour": neighbour}
 
 
 class Setup(contextlib.ExitStack):
-    """`ecmp`: both paths are used; else host 2's, and host 3's when that is gone. `routes`: how many
-    more of either family both hosts announce."""
+    """`ecmp`: both paths are used; else host 2's, and host 3's when that is gone. `routes`: how
+    many more of either family both hosts announce."""
 
     def __init__(self, router, daemon, ecmp=False, routes=0):
         super().__init__()
@@ -170,8 +170,8 @@ class Setup(contextlib.ExitStack):
                           for address in (host.gateway4, host.gateway6)]))
 
     def fail_once(self, failure, rate=1000):
-        """Returns what became of a stream to each target, {4: Result, 6: Result}, while host 2's path
-        failed. All is as before afterwards."""
+        """Returns what became of a stream to each target, {4: Result, 6: Result}, while host 2's
+        path failed. All is as before afterwards."""
         h1, h2, h3 = self.lab.hosts
         with contextlib.ExitStack() as stack:
             streams = {family: stack.enter_context(Flows(self.lab, h1, [h2, h3], target,
