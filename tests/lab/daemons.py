@@ -411,8 +411,8 @@ def frr_ospf(c):
         lines += ["interface lo", " ip ospf area 0", " ip ospf passive", " ipv6 ospf6 area 0",
                   " ipv6 ospf6 passive", "exit"]
     return lines + ["router ospf", f" ospf router-id {c.router_id}",
-                    " timers throttle spf 0 50 200", "exit", "router ospf6", f" ospf6 router-id {c.router_id}",
-                    " timers throttle spf 0 50 200", "exit"]
+                    " timers throttle spf 0 50 200", "exit", "router ospf6",
+                    f" ospf6 router-id {c.router_id}", " timers throttle spf 0 50 200", "exit"]
 
 
 KINDS = {"bird": Bird, "frr": Frr}
