@@ -148,6 +148,23 @@ static void find_successor(struct replica *r, unsigned index)
 	}
 }
 
+/* A face that belongs to a bridge or a VRF: the kernel treats what it receives otherwise than we. */
+static void check_master(struct replica *r, const struct link *link, uint32_t former)
+{
+	const struct link *master = link_find(r, link->is.master);
+
+	if (link->port < 0 || link->is.master == former)
+		return;
+	if (link->is.master)
+		replica_say(
+			r,
+			"%s now belongs to %s, which is not followed: its packets are forwarded "
+			"by the tables local and main all the same",
+			link->is.name, master ? master->is.name : "another interface");
+	else
+		replica_say(r, "%s belongs to no other interface any more", link->is.name);
+}
+
 static void link_gone(struct replica *r, struct link *link)
 {
 	int device_port = link->device_port;
@@ -166,7 +183,8 @@ static void link_gone(struct replica *r, struct link *link)
 		find_successor(r, (unsigned)device_port);
 }
 
-/* IPv4 routes go with their link, and IPv6 hops die; not all of that is said. What the kernel makes
+/* IPv4 routes and next hop objects go with their link, the latter out of their groups too, and IPv6
+ * hops die; not all of that is said. What the kernel makes
  * itself for IPv6 it also tells of. */
 static bool dies_unsaid(const struct route *route)
 {
@@ -177,16 +195,18 @@ void link_apply(struct replica *r, const struct nl_message *msg)
 {
 	const uint32_t matters = IFF_UP | IFF_LOWER_UP;
 	struct link *link = link_find(r, msg->link.ifindex);
-	uint32_t changed;
+	uint32_t changed, former_master;
 	bool first = !link;
 
+	r->audit.spoilt = r->audit.spoilt || !r->dumping;
 	if (msg->del) {
 		if (!link)
 			return;
 		link_gone(r, link);
 		/* The kernel has told of all routes that went with it but these, if any. */
-		if (!r->doubt && paths_lead_out(r, msg->link.ifindex, NULL))
-			r->doubt = true;
+		if (!r->doubt)
+			r->doubt = paths_lead_out(r, msg->link.ifindex, NULL) ||
+				   objects_lead_out(r, msg->link.ifindex);
 		return;
 	}
 	if (!link)
@@ -196,7 +216,9 @@ void link_apply(struct replica *r, const struct nl_message *msg)
 		return;
 	}
 	changed = (link->is.flags ^ msg->link.flags) & matters;
+	former_master = link->is.master;
 	link->is = msg->link;
+	check_master(r, link, former_master);
 	link->generation = r->generation[NL_LINK];
 	if (link->port >= 0)
 		face_changed(r, (unsigned)link->port, &link->is);
@@ -207,7 +229,8 @@ void link_apply(struct replica *r, const struct nl_message *msg)
 	if (first || changed)
 		paths_link_changed(r, link->is.ifindex);
 	if (!first && changed && !r->dumping && !r->doubt)
-		r->doubt = paths_lead_out(r, link->is.ifindex, dies_unsaid);
+		r->doubt = paths_lead_out(r, link->is.ifindex, dies_unsaid) ||
+			   objects_lead_out(r, link->is.ifindex) || r->unfollowed.count;
 }
 
 void links_sweep(struct replica *r)
@@ -273,7 +296,7 @@ static bool takes_routes_along(const struct replica *r, const struct nl_addr *is
 	if (addr.family == AF_INET6)
 		return addr.bytes[0] == 0xfe && (addr.bytes[1] & 0xc0) == 0x80 &&
 		       paths_lead_out(r, is->ifindex, is_of_operator);
-	if (routes_prefer(r, &addr))
+	if (r->n_odd || routes_prefer(r, &addr))
 		return true;
 	/* Of interfaces that are not ours nobody keeps the addresses. */
 	return (port < 0 || !port_has_ipv4(&r->ports[port])) &&
@@ -300,10 +323,13 @@ void addr_apply(struct replica *r, const struct nl_message *msg)
 {
 	int port = link_port(r, msg->addr.ifindex);
 
+	r->audit.spoilt = r->audit.spoilt || !r->dumping;
 	if (port >= 0)
 		addr_record(r, &r->ports[port], msg);
-	if (msg->del && !r->doubt)
-		r->doubt = takes_routes_along(r, &msg->addr, port);
+	/* Hops that died with an interface's last address revive with the first. */
+	if (!r->doubt)
+		r->doubt = msg->del ? takes_routes_along(r, &msg->addr, port)
+				    : !r->dumping && paths_dead_on(r, msg->addr.ifindex);
 }
 
 void addrs_sweep(struct replica *r)

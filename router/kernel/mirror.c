@@ -24,17 +24,20 @@
 #include "rtnl.h"
 #include "show.h"
 
-#define DOUBT_MS 20	/* from the first doubt to the dump: doubts come in swarms */
-#define STORM_MS 1000	/* at most, while routes change */
-#define RETRY_MS 1000	/* after a synchronisation that failed */
-#define AUDIT_MS 300000 /* a synchronisation without a doubt */
-#define DUMP_TRIES 5	/* of one kind, when it changed while it was dumped */
-#define STALL_MS 10000	/* a dump of which nothing is heard is given up */
+#define DOUBT_MS 20	     /* from the first doubt to the dump: doubts come in swarms */
+#define STORM_MS 1000	     /* at most, while routes change */
+#define RETRY_MS 1000	     /* after a synchronisation that failed */
+#define AUDIT_MS 300000	     /* a synchronisation without a doubt */
+#define AUDIT_AGAIN_MS 10000 /* after an audit that the kernel's changes made void */
+#define COMPLAIN_MS 10000    /* between two lines on notifications lost */
+#define DUMP_TRIES 5	     /* of one kind, when it changed while it was dumped */
+#define STALL_MS 10000	     /* a dump of which nothing is heard is given up */
 
 /* What one mirror_run() does at most, so that links and neighbours, which it reads in between, are
  * followed within tens of milliseconds. */
 #define DATAGRAMS_PER_RUN 256
 #define DUMP_MS_PER_RUN 10
+#define RUNS_AFTER_DUMP 64 /* as many datagrams are read before a dump's end counts */
 #define COMMITS_PER_RUN 4096
 #define FULL_MS 10000	   /* between two looks at whether the kernel's neighbour tables are full */
 #define FULL_SAY_MS 300000 /* between two lines about it */
@@ -62,15 +65,16 @@ struct mirror {
 	bool interrupted;  /* this stage changed while it was dumped */
 	bool partial;	   /* a stage stayed so: what it left out is not gone */
 	bool synced;	   /* once */
-	bool audit;	   /* this synchronisation is one */
+	bool audit_wanted; /* whatever synchronisation is under way */
+	bool routes6_told; /* IPv6 routes were spoken of since the dump began */
 	bool pending;	   /* changes wait for replica_commit() */
 	int failed;	   /* -errno of the last synchronisation */
 	uint64_t heard_ms; /* of the dump */
 	uint64_t live_ms;  /* links and neighbours last read */
 	uint64_t told_ms;  /* of a route's change */
 	uint64_t wish_ms;  /* since when a synchronisation is wished for, if resync_ms is set */
-	uint64_t changes_before;
 	uint64_t tick_ms, resync_ms, audit_ms; /* when next; resync_ms 0: not */
+	uint64_t complained_ms;		       /* of notifications lost */
 	struct full {
 		uint64_t refused, said_ms;
 	} full4, full6;	  /* the kernel's tables of neighbours */
@@ -234,9 +238,27 @@ int mirror_explain(struct mirror *m, const struct ip_addr *addr, struct mirror_e
 
 static void overrun(struct mirror *m)
 {
+	uint64_t now = now_ms();
+
 	m->replica.stats.overruns++;
-	say(m, "the kernel's notifications came faster than they were read: reading all anew");
+	m->replica.audit.spoilt = true;
+	m->routes6_told = true; /* who knows */
+	if (!m->complained_ms || now - m->complained_ms >= COMPLAIN_MS) {
+		m->complained_ms = now;
+		say(m, "the kernel's notifications came faster than they were read: reading all "
+		       "anew");
+	}
 	resync_in(m, DOUBT_MS);
+}
+
+/* A message of the kernel that we cannot read: what it said is unknown. */
+static void malformed(struct mirror *m, uint16_t type)
+{
+	m->replica.stats.malformed++;
+	replica_note(&m->replica, NOTE_MALFORMED,
+		     "a message of the kernel (type %u) could not be read, and is counted as "
+		     "malformed",
+		     type);
 }
 
 static void apply_notifications(struct mirror *m, int len)
@@ -251,8 +273,11 @@ static void apply_notifications(struct mirror *m, int len)
 			m->pending = true;
 			if (m->message.kind == NL_ROUTE)
 				m->told_ms = now_ms();
+			m->routes6_told = m->routes6_told ||
+					  (m->message.kind == NL_ROUTE &&
+					   m->message.route.prefix.family == AF_INET6);
 		} else if (rc < 0) {
-			m->replica.stats.malformed++;
+			malformed(m, nlh->nlmsg_type);
 			m->replica.doubt = true;
 		}
 	}
@@ -336,6 +361,32 @@ static void listen_for(struct mirror *m, bool all, bool live)
 
 /* ---- synchronisation ---- */
 
+/* What was said while the dump went on, as far as there is an end to it: first, so that what came
+ * into being behind the dump's back is not swept away. Returns whether there was one. */
+static bool catch_up(struct mirror *m)
+{
+	for (unsigned i = 0; i < RUNS_AFTER_DUMP; i++) {
+		if (read_socket(m, m->rtnl.notify))
+			return true;
+		breathe(m);
+	}
+	return false;
+}
+
+/* Takes away what the dump did not mention, if its word is good enough. */
+static void sweep(struct mirror *m)
+{
+	bool disturbed = !catch_up(m) || m->routes6_told;
+
+	m->replica.audit.spoilt = m->replica.audit.spoilt || m->partial;
+	if (m->partial)
+		/* Nothing is taken away on the word of a dump that may have skipped it. */
+		say(m, "the kernel's state changed all the while it was read: reading it again");
+	else if (replica_sweep(&m->replica, disturbed))
+		return;
+	resync_in(m, RETRY_MS);
+}
+
 static void sync_end(struct mirror *m, int code)
 {
 	struct replica *r = &m->replica;
@@ -347,21 +398,17 @@ static void sync_end(struct mirror *m, int code)
 	listen_for(m, true, true);
 	if (code) {
 		say(m, "cannot read the kernel's routes (%s): trying again", strerror(-code));
+		r->audit.running = false;
 		resync_in(m, RETRY_MS);
 		return;
 	}
-	if (m->partial) {
-		/* Nothing is taken away on the word of a dump that may have skipped it. */
-		say(m, "the kernel's state changed all the while it was read: reading it again");
-		resync_in(m, RETRY_MS);
-	} else {
-		replica_sweep(r);
-	}
+	sweep(m);
 	m->pending = true;
 	m->synced = true;
 	r->stats.resyncs++;
 	r->stats.last_sync_ms = now_ms();
-	m->audit_ms = r->stats.last_sync_ms + AUDIT_MS;
+	if (!m->audit_wanted)
+		m->audit_ms = r->stats.last_sync_ms + AUDIT_MS;
 }
 
 static void stage_begin(struct mirror *m)
@@ -385,9 +432,10 @@ static void sync_begin(struct mirror *m)
 	m->partial = false;
 	m->stage = 0;
 	m->tries = 0;
-	m->changes_before = m->replica.stats.route_changes;
+	m->routes6_told = false;
 	listen_for(m, false, false);
-	discard_notifications(m);
+	if (!m->replica.audit.running)
+		discard_notifications(m);
 	replica_mark(&m->replica);
 	m->replica.dumping = true;
 	stage_begin(m);
@@ -450,7 +498,7 @@ static void apply_dump(struct mirror *m, int len)
 		if (rc > 0)
 			replica_apply(&m->replica, &m->message);
 		else if (rc < 0)
-			m->replica.stats.malformed++;
+			malformed(m, nlh->nlmsg_type);
 	}
 }
 
@@ -477,18 +525,40 @@ static void read_dump(struct mirror *m)
 
 /* ---- running ---- */
 
-/* After an audit: what changed in the tables, nobody had told us. */
-static void report_drift(struct mirror *m)
+/* An audit compares what the kernel has with what it has told us: first all that is read. Returns
+ * false when there is no end to it. */
+static bool audit_begin(struct mirror *m)
+{
+	if (!catch_up(m) || !read_socket(m, m->rtnl.live) ||
+	    !replica_commit(&m->replica, COMMITS_PER_RUN)) {
+		m->pending = true;
+		return false;
+	}
+	m->replica.audit = (struct audit){.running = true};
+	m->audit_wanted = false;
+	sync_begin(m);
+	return true;
+}
+
+static void audit_end(struct mirror *m)
 {
 	struct replica *r = &m->replica;
-	uint64_t drift = r->stats.route_changes - m->changes_before;
+	const struct audit *a = &r->audit;
 
-	m->audit = false;
-	if (!drift)
+	r->audit.running = false;
+	if (a->spoilt || r->doubt || m->resync_ms) {
+		m->audit_ms = now_ms() + AUDIT_AGAIN_MS;
 		return;
-	r->stats.drift += drift;
-	say(m, "audit: %llu routes differed from the kernel's, and were put right",
-	    (unsigned long long)drift);
+	}
+	r->stats.audits++;
+	r->stats.last_audit_ms = now_ms();
+	r->stats.drift += a->found;
+	r->stats.mended += a->mended;
+	if (a->found)
+		say(m,
+		    "audit: %u prefixes and next hop objects differed from the kernel's; %u were "
+		    "put right",
+		    a->found, a->mended);
 }
 
 static void commit(struct mirror *m)
@@ -502,8 +572,8 @@ static void commit(struct mirror *m)
 	m->pending = !replica_commit(r, COMMITS_PER_RUN);
 	if (r->stats.route_changes + r->stats.neighbour_changes != before)
 		r->stats.last_change_ms = now_ms();
-	if (!m->pending && m->audit)
-		report_drift(m);
+	if (!m->pending && r->audit.running)
+		audit_end(m);
 }
 
 /* Says when the kernel could not make neighbours for want of room. The tables are of the whole
@@ -545,6 +615,8 @@ static void arm_timer(struct mirror *m)
 
 	if (m->resync_ms && m->resync_ms < next && !m->syncing)
 		next = m->resync_ms;
+	if (m->audit_ms < next && !m->syncing && m->synced && !m->resync_ms)
+		next = m->audit_ms;
 	if (m->pending && !m->syncing)
 		next = now;
 	delay_ms = next > now ? next - now : 0;
@@ -578,12 +650,19 @@ static void run_timers(struct mirror *m)
 	}
 	if (m->syncing || m->pending)
 		return;
-	if (now >= m->audit_ms && m->synced) {
-		m->audit = true;
-		sync_begin(m);
-	} else if (m->resync_ms && now >= m->resync_ms && !wait_for_lull(m, now)) {
-		sync_begin(m);
+	if (m->resync_ms && now >= m->resync_ms) {
+		if (!wait_for_lull(m, now))
+			sync_begin(m);
+	} else if (now >= m->audit_ms && m->synced && !m->resync_ms && !audit_begin(m)) {
+		m->audit_ms = now + RETRY_MS;
 	}
+}
+
+void mirror_audit(struct mirror *m)
+{
+	m->audit_wanted = true;
+	m->audit_ms = 0;
+	arm_timer(m);
 }
 
 void mirror_run(struct mirror *m)

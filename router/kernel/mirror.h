@@ -66,6 +66,10 @@ int mirror_fd(const struct mirror *m);
  * hear of the new one. */
 void mirror_set_face(struct mirror *m, unsigned port, unsigned ifindex);
 
+/* Has all be read and compared now, as it is every 5 minutes. The outcome is in mirror_stats() once
+ * `audits` has grown. */
+void mirror_audit(struct mirror *m);
+
 /* Handles what there is, without blocking beyond a bounded batch. */
 void mirror_run(struct mirror *m);
 
@@ -150,6 +154,15 @@ void mirror_each_nexthop(struct mirror *m, bool (*fn)(void *, const struct mirro
 			 void *ctx);
 void mirror_port_link(const struct mirror *m, unsigned port, struct mirror_link *link);
 
+/* Something of the kernel's that is not followed, though packets may depend on it. */
+struct mirror_unfollowed {
+	char text[160];	 /* "rule 100: from 10.0.0.7 lookup 10", "routes of table 10", ... */
+	uint8_t family;	 /* 0: of both, or none */
+	uint64_t routes; /* how many; 0: it is no route */
+};
+void mirror_each_unfollowed(const struct mirror *m,
+			    bool (*fn)(void *, const struct mirror_unfollowed *), void *ctx);
+
 /* Why a packet to `addr` fares as it does. Returns 0, or -ENOENT: no route at all, then only
  * `nexthop` and `via` are filled. Valid until the next call of a function of the mirror. */
 struct mirror_explanation {
@@ -164,12 +177,14 @@ struct mirror_stats {
 	uint64_t messages, overruns, resyncs, route_changes, neighbour_changes;
 	uint64_t malformed;   /* messages that could not be read */
 	uint64_t unsupported; /* routes and rules of the kernel that are not followed */
-	uint64_t drift;	      /* routes that an audit found to differ; it runs every 5 minutes */
+	/* An audit, every 5 minutes, compares all with the kernel's. `drift`: prefixes and next hop
+	 * objects that differed though the kernel had said nothing, `mended`: those put right. */
+	uint64_t audits, drift, mended;
 	/* Neighbours that the kernel had no room for, anywhere on the machine. */
 	uint64_t neighbours_refused;
-	uint64_t last_sync_ms, last_change_ms; /* CLOCK_MONOTONIC */
-	uint32_t routes;		       /* candidates known, installed or not */
-	uint32_t neighbours;		       /* usable ones */
+	uint64_t last_sync_ms, last_change_ms, last_audit_ms; /* CLOCK_MONOTONIC; 0: never */
+	uint32_t routes;     /* candidates known, installed or not */
+	uint32_t neighbours; /* usable ones */
 	uint32_t nexthops;
 };
 void mirror_stats(const struct mirror *m, struct mirror_stats *stats);

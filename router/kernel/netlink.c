@@ -2,7 +2,6 @@
 #include "netlink.h"
 
 #include <errno.h>
-#include <linux/fib_rules.h>
 #include <linux/if.h>
 #include <linux/neighbour.h>
 #include <linux/nexthop.h>
@@ -12,16 +11,9 @@
 #include <sys/socket.h>
 
 #include "hash.h"
+#include "netlink_private.h"
 
-/* An attribute's payload; `data` NULL: absent. */
-struct attr {
-	const void *data;
-	unsigned len;
-};
-
-/* Indexes attributes by type. Those above `max` are reported by *unknown. The last of a type
- * wins, as in the kernel. Returns 0 or -EBADMSG. */
-static int collect(const void *data, size_t len, struct attr *tb, unsigned max, bool *unknown)
+int nl_collect(const void *data, size_t len, struct nl_attr *tb, unsigned max, bool *unknown)
 {
 	const char *p = data;
 
@@ -34,7 +26,7 @@ static int collect(const void *data, size_t len, struct attr *tb, unsigned max, 
 		if (a->nla_len < NLA_HDRLEN || a->nla_len > len)
 			return -EBADMSG;
 		if (type <= max)
-			tb[type] = (struct attr){p + NLA_HDRLEN, a->nla_len - NLA_HDRLEN};
+			tb[type] = (struct nl_attr){p + NLA_HDRLEN, a->nla_len - NLA_HDRLEN};
 		else if (unknown)
 			*unknown = true;
 		step = NLA_ALIGN(a->nla_len);
@@ -46,9 +38,8 @@ static int collect(const void *data, size_t len, struct attr *tb, unsigned max, 
 	return len ? -EBADMSG : 0;
 }
 
-/* The attributes behind a message's family header of `header` bytes, or -EBADMSG. */
-static int collect_message(const struct nlmsghdr *nlh, size_t header, struct attr *tb, unsigned max,
-			   bool *unknown)
+int nl_collect_message(const struct nlmsghdr *nlh, size_t header, struct nl_attr *tb, unsigned max,
+		       bool *unknown)
 {
 	size_t payload = nlh->nlmsg_len - NLMSG_HDRLEN;
 	size_t skip = NLMSG_ALIGN(header);
@@ -59,16 +50,11 @@ static int collect_message(const struct nlmsghdr *nlh, size_t header, struct att
 		memset(tb, 0, (max + 1) * sizeof(*tb));
 		return 0;
 	}
-	return collect((const char *)nlh + NLMSG_HDRLEN + skip, payload - skip, tb, max, unknown);
+	return nl_collect((const char *)nlh + NLMSG_HDRLEN + skip, payload - skip, tb, max,
+			  unknown);
 }
 
-static const void *header_of(const struct nlmsghdr *nlh)
-{
-	return (const char *)nlh + NLMSG_HDRLEN;
-}
-
-/* Reads an attribute if it is there. Returns false if it is there and too short. */
-static bool get_u32(const struct attr *a, uint32_t *value)
+bool nl_get_u32(const struct nl_attr *a, uint32_t *value)
 {
 	if (!a->data)
 		return true;
@@ -78,14 +64,9 @@ static bool get_u32(const struct attr *a, uint32_t *value)
 	return true;
 }
 
-static unsigned addr_bytes(uint8_t family)
+bool nl_get_addr(const struct nl_attr *a, uint8_t family, struct ip_addr *addr)
 {
-	return family == AF_INET ? 4 : family == AF_INET6 ? 16 : 0;
-}
-
-static bool get_addr(const struct attr *a, uint8_t family, struct ip_addr *addr)
-{
-	unsigned n = addr_bytes(family);
+	unsigned n = nl_addr_bytes(family);
 
 	if (!a->data)
 		return true;
@@ -97,34 +78,35 @@ static bool get_addr(const struct attr *a, uint8_t family, struct ip_addr *addr)
 }
 
 /* RTA_VIA: a gateway of another family than the route's. */
-static bool get_via(const struct attr *a, struct ip_addr *addr)
+static bool get_via(const struct nl_attr *a, struct ip_addr *addr)
 {
 	uint16_t family;
-	struct attr rest;
+	struct nl_attr rest;
 
 	if (!a->data)
 		return true;
 	if (a->len < sizeof(family))
 		return false;
 	memcpy(&family, a->data, sizeof(family));
-	rest = (struct attr){(const char *)a->data + sizeof(family), a->len - sizeof(family)};
+	rest = (struct nl_attr){(const char *)a->data + sizeof(family), a->len - sizeof(family)};
 	if (family > UINT8_MAX)
 		return false;
-	return get_addr(&rest, (uint8_t)family, addr);
+	return nl_get_addr(&rest, (uint8_t)family, addr);
 }
 
 static int parse_link(const struct nlmsghdr *nlh, struct nl_link *link)
 {
-	const struct ifinfomsg *ifi = header_of(nlh);
-	struct attr tb[IFLA_MTU + 1];
+	const struct ifinfomsg *ifi = nl_header(nlh);
+	struct nl_attr tb[IFLA_MASTER + 1];
 	size_t n;
 
-	if (collect_message(nlh, sizeof(*ifi), tb, IFLA_MTU, NULL))
+	if (nl_collect_message(nlh, sizeof(*ifi), tb, IFLA_MASTER, NULL))
 		return -EBADMSG;
 	/* AF_BRIDGE speaks of a bridge's port, not of the interface. */
 	if (ifi->ifi_family != AF_UNSPEC)
 		return 0;
-	if (ifi->ifi_index <= 0 || !get_u32(&tb[IFLA_MTU], &link->mtu))
+	if (ifi->ifi_index <= 0 || !nl_get_u32(&tb[IFLA_MTU], &link->mtu) ||
+	    !nl_get_u32(&tb[IFLA_MASTER], &link->master))
 		return -EBADMSG;
 	link->ifindex = (uint32_t)ifi->ifi_index;
 	link->flags = ifi->ifi_flags;
@@ -141,18 +123,18 @@ static int parse_link(const struct nlmsghdr *nlh, struct nl_link *link)
 
 static int parse_addr(const struct nlmsghdr *nlh, struct nl_addr *addr)
 {
-	const struct ifaddrmsg *ifa = header_of(nlh);
-	struct attr tb[IFA_LOCAL + 1];
+	const struct ifaddrmsg *ifa = nl_header(nlh);
+	struct nl_attr tb[IFA_LOCAL + 1];
 	struct ip_addr a = {0};
 
-	if (collect_message(nlh, sizeof(*ifa), tb, IFA_LOCAL, NULL))
+	if (nl_collect_message(nlh, sizeof(*ifa), tb, IFA_LOCAL, NULL))
 		return -EBADMSG;
-	if (!addr_bytes(ifa->ifa_family))
+	if (!nl_addr_bytes(ifa->ifa_family))
 		return 0;
 	/* IFA_ADDRESS is the peer's on a point-to-point link; IFA_LOCAL, if there, ours. */
-	if (!get_addr(&tb[IFA_ADDRESS], ifa->ifa_family, &a) ||
-	    !get_addr(&tb[IFA_LOCAL], ifa->ifa_family, &a) || !a.family ||
-	    ifa->ifa_prefixlen > 8 * addr_bytes(ifa->ifa_family))
+	if (!nl_get_addr(&tb[IFA_ADDRESS], ifa->ifa_family, &a) ||
+	    !nl_get_addr(&tb[IFA_LOCAL], ifa->ifa_family, &a) || !a.family ||
+	    ifa->ifa_prefixlen > 8 * nl_addr_bytes(ifa->ifa_family))
 		return -EBADMSG;
 	addr->ifindex = ifa->ifa_index;
 	addr->prefix.family = ifa->ifa_family;
@@ -163,17 +145,17 @@ static int parse_addr(const struct nlmsghdr *nlh, struct nl_addr *addr)
 
 static int parse_neighbour(const struct nlmsghdr *nlh, struct nl_neighbour *n)
 {
-	const struct ndmsg *ndm = header_of(nlh);
-	struct attr tb[NDA_FLAGS_EXT + 1];
+	const struct ndmsg *ndm = nl_header(nlh);
+	struct nl_attr tb[NDA_FLAGS_EXT + 1];
 	uint32_t flags = 0;
 
-	if (collect_message(nlh, sizeof(*ndm), tb, NDA_FLAGS_EXT, NULL))
+	if (nl_collect_message(nlh, sizeof(*ndm), tb, NDA_FLAGS_EXT, NULL))
 		return -EBADMSG;
 	/* AF_BRIDGE entries are forwarding databases; proxies have no address of their own. */
-	if (!addr_bytes(ndm->ndm_family) || ndm->ndm_flags & NTF_PROXY)
+	if (!nl_addr_bytes(ndm->ndm_family) || ndm->ndm_flags & NTF_PROXY)
 		return 0;
 	if (ndm->ndm_ifindex <= 0 || !tb[NDA_DST].data ||
-	    !get_addr(&tb[NDA_DST], ndm->ndm_family, &n->addr))
+	    !nl_get_addr(&tb[NDA_DST], ndm->ndm_family, &n->addr))
 		return -EBADMSG;
 	n->ifindex = (uint32_t)ndm->ndm_ifindex;
 	n->state = ndm->ndm_state;
@@ -219,7 +201,7 @@ static bool route_attr_known(unsigned type)
 	}
 }
 
-static bool any_unknown(const struct attr *tb, unsigned max)
+static bool any_unknown(const struct nl_attr *tb, unsigned max)
 {
 	for (unsigned type = 1; type <= max; type++)
 		if (tb[type].data && !route_attr_known(type))
@@ -228,12 +210,20 @@ static bool any_unknown(const struct attr *tb, unsigned max)
 }
 
 /* The gateway of a route or of one of its hops. */
-static bool get_gateway(const struct attr *tb, uint8_t family, struct ip_addr *gateway)
+static bool get_gateway(const struct nl_attr *tb, uint8_t family, struct ip_addr *gateway)
 {
-	return get_addr(&tb[RTA_GATEWAY], family, gateway) && get_via(&tb[RTA_VIA], gateway);
+	return nl_get_addr(&tb[RTA_GATEWAY], family, gateway) && get_via(&tb[RTA_VIA], gateway);
 }
 
-static int parse_multipath(const struct attr *mp, struct nl_message *out, bool opaque)
+static uint8_t hop_flags(uint8_t family, bool opaque, unsigned rtnh_flags)
+{
+	bool onlink = family == AF_INET && rtnh_flags & RTNH_F_ONLINK;
+
+	return (uint8_t)((opaque ? NL_HOP_OPAQUE : 0) | (onlink ? NL_HOP_ONLINK : 0) |
+			 (rtnh_flags & RTNH_F_DEAD ? NL_HOP_DEAD : 0));
+}
+
+static int parse_multipath(const struct nl_attr *mp, struct nl_message *out, bool opaque)
 {
 	struct nl_route *route = &out->route;
 	const char *p = mp->data;
@@ -243,16 +233,17 @@ static int parse_multipath(const struct attr *mp, struct nl_message *out, bool o
 		const struct rtnexthop *rtnh = (const void *)p;
 		struct nl_hop hop = {.ifindex = (uint32_t)rtnh->rtnh_ifindex,
 				     .weight = (uint16_t)(rtnh->rtnh_hops + 1u)};
-		struct attr tb[RTA_MAX + 1];
+		struct nl_attr tb[RTA_MAX + 1];
 		bool unknown = opaque;
 		size_t step;
 
 		if (rtnh->rtnh_len < sizeof(*rtnh) || rtnh->rtnh_len > left ||
-		    collect(p + sizeof(*rtnh), rtnh->rtnh_len - sizeof(*rtnh), tb, RTA_MAX,
-			    &unknown) ||
+		    nl_collect(p + sizeof(*rtnh), rtnh->rtnh_len - sizeof(*rtnh), tb, RTA_MAX,
+			       &unknown) ||
 		    !get_gateway(tb, route->prefix.family, &hop.gateway))
 			return -EBADMSG;
-		hop.opaque = unknown || any_unknown(tb, RTA_MAX);
+		hop.flags = hop_flags(route->prefix.family, unknown || any_unknown(tb, RTA_MAX),
+				      rtnh->rtnh_flags);
 		if (route->n_hops < NL_HOPS_MAX)
 			out->hops[route->n_hops++] = hop;
 		else
@@ -266,24 +257,29 @@ static int parse_multipath(const struct attr *mp, struct nl_message *out, bool o
 	return left ? -EBADMSG : 0;
 }
 
-static int parse_metrics(const struct attr *metrics, struct nl_route *route)
+static int parse_metrics(const struct nl_attr *metrics, struct nl_route *route)
 {
-	struct attr tb[RTAX_MAX + 1];
+	struct nl_attr tb[RTAX_MAX + 1];
 
 	if (!metrics->data)
 		return 0;
-	if (collect(metrics->data, metrics->len, tb, RTAX_MAX, NULL) ||
-	    !get_u32(&tb[RTAX_MTU], &route->mtu))
+	if (nl_collect(metrics->data, metrics->len, tb, RTAX_MAX, NULL) ||
+	    !nl_get_u32(&tb[RTAX_MTU], &route->mtu))
 		return -EBADMSG;
 	return 0;
 }
 
+/* In an order in which dead and alive are alike. */
 static int hop_compare(const void *a, const void *b)
 {
-	return memcmp(a, b, sizeof(struct nl_hop));
+	struct nl_hop x = *(const struct nl_hop *)a, y = *(const struct nl_hop *)b;
+
+	x.flags &= (uint8_t)~NL_HOP_DEAD;
+	y.flags &= (uint8_t)~NL_HOP_DEAD;
+	return memcmp(&x, &y, sizeof(x));
 }
 
-static int parse_hops(const struct attr *tb, struct nl_message *out, bool opaque)
+static int parse_hops(const struct nl_attr *tb, struct nl_message *out, bool opaque, unsigned flags)
 {
 	struct nl_route *route = &out->route;
 
@@ -300,9 +296,10 @@ static int parse_hops(const struct attr *tb, struct nl_message *out, bool opaque
 	}
 	if (!tb[RTA_OIF].data && !tb[RTA_GATEWAY].data && !tb[RTA_VIA].data)
 		return 0;
-	out->hops[0] = (struct nl_hop){.weight = 1, .opaque = opaque};
+	out->hops[0] = (struct nl_hop){.weight = 1,
+				       .flags = hop_flags(route->prefix.family, opaque, flags)};
 	route->n_hops = 1;
-	return get_u32(&tb[RTA_OIF], &out->hops[0].ifindex) &&
+	return nl_get_u32(&tb[RTA_OIF], &out->hops[0].ifindex) &&
 			       get_gateway(tb, route->prefix.family, &out->hops[0].gateway)
 		       ? 0
 		       : -EBADMSG;
@@ -310,22 +307,22 @@ static int parse_hops(const struct attr *tb, struct nl_message *out, bool opaque
 
 static int parse_route(const struct nlmsghdr *nlh, struct nl_message *out)
 {
-	const struct rtmsg *rtm = header_of(nlh);
+	const struct rtmsg *rtm = nl_header(nlh);
 	struct nl_route *route = &out->route;
-	struct attr tb[RTA_MAX + 1];
+	struct nl_attr tb[RTA_MAX + 1];
 	struct ip_addr dst = {0};
 	bool unknown = false;
 
-	if (collect_message(nlh, sizeof(*rtm), tb, RTA_MAX, &unknown))
+	if (nl_collect_message(nlh, sizeof(*rtm), tb, RTA_MAX, &unknown))
 		return -EBADMSG;
-	if (!addr_bytes(rtm->rtm_family) || rtm->rtm_flags & RTM_F_CLONED)
+	if (!nl_addr_bytes(rtm->rtm_family) || rtm->rtm_flags & RTM_F_CLONED)
 		return 0;
 	route->table = rtm->rtm_table;
-	if (rtm->rtm_dst_len > 8 * addr_bytes(rtm->rtm_family) ||
-	    !get_addr(&tb[RTA_DST], rtm->rtm_family, &dst) ||
-	    (rtm->rtm_dst_len && !tb[RTA_DST].data) || !get_u32(&tb[RTA_TABLE], &route->table) ||
-	    !get_u32(&tb[RTA_PRIORITY], &route->metric) ||
-	    !get_u32(&tb[RTA_NH_ID], &route->nh_id) || parse_metrics(&tb[RTA_METRICS], route))
+	if (rtm->rtm_dst_len > 8 * nl_addr_bytes(rtm->rtm_family) ||
+	    !nl_get_addr(&tb[RTA_DST], rtm->rtm_family, &dst) ||
+	    (rtm->rtm_dst_len && !tb[RTA_DST].data) || !nl_get_u32(&tb[RTA_TABLE], &route->table) ||
+	    !nl_get_u32(&tb[RTA_PRIORITY], &route->metric) ||
+	    !nl_get_u32(&tb[RTA_NH_ID], &route->nh_id) || parse_metrics(&tb[RTA_METRICS], route))
 		return -EBADMSG;
 	route->prefix = prefix_make(rtm->rtm_family, dst.bytes, rtm->rtm_dst_len);
 	/* Over a next hop object the kernel calls a route a blackhole while the object is one; that is
@@ -335,14 +332,17 @@ static int parse_route(const struct nlmsghdr *nlh, struct nl_message *out)
 	route->scope = rtm->rtm_scope;
 	route->tos = rtm->rtm_tos;
 	route->by_source = rtm->rtm_src_len != 0;
+	if (route->by_source)
+		route->source_hash =
+			hash_bytes(rtm->rtm_src_len, tb[RTA_SRC].data, tb[RTA_SRC].len);
 	if (rtm->rtm_family == AF_INET) {
-		if (!get_addr(&tb[RTA_PREFSRC], AF_INET, &route->source))
+		if (!nl_get_addr(&tb[RTA_PREFSRC], AF_INET, &route->source))
 			return -EBADMSG;
 		route->rest = hash_bytes(1, tb[RTA_PREFSRC].data, tb[RTA_PREFSRC].len);
 		route->rest = hash_bytes(route->rest, tb[RTA_METRICS].data, tb[RTA_METRICS].len);
 		route->rest = hash_bytes(route->rest, tb[RTA_FLOW].data, tb[RTA_FLOW].len);
 	}
-	return parse_hops(tb, out, unknown) ? -EBADMSG : 1;
+	return parse_hops(tb, out, unknown, rtm->rtm_flags) ? -EBADMSG : 1;
 }
 
 /* A member as in NHA_GROUP. The headers' struct names the second weight byte, of use from Linux 6.12
@@ -355,7 +355,7 @@ struct group_member {
 };
 _Static_assert(sizeof(struct group_member) == sizeof(struct nexthop_grp), "the kernel's layout");
 
-static int parse_group(const struct attr *group, struct nl_message *out)
+static int parse_group(const struct nl_attr *group, struct nl_message *out)
 {
 	struct nl_nexthop *nh = &out->nexthop;
 	const char *p = group->data;
@@ -379,12 +379,12 @@ static int parse_group(const struct attr *group, struct nl_message *out)
 
 static int parse_nexthop(const struct nlmsghdr *nlh, struct nl_message *out)
 {
-	const struct nhmsg *nhm = header_of(nlh);
+	const struct nhmsg *nhm = nl_header(nlh);
 	struct nl_nexthop *nh = &out->nexthop;
-	struct attr tb[NHA_FDB + 1];
+	struct nl_attr tb[NHA_FDB + 1];
 
-	if (collect_message(nlh, sizeof(*nhm), tb, NHA_FDB, NULL) || !tb[NHA_ID].data ||
-	    !get_u32(&tb[NHA_ID], &nh->id) || !nh->id)
+	if (nl_collect_message(nlh, sizeof(*nhm), tb, NHA_FDB, NULL) || !tb[NHA_ID].data ||
+	    !nl_get_u32(&tb[NHA_ID], &nh->id) || !nh->id)
 		return -EBADMSG;
 	if (tb[NHA_FDB].data) /* of bridges, never of routes */
 		return 0;
@@ -392,50 +392,10 @@ static int parse_nexthop(const struct nlmsghdr *nlh, struct nl_message *out)
 		return parse_group(&tb[NHA_GROUP], out);
 	nh->blackhole = tb[NHA_BLACKHOLE].data != NULL;
 	nh->hop.weight = 1;
-	nh->hop.opaque = tb[NHA_ENCAP].data || tb[NHA_ENCAP_TYPE].data;
-	if (!get_u32(&tb[NHA_OIF], &nh->hop.ifindex) ||
-	    !get_addr(&tb[NHA_GATEWAY], nhm->nh_family, &nh->hop.gateway))
+	nh->hop.flags = hop_flags(AF_UNSPEC, tb[NHA_ENCAP].data || tb[NHA_ENCAP_TYPE].data, 0);
+	if (!nl_get_u32(&tb[NHA_OIF], &nh->hop.ifindex) ||
+	    !nl_get_addr(&tb[NHA_GATEWAY], nhm->nh_family, &nh->hop.gateway))
 		return -EBADMSG;
-	return 1;
-}
-
-/* Of the flags only those that the rule was given: others tell whether its interfaces are there. */
-static uint64_t rule_id(const struct nlmsghdr *nlh)
-{
-	struct fib_rule_hdr hdr = *(const struct fib_rule_hdr *)header_of(nlh);
-	const char *attrs = (const char *)header_of(nlh) + NLMSG_ALIGN(sizeof(hdr));
-	const char *end = (const char *)nlh + nlh->nlmsg_len;
-
-	hdr.flags &= FIB_RULE_INVERT;
-	return hash_bytes(hash_bytes(0, &hdr, sizeof(hdr)), attrs,
-			  attrs < end ? (size_t)(end - attrs) : 0);
-}
-
-static int parse_rule(const struct nlmsghdr *nlh, struct nl_rule *rule)
-{
-	const struct fib_rule_hdr *hdr = header_of(nlh);
-	struct attr tb[FRA_MAX + 1];
-	uint32_t suppress = UINT32_MAX; /* -1: nothing */
-	bool unknown = false;
-
-	if (collect_message(nlh, sizeof(*hdr), tb, FRA_MAX, &unknown))
-		return -EBADMSG;
-	if (!addr_bytes(hdr->family))
-		return 0;
-	if (!get_u32(&tb[FRA_SUPPRESS_PREFIXLEN], &suppress))
-		return -EBADMSG;
-	rule->table = hdr->table;
-	if (!get_u32(&tb[FRA_TABLE], &rule->table) || !get_u32(&tb[FRA_PRIORITY], &rule->priority))
-		return -EBADMSG;
-	rule->family = hdr->family;
-	rule->action = hdr->action;
-	rule->id = rule_id(nlh);
-	rule->plain = !unknown && !hdr->src_len && !hdr->dst_len && !hdr->tos && !hdr->flags &&
-		      suppress == UINT32_MAX;
-	for (unsigned type = 1; type <= FRA_MAX; type++)
-		if (tb[type].data && type != FRA_TABLE && type != FRA_PRIORITY &&
-		    type != FRA_PROTOCOL && type != FRA_SUPPRESS_PREFIXLEN)
-			rule->plain = false;
 	return 1;
 }
 
@@ -477,7 +437,7 @@ int nl_parse(const struct nlmsghdr *nlh, struct nl_message *out)
 	case RTM_NEWRULE:
 		out->kind = NL_RULE;
 		out->del = nlh->nlmsg_type == RTM_DELRULE;
-		return parse_rule(nlh, &out->rule);
+		return nl_parse_rule(nlh, &out->rule);
 	default:
 		return 0;
 	}

@@ -15,7 +15,8 @@ struct nl_link {
 	uint32_t flags; /* IFF_* */
 	uint32_t mtu;
 	char name[16];
-	uint8_t mac[6]; /* zero if it has none of 6 bytes */
+	uint8_t mac[6];	 /* zero if it has none of 6 bytes */
+	uint32_t master; /* interface that it belongs to: a bridge, a VRF; 0: none */
 };
 
 struct nl_addr {
@@ -37,9 +38,13 @@ struct nl_neighbour {
 struct nl_hop {
 	uint32_t ifindex;
 	uint16_t weight;	/* 1 to 65535 */
-	uint8_t opaque;		/* 1: encapsulated, or says something that we do not know */
+	uint8_t flags;		/* NL_HOP_* */
 	struct ip_addr gateway; /* family 0: directly connected */
 };
+#define NL_HOP_OPAQUE 1 /* encapsulated, or says something that we do not know */
+#define NL_HOP_ONLINK 4 /* of IPv4 routes, which it tells apart */
+#define NL_HOP_DEAD 2	/* the kernel does not use it, and may again without a word */
+
 _Static_assert(sizeof(struct nl_hop) == 24, "no padding");
 
 /* More hops than this, in one route or group, are cut off and reported. */
@@ -55,8 +60,9 @@ struct nl_route {
 	uint8_t protocol;
 	uint8_t scope;
 	uint8_t tos;
-	bool by_source; /* IPv6 source prefix */
-	bool cut;	/* more than NL_HOPS_MAX hops */
+	bool by_source;	      /* IPv6 source prefix */
+	uint64_t source_hash; /* of that */
+	bool cut;	      /* more than NL_HOPS_MAX hops */
 	uint64_t
 		rest; /* hash of what else tells two IPv4 routes apart: preferred source, metrics */
 	struct ip_addr source; /* preferred, of an IPv4 route; family 0: none */
@@ -81,8 +87,9 @@ struct nl_rule {
 	uint8_t action; /* FR_ACT_* */
 	uint32_t priority;
 	uint32_t table;
-	bool plain;  /* has neither selector nor condition */
-	uint64_t id; /* hash of all that it says */
+	bool plain;	/* has neither selector nor condition */
+	uint64_t id;	/* hash of all that it says */
+	char text[128]; /* as `ip rule` would print it */
 };
 
 struct nl_message {

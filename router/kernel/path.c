@@ -62,15 +62,25 @@ static bool object_used(const struct replica *r, uint32_t id)
 	return false;
 }
 
+/* The dump of an audit has another object than we, or none. */
+static void object_differs(struct replica *r)
+{
+	if (!r->audit.running)
+		return;
+	r->audit.found++;
+	r->audit.mended++;
+}
+
 void object_apply(struct replica *r, const struct nl_message *msg)
 {
 	const struct nl_nexthop *is = &msg->nexthop;
 	struct object *old = object_find(r, is->id), *object;
 	size_t members = is->n_members * sizeof(struct nl_member);
 
+	r->audit.spoilt = r->audit.spoilt || !r->dumping;
 	if (msg->del) {
 		/* With the object go the IPv4 routes over it, without a word. */
-		if (!r->dumping && object_used(r, is->id))
+		if (!r->dumping && (r->n_odd || object_used(r, is->id)))
 			r->doubt = true;
 		if (old)
 			object_free(r, old);
@@ -91,6 +101,7 @@ void object_apply(struct replica *r, const struct nl_message *msg)
 		replica_no_memory(r);
 		return;
 	}
+	object_differs(r);
 	if (old)
 		object_free(r, old);
 	object->is = *is;
@@ -108,9 +119,21 @@ void objects_sweep(struct replica *r)
 	{
 		struct object *object = CONTAINER(node, struct object, node);
 
-		if (object->generation != r->generation[NL_NEXTHOP])
-			object_free(r, object);
+		if (object->generation == r->generation[NL_NEXTHOP])
+			continue;
+		object_differs(r);
+		object_free(r, object);
 	}
+}
+
+bool objects_lead_out(const struct replica *r, uint32_t ifindex)
+{
+	struct hash_node *node = NULL;
+
+	while ((node = hash_walk(&r->objects, node)))
+		if (CONTAINER(node, struct object, node)->is.hop.ifindex == ifindex)
+			return true;
+	return false;
 }
 
 /* ---- the ways out of a path ---- */
@@ -168,7 +191,7 @@ bool hop_usable(const struct replica *r, const struct nl_hop *hop)
 
 	if (!link)
 		return true; /* not heard of yet: the kernel decides */
-	if (!(link->is.flags & IFF_UP))
+	if (!(link->is.flags & IFF_UP) || hop->flags & NL_HOP_DEAD)
 		return false;
 	return link->port < 0 || (link->is.flags & IFF_LOWER_UP && r->ports[link->port].carrier);
 }
@@ -187,14 +210,14 @@ static struct adjacency *hop_adjacency(struct replica *r, const struct path *pat
 	struct adjacency_key key = {.kind = hop->gateway.family ? NEXTHOP_FORWARD : NEXTHOP_GLEAN,
 				    .mtu = path->mtu > UINT16_MAX ? 0 : (uint16_t)path->mtu};
 
-	if (hop->opaque && port >= 0)
+	if (hop->flags & NL_HOP_OPAQUE && port >= 0)
 		replica_note(r, NOTE_OPAQUE,
 			     "%s: a route with an encapsulation or an attribute that is not known "
 			     "here is left to the kernel",
 			     r->ports[port].name);
 	if (port < 0)
 		return fixed(r, NEXTHOP_PUNT, REASON_FOREIGN);
-	if (hop->opaque)
+	if (hop->flags & NL_HOP_OPAQUE)
 		return fixed(r, NEXTHOP_PUNT, REASON_ENCAP);
 	key.port = (uint16_t)port;
 	key.addr = hop->gateway;
@@ -247,6 +270,8 @@ static struct outcome resolve_hops(struct replica *r, struct path *path)
 		return (struct outcome){0};
 	if (path->type == RTN_BROADCAST)
 		return (struct outcome){true, fixed(r, NEXTHOP_PUNT, REASON_BROADCAST)};
+	if (path->type == RTN_MULTICAST)
+		return (struct outcome){true, fixed(r, NEXTHOP_PUNT, REASON_MULTICAST)};
 	if (all == 1)
 		return (struct outcome){true, hop_adjacency(r, path, legs[0].hop)};
 	return (struct outcome){true, resolve_group(r, path, legs, n)};
@@ -257,12 +282,11 @@ static struct outcome resolve(struct replica *r, struct path *path)
 	switch (path->type) {
 	case RTN_UNICAST:
 	case RTN_BROADCAST:
+	case RTN_MULTICAST:
 		return resolve_hops(r, path);
 	case RTN_LOCAL:
 	case RTN_ANYCAST:
 		return (struct outcome){true, fixed(r, NEXTHOP_PUNT, REASON_LOCAL)};
-	case RTN_MULTICAST:
-		return (struct outcome){true, fixed(r, NEXTHOP_PUNT, REASON_MULTICAST)};
 	case RTN_BLACKHOLE:
 		return (struct outcome){true, fixed(r, NEXTHOP_DROP, REASON_BLACKHOLE)};
 	case RTN_UNREACHABLE:
@@ -319,12 +343,6 @@ static struct path *find(const struct replica *r, const struct nl_route *route,
 	return NULL;
 }
 
-struct path *path_find(const struct replica *r, const struct nl_route *route,
-		       const struct nl_hop *hops)
-{
-	return find(r, route, hops, path_hash(route, hops));
-}
-
 struct path *path_get(struct replica *r, const struct nl_route *route, const struct nl_hop *hops)
 {
 	uint64_t hash = path_hash(route, hops);
@@ -372,6 +390,46 @@ static bool path_uses_link(const struct replica *r, const struct path *path, uin
 	for (unsigned i = 0; i < n; i++)
 		if (legs[i].hop->ifindex == ifindex)
 			return true;
+	return false;
+}
+
+/* Hops alike but for being dead or not. */
+bool hops_equal(const struct nl_hop *a, const struct nl_hop *b, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (a[i].ifindex != b[i].ifindex || a[i].weight != b[i].weight ||
+		    (a[i].flags ^ b[i].flags) & ~NL_HOP_DEAD ||
+		    memcmp(&a[i].gateway, &b[i].gateway, sizeof(a[i].gateway)) != 0)
+			return false;
+	return true;
+}
+
+bool path_says(const struct path *path, const struct nl_route *route, const struct nl_hop *hops)
+{
+	return path->type == route->type && path->mtu == route->mtu &&
+	       path->nh_id == route->nh_id && path->n_hops == route->n_hops &&
+	       hops_equal(path->hops, hops, route->n_hops);
+}
+
+bool path_has_dead(const struct path *path)
+{
+	for (unsigned i = 0; i < path->n_hops; i++)
+		if (path->hops[i].flags & NL_HOP_DEAD)
+			return true;
+	return false;
+}
+
+bool paths_dead_on(const struct replica *r, uint32_t ifindex)
+{
+	struct hash_node *node = NULL;
+
+	while ((node = hash_walk(&r->paths, node))) {
+		const struct path *path = CONTAINER(node, struct path, node);
+
+		for (unsigned i = 0; i < path->n_hops; i++)
+			if (path->hops[i].ifindex == ifindex && path->hops[i].flags & NL_HOP_DEAD)
+				return true;
+	}
 	return false;
 }
 

@@ -35,9 +35,10 @@ int replica_init(struct replica *r, struct tables *tables, const struct mirror_p
 	LIST_INIT(&r->dirty);
 	LIST_INIT(&r->rules);
 	keepalive_init(r);
+	LIST_INIT(&r->unfollowed_kinds);
 	if (hash_init(&r->links) || hash_init(&r->peers) || hash_init(&r->adjacencies) ||
-	    hash_init(&r->paths) || hash_init(&r->objects) || hash_init(&r->entries) ||
-	    ports_init(r, ports, n_ports)) {
+	    hash_init(&r->unfollowed) || hash_init(&r->paths) || hash_init(&r->objects) ||
+	    hash_init(&r->entries) || ports_init(r, ports, n_ports)) {
 		replica_fini(r);
 		return -ENOMEM;
 	}
@@ -102,6 +103,7 @@ void replica_fini(struct replica *r)
 	if (r->ports) {
 		free_entries(r);
 		free_adjacencies(r);
+		free_nodes(&r->unfollowed);
 		free_nodes(&r->links);
 		free_nodes(&r->peers);
 		free_nodes(&r->paths);
@@ -109,6 +111,8 @@ void replica_fini(struct replica *r)
 		free_ports(r);
 	}
 	rules_fini(r);
+	unfollowed_fini(r);
+	hash_fini(&r->unfollowed);
 	free(r->covers);
 	hash_fini(&r->links);
 	hash_fini(&r->peers);
@@ -119,20 +123,35 @@ void replica_fini(struct replica *r)
 	*r = (struct replica){0};
 }
 
-void replica_note(struct replica *r, enum note once, const char *fmt, ...)
+static void say(struct replica *r, const char *fmt, va_list ap)
 {
 	char text[256];
+
+	if (!r->events.note)
+		return;
+	vsnprintf(text, sizeof(text), fmt, ap);
+	r->events.note(r->events.ctx, text);
+}
+
+void replica_say(struct replica *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	say(r, fmt, ap);
+	va_end(ap);
+}
+
+void replica_note(struct replica *r, enum note once, const char *fmt, ...)
+{
 	va_list ap;
 
 	if (r->noted[once])
 		return;
 	r->noted[once] = true;
-	if (!r->events.note)
-		return;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	say(r, fmt, ap);
 	va_end(ap);
-	r->events.note(r->events.ctx, text);
 }
 
 void replica_no_memory(struct replica *r)
@@ -142,7 +161,7 @@ void replica_no_memory(struct replica *r)
 	r->doubt = true;
 }
 
-void replica_apply(struct replica *r, const struct nl_message *msg)
+void replica_apply(struct replica *r, struct nl_message *msg)
 {
 	r->stats.messages++;
 	switch (msg->kind) {
@@ -186,23 +205,24 @@ void replica_mark(struct replica *r)
 {
 	for (unsigned kind = 0; kind < NL_KINDS; kind++)
 		r->generation[kind]++;
-	r->unsupported = 0;
 }
 
-void replica_sweep(struct replica *r)
+bool replica_sweep(struct replica *r, bool disturbed)
 {
-	routes_sweep(r);
+	bool all = routes_sweep(r, disturbed);
+
 	objects_sweep(r);
 	peers_sweep(r);
 	addrs_sweep(r);
 	links_sweep(r);
 	rules_sweep(r);
-	r->stats.unsupported = (uint64_t)r->unsupported + r->n_foreign_rules;
+	unfollowed_sweep(r);
 	/* What the tables had no room for may fit now. */
 	r->noted[NOTE_FULL] = false;
 	r->noted[NOTE_MEMORY] = false;
 	paths_retry(r);
 	routes_retry(r);
+	return all;
 }
 
 uint64_t replica_tick(struct replica *r, uint64_t now_ms)

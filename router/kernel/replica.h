@@ -8,6 +8,7 @@
  *     path.c       what a route leads to, shared by the routes that say the same; next hop objects
  *     rib.c        routes: which candidate of a prefix counts, and putting it into the tables
  *     rule.c       policy rules, which are not followed but said
+ *     unfollowed.c routes that are not followed, counted; what else is not, told
  *
  * Fed with parsed messages, from dumps and notifications alike. Nothing here speaks to the kernel;
  * `solicit` asks for it. Changes to routes gather in `dirty` and reach the tables in
@@ -130,6 +131,7 @@ struct route {
 	uint32_t generation;
 	uint8_t table, protocol, scope;
 	uint8_t source; /* bucket of its preferred source in replica.sources; 0: none */
+	uint8_t missed; /* dumps in a row that left it out */
 };
 
 /* A prefix with its candidates, in the kernel's order: table (local first), metric, place. */
@@ -137,27 +139,34 @@ struct entry {
 	struct hash_node node; /* in replica.entries */
 	struct prefix prefix;
 	bool is_dirty;
-	bool refused; /* the tables had no room: try again */
-	bool cover;   /* in replica.covers */
+	bool refused;  /* the tables had no room: try again */
+	bool cover;    /* in replica.covers */
+	bool differs;  /* the dump's candidates were not ours */
+	unsigned odd;  /* routes to it by TOS or source (unfollowed.c): the kernel decides */
+	uint32_t told; /* generation of the dump after whose begin a notification spoke of it */
 	TAILQ_HEAD(, route) routes;
 	LIST_ENTRY(entry) dirty;
 	struct route *best;	     /* the one that counts; NULL: none */
 	struct adjacency *installed; /* what the tables hold; a reference; NULL: nothing */
 };
 
+/* What an audit makes out. Only what no notification speaks of meanwhile is drift; when notifications
+ * change what many routes depend on (links, addresses, next hop objects), nothing can be said. */
+struct audit {
+	bool running; /* until the last change of its dump has been committed */
+	bool spoilt;
+	uint32_t found, mended; /* prefixes and next hop objects */
+};
+
 /* Things that are said once. */
 enum note {
-	NOTE_TABLE,
-	NOTE_TOS,
-	NOTE_SOURCE,
-	NOTE_TYPE,
-	NOTE_RULE,
 	NOTE_NO_RULE4,
 	NOTE_NO_RULE6,
 	NOTE_OPAQUE,
 	NOTE_CUT,
 	NOTE_FULL,
 	NOTE_MEMORY,
+	NOTE_MALFORMED,
 	NOTE_KINDS
 };
 
@@ -185,12 +194,16 @@ struct replica {
 
 	LIST_HEAD(, entry) dirty;
 	bool objects_changed;  /* paths over objects are to be worked out anew */
-	struct prefix *covers; /* IPv6 networks of the local table, which hide routes of main */
+	bool split4;	       /* there has been an IPv4 rule: see routes_split4() */
+	struct prefix *covers; /* networks of the local table, which hide routes of main */
 	unsigned n_covers;
-	LIST_HEAD(, rule) rules;  /* policy rules, see rule.c */
-	unsigned n_foreign_rules; /* those that are not followed */
-	uint32_t unsupported;	  /* routes of the dump under way that are not followed */
-	uint32_t n_object_paths;  /* paths over next hop objects */
+	LIST_HEAD(, rule) rules; /* policy rules, see rule.c */
+	unsigned n_rules_said;	 /* in the log, of those that are not followed */
+	unsigned n_odd; /* routes of main and local that are not followed, by TOS or source */
+	struct hash unfollowed; /* routes, and why; see unfollowed.c */
+	LIST_HEAD(, unfollowed_kind) unfollowed_kinds;
+	unsigned n_kinds_said;	 /* in the log */
+	uint32_t n_object_paths; /* paths over next hop objects */
 	/* Routes whose preferred source falls into a bucket, but for the kernel's own; see
 	 * routes_prefer(). */
 	uint32_t sources[256];
@@ -201,6 +214,7 @@ struct replica {
 	bool doubt; /* the kernel may have changed more than it said: dump again. The mirror's
 			  * to clear */
 	bool noted[NOTE_KINDS];
+	struct audit audit;
 	struct mirror_stats stats;
 };
 
@@ -212,14 +226,17 @@ int replica_init(struct replica *r, struct tables *tables, const struct mirror_p
 /* Frees it, and leaves the tables as they are. */
 void replica_fini(struct replica *r);
 
-void replica_apply(struct replica *r, const struct nl_message *msg);
+/* Takes `msg` up; what of it is known better it may correct. */
+void replica_apply(struct replica *r, struct nl_message *msg);
 
 /* Brings up to `max` prefixes into the tables and settles them. Returns true if none is left. */
 bool replica_commit(struct replica *r, unsigned max);
 
-/* Around a dump of everything: what it did not mention is gone after the sweep. */
+/* Around a dump of everything: what it did not mention is gone after the sweep. Returns whether all
+ * of it is: `disturbed` says that IPv6 routes changed while they were dumped, and then those left out
+ * stay until more dumps have left them out. */
 void replica_mark(struct replica *r);
-void replica_sweep(struct replica *r);
+bool replica_sweep(struct replica *r, bool disturbed);
 
 /* Has the kernel confirm neighbours that are used and turned stale, and resolve gateways; and gives
  * memory back. Does a limited amount of work; returns when it wants to be called again. */
@@ -228,6 +245,9 @@ uint64_t replica_tick(struct replica *r, uint64_t now_ms);
 /* Says `fmt` once in a life; counts nothing. */
 void replica_note(struct replica *r, enum note once, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* Says `fmt` to the log, whenever it is called. */
+void replica_say(struct replica *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* An allocation failed: say so, and dump again later. */
 void replica_no_memory(struct replica *r);
@@ -285,14 +305,15 @@ void keepalive_gateway(struct replica *r, struct peer *peer);
 
 /* The path of a route, worked out, with a reference for the caller. NULL: no memory. */
 struct path *path_get(struct replica *r, const struct nl_route *route, const struct nl_hop *hops);
-/* The same if it exists, without a reference. */
-struct path *path_find(const struct replica *r, const struct nl_route *route,
-		       const struct nl_hop *hops);
+/* Whether it is that of a route, but for hops being dead or not. */
+bool path_says(const struct path *path, const struct nl_route *route, const struct nl_hop *hops);
+bool hops_equal(const struct nl_hop *a, const struct nl_hop *b, unsigned n);
 void path_put(struct replica *r, struct path *path);
 
 void object_apply(struct replica *r, const struct nl_message *msg);
 void objects_sweep(struct replica *r);
 struct object *object_find(const struct replica *r, uint32_t id);
+bool objects_lead_out(const struct replica *r, uint32_t ifindex);
 
 /* Works out anew: all paths that lead out of `ifindex`; those over objects; those that failed. */
 void paths_link_changed(struct replica *r, uint32_t ifindex);
@@ -302,6 +323,10 @@ void paths_retry(struct replica *r);
 /* Whether a route that `counts` (NULL: any) leads out of `ifindex`. */
 bool paths_lead_out(const struct replica *r, uint32_t ifindex,
 		    bool (*counts)(const struct route *));
+
+/* Whether a path has a hop, or one out of `ifindex`, that the kernel holds for dead. */
+bool path_has_dead(const struct path *path);
+bool paths_dead_on(const struct replica *r, uint32_t ifindex);
 
 /* One way out of a path: a hop and its share. */
 struct leg {
@@ -317,13 +342,16 @@ bool hop_usable(const struct replica *r, const struct nl_hop *hop);
 
 /* ---- rib.c ---- */
 
-void route_apply(struct replica *r, const struct nl_message *msg);
-void routes_sweep(struct replica *r);
+void route_apply(struct replica *r, struct nl_message *msg);
+bool routes_sweep(struct replica *r, bool disturbed); /* see replica_sweep() */
 bool routes_commit(struct replica *r, unsigned max);
 void routes_retry(struct replica *r);
 void route_free(struct replica *r, struct route *route);
 void entry_dirty(struct replica *r, struct entry *entry);
+/* From now on IPv4 routes of table local count before all of main. */
+void routes_split4(struct replica *r);
 struct entry *entry_find(const struct replica *r, const struct prefix *prefix);
+struct entry *entry_get(struct replica *r, const struct prefix *prefix); /* NULL: no memory */
 
 /* Whether a route may have `addr` as its preferred source. Now and then true of an address that
  * none has: a dump for nothing, against a table of all sources. */
@@ -334,5 +362,25 @@ bool routes_prefer(const struct replica *r, const struct ip_addr *addr);
 void rule_apply(struct replica *r, const struct nl_message *msg);
 void rules_sweep(struct replica *r);
 void rules_fini(struct replica *r);
+
+/* ---- unfollowed.c ---- */
+
+enum unfollowed_why {
+	UNFOLLOWED_NOT, /* it is followed */
+	UNFOLLOWED_TABLE,
+	UNFOLLOWED_TOS,
+	UNFOLLOWED_SOURCE,
+	UNFOLLOWED_TYPE,
+};
+enum unfollowed_why unfollowed_why(const struct nl_route *is);
+
+void unfollowed_apply(struct replica *r, const struct nl_message *msg);
+void unfollowed_sweep(struct replica *r);
+void unfollowed_fini(struct replica *r); /* all but the nodes of replica.unfollowed */
+
+/* All that is not followed, one by one, until `fn` returns false. */
+typedef bool unfollowed_fn(void *ctx, const struct mirror_unfollowed *what);
+void unfollowed_each(const struct replica *r, unfollowed_fn *fn, void *ctx);
+bool rules_each_unfollowed(const struct replica *r, unfollowed_fn *fn, void *ctx); /* rule.c */
 
 #endif

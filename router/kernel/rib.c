@@ -5,11 +5,13 @@
  * kernel (net/ipv4/fib_trie.c fib_table_insert(), net/ipv6/ip6_fib.c fib6_add_rt2node()). Where
  * they do not tell all, `doubt` asks for a dump, which gives the order itself. */
 #include <errno.h>
+#include <linux/if.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "../program/reasons.h"
 #include "replica.h"
 
 /* ---- prefixes ---- */
@@ -27,7 +29,7 @@ struct entry *entry_find(const struct replica *r, const struct prefix *prefix)
 	return NULL;
 }
 
-static struct entry *entry_get(struct replica *r, const struct prefix *prefix)
+struct entry *entry_get(struct replica *r, const struct prefix *prefix)
 {
 	struct entry *e = entry_find(r, prefix);
 
@@ -57,18 +59,22 @@ static bool same_class(const struct route *a, const struct route *b)
 	return a->table == b->table && a->metric == b->metric;
 }
 
-static bool same_route(const struct route *a, const struct route *b)
+/* Whether the kernel speaks of this one. */
+static bool says_same(const struct route *route, const struct nl_message *msg)
 {
-	return same_class(a, b) && a->path == b->path && a->protocol == b->protocol &&
-	       a->scope == b->scope && a->rest == b->rest;
+	const struct nl_route *is = &msg->route;
+
+	return route->table == is->table && route->metric == is->metric &&
+	       route->protocol == is->protocol && route->scope == is->scope &&
+	       route->rest == is->rest && path_says(route->path, is, msg->hops);
 }
 
-static struct route *find_same(const struct entry *e, const struct route *like)
+static struct route *find_same(const struct entry *e, const struct nl_message *msg)
 {
 	struct route *route;
 
 	TAILQ_FOREACH(route, &e->routes, of_entry)
-	if (same_route(route, like))
+	if (says_same(route, msg))
 		return route;
 	return NULL;
 }
@@ -164,49 +170,74 @@ static void route_discard(struct replica *r, struct route *route)
 	r->stats.routes--;
 }
 
+/* Puts `new` where `old` is. */
+static void supersede(struct replica *r, struct route *old, struct route *new)
+{
+	TAILQ_INSERT_BEFORE(old, new, of_entry);
+	route_free(r, old);
+}
+
+/* Of two that the kernel says are one keeps the known one, unless hops have died or revived. */
+static struct route *confirm(struct replica *r, struct route *known, struct route *new)
+{
+	if (known->path != new->path) {
+		supersede(r, known, new);
+		return new;
+	}
+	known->generation = new->generation;
+	known->missed = 0;
+	route_discard(r, new);
+	return known;
+}
+
 /* ---- from a dump: in the kernel's order ---- */
 
-static void add_dumped(struct replica *r, struct entry *e, struct route *new)
+static void add_dumped(struct replica *r, struct entry *e, struct route *new,
+		       const struct nl_message *msg)
 {
-	struct route *same = find_same(e, new);
+	struct route *same = find_same(e, msg);
 
-	if (same) {
-		same->generation = new->generation;
-		route_discard(r, new);
-		TAILQ_REMOVE(&e->routes, same, of_entry);
-		new = same;
+	if (!same) {
+		e->differs = true;
+	} else {
+		bool again = same->generation == new->generation;
+
+		new = confirm(r, same, new);
+		if (again) /* a dump that was disturbed repeats itself */
+			return;
+		TAILQ_REMOVE(&e->routes, new, of_entry);
 	}
 	insert_last(e, new);
 }
 
 /* ---- IPv4 notifications ---- */
 
-static void add4(struct replica *r, struct entry *e, struct route *new, uint16_t flags)
+static void add4(struct replica *r, struct entry *e, struct route *new,
+		 const struct nl_message *msg)
 {
-	struct route *same = find_same(e, new), *first = first_of_class(e, new);
+	struct route *same = find_same(e, msg), *first = first_of_class(e, new);
 
 	if (same) {
 		/* Said again, as when its next hop object changed; or older than the dump, and
 		 * then what it replaced may not be what we think. */
-		same->generation = new->generation;
-		route_discard(r, new);
-		if (r->overlapped && flags & NLM_F_REPLACE && same != first)
+		if (r->overlapped && msg->flags & NLM_F_REPLACE && same != first)
 			r->doubt = true;
+		confirm(r, same, new);
 		return;
 	}
-	if (!first || (flags & NLM_F_APPEND && !(flags & NLM_F_REPLACE))) {
+	if (!first || (msg->flags & NLM_F_APPEND && !(msg->flags & NLM_F_REPLACE))) {
 		insert_last(e, new);
 		return;
 	}
 	TAILQ_INSERT_BEFORE(first, new, of_entry);
-	if (flags & NLM_F_REPLACE)
+	if (msg->flags & NLM_F_REPLACE)
 		route_free(r, first);
 }
 
 /* Returns false if it is not there. */
-static bool del4(struct replica *r, struct entry *e, const struct route *like)
+static bool del4(struct replica *r, struct entry *e, const struct nl_message *msg)
 {
-	struct route *same = find_same(e, like);
+	struct route *same = find_same(e, msg);
 
 	if (same)
 		route_free(r, same);
@@ -225,14 +256,7 @@ static bool joins(const struct route *route)
 static bool same_hops(const struct path *a, const struct path *b)
 {
 	return a->nh_id == b->nh_id && a->n_hops == b->n_hops &&
-	       memcmp(a->hops, b->hops, a->n_hops * sizeof(*a->hops)) == 0;
-}
-
-/* Puts `new` where `old` is. */
-static void supersede(struct replica *r, struct route *old, struct route *new)
-{
-	TAILQ_INSERT_BEFORE(old, new, of_entry);
-	route_free(r, old);
+	       hops_equal(a->hops, b->hops, a->n_hops);
 }
 
 /* The one that a new route takes the place of, if any. */
@@ -270,10 +294,23 @@ static struct route *victim6(struct replica *r, const struct entry *e, const str
 	return flags & NLM_F_REPLACE ? first : NULL;
 }
 
+static unsigned class_size(const struct entry *e, const struct route *like)
+{
+	struct route *route;
+	unsigned n = 0;
+
+	TAILQ_FOREACH(route, &e->routes, of_entry)
+	n += same_class(route, like);
+	return n;
+}
+
 static void add6(struct replica *r, struct entry *e, struct route *new, uint16_t flags)
 {
 	struct route *old = victim6(r, e, new, flags);
 
+	/* A set may take along what stands behind the one that it replaces. */
+	if (flags & NLM_F_REPLACE && new->path->n_hops > 1 && class_size(e, new) > 1)
+		r->doubt = true;
 	if (old)
 		supersede(r, old, new);
 	else
@@ -325,8 +362,7 @@ static bool del6(struct replica *r, struct entry *e, const struct nl_message *ms
 		if (route->table != is->table || route->metric != is->metric ||
 		    p->nh_id != is->nh_id)
 			continue;
-		if (p->n_hops == is->n_hops &&
-		    memcmp(p->hops, msg->hops, p->n_hops * sizeof(*p->hops)) == 0) {
+		if (p->n_hops == is->n_hops && hops_equal(p->hops, msg->hops, p->n_hops)) {
 			route_free(r, route);
 			return true;
 		}
@@ -340,77 +376,59 @@ static bool del6(struct replica *r, struct entry *e, const struct nl_message *ms
 	return found;
 }
 
-/* ---- what is followed ---- */
-
-static bool type_known(uint8_t type)
-{
-	return type >= RTN_UNICAST && type <= RTN_THROW;
-}
-
-static bool follow(struct replica *r, const struct nl_message *msg)
-{
-	const struct nl_route *is = &msg->route;
-	char text[PREFIX_STRLEN];
-
-	prefix_print(&is->prefix, text);
-	if (is->table != RT_TABLE_LOCAL && is->table != RT_TABLE_MAIN) {
-		replica_note(r, NOTE_TABLE,
-			     "%s: routes of table %u are not followed, only those of main and "
-			     "local",
-			     text, is->table);
-	} else if (is->tos) {
-		replica_note(r, NOTE_TOS, "%s: routes with a TOS are not followed", text);
-	} else if (is->by_source) {
-		replica_note(r, NOTE_SOURCE, "%s: routes by source are not followed", text);
-	} else if (!type_known(is->type)) {
-		replica_note(r, NOTE_TYPE, "%s: routes of type %u are not followed", text,
-			     is->type);
-	} else {
-		if (is->cut)
-			replica_note(r, NOTE_CUT,
-				     "%s has more than %d next hops: the rest is left out", text,
-				     NL_HOPS_MAX);
-		return true;
-	}
-	if (r->dumping)
-		r->unsupported++; /* counts after the sweep */
-	else if (!msg->del)
-		r->stats.unsupported++;
-	else if (r->stats.unsupported > r->n_foreign_rules)
-		r->stats.unsupported--;
-	return false;
-}
+/* ---- both ---- */
 
 static void route_del(struct replica *r, const struct nl_message *msg)
 {
 	const struct nl_route *is = &msg->route;
 	struct entry *e = entry_find(r, &is->prefix);
-	struct route like = {.table = (uint8_t)is->table,
-			     .metric = is->metric,
-			     .protocol = is->protocol,
-			     .scope = is->scope,
-			     .rest = is->rest};
 	bool found = false;
 
-	if (e && is->prefix.family == AF_INET) {
-		like.path = path_find(r, is, msg->hops);
-		found = like.path && del4(r, e, &like);
-	} else if (e) {
-		found = del6(r, e, msg);
-	}
+	if (e)
+		e->told = r->generation[NL_ROUTE];
+	if (e)
+		found = is->prefix.family == AF_INET ? del4(r, e, msg) : del6(r, e, msg);
 	/* Not known: gone before, or we missed something. */
 	if (!found && !r->overlapped)
 		r->doubt = true;
 }
 
-void route_apply(struct replica *r, const struct nl_message *msg)
+static void say_cut(struct replica *r, const struct prefix *prefix)
+{
+	char text[PREFIX_STRLEN];
+
+	replica_note(r, NOTE_CUT, "%s has more than %d next hops: the rest is left out",
+		     prefix_print(prefix, text), NL_HOPS_MAX);
+}
+
+/* Hops die with their links, and count as dead without carrier. That we know sooner, and without a
+ * dump: only what is dead for other reasons need be remembered. */
+static void see_for_ourselves(const struct replica *r, struct nl_message *msg)
+{
+	for (unsigned i = 0; i < msg->route.n_hops; i++) {
+		const struct link *link;
+
+		if (!(msg->hops[i].flags & NL_HOP_DEAD))
+			continue;
+		link = link_find(r, msg->hops[i].ifindex);
+		if (link && (!(link->is.flags & IFF_UP) ||
+			     (link->port >= 0 && !(link->is.flags & IFF_LOWER_UP))))
+			msg->hops[i].flags &= (uint8_t)~NL_HOP_DEAD;
+	}
+}
+
+void route_apply(struct replica *r, struct nl_message *msg)
 {
 	const struct nl_route *is = &msg->route;
 	struct entry *e;
 	struct route *new;
 
-	if (!follow(r, msg))
+	if (unfollowed_why(is) != UNFOLLOWED_NOT) {
+		unfollowed_apply(r, msg);
 		return;
+	}
+	if (is->cut)
+		say_cut(r, &is->prefix);
 	if (msg->del) {
 		route_del(r, msg);
 		return;
@@ -420,14 +438,22 @@ void route_apply(struct replica *r, const struct nl_message *msg)
 		replica_no_memory(r);
 		return;
 	}
+	see_for_ourselves(r, msg);
 	entry_dirty(r, e);
+	if (!r->dumping)
+		e->told = r->generation[NL_ROUTE];
 	new = route_new(r, e, is, msg->hops);
-	if (!new)
+	if (!new) {
 		replica_no_memory(r);
-	else if (r->dumping)
-		add_dumped(r, e, new);
+		return;
+	}
+	/* Dead for a reason that we do not see, or its link has come up since this was said. */
+	if (new->path->refs == 1 && path_has_dead(new->path))
+		r->doubt = true;
+	if (r->dumping)
+		add_dumped(r, e, new, msg);
 	else if (is->prefix.family == AF_INET)
-		add4(r, e, new, msg->flags);
+		add4(r, e, new, msg);
 	else
 		add6(r, e, new, msg->flags);
 }
@@ -441,10 +467,25 @@ static struct hash_node *next_entry(struct replica *r, struct hash_node *node, u
 	return hash_walk(&r->entries, node);
 }
 
-void routes_sweep(struct replica *r)
+/* A dump of IPv6 routes that changes disturb starts over at the root and skips as many nodes as it
+ * had been through (net/ipv6/ip6_fib.c fib6_dump_table()): it repeats routes, and leaves some out that
+ * nobody has touched, without a mark. One that is left out by several dumps in a row is gone. */
+#define MISSED_ENOUGH 3
+
+static bool is_gone(const struct replica *r, struct route *route, bool disturbed)
+{
+	if (route->generation == r->generation[NL_ROUTE])
+		return false;
+	route->missed++;
+	return !disturbed || route->entry->prefix.family != AF_INET6 ||
+	       route->missed >= MISSED_ENOUGH;
+}
+
+bool routes_sweep(struct replica *r, bool disturbed)
 {
 	struct hash_node *node = NULL;
 	unsigned n = 0;
+	bool all = true;
 
 	while ((node = next_entry(r, node, &n))) {
 		struct entry *e = CONTAINER(node, struct entry, node);
@@ -452,16 +493,42 @@ void routes_sweep(struct replica *r)
 
 		for (route = TAILQ_FIRST(&e->routes); route; route = next) {
 			next = TAILQ_NEXT(route, of_entry);
-			if (route->generation != r->generation[NL_ROUTE])
+			if (is_gone(r, route, disturbed)) {
+				e->differs = true;
 				route_free(r, route);
+			} else if (route->missed) {
+				all = false;
+			}
 		}
 	}
+	return all;
 }
 
 /* ---- into the tables ---- */
 
-/* IPv4's local and main are one trie in the kernel, unless there are policy rules: the longest
- * prefix of both wins. IPv6 looks in local first: a network there hides what main has inside it. */
+/* IPv4's local and main are one trie in the kernel, until there is a policy rule for the first time
+ * (net/ipv4/fib_frontend.c fib_unmerge()): the longest prefix of both wins. IPv6, and IPv4 since then,
+ * look in local first: a network there hides what main has inside it. */
+static bool local_first(const struct replica *r, uint8_t family)
+{
+	return family == AF_INET6 || r->split4;
+}
+
+void routes_split4(struct replica *r)
+{
+	struct hash_node *node = NULL;
+
+	if (r->split4)
+		return;
+	r->split4 = true;
+	while ((node = hash_walk(&r->entries, node))) {
+		struct entry *e = CONTAINER(node, struct entry, node);
+
+		if (e->prefix.family == AF_INET)
+			entry_dirty(r, e);
+	}
+}
+
 static bool hidden(const struct replica *r, const struct entry *e)
 {
 	for (unsigned i = 0; i < r->n_covers; i++)
@@ -472,7 +539,7 @@ static bool hidden(const struct replica *r, const struct entry *e)
 
 static struct route *choose(const struct replica *r, const struct entry *e)
 {
-	bool is_hidden = e->prefix.family == AF_INET6 && hidden(r, e);
+	bool is_hidden = local_first(r, e->prefix.family) && hidden(r, e);
 	struct route *route;
 
 	TAILQ_FOREACH(route, &e->routes, of_entry)
@@ -501,7 +568,8 @@ static void dirty_inside(struct replica *r, const struct prefix *cover)
  * administrator makes local as a whole. */
 static void update_cover(struct replica *r, struct entry *e)
 {
-	bool cover = e->prefix.family == AF_INET6 && e->prefix.len < 128 && e->best &&
+	bool cover = local_first(r, e->prefix.family) &&
+		     e->prefix.len < (e->prefix.family == AF_INET ? 32 : 128) && e->best &&
 		     e->best->table == RT_TABLE_LOCAL;
 	struct prefix *covers;
 
@@ -557,19 +625,41 @@ static int install(struct replica *r, struct entry *e, struct adjacency *wanted)
 	return 0;
 }
 
+/* Where more than the destination decides: TOS, source. */
+static int install_punt(struct replica *r, struct entry *e)
+{
+	const struct adjacency_key key = {.kind = NEXTHOP_PUNT, .reason = REASON_ENCAP};
+	struct adjacency *punt = adjacency_get(r, &key);
+	int rc;
+
+	if (!punt)
+		return -ENOMEM;
+	rc = install(r, e, punt);
+	adjacency_put(r, punt);
+	return rc;
+}
+
 static void entry_commit(struct replica *r, struct entry *e)
 {
-	int rc;
+	struct adjacency *before = e->installed;
+	int rc = 0;
 
 	e->best = choose(r, e);
 	e->refused = e->best && e->best->path->failed;
 	update_cover(r, e);
-	if (e->refused)
-		return;
-	rc = install(r, e, e->best ? e->best->path->adjacency : NULL);
+	if (e->odd)
+		rc = install_punt(r, e);
+	else if (!e->refused)
+		rc = install(r, e, e->best ? e->best->path->adjacency : NULL);
 	if (rc)
 		refused(r, e, rc);
-	if (TAILQ_EMPTY(&e->routes) && !e->installed) {
+	if (r->audit.running && e->told != r->generation[NL_ROUTE] &&
+	    (e->differs || e->refused || e->installed != before)) {
+		r->audit.found++;
+		r->audit.mended += !e->refused;
+	}
+	e->differs = false;
+	if (TAILQ_EMPTY(&e->routes) && !e->installed && !e->odd) {
 		hash_del(&r->entries, &e->node);
 		free(e);
 	}

@@ -3,15 +3,20 @@
  * look in table local, then in main. All are kept, so that what is said of them stays true. */
 #include <linux/fib_rules.h>
 #include <linux/rtnetlink.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
 #include "replica.h"
 
+/* So many are announced in the log; all of them are shown. */
+#define SAID_MAX 32
+
 struct rule {
 	LIST_ENTRY(rule) of_replica;
 	struct nl_rule is;
 	uint32_t generation;
+	bool said;
 };
 
 /* The rules that are missed when they are gone. */
@@ -23,6 +28,11 @@ static const struct {
 	{32766, RT_TABLE_MAIN, "main"},
 };
 #define N_DEFAULTS (sizeof(defaults) / sizeof(defaults[0]))
+
+static const char *family_name(uint8_t family)
+{
+	return family == AF_INET ? "IPv4" : "IPv6";
+}
 
 static bool rule_is(const struct nl_rule *rule, uint32_t priority, uint32_t table)
 {
@@ -62,22 +72,31 @@ static void rule_add(struct replica *r, const struct nl_rule *is)
 	if (rule_is_followed(is))
 		return;
 	r->stats.unsupported++;
-	r->n_foreign_rules++;
-	replica_note(r, NOTE_RULE,
-		     "policy rule %u is not followed: packets are forwarded by the tables "
-		     "local and main alone",
-		     is->priority);
+	if (is->family == AF_INET)
+		routes_split4(r);
+	if (r->n_rules_said >= SAID_MAX)
+		return;
+	rule->said = true;
+	r->n_rules_said++;
+	replica_say(r,
+		    "%s rule %s is not followed: packets are forwarded by the tables local and "
+		    "main alone",
+		    family_name(is->family), is->text);
+	if (r->n_rules_said == SAID_MAX)
+		replica_say(r, "more rules that are not followed are in: peerlane show sync");
 }
 
 static void rule_free(struct replica *r, struct rule *rule)
 {
-	if (!rule_is_followed(&rule->is)) {
+	if (!rule_is_followed(&rule->is))
 		r->stats.unsupported--;
-		r->n_foreign_rules--;
+	else if (rule->is.family == AF_INET)
+		routes_split4(r);
+	if (rule->said) {
+		r->n_rules_said--;
+		replica_say(r, "%s rule %s, which was not followed, is gone",
+			    family_name(rule->is.family), rule->is.text);
 	}
-	/* The next one is worth a line again. */
-	if (!r->n_foreign_rules)
-		r->noted[NOTE_RULE] = false;
 	LIST_REMOVE(rule, of_replica);
 	free(rule);
 }
@@ -118,8 +137,7 @@ static void check_defaults(struct replica *r, uint8_t family, enum note note)
 		replica_note(r, note,
 			     "the %s rule %u, \"lookup %s\", is gone: packets are forwarded by "
 			     "that table all the same",
-			     family == AF_INET ? "IPv4" : "IPv6", defaults[i].priority,
-			     defaults[i].name);
+			     family_name(family), defaults[i].priority, defaults[i].name);
 	}
 	if (complete)
 		r->noted[note] = false;
@@ -155,6 +173,39 @@ void rules_sweep(struct replica *r)
 			rule_free(r, rule);
 	}
 	check_all_defaults(r);
+}
+
+/* The missing ones of a family that has others. */
+static bool tell_missing(const struct replica *r, uint8_t family, unfollowed_fn *fn, void *ctx)
+{
+	for (unsigned i = 0; i < N_DEFAULTS && family_has_rules(r, family); i++) {
+		struct mirror_unfollowed u = {.family = family};
+
+		if (default_there(r, family, i))
+			continue;
+		snprintf(u.text, sizeof(u.text), "no rule %u: from all lookup %s",
+			 defaults[i].priority, defaults[i].name);
+		if (!fn(ctx, &u))
+			return false;
+	}
+	return true;
+}
+
+bool rules_each_unfollowed(const struct replica *r, unfollowed_fn *fn, void *ctx)
+{
+	const struct rule *rule;
+
+	LIST_FOREACH(rule, &r->rules, of_replica)
+	{
+		struct mirror_unfollowed u = {.family = rule->is.family};
+
+		if (rule_is_followed(&rule->is))
+			continue;
+		snprintf(u.text, sizeof(u.text), "rule %s", rule->is.text);
+		if (!fn(ctx, &u))
+			return false;
+	}
+	return tell_missing(r, AF_INET, fn, ctx) && tell_missing(r, AF_INET6, fn, ctx);
 }
 
 void rules_fini(struct replica *r)

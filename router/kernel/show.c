@@ -81,10 +81,12 @@ static void describe_hop(const struct replica *r, const struct leg *leg, struct 
 	else
 		snprintf(out->device, sizeof(out->device), "if%u", hop->ifindex);
 	if (!out->usable)
-		out->state = link && !(link->is.flags & IFF_UP) ? "down" : "no carrier";
+		out->state = link && !(link->is.flags & IFF_UP) ? "down"
+			     : hop->flags & NL_HOP_DEAD		? "dead"
+								: "no carrier";
 	else if (out->port < 0)
 		out->state = "foreign";
-	else if (hop->opaque)
+	else if (hop->flags & NL_HOP_OPAQUE)
 		out->state = "left to the kernel";
 	else if (hop->gateway.family)
 		describe_gateway(r, hop, out);
@@ -260,6 +262,12 @@ void mirror_port_link(const struct mirror *m, unsigned port, struct mirror_link 
 				     .n_addrs = p->n_addrs};
 	memcpy(link->mac, p->mac, sizeof(link->mac));
 	memcpy(link->device, p->device, sizeof(link->device));
+}
+
+void mirror_each_unfollowed(const struct mirror *m,
+			    bool (*fn)(void *, const struct mirror_unfollowed *), void *ctx)
+{
+	unfollowed_each(mirror_replica((struct mirror *)m), fn, ctx);
 }
 
 /* ---- why ---- */

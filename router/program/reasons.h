@@ -27,7 +27,7 @@
 	X(MTU,          PUNT, "mtu-exceeded",      "longer than the next hop's MTU: the kernel fragments or sends Too Big") \
 	X(UNRESOLVED,   PUNT, "unresolved",        "neighbour not resolved: the kernel resolves it and forwards") \
 	X(FOREIGN,      PUNT, "foreign-interface", "route leads out of an interface that is no port of ours") \
-	X(ENCAP,        PUNT, "encapsulation",     "route with an encapsulation, or an attribute not known here") \
+	X(ENCAP,        PUNT, "encapsulation",     "route with an encapsulation, by TOS or source, or with an attribute not known here") \
 	X(RUNT,         DROP, "runt",              "shorter than its Ethernet and IP headers") \
 	X(NOT_OUR_MAC,  DROP, "not-our-mac",       "unicast destination MAC that is not the port's") \
 	X(PORT_DOWN,    DROP, "port-down",         "received on a port whose TAP interface is down") \

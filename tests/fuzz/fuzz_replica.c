@@ -103,7 +103,7 @@ static void side_end(struct side *s)
 	s->r.dumping = false;
 	do {
 		replica_mark(&s->r);
-		replica_sweep(&s->r);
+		replica_sweep(&s->r, false);
 		must(replica_commit(&s->r, UINT32_MAX));
 		tables_stats(s->tables, &stats);
 	} while (s->tables == cramped && stats.routes4 + stats.routes6 > 0 && ++tries < 64);
@@ -486,7 +486,7 @@ static void other_command(struct fuzz_input *in, uint8_t command, uint64_t *now_
 		break;
 	case 4:
 		torn.r.dumping = false;
-		replica_sweep(&torn.r);
+		replica_sweep(&torn.r, false);
 		break;
 	case 5:
 		torn.r.overlapped = !torn.r.overlapped;
@@ -527,7 +527,7 @@ static void dump(struct side *s)
 			dump_links(s);
 	}
 	s->r.dumping = false;
-	replica_sweep(&s->r);
+	replica_sweep(&s->r, false);
 	must(replica_commit(&s->r, UINT32_MAX));
 }
 

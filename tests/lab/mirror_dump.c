@@ -9,6 +9,9 @@
  *     get ADDRESS   what a packet there gets, from the image: "forward pl0 10.0.1.2 MAC mtu 1500",
  *                   "punt local", "drop blackhole", "group [2 forward ...] [1 punt unresolved]"
  *     why ADDRESS   the kernel's route behind it: "10.0.0.0/8 unicast metric 0 table 254"
+ *     list          all candidates, "10.0.0.0/8 254 unicast metric 0 hops 1" each, then "."
+ *     unfollowed    "rule 100: from 10.0.0.7 lookup 10" or "12 routes of table 10" each, then "."
+ *     audit         begins one; "stats" says by "audits" when it is over
  *     stats         "overruns 0 resyncs 1 routes 12 ..."
  *     hold          reads no notification until "go"
  */
@@ -147,6 +150,38 @@ static void why(struct dumper *d, const char *text)
 	       e.route.type, e.route.metric, e.route.table, e.route.n_hops, e.via.kind);
 }
 
+static bool list_route(void *ctx, const struct mirror_route *route)
+{
+	char prefix[PREFIX_STRLEN];
+
+	(void)ctx;
+	printf("%s %u %s metric %u hops %u\n", prefix_print(&route->prefix, prefix), route->table,
+	       route->type, route->metric, route->n_hops);
+	return true;
+}
+
+static bool list_unfollowed(void *ctx, const struct mirror_unfollowed *u)
+{
+	(void)ctx;
+	if (u->routes)
+		printf("%" PRIu64 " ", u->routes);
+	printf("%s%s\n",
+	       u->family == AF_INET    ? "IPv4 "
+	       : u->family == AF_INET6 ? "IPv6 "
+				       : "",
+	       u->text);
+	return true;
+}
+
+static void list(struct dumper *d, bool routes)
+{
+	if (routes)
+		mirror_each_route(d->mirror, 0, list_route, NULL);
+	else
+		mirror_each_unfollowed(d->mirror, list_unfollowed, NULL);
+	printf(".\n");
+}
+
 static void print_stats(const struct dumper *d)
 {
 	struct mirror_stats s;
@@ -154,10 +189,11 @@ static void print_stats(const struct dumper *d)
 
 	mirror_stats(d->mirror, &s);
 	tables_stats(d->tables, &t);
-	printf("overruns %" PRIu64 " resyncs %" PRIu64 " malformed %" PRIu64 " unsupported %" PRIu64
-	       " changes %" PRIu64 " routes %u neighbours %u nexthops %u installed %u\n",
-	       s.overruns, s.resyncs, s.malformed, s.unsupported, s.route_changes, s.routes,
-	       s.neighbours, s.nexthops, t.routes4 + t.routes6);
+	printf("overruns %" PRIu64 " audits %" PRIu64 " drift %" PRIu64 " mended %" PRIu64
+	       " resyncs %" PRIu64 " malformed %" PRIu64 " unsupported %" PRIu64 " changes %" PRIu64
+	       " routes %u neighbours %u nexthops %u installed %u\n",
+	       s.overruns, s.audits, s.drift, s.mended, s.resyncs, s.malformed, s.unsupported,
+	       s.route_changes, s.routes, s.neighbours, s.nexthops, t.routes4 + t.routes6);
 }
 
 static void answer(struct dumper *d, char *line)
@@ -167,9 +203,14 @@ static void answer(struct dumper *d, char *line)
 		get(d, line + 4);
 	else if (strncmp(line, "why ", 4) == 0)
 		why(d, line + 4);
+	else if (strcmp(line, "list") == 0 || strcmp(line, "unfollowed") == 0)
+		list(d, line[0] == 'l');
 	else if (strcmp(line, "stats") == 0)
 		print_stats(d);
-	else if (strcmp(line, "hold") == 0 || strcmp(line, "go") == 0) {
+	else if (strcmp(line, "audit") == 0) {
+		mirror_audit(d->mirror);
+		printf("audit\n");
+	} else if (strcmp(line, "hold") == 0 || strcmp(line, "go") == 0) {
 		d->held = line[0] == 'h';
 		printf("%s\n", line);
 	} else {

@@ -130,7 +130,7 @@ static void test_device_has_successor_in_a_dump(void **state)
 	apply(f, build_link(&f->b, RTM_NEWLINK, DEVICE + 1, "eth0", UP, 1500, MAC1));
 	expect_device(&heard, true, DEVICE);
 	f->r.dumping = false;
-	replica_sweep(&f->r);
+	replica_sweep(&f->r, false);
 	expect_device(&heard, true, DEVICE + 1);
 	assert_int_equal(heard.n, 3); /* there, gone, there */
 	end(f);

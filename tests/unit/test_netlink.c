@@ -66,7 +66,7 @@ static void test_recorded(void **state)
 	assert_int_equal(msg.route.n_hops, 1);
 	assert_int_equal(msg.hops[0].ifindex, 5);
 	assert_int_equal(msg.hops[0].weight, 1);
-	assert_false(msg.hops[0].opaque);
+	assert_false(msg.hops[0].flags);
 	assert_addr(&msg.hops[0].gateway, "10.0.0.2");
 
 	assert_int_equal(nl_parse((const void *)recorded6, &msg), 1);
@@ -74,7 +74,7 @@ static void test_recorded(void **state)
 	assert_int_equal(msg.route.prefix.len, 32);
 	assert_int_equal(msg.route.metric, 1024);
 	assert_int_equal(msg.route.n_hops, 2);
-	assert_false(msg.hops[0].opaque);
+	assert_false(msg.hops[0].flags);
 	assert_addr(&msg.hops[0].gateway, "fd00::2");
 	assert_addr(&msg.hops[1].gateway, "fd00::3");
 }
@@ -186,19 +186,19 @@ static void test_route_details(void **state)
 	assert_int_equal(nl_parse(nlh, &msg), 1);
 	assert_addr(&msg.hops[0].gateway, "fe80::1");
 	assert_int_equal(msg.route.mtu, 1400);
-	assert_false(msg.hops[0].opaque);
+	assert_false(msg.hops[0].flags);
 
 	/* Encapsulated. */
 	nlh = (struct nlmsghdr *)build_via(&b, RTM_NEWROUTE, 0, "10.9.0.0", 16, 0, "10.0.0.2", 7);
 	mnl_attr_put_u16(nlh, RTA_ENCAP_TYPE, 1);
 	assert_int_equal(nl_parse(nlh, &msg), 1);
-	assert_true(msg.hops[0].opaque);
+	assert_int_equal(msg.hops[0].flags, NL_HOP_OPAQUE);
 
 	/* An attribute of a kernel to come. */
 	nlh = (struct nlmsghdr *)build_via(&b, RTM_NEWROUTE, 0, "10.9.0.0", 16, 0, "10.0.0.2", 7);
 	mnl_attr_put_u32(nlh, 200, 1);
 	assert_int_equal(nl_parse(nlh, &msg), 1);
-	assert_true(msg.hops[0].opaque);
+	assert_int_equal(msg.hops[0].flags, NL_HOP_OPAQUE);
 
 	/* A table beyond 255, and bits behind the prefix length. */
 	nlh = (struct nlmsghdr *)build_via(&b, RTM_NEWROUTE, 0, "10.9.1.1", 16, 0, "10.0.0.2", 7);
