@@ -36,6 +36,8 @@ const struct grammar_command grammar_commands[] = {
 	 "how the tables follow the kernel's"},
 	{"show version", {{NULL}}, NULL, ACTION_VERSION,
 	 "version of the daemon"},
+	{"audit", {{NULL}}, NULL, ACTION_AUDIT,
+	 "compare all routes with the kernel's now, and mend what differs"},
 	{"watch", {{NULL}}, NULL, ACTION_WATCH,
 	 "rates of all ports, live; q stops it"},
 	{"cleanup", {{NULL}}, NULL, ACTION_CLEANUP,

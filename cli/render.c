@@ -482,13 +482,18 @@ static void pairs(struct table *t, json_t *object, const char *prefix)
 			pairs(t, value, name);
 			continue;
 		}
+		if (json_is_array(value)) /* told apart */
+			continue;
 		snprintf(name, sizeof(name), "%s%s", prefix, key);
 		for (char *c = name; *c; c++)
 			*c = *c == '_' ? ' ' : *c;
 		if (len > 3 && !strcmp(key + len - 3, "_ms")) {
 			name[strlen(name) - 3] = '\0';
 			table_cell(t, name);
-			table_cell(t, unit_time((uint64_t)json_integer_value(value), buf));
+			table_cell(t,
+				   json_is_null(value)
+					   ? "never"
+					   : unit_time((uint64_t)json_integer_value(value), buf));
 		} else if (len > 6 && !strcmp(key + len - 6, "_bytes")) {
 			name[strlen(name) - 6] = '\0';
 			table_cell(t, name);
@@ -513,6 +518,33 @@ static void render_pairs(json_t *data, FILE *out)
 	table_begin(&t, headers, COUNT(headers));
 	pairs(&t, data, "");
 	finish(&t, out);
+}
+
+static void render_sync(json_t *data, FILE *out)
+{
+	static const char *const headers[] = {"NOT FOLLOWED", "FAMILY", ">ROUTES"};
+	json_t *list = json_object_get(data, "unfollowed"), *one;
+	json_int_t more = number(data, "unfollowed_more");
+	struct table t;
+	size_t i;
+
+	json_object_del(data, "unfollowed_more");
+	render_pairs(data, out);
+	if (!json_array_size(list))
+		return;
+	fputc('\n', out);
+	table_begin(&t, headers, COUNT(headers));
+	json_array_foreach(list, i, one) {
+		table_cell(&t, text(one, "what"));
+		table_cell(&t, text(one, "family"));
+		if (json_is_integer(json_object_get(one, "routes")))
+			table_cellf(&t, "%" JSON_INTEGER_FORMAT, number(one, "routes"));
+		else
+			table_cell(&t, "");
+	}
+	finish(&t, out);
+	if (more)
+		fprintf(out, "and %" JSON_INTEGER_FORMAT " more\n", more);
 }
 
 static void render_fate(json_t *data, FILE *out)
@@ -558,6 +590,11 @@ void render(enum action action, json_t *data, FILE *out)
 		render_fate(data, out);
 		break;
 	case ACTION_SYNC:
+		render_sync(data, out);
+		break;
+	case ACTION_AUDIT:
+		fputs("all is being compared with the kernel's; see: peerlane show sync\n", out);
+		break;
 	case ACTION_VERSION:
 		render_pairs(data, out);
 		break;

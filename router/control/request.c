@@ -25,6 +25,7 @@ static const struct command {
 	{"show planes", show_planes, {NULL}},
 	{"show route", show_fate, {"address"}},
 	{"show sync", show_sync, {NULL}},
+	{"audit", audit, {NULL}},
 	{"show version", show_version, {NULL}},
 };
 

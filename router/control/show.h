@@ -22,6 +22,7 @@ show_fn show_nexthops;
 show_fn show_fate; /* what becomes of a packet to one address */
 show_fn show_sync;
 show_fn show_version;
+show_fn audit; /* has the mirror compare all with the kernel; show_sync tells how it went */
 
 /* ---- shared by them ---- */
 

@@ -193,35 +193,6 @@ json_t *show_counters(struct router *router, json_t *args, int *code, struct pl_
 
 /* ---- the rest ---- */
 
-json_t *show_sync(struct router *router, json_t *args, int *code, struct pl_error *err)
-{
-	struct mirror_stats m;
-	struct tables_stats t;
-	uint64_t now = router_now_ms();
-
-	(void)args;
-	mirror_stats(router->mirror, &m);
-	tables_stats(router->tables, &t);
-	return show_or_fail(
-		json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:i, s:i, s:i, "
-			  "s:{s:i, s:i, "
-			  "s:i, s:i, s:i, s:i, s:i, s:I}, s:I}",
-			  "messages", (json_int_t)m.messages, "overruns", (json_int_t)m.overruns,
-			  "resyncs", (json_int_t)m.resyncs, "route_changes",
-			  (json_int_t)m.route_changes, "neighbor_changes",
-			  (json_int_t)m.neighbour_changes, "unsupported", (json_int_t)m.unsupported,
-			  "malformed", (json_int_t)m.malformed, "drift", (json_int_t)m.drift,
-			  "last_sync_ago_ms", (json_int_t)(now - m.last_sync_ms),
-			  "last_change_ago_ms", (json_int_t)(now - m.last_change_ms), "routes",
-			  (int)m.routes, "neighbors", (int)m.neighbours, "nexthops",
-			  (int)m.nexthops, "tables", "routes4", (int)t.routes4, "routes6",
-			  (int)t.routes6, "blocks4", (int)t.blocks4, "blocks6", (int)t.blocks6,
-			  "nexthops", (int)t.nexthops, "slots", (int)t.slots, "neighbors",
-			  (int)t.neighbours, "image_bytes", (json_int_t)t.image_bytes,
-			  "neighbors_refused", (json_int_t)m.neighbours_refused),
-		code, err);
-}
-
 static json_t *show_confinement(const struct confinement *c)
 {
 	static const char *const seccomp[] = {

@@ -151,7 +151,9 @@ struct control_world *control_world_new(void)
 		     "ip addr add 2001:db8:2::1/64 dev pl1 nodad && "
 		     "ip neigh add 10.0.2.2 lladdr 02:00:00:00:02:02 dev pl1 nud permanent && "
 		     "ip route add 203.0.113.0/24 via 10.0.2.2 && "
-		     "ip route add blackhole 198.51.100.0/24"),
+		     "ip route add blackhole 198.51.100.0/24 && "
+		     "ip route add 192.0.2.0/24 via 10.0.2.2 table 7 && "
+		     "ip rule add from 10.0.1.0/24 lookup 7 pref 100"),
 	     "ip");
 	start_mirror(w);
 	run_mirror(w);

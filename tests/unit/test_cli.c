@@ -157,7 +157,7 @@ static void test_completion(void **state)
 	static const struct {
 		const char *typed, *offered;
 	} cases[] = {
-		{"", "show\nwatch\ncleanup\nhelp\n"},
+		{"", "show\naudit\nwatch\ncleanup\nhelp\n"},
 		{"s", "show\n"},
 		{"show ", "ports\nroutes\nroute\nneighbors\nnexthops\ncounters\nlimits\nplanes\nsyn"
 			  "c\nversion\n"},
@@ -475,6 +475,11 @@ static void test_program_for_people(void **state)
 	has(out, "plain C");
 	assert_int_equal(0, run_here("show sync"));
 	has(out, "last sync ago");
+	has(out, "drift");
+	has(out, "NOT FOLLOWED");
+	has(out, "rule 100: from 10.0.1.0/24 lookup 7");
+	has(out, "routes of table 7");
+	assert_int_equal(0, run_here("audit"));
 	assert_int_equal(0, run_here("show version"));
 	has(out, "version");
 	assert_int_equal(0, run_here("show route 203.0.113.5"));

@@ -391,7 +391,7 @@ static void test_protocol_is_described(void **state)
 {
 	static const char *const commands[] = {
 		"show ports",  "show routes", "show neighbors", "show nexthops", "show counters",
-		"show limits", "show planes", "show sync",	"show version",
+		"show limits", "show planes", "show sync",	"show version",	 "audit",
 	};
 	FILE *file = fopen(SOURCE_ROOT "/docs/protocol.md", "r");
 	char line[128];
