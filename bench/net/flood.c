@@ -14,6 +14,7 @@
 #include <netinet/ip6.h>
 #include <netinet/tcp.h>
 #include <netinet/udp.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -69,7 +70,7 @@ static const char usage[] =
 	"at\n"
 	"random from the address up (IPv6: in its second 32 bits; ARP: with a MAC for each "
 	"source). With --ask-every, each N-th frame is an ARP request of the device's own.\n"
-	"Prints what was sent as one line of JSON.";
+	"Prints what was sent as one line of JSON, also when SIGTERM ends it early.";
 
 static const struct option option_table[] = {
 	{"device", required_argument, NULL, 'i'},    {"gateway-mac", required_argument, NULL, 'm'},
@@ -321,7 +322,24 @@ static void fill_config(struct flood_config *config, const struct options *o)
 		die("--length: %u bytes are too few for headers and number", o->len_bytes);
 }
 
-/* Sends until the time is over or the count is reached. Returns how many. A pace that was missed is
+/* SIGTERM is never delivered: it would interrupt a run, and how much that had sent nobody knows. */
+static void hold_sigterm(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static bool stopped(void)
+{
+	sigset_t set;
+
+	return sigpending(&set) == 0 && sigismember(&set, SIGTERM) == 1;
+}
+
+/* Sends until the time is over, the count is reached or we are told to stop. Returns how many. A pace that was missed is
  * not caught up with: that would be a flood. */
 static unsigned long long send_all(int program, const struct options *o, double *took_s)
 {
@@ -334,7 +352,7 @@ static unsigned long long send_all(int program, const struct options *o, double 
 	double start = now_s(), elapsed = 0, due = 0;
 	unsigned long long sent = 0;
 
-	while (elapsed < o->seconds && (!o->count || sent < o->count)) {
+	while (!stopped() && elapsed < o->seconds && (!o->count || sent < o->count)) {
 		LIBBPF_OPTS(bpf_test_run_opts, run, .data_in = frame, .data_size_in = o->len_bytes,
 			    .ctx_in = &ctx, .ctx_size_in = sizeof(ctx), .repeat = repeat,
 			    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = BATCH);
@@ -366,6 +384,7 @@ int main(int argc, char **argv)
 	fill_ask((struct flood_config *)&bpf->rodata->config, &o);
 	if (flood_bpf__load(bpf))
 		die("cannot load the BPF program: %s", strerror(errno));
+	hold_sigterm();
 	sent = send_all(bpf_program__fd(bpf->progs.flood), &o, &took_s);
 	printf("{\"sent\": %llu, \"seconds\": %.6f}\n", sent, took_s);
 	flood_bpf__destroy(bpf);
