@@ -8,169 +8,15 @@ faces of ports f0, f1 and f2; x0 is an interface that is none of ours. Needs roo
 
 import json
 import os
-import re
+import random
 import subprocess
+import threading
 
 import pytest
 
-from lab import BUILD, die_with_parent, namespace_name, wait_until
-
-DUMP = BUILD / "tests/lab/mirror-dump"
-NS, PEERS = namespace_name("mirror"), namespace_name("peers")
-FACES = ["f0", "f1", "f2"]
-
-
-def ip(args, ns=NS, check=True, stdin=None):
-    done = subprocess.run(["ip", "-n", ns, *args.split()], text=True, capture_output=True,
-                          input=stdin, timeout=60)
-    if check and done.returncode:
-        raise AssertionError(f"ip {args}: {done.stderr}")
-    return done
-
-
-def ip_json(args):
-    return json.loads(ip("-j " + args).stdout or "[]")
-
-
-class Mirror:
-    def __init__(self, *args):
-        self.process = subprocess.Popen(["ip", "netns", "exec", NS, DUMP, *args], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        bufsize=1, preexec_fn=die_with_parent)
-        word, self.sync_ms = self.process.stdout.readline().split()
-        assert word == "ready"
-
-    def ask(self, line):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-        return self.process.stdout.readline().strip()
-
-    def stats(self):
-        words = self.ask("stats").split()
-        return {k: int(v) for k, v in zip(words[::2], words[1::2])}
-
-    def get(self, address):
-        """The answers that a packet may get: one, or those of the group's slots."""
-        text = self.ask(f"get {address}")
-        words = text[len("group "):].strip("[]").split("] [") if text.startswith("group") else [text]
-        return {w.split(" ", 4)[4] if w.startswith("glean") else w for w in words}
-
-    def close(self):
-        self.process.stdin.close()
-        return self.process.wait(timeout=10)
-
-
-ERRORS = {
-    "Network is unreachable": "punt no-route",
-    "Invalid argument": "drop blackhole",
-    "No route to host": "punt unreachable",
-    "Permission denied": "punt prohibit",
-}
-
-
-def answers_of_kernel(addresses):
-    """What the kernel says of each address: a route as JSON, or an error's text."""
-    batch = "".join(f"route get {a}\n" for a in addresses)
-    done = subprocess.run(["ip", "-n", NS, "-force", "-d", "-j", "-batch", "-"], input=batch,
-                          text=True, capture_output=True, timeout=60)
-    failed = {}
-    for error, line in re.findall(r"answers: (.*)\nCommand failed -:(\d+)", done.stderr):
-        failed[int(line) - 1] = error
-    decoder, text = json.JSONDecoder(), done.stdout.lstrip()
-    for i, address in enumerate(addresses):
-        if i in failed:
-            yield address, failed[i]
-            continue
-        route, end = decoder.raw_decode(text)
-        text = text[end:].lstrip()
-        yield address, route[0]
-    assert not text
-
-
-def oracle(addresses):
-    """What the kernel would do with packets to them, in the words of mirror-dump."""
-    links = {link["ifname"]: link for link in ip_json("link show")}
-    neighbours = {(n["dev"], n["dst"]): n for n in ip_json("-4 neigh show nud all") + ip_json("-6 neigh show nud all")}
-    for address, route in answers_of_kernel(addresses):
-        if isinstance(route, str):
-            yield address, ERRORS[route]
-            continue
-        kind, device = route.get("type", "unicast"), route["dev"]
-        if kind != "unicast":
-            yield address, f"punt {'local' if kind == 'anycast' else kind}"
-            continue
-        if device not in FACES:
-            yield address, "punt foreign-interface"
-            continue
-        link = links[device]
-        mtu = min([link["mtu"]] + [m["mtu"] for m in route.get("metrics", []) if "mtu" in m])
-        gateway = route.get("gateway") or route.get("via", {}).get("host") or route["dst"]
-        n = neighbours.get((device, gateway), {"state": ["NONE"]})
-        if "lladdr" in n and not set(n["state"]) & {"FAILED", "INCOMPLETE"}:
-            yield (address, f"forward {device} {n['lladdr']} from {link['address']} mtu {mtu}")
-        else:
-            yield address, "punt unresolved"
-
-
-def agree(mirror, addresses):
-    differ = {}
-
-    def all_agree():
-        differ.clear()
-        for address, kernel in oracle(addresses):
-            image = mirror.get(address)
-            if kernel not in image:
-                differ[address] = (kernel, image)
-        return not differ
-
-    wait_until(all_agree, lambda: f"kernel and image differ: {differ}")
-
-
-MACS = {g: f"02:00:00:00:{i // 10:02x}:{i % 10:02x}" for i, g in enumerate(
-    ["10.0.0.2", "10.0.0.3", "10.0.1.2", "10.0.1.3", "10.0.2.2",
-     "fd00:0::2", "fd00:0::3", "fd00:1::2", "fd00:1::3", "fd00:2::2", "fe80::99"], 1)}
-
-
-def device_of(gateway):
-    if gateway.startswith("fe80"):
-        return "f1"
-    return "f" + (gateway.split(".")[2] if "." in gateway else gateway.split(":")[1])
-
-
-@pytest.fixture
-def net():
-    try:
-        for name in (NS, PEERS):
-            subprocess.run(["ip", "netns", "add", name], check=True)
-        for name in (NS, PEERS):
-            subprocess.run(["ip", "netns", "exec", name, "sysctl", "-qw",
-                            "net.ipv4.conf.all.ignore_routes_with_linkdown=1",
-                            "net.ipv6.conf.all.ignore_routes_with_linkdown=1",
-                            "net.ipv6.conf.default.accept_dad=0",
-                            "net.ipv6.conf.all.forwarding=1", "net.ipv4.ip_forward=1"], check=True)
-        ip("link set lo up")
-        for i, name in enumerate(FACES + ["x0"]):
-            ip(f"link add {name} type veth peer name p{i} netns {PEERS}")
-            ip(f"link set p{i} up", ns=PEERS)
-            ip(f"link set {name} up")
-            ip(f"addr add 10.0.{i}.1/24 dev {name}")
-            ip(f"addr add fd00:{i}::1/64 dev {name}")
-        for gateway, mac in MACS.items():
-            ip(f"neigh add {gateway} lladdr {mac} dev {device_of(gateway)} nud permanent")
-        yield
-    finally:
-        for name in (NS, PEERS):
-            subprocess.run(["ip", "netns", "del", name], check=False)
-
-
-@pytest.fixture
-def mirror(net):
-    m = Mirror(*FACES)
-    yield m
-    stats = m.stats()
-    assert m.close() == 0, "the mirror ended badly"
-    assert stats["malformed"] == 0
-
+from lab import wait_until
+from mirror_lab import (FACES, MACS, NS, PEERS, Mirror, agree, ip, ip_json,
+                        mirror, net, oracle)
 
 BASE = ["10.0.0.1", "10.0.0.2", "10.0.0.77", "10.0.0.255", "10.0.3.9", "127.0.0.1", "192.0.2.1",
         "fd00:0::1", "fd00:1::2", "fd00:1::77", "fd00:3::9", "2001:db8::1", "ff02::1"]
@@ -499,6 +345,47 @@ def test_resync_leaves_unchanged_routes_alone(net):
         assert mirror.close() == 0
 
 
+@pytest.mark.parametrize("family", [4, 6])
+def test_overruns_under_churn_leave_unchanged_routes_alone(net, family):
+    """While routes change faster than their notifications are read, and all is dumped again and
+    again (IPv6 dumps then leave out routes that are there), what does not change keeps its answer."""
+    gateway, other = {4: ("10.0.0.2", "10.0.1.2"), 6: ("fd00::2", "fd00:1::2")}[family]
+    still = [{4: f"11.{i // 256}.{i % 256}.1", 6: f"2001:db8:{i:x}::1"}[family] for i in range(2000)]
+
+    def net_of(address):
+        return {4: address + "/32", 6: address.removesuffix("1") + "/48"}[family]
+
+    batch("".join(f"route add {net_of(a)} via {gateway}\n" for a in still))
+    mirror = Mirror("-b", "65536", *FACES)
+    draw, there, changes = random.Random(family), [], []
+    for i in range(60000):
+        if there and draw.random() < 0.5:
+            changes.append(f"route del {there.pop(draw.randrange(len(there)))}")
+        else:
+            there.append({4: f"12.{i // 256 % 256}.{i % 256}.{i // 65536}/32",
+                          6: f"{draw.choice(['2001', '2000', '3000'])}:{i:x}::/40"}[family])
+            changes.append(f"route add {there[-1]} via {other}")
+    churn = subprocess.Popen(["ip", "-n", NS, "-force", "-batch", "-"], stdin=subprocess.PIPE,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True)
+    try:
+        feeder = threading.Thread(target=lambda: (churn.stdin.write("\n".join(changes) + "\n"),
+                                                  churn.stdin.close()))
+        feeder.start()
+        while churn.poll() is None:
+            for address in draw.sample(still, 100):
+                assert mirror.ask(f"get {address}").startswith("forward f0"), address
+        feeder.join()
+        stats = mirror.stats()
+        print(stats)
+        assert stats["overruns"] > 0 and stats["resyncs"] > 1, stats
+        for address in still:
+            assert mirror.ask(f"get {address}").startswith("forward f0"), address
+        # And what changed is right in the end.
+        agree(mirror, [p.split("/")[0] for p in draw.sample(there, 50)])
+    finally:
+        assert mirror.close() == 0
+
+
 def test_neighbour_kept_alive(mirror):
     """A neighbour that turns stale is asked for again: its host answers, it is reachable again."""
     ip("addr add 10.0.0.50/24 dev p0", ns=PEERS)
@@ -546,6 +433,19 @@ def test_unsupported_is_counted(mirror):
     ip("rule add from 10.9.0.0/16 table 100")
     wait_until(lambda: mirror.stats()["unsupported"] == before + 2, mirror.stats)
     agree(mirror, ["10.9.0.1"])
+
+
+def test_rule_splits_tables(mirror):
+    """From the first rule on the kernel looks in table local before main, also when that is gone."""
+    ip("route add local 10.9.0.0/16 dev lo")
+    ip("route add 10.9.1.0/24 via 10.0.0.2")
+    agree(mirror, TARGETS)
+    assert mirror.ask("get 10.9.1.1").startswith("forward")
+    ip("rule add from 192.0.2.0/24 table 100")
+    agree(mirror, TARGETS)
+    ip("rule del from 192.0.2.0/24 table 100")
+    agree(mirror, TARGETS)
+    assert mirror.ask("get 10.9.1.1") == "punt local"
 
 
 def test_explanation(mirror):
