@@ -82,7 +82,9 @@ class Oracle:
         mtu = min([link["mtu"]] + [m["mtu"] for m in route.get("metrics", []) if "mtu" in m])
         gateway = hop.get("gateway") or hop.get("via", {}).get("host") or address
         n = self.neighbours.get((device, gateway), {"state": ["NONE"]})
-        if "lladdr" in n and not set(n["state"]) & {"FAILED", "INCOMPLETE"}:
+        # The kernel's own entries for multicast outlive the route that made the address one.
+        group = int(n.get("lladdr", "00")[:2], 16) & 1
+        if "lladdr" in n and not group and not set(n["state"]) & {"FAILED", "INCOMPLETE"}:
             return f"forward {device} {n['lladdr']} from {link['address']} mtu {mtu}"
         return "punt unresolved"
 
