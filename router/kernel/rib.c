@@ -317,6 +317,15 @@ static void add6(struct replica *r, struct entry *e, struct route *new, uint16_t
 		insert_last(e, new);
 }
 
+/* Alike but for the weight, which a hop that leaves does not tell, and being dead. */
+static bool same_way(const struct nl_hop *a, const struct nl_hop *b)
+{
+	struct nl_hop as_b = *a;
+
+	as_b.weight = b->weight;
+	return hops_equal(&as_b, b, 1);
+}
+
 /* Takes one hop out of a joined set. Returns false if it is not in there. */
 static bool leave_set(struct replica *r, struct entry *e, struct route *set,
 		      const struct nl_hop *hop)
@@ -331,10 +340,12 @@ static bool leave_set(struct replica *r, struct entry *e, struct route *set,
 			      .scope = set->scope};
 	struct route *rest;
 
-	for (unsigned i = 0; i < path->n_hops; i++)
-		if (path->hops[i].ifindex != hop->ifindex ||
-		    memcmp(&path->hops[i].gateway, &hop->gateway, sizeof(hop->gateway)) != 0)
-			hops[is.n_hops++] = path->hops[i];
+	for (unsigned i = 0; i < path->n_hops; i++) {
+		/* One only: another may differ in its encapsulation. */
+		if (is.n_hops == i && same_way(&path->hops[i], hop))
+			continue;
+		hops[is.n_hops++] = path->hops[i];
+	}
 	if (is.n_hops == path->n_hops)
 		return false;
 	if (!is.n_hops) {

@@ -230,6 +230,28 @@ static void test_onlink_tells_apart(void **state)
 	expect_doubt(f, false);
 }
 
+/* Two ways by one gateway, one of them encapsulated: that goes, the other stays. */
+static void test_one_of_two_by_a_gateway_goes(void **state)
+{
+	const struct build_hop hops[] = {{"fd00::2", FACE0, 1}, {"fd00::2", FACE0, 1}};
+	struct fixture *f = *state;
+	struct nlmsghdr *nlh;
+
+	neighbour(f, "fd00::2", FACE0, NUD_REACHABLE, PEER);
+	nlh = build_route(&f->b, RTM_NEWROUTE, NLM_F_CREATE, RTN_UNICAST, "2001:db8::", 32, 1024);
+	build_multipath(nlh, hops, 2);
+	assert_int_equal(nl_parse(nlh, &f->msg), 1);
+	f->msg.hops[0].flags = NL_HOP_OPAQUE;
+	replica_apply(&f->r, &f->msg);
+	nlh = (struct nlmsghdr *)build_via(&f->b, RTM_DELROUTE, 0, "2001:db8::", 32, 1024,
+					   "fd00::2", FACE0);
+	mnl_attr_put_u16(nlh, RTA_ENCAP_TYPE, 1);
+	apply(f, nlh);
+	commit(f);
+	expect_doubt(f, false);
+	expect_forward(f, "2001:db8::1", 0, PEER, 1500);
+}
+
 /* A set that replaces one takes with it what stands behind that, of whatever kind: unannounced. */
 static void test_replaced_set_takes_others_along(void **state)
 {
@@ -354,6 +376,7 @@ int main(void)
 		TEST(test_audit_finds_objects),
 		TEST(test_link_takes_objects_along),
 		TEST(test_onlink_tells_apart),
+		TEST(test_one_of_two_by_a_gateway_goes),
 		TEST(test_replaced_set_takes_others_along),
 		TEST(test_dead_hops),
 		TEST(test_dead_with_its_link),
