@@ -169,8 +169,9 @@ def image_routes(mirror):
 def is_accepted(address, image, why, odd, kernel):
     """Where the image may differ: what is left to the kernel is right, and of several IPv4 default
     routes of one metric the kernel takes the first whose gateway is reachable, or each in turn."""
-    if image == {"punt encapsulation": 1}:
-        return any(ipaddress.ip_address(address) in ipaddress.ip_network(p) for p in odd)
+    if image == {"punt encapsulation": 1} and \
+            any(ipaddress.ip_address(address) in ipaddress.ip_network(p) for p in odd):
+        return True
     return why.startswith("0.0.0.0/0 unicast") and \
         max(n for route, n in kernel.items() if route.startswith("0.0.0.0/0 254")) > 1
 
