@@ -12,6 +12,7 @@
 #include <linux/neighbour.h>
 #include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,7 +87,10 @@ static struct tables *new_tables(bool small)
 
 static void side_begin(struct side *s)
 {
-	static const struct mirror_port ports[] = {{"pl0", FACE0, 0}, {"pl1", FACE1, DEVICE1}};
+	static const struct mirror_port ports[] = {
+		{.name = "pl0", .face_ifindex = FACE0},
+		{.name = "pl1", .device = "if12", .face_ifindex = FACE1, .device_ifindex = DEVICE1},
+	};
 	const struct mirror_events events = {.device_changed = on_device, .note = on_note};
 
 	must(s->tables && !replica_init(&s->r, s->tables, ports, 2, &events));
@@ -165,10 +169,12 @@ static void put_link(struct message *m, bool del, uint32_t ifindex, unsigned fla
 	struct nlmsghdr *nlh = begin(m, RTM_NEWLINK, del);
 	struct ifinfomsg *ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
 	const uint8_t address[6] = {2, 0, 0, 0, 1, mac};
+	char name[16];
 
+	snprintf(name, sizeof(name), "if%u", ifindex);
 	ifi->ifi_index = (int)ifindex;
 	ifi->ifi_flags = flags;
-	mnl_attr_put_strz(nlh, IFLA_IFNAME, "some");
+	mnl_attr_put_strz(nlh, IFLA_IFNAME, name);
 	mnl_attr_put_u32(nlh, IFLA_MTU, mtu);
 	mnl_attr_put(nlh, IFLA_ADDRESS, 6, address);
 }

@@ -173,7 +173,8 @@ static const struct {
 	 "[PuntLimits] has: ArpNd, ArpNdNew, Routing, RoutingNew, Tcp, Local, Ttl, Mtu, NoRoute, "
 	 "Unresolved, Other"},
 	{"[Router]\nTtl=1\n", "f.conf:2: [Router] Ttl=: unknown key",
-	 "[Router] has: Mode, Planes, Cores, BusyPoll, ControlSocket, ControlGroup, RingSize, Seccomp"},
+	 "[Router] has: Mode, Planes, Cores, BusyPoll, ControlSocket, ControlGroup, RingSize, "
+	 "Seccomp"},
 	{"[Router\nPlanes=1\n", "f.conf:1: [Router: not a section header",
 	 "write [Router], [PuntLimits] or [Port NAME]"},
 	{"[Router] Planes=1\n", "f.conf:1: [Router]: something follows the section header",

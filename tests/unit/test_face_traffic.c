@@ -21,7 +21,7 @@
 
 #define FRAMES 100000u
 #define WINDOW 128u /* frames under way: fewer than a ring holds, so that none may be lost */
-#define RING 256u /* from the kernel */
+#define RING 256u   /* from the kernel */
 #define PUNT_RING 1024u
 #define FRAME_MAX (2048u - PL_FRAME_OFFSET)
 
