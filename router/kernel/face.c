@@ -222,7 +222,9 @@ struct pl_queue *face_queue(struct face *face, unsigned plane, struct pl_pool *p
 
 int face_set_carrier(struct face *face, bool up)
 {
-	return tap_set_carrier(face->fd, up);
+	int rc = tap_set_carrier(face->fd, up);
+
+	return rc ? rc : interface_tell_carrier(face->ifindex, up);
 }
 
 int face_query(const struct face *face, uint8_t mac[6], unsigned *mtu)

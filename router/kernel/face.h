@@ -89,7 +89,8 @@ struct pl_queue *face_queue(struct face *face, unsigned plane, struct pl_pool *p
  * owns it. */
 uint32_t face_queue_room(void *queue);
 
-/* Carrier of the TAP: the port's link state. Any thread. Returns 0 or -errno. */
+/* Carrier of the TAP: the port's link state. On return the kernel's routes know of it, and news of
+ * it are on their way. Any thread. Returns 0 or -errno. */
 int face_set_carrier(struct face *face, bool up);
 
 /* MAC and MTU of the TAP as they are now, whatever was heard last; and changing them. Any thread.

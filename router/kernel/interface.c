@@ -2,13 +2,15 @@
 #include "interface.h"
 
 #include <errno.h>
-#include <net/if.h>
-#include <net/if_arp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <libmnl/libmnl.h>
+#include <linux/if.h>
+#include <linux/if_arp.h>
+#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 
 /* One request about interface `name`. Returns 0 or -errno. */
@@ -79,4 +81,43 @@ int interface_bring_up(const char *name, struct pl_error *err)
 	return rc < 0 ? pl_error_set(err, rc, NULL, "%s: cannot bring the interface up: %s", name,
 				     strerror(-rc))
 		      : 0;
+}
+
+/* Sends a request and takes the answer. Returns 0 or -errno, be it the kernel's. */
+static int ask(struct nlmsghdr *nlh)
+{
+	char answer[1024] __attribute__((aligned(4)));
+	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	int rc = 0;
+	ssize_t n;
+
+	if (!socket)
+		return -errno;
+	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	if (mnl_socket_sendto(socket, nlh, nlh->nlmsg_len) < 0)
+		rc = -errno;
+	if (rc == 0) {
+		n = mnl_socket_recvfrom(socket, answer, sizeof(answer));
+		if (n < 0 || mnl_cb_run(answer, (size_t)n, 0, 0, NULL, NULL) < 0)
+			rc = -errno;
+	}
+	mnl_socket_close(socket);
+	return rc;
+}
+
+int interface_tell_carrier(unsigned ifindex, bool up)
+{
+	char buffer[64] __attribute__((aligned(4)));
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
+	struct ifinfomsg *ifi;
+
+	nlh->nlmsg_type = RTM_SETLINK;
+	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
+	ifi->ifi_family = AF_UNSPEC;
+	ifi->ifi_index = (int)ifindex;
+	/* The steps from "up" and back to it that the kernel takes at another's word
+	 * (net/core/rtnetlink.c set_operstate()), each with all that a change of carrier brings. In
+	 * its own time it makes "down" of "dormant". */
+	mnl_attr_put_u8(nlh, IFLA_OPERSTATE, up ? IF_OPER_UP : IF_OPER_DORMANT);
+	return ask(nlh);
 }

@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <libmnl/libmnl.h>
 #include <linux/if_tun.h>
+#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 
 #include "face_lab.h"
@@ -114,6 +117,65 @@ static void test_carrier_follows(void **state)
 	assert_true(lab_carrier("t0"));
 	assert_int_equal(face_set_carrier(face, false), 0);
 	assert_false(lab_carrier("t0"));
+	faces_free(set, false);
+}
+
+/* A socket that hears of links. */
+static struct mnl_socket *listen_to_links(void)
+{
+	struct mnl_socket *socket = mnl_socket_open(NETLINK_ROUTE);
+
+	assert_non_null(socket);
+	assert_int_equal(mnl_socket_bind(socket, RTMGRP_LINK, MNL_SOCKET_AUTOPID), 0);
+	return socket;
+}
+
+/* Whether news come within a moment that an interface has (not) a carrier. */
+static bool hear_carrier(struct mnl_socket *socket, unsigned ifindex, bool carrier)
+{
+	struct pollfd pfd = {.fd = mnl_socket_get_fd(socket), .events = POLLIN};
+	char buffer[16384] __attribute__((aligned(4)));
+
+	while (poll(&pfd, 1, 500) > 0) {
+		int len = (int)mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
+		const struct nlmsghdr *nlh = (const void *)buffer;
+
+		for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
+			const struct ifinfomsg *ifi = mnl_nlmsg_get_payload(nlh);
+
+			if (ifi->ifi_index == (int)ifindex &&
+			    !!(ifi->ifi_flags & IFF_RUNNING) == carrier)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* The kernel is in no hurry with the second carrier that goes within a second; routing daemons
+ * are. */
+static void test_each_carrier_is_told_at_once(void **state)
+{
+	struct face_config other = config;
+	struct pl_error err = {0};
+	struct face *faces[2];
+	struct faces *set = open_one(&config, &faces[0]);
+	struct mnl_socket *news;
+
+	(void)state;
+	other.name = "t1";
+	assert_int_equal(face_open(set, &other, &faces[1], &err), 0);
+	news = listen_to_links();
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < 2; i++) {
+			assert_int_equal(face_set_carrier(faces[i], true), 0);
+			assert_true(hear_carrier(news, face_ifindex(faces[i]), true));
+		}
+		for (unsigned i = 0; i < 2; i++) {
+			assert_int_equal(face_set_carrier(faces[i], false), 0);
+			assert_true(hear_carrier(news, face_ifindex(faces[i]), false));
+		}
+	}
+	mnl_socket_close(news);
 	faces_free(set, false);
 }
 
@@ -353,6 +415,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_created_as_configured),
 		cmocka_unit_test(test_carrier_follows),
+		cmocka_unit_test(test_each_carrier_is_told_at_once),
 		cmocka_unit_test(test_persists_and_is_taken_over),
 		cmocka_unit_test(test_taken_over_as_it_was),
 		cmocka_unit_test(test_survives_a_crash),
