@@ -179,10 +179,13 @@ class Setup(contextlib.ExitStack):
                        for family, target in TARGETS.items()}
             for stream in streams.values():
                 stream.wait_running()
+            failed_ns = time.monotonic_ns()
             failure(self, True)
             self.router.wait_paths([3])
             time.sleep(0.3)  # packets that would get lost afterwards are part of it
             results = {family: stream.end() for family, stream in streams.items()}
+        for result in results.values():
+            result.begin(failed_ns)
         failure(self, False)
         self.wait_ready()
         return results

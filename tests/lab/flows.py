@@ -97,11 +97,16 @@ class Result:
         self.received = received  # per target, in the order of arrival
         self.seen = set().union(*received)
         # What was on its way when the receivers stopped is not judged.
+        self.first = 0
         self.count = max(self.seen) + 1 if self.seen else 0
+
+    def begin(self, when_ns):
+        """Has losses count from a moment of the monotonic clock on."""
+        self.first = self.sent_before(when_ns)
 
     def lost(self):
         """Numbers of packets that nobody received."""
-        return [n for n in range(self.count) if n not in self.seen]
+        return [n for n in range(self.first, self.count) if n not in self.seen]
 
     def twice(self):
         return sum(map(len, self.received)) - len(self.seen)
