@@ -16,8 +16,11 @@ all: build
 packages:
 	dist/install-packages build
 
+demo-packages:
+	dist/install-packages build demo
+
 test-packages:
-	dist/install-packages build test
+	dist/install-packages build demo test
 
 $(BUILD)/build.ninja: | packages
 	meson setup $(BUILD)
@@ -25,7 +28,7 @@ $(BUILD)/build.ninja: | packages
 build: packages $(BUILD)/build.ninja
 	meson compile -C $(BUILD)
 
-demo: test-packages build
+demo: demo-packages build
 	PEERLANE_BUILD=$(BUILD) $(PYTHON) tests/lab/demo.py
 
 test: test-packages build
@@ -74,14 +77,14 @@ release: build-release/build.ninja
 	meson compile -C build-release
 
 bench: release
-	dist/install-packages build test bench
+	dist/install-packages build demo test bench
 	bench/net/bench.py $(BENCH_ARGS)
 
 # Peerlane beside the kernel's router, frame by frame, until stopped; for instance
 #   make differ DIFFER_ARGS="--seed 7 --count 10000000"
 DIFFER_ARGS ?= --seed $(shell date +%s) --seconds 86400
 differ: release
-	dist/install-packages build test
+	dist/install-packages build demo
 	PEERLANE_BUILD=build-release $(PYTHON) tests/lab/twins.py $(DIFFER_ARGS)
 
 install: build
@@ -96,5 +99,5 @@ check-format:
 clean:
 	rm -rf $(BUILD) build-asan build-tsan build-ownership build-fuzz build-release
 
-.PHONY: all packages test-packages fuzz-packages build demo test sanitize fuzz release bench differ install \
+.PHONY: all packages demo-packages test-packages fuzz-packages build demo test sanitize fuzz release bench differ install \
 	format check-format clean
