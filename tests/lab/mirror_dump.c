@@ -175,8 +175,10 @@ static bool list_unfollowed(void *ctx, const struct mirror_unfollowed *u)
 
 static void list(struct dumper *d, bool routes)
 {
+	uint64_t place = 0;
+
 	if (routes)
-		mirror_each_route(d->mirror, 0, list_route, NULL);
+		mirror_each_route(d->mirror, &place, list_route, NULL);
 	else
 		mirror_each_unfollowed(d->mirror, list_unfollowed, NULL);
 	printf(".\n");

@@ -39,14 +39,19 @@ class Mirror:
     def ask(self, line):
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
-        return self.process.stdout.readline().strip()
+        return self.read_line()
+
+    def read_line(self):
+        line = self.process.stdout.readline()
+        assert line, "mirror-dump ended"
+        return line.strip()
 
     def lines(self, line):
         """An answer of many lines, sorted."""
         answer, last = [], self.ask(line)
         while last != ".":
             answer.append(last)
-            last = self.process.stdout.readline().strip()
+            last = self.read_line()
         return sorted(answer)
 
     def stats(self):
