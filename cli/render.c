@@ -482,8 +482,6 @@ static void pairs(struct table *t, json_t *object, const char *prefix)
 			pairs(t, value, name);
 			continue;
 		}
-		if (json_is_array(value)) /* told apart */
-			continue;
 		snprintf(name, sizeof(name), "%s%s", prefix, key);
 		for (char *c = name; *c; c++)
 			*c = *c == '_' ? ' ' : *c;
@@ -523,15 +521,19 @@ static void render_pairs(json_t *data, FILE *out)
 static void render_sync(json_t *data, FILE *out)
 {
 	static const char *const headers[] = {"NOT FOLLOWED", "FAMILY", ">ROUTES"};
-	json_t *list = json_object_get(data, "unfollowed"), *one;
+	json_t *list = json_incref(json_object_get(data, "unfollowed")), *one;
 	json_int_t more = number(data, "unfollowed_more");
 	struct table t;
 	size_t i;
 
+	/* Told apart from the rest. */
+	json_object_del(data, "unfollowed");
 	json_object_del(data, "unfollowed_more");
 	render_pairs(data, out);
-	if (!json_array_size(list))
+	if (!json_array_size(list)) {
+		json_decref(list);
 		return;
+	}
 	fputc('\n', out);
 	table_begin(&t, headers, COUNT(headers));
 	json_array_foreach(list, i, one) {
@@ -545,6 +547,7 @@ static void render_sync(json_t *data, FILE *out)
 	finish(&t, out);
 	if (more)
 		fprintf(out, "and %" JSON_INTEGER_FORMAT " more\n", more);
+	json_decref(list);
 }
 
 static void render_fate(json_t *data, FILE *out)

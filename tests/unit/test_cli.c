@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 #include <jansson.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -480,8 +481,10 @@ static void test_program_for_people(void **state)
 	has(out, "rule 100: from 10.0.1.0/24 lookup 7");
 	has(out, "routes of table 7");
 	assert_int_equal(0, run_here("audit"));
+	world->router.confinement.capabilities = 1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW;
 	assert_int_equal(0, run_here("show version"));
 	has(out, "version");
+	has(out, "net_admin, net_raw");
 	assert_int_equal(0, run_here("show route 203.0.113.5"));
 	has(out, "A packet to 203.0.113.5 is forwarded out of pl1 to 02:00:00:00:02:02; it matches "
 		 "203.0.113.0/24 (unicast via 10.0.2.2 on pl1).");
