@@ -182,10 +182,14 @@ class Setup(contextlib.ExitStack):
             failed_ns = time.monotonic_ns()
             failure(self, True)
             self.router.wait_paths([3])
+            moved_ns = time.monotonic_ns()
             time.sleep(0.3)  # packets that would get lost afterwards are part of it
             results = {family: stream.end() for family, stream in streams.items()}
-        for result in results.values():
+        for family, result in results.items():
             result.begin(failed_ns)
+            # An outage is over only for who sees packets again, of every flow.
+            dead = set(range(FLOWS)) - result.flows_since(moved_ns)
+            assert not dead, f"{self.router.name}: IPv{family}: flows {dead} have not recovered"
         failure(self, False)
         self.wait_ready()
         return results

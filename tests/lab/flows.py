@@ -13,6 +13,7 @@ writes them to a file of 64-bit integers.
 import array
 import bisect
 import contextlib
+import math
 import select
 import socket
 import struct
@@ -26,6 +27,7 @@ PORT = 40000
 NUMBER = struct.Struct("=q")
 PAYLOAD = NUMBER.size + 10
 RUNNING_START = 20  # packets that must have arrived before a stream counts as running
+SILENCE_S = 0.3  # without a packet, once the sender has ended: none is on its way any more
 
 
 # ---- the two programs ----
@@ -61,7 +63,8 @@ def send(destination, rate, flows, path):
 
 
 def receive(family, path):
-    """Notes number after number, as they come. Says "ready", and "running" once the stream runs."""
+    """Notes number after number, as they come, until its input has ended and none comes any more.
+    Says "ready", and "running" once the stream runs."""
     udp = socket.socket(socket.AF_INET6 if family == "6" else socket.AF_INET, socket.SOCK_DGRAM)
     udp.setsockopt(socket.SOL_SOCKET, 33, 4 << 20)  # SO_RCVBUFFORCE
     if family == "6":
@@ -69,13 +72,16 @@ def receive(family, path):
     udp.bind(("", PORT))
     numbers = array.array("q")
     print("ready", flush=True)
+    inputs, silence_s = [udp, sys.stdin], None
     while True:
-        readable, _, _ = select.select([udp, sys.stdin], [], [])
+        readable, _, _ = select.select(inputs, [], [], silence_s)
         if udp in readable:
             numbers.append(NUMBER.unpack_from(udp.recv(2048))[0])
             if len(numbers) == RUNNING_START:
                 print("running", flush=True)
         elif readable:
+            inputs, silence_s = [udp], SILENCE_S
+        else:
             break
     with open(path, "wb") as file:
         numbers.tofile(file)
@@ -96,9 +102,8 @@ class Result:
         self.flows, self.sent_ns = flows, sent_ns
         self.received = received  # per target, in the order of arrival
         self.seen = set().union(*received)
-        # What was on its way when the receivers stopped is not judged.
         self.first = 0
-        self.count = max(self.seen) + 1 if self.seen else 0
+        self.count = len(sent_ns)
 
     def begin(self, when_ns):
         """Has losses count from a moment of the monotonic clock on."""
@@ -111,11 +116,14 @@ class Result:
     def twice(self):
         return sum(map(len, self.received)) - len(self.seen)
 
-    def outage_ms(self, lost=None):
-        """From the first lost packet to the first after the last: what passed in between counts."""
-        lost = self.lost() if lost is None else lost
+    def outage_ms(self):
+        """From the first lost packet to the first after the last: what passed in between counts.
+        Infinite when none came after that."""
+        lost = self.lost()
         if not lost:
             return 0.0
+        if lost[-1] + 1 == self.count:
+            return math.inf
         return (self.sent_ns[lost[-1] + 1] - self.sent_ns[lost[0]]) / 1e6
 
     def sent_before(self, when_ns):
@@ -126,6 +134,11 @@ class Result:
         """Flows of which this target received packets numbered from `begin` up to `end`."""
         return {n % self.flows for n in self.received[target]
                 if n >= begin and (end is None or n < end)}
+
+    def flows_since(self, when_ns):
+        """Flows of which some target received packets sent from this moment on."""
+        begin = self.sent_before(when_ns)
+        return set().union(*(self.flows_at(target, begin) for target in range(len(self.received))))
 
 
 class Flows:
@@ -163,16 +176,16 @@ class Flows:
         outputs = [process.stdout for process in self.processes[:-1]]
         wait_until(lambda: select.select(outputs, [], [], 0)[0], "the stream arrives", 10)
 
-    def stop(self, process):
-        process.stdin.close()
-        assert process.wait(30) == 0
+    def stop(self, processes):
+        for process in processes:
+            process.stdin.close()
+        for process in processes:
+            assert process.wait(30) == 0
 
     def end(self):
-        """Stops sender and receivers, in this order."""
-        self.stop(self.processes[-1])
-        time.sleep(0.1)  # what is under way arrives
-        for process in self.processes[:-1]:
-            self.stop(process)
+        """Stops the sender, then the receivers once all has arrived that was on its way."""
+        self.stop(self.processes[-1:])
+        self.stop(self.processes[:-1])
         numbers = [read_numbers(path) for path in self.paths]
         return Result(self.flows, numbers[-1], numbers[:-1])
 
