@@ -29,16 +29,19 @@
 #define SANITIZED false
 #endif
 
-/* Needed at the start, and kept: each is for something that goes on happening. */
+/* Needed at the start. Those that are kept are for something that goes on happening. Programs are
+ * loaded at the start alone. To attach one anew and to change what its map holds, the kernel wants
+ * their descriptors, but since 5.19 no CAP_BPF, whatever unprivileged_bpf_disabled says. */
 static const struct {
 	unsigned number;
 	const char *name;
+	bool kept;
 	bool cleanup; /* needs it too */
 } needed[] = {
-	{CAP_NET_ADMIN, "CAP_NET_ADMIN", true}, /* TAPs, sysctls, MTU and MAC of links, XDP */
-	{CAP_NET_RAW, "CAP_NET_RAW", false},	/* AF_XDP sockets, a device's address filter */
-	{CAP_BPF, "CAP_BPF", false},		/* the XDP program of a device that comes back */
-	{CAP_IPC_LOCK, "CAP_IPC_LOCK", false},	/* the buffers that the kernel pins for it */
+	{CAP_NET_ADMIN, "CAP_NET_ADMIN", true, true}, /* TAPs, sysctls, MTU, MAC of links, XDP */
+	{CAP_NET_RAW, "CAP_NET_RAW", true, false},   /* AF_XDP sockets, a device's address filter */
+	{CAP_BPF, "CAP_BPF", false, false},	     /* the XDP programs and their maps */
+	{CAP_IPC_LOCK, "CAP_IPC_LOCK", true, false}, /* the buffers that the kernel pins */
 };
 
 const char *privileges_missing(bool cleanup, char *out, size_t size)
@@ -71,9 +74,9 @@ static uint64_t effective(void)
 	return set;
 }
 
-/* Keeps what is needed. The bounding set only matters to programs that are executed, which the
+/* Keeps those to be kept. The bounding set only matters to programs that are executed, which the
  * filter does not allow; without CAP_SETPCAP, as under systemd, it stays as it is. So do the
- * securebits, and a core can be dumped: a router's crash has to be looked into, and only root can. */
+ * securebits, and a core can be dumped: a router's crash has to be looked into; only root can. */
 static int drop_capabilities(struct confinement *c, struct pl_error *err)
 {
 	bool may_bound;
@@ -83,8 +86,10 @@ static int drop_capabilities(struct confinement *c, struct pl_error *err)
 	may_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
 	capng_clear(CAPNG_SELECT_ALL);
 	for (unsigned i = 0; i < COUNT(needed); i++)
-		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET,
-			     needed[i].number);
+		if (needed[i].kept)
+			capng_update(CAPNG_ADD,
+				     CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET,
+				     needed[i].number);
 	rc = may_bound ? capng_apply(CAPNG_SELECT_BOUNDS) : 0;
 	if (!rc)
 		rc = capng_apply(CAPNG_SELECT_CAPS | CAPNG_SELECT_AMBIENT);

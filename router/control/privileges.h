@@ -28,8 +28,8 @@ struct confinement {
 const char *privileges_missing(bool cleanup, char *out, size_t size);
 
 /* Gives up what a router that has started does not need: all capabilities but those that follow
- * links and reopen a device, files outside /proc, /sys and the control socket's folder, and most
- * system calls (syscalls.h). Says in the log what is in force. Cannot be undone.
+ * links and take a device up again, files outside /proc, /sys and the control socket's folder, and
+ * most system calls (syscalls.h). Says in the log what is in force. Cannot be undone.
  *
  * To be called after all is open and before the first thread is made: threads inherit it. Returns
  * 0, or -errno with `err` filled; then some of it may be in force. */
