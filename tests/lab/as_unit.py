@@ -5,8 +5,8 @@
 
 From the unit's own lines: ProtectSystem=strict, ProtectKernelTunables=, ReadWritePaths= (mounts),
 CapabilityBoundingSet=, NoNewPrivileges=, UMask=, SystemCallFilter= (groups as systemd-analyze lists
-them). The other settings are not reproduced: they need systemd, or cgroups. To be started in mount
-and network namespaces of its own.
+them) and SystemCallErrorNumber=. The other settings are not reproduced: they need systemd, or
+cgroups. To be started in mount and network namespaces of its own.
 """
 
 import errno
@@ -74,7 +74,8 @@ def restrict_files(unit, folder):
 
 def restrict_syscalls(unit):
     names = allowed_syscalls(unit)
-    bounds = seccomp.SyscallFilter(seccomp.ERRNO(errno.EPERM))
+    [refusal] = settings(unit, "SystemCallErrorNumber")
+    bounds = seccomp.SyscallFilter(seccomp.ERRNO(getattr(errno, refusal)))
     for name in names:
         if seccomp.resolve_syscall(seccomp.Arch(), name) >= 0:
             bounds.add_rule(seccomp.ALLOW, name)
