@@ -6,8 +6,8 @@ packet, and for how long none came through.
         ...
         result = stream.end()
 
-Run as a program it is the sender or a receiver; each keeps its notes until its input ends, then
-writes them to a file of 64-bit integers.
+Run as a program it is the sender, of which stream.py makes use, too, or a receiver; each keeps its
+notes until its input ends, then writes them to a file of 64-bit integers.
 """
 
 import array
@@ -89,6 +89,11 @@ def receive(family, path):
 
 # ---- using them ----
 
+def start_program(lab, namespace, *args, **kwargs):
+    return lab.popen(namespace, ["/usr/bin/python3", __file__, *map(str, args)],
+                     stdin=subprocess.PIPE, **kwargs)
+
+
 def read_numbers(path):
     numbers = array.array("q")
     numbers.frombytes(path.read_bytes())
@@ -167,9 +172,8 @@ class Flows:
     def run(self, namespace, *args):
         path = self.lab.folder / f"flows{id(self)}-{len(self.paths)}"
         self.paths.append(path)
-        self.processes.append(self.lab.popen(
-            namespace, ["/usr/bin/python3", __file__, *map(str, args), path],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        self.processes.append(start_program(self.lab, namespace, *args, path,
+                                            stdout=subprocess.PIPE, text=True))
 
     def wait_running(self):
         """Until some packets have arrived somewhere."""

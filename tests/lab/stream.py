@@ -1,37 +1,21 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A paced stream of numbered UDP packets from host to host, to see how long forwarding paused.
 
-The sender is a process of its own. The time of receipt is the kernel's, so that a test which is kept
-from running sees no pause that was not there.
+The sender is that of flows.py. The time of receipt is the kernel's, so that a test which is kept from
+running sees no pause that was not there, and can be asked for while the stream goes on.
 """
 
-import contextlib
+import os
 import socket
 import struct
-import sys
 import threading
 import time
 
+from flows import NUMBER, PORT, start_program
 from lab import wait_until
 
-PORT = 5555
-PAYLOAD = struct.Struct("=QQ")  # number, time sent (CLOCK_REALTIME, ns)
 SO_RCVBUFFORCE = 33
 SO_TIMESTAMPNS = 35  # also the control message's type
-
-
-def send(destination, per_second):
-    """Sends until killed. A sender that comes late does not make up for it."""
-    family = socket.AF_INET6 if ":" in destination else socket.AF_INET
-    out = socket.socket(family, socket.SOCK_DGRAM)
-    number = 0
-    due = time.monotonic()
-    while True:
-        with contextlib.suppress(OSError):  # the host's own neighbour may be unknown for a while
-            out.sendto(PAYLOAD.pack(number, time.time_ns()), (destination, PORT))
-        number += 1
-        due = max(due + 1 / per_second, time.monotonic() - 1 / per_second)
-        time.sleep(max(0, due - time.monotonic()))
 
 
 class Stream:
@@ -40,8 +24,7 @@ class Stream:
     def __init__(self, lab, source, target, address=None, per_second=1000):
         address = address or target.v4
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self.per_second = per_second
-        self.received = []  # (number, ns sent, ns received)
+        self.received = []  # (number, ns received)
         self.socket = target.socket(family, socket.SOCK_DGRAM)
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
         self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
@@ -50,7 +33,7 @@ class Stream:
         self.closing = False
         self.thread = threading.Thread(target=self.receive, daemon=True)
         self.thread.start()
-        self.sender = lab.popen(source, ["/usr/bin/python3", __file__, address, per_second])
+        self.sender = start_program(lab, source, "send", address, per_second, 1, os.devnull)
 
     def receive(self):
         while not self.closing:
@@ -59,14 +42,14 @@ class Stream:
             except TimeoutError:
                 continue
             seconds, ns = struct.unpack("=qq", ancillary[0][2])
-            self.received.append((*PAYLOAD.unpack(data), seconds * 1_000_000_000 + ns))
+            self.received.append((NUMBER.unpack_from(data)[0], seconds * 1_000_000_000 + ns))
 
     def count(self, since_ns=0):
         """Packets received from that time (time.time_ns()) on. What the thread has not read yet
         counts once it has: the times are the kernel's."""
         n = 0
         for row in reversed(self.received):
-            if row[2] < since_ns:
+            if row[1] < since_ns:
                 break
             n += 1
         return n
@@ -80,7 +63,7 @@ class Stream:
 
     def pause_ms(self, since_ns):
         """The longest time between two packets received, from that time on."""
-        times = [row[2] for row in self.received[-self.count(since_ns):]]
+        times = [row[1] for row in self.received[-self.count(since_ns):]]
         return max((b - a) / 1e6 for a, b in zip(times, times[1:]))
 
     def lost(self):
@@ -88,12 +71,8 @@ class Stream:
         return self.received[-1][0] - self.received[0][0] + 1 - len(self.received)
 
     def close(self):
-        self.sender.kill()
-        self.sender.wait()
+        self.sender.stdin.close()
+        self.sender.wait(10)
         self.closing = True
         self.thread.join()
         self.socket.close()
-
-
-if __name__ == "__main__":
-    send(sys.argv[1], float(sys.argv[2]))

@@ -57,7 +57,7 @@ def samples(prefixes, draw, count):
         yield prefix.network_address + draw.randrange(prefix.num_addresses)
 
 
-class Stream:
+class NumberedFlood:
     """Numbered packets from host 1 to the still destinations, all behind host 2."""
 
     def __init__(self, lab, family):
@@ -141,7 +141,7 @@ def test_changes_disturb_nothing_else(busy_lab, family):
     router, draw = lab.router, random.Random(family)
     prepare(lab, family)
     # Without changes nothing is lost either: else the stream is too much for this machine.
-    stream = Stream(lab, family)
+    stream = NumberedFlood(lab, family)
     wait_until(lambda: stream.sinks[0].counters()["packets"] > RATE, "a second of stream")
     sent, arrived, astray = stream.end()
     assert (arrived, astray) == (sent, 0), "lost without any change"
@@ -152,7 +152,7 @@ def test_changes_disturb_nothing_else(busy_lab, family):
     hops = [(host.addr(family), index) for host, index in zip(lab.hosts[1:], indices)]
     with router.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as netlink:
         churn = Churn(netlink, family, prefixes, hops, seed=family)
-        stream = Stream(lab, family)
+        stream = NumberedFlood(lab, family)
         churn.run(count // 2)
         kib = memory_kib(router)
         churn.run(count - count // 2)

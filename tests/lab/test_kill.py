@@ -23,7 +23,7 @@ FAR = "10.9.0.1"
 STARTING_S = 0.25  # what a start takes, and some more
 
 
-class Churn:
+class Unrest:
     """Routes and neighbours of the router's namespace that change all the time, but for pause()."""
 
     def __init__(self, lab):
@@ -121,7 +121,7 @@ def test_killed_at_random_moments(lab):
     lab.router.ip(f"route add 10.9.0.0/24 via {h2.v4} dev pl1")
     wait_until(lambda: h1.reaches(FAR), "host 1 reaches the far address")
     huge = memory_kib("HugePages_Total", "HugePages_Free")
-    churn = Churn(lab)
+    unrest = Unrest(lab)
     stream = Stream(lab, h1, h2, FAR)
     pauses, killed_starting = [], 0
     with open(lab.folder / "killed", "a") as log:
@@ -139,9 +139,9 @@ def test_killed_at_random_moments(lab):
             stream.flows(20)
             if number % 3 != 2:
                 pauses.append(stream.pause_ms(begin))
-            with churn.running:
+            with unrest.running:
                 check_consistent(lab, pick)
-    churn.end()
+    unrest.end()
     stream.close()
     holdings = Holdings(lab.router)
     lab.router.stop(9)
@@ -149,7 +149,7 @@ def test_killed_at_random_moments(lab):
     links = {link["ifname"] for link in lab.router.ip_json("link show")}
     assert links == {"lo", "eth1", "eth2", "pl0", "pl1"}
     print(f"killed {KILLS} times while it ran and {killed_starting} times while it started, "
-          f"{churn.commands} changes, {stream.count()} packets received; pause of the stream after a "
+          f"{unrest.commands} changes, {stream.count()} packets received; pause of the stream after a "
           f"kill: min {min(pauses):.0f}, median {statistics.median(pauses):.0f}, "
           f"max {max(pauses):.0f} ms")
     if huge["HugePages_Total"]:
