@@ -59,6 +59,7 @@ sanitize: build-asan/build.ninja build-tsan/build.ninja build-ownership/build.ni
 # Hunts for inputs that break something; what is found is kept in fuzz-work (tests/fuzz/README.md).
 #   make fuzz FUZZ_SECONDS=60 FUZZ_TARGETS="program replica"
 FUZZ_SECONDS = 600
+FUZZ_SEED = 0
 
 fuzz-packages:
 	dist/install-packages build fuzz
@@ -68,7 +69,7 @@ build-fuzz/build.ninja: | fuzz-packages
 
 fuzz: fuzz-packages build-fuzz/build.ninja
 	meson compile -C build-fuzz fuzz-targets
-	FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run build-fuzz $(FUZZ_TARGETS)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) tests/fuzz/run build-fuzz $(FUZZ_TARGETS)
 
 build-release/build.ninja: | packages
 	meson setup build-release --buildtype=release
