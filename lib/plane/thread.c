@@ -234,9 +234,11 @@ void pl_plane_run(struct pl_plane *plane, void (*fn)(struct pl_plane *plane, voi
 	}
 	priv->run = fn;
 	priv->run_ctx = ctx;
+	/* In this order: once the plane sees the wish, the event is there for it to take, and none
+	 * comes later that nobody would. Until it does, the event keeps it awake. */
+	eventfd_write(priv->wake_fd, 1);
 	/* Release: pairs with the plane's load. */
 	atomic_fetch_or_explicit(&priv->wanted, WANT_RUN, memory_order_release);
-	eventfd_write(priv->wake_fd, 1);
 	while (sem_wait(&priv->ran) && errno == EINTR)
 		;
 }

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -614,6 +615,43 @@ static void test_run_between_turns(void **state)
 	bench_close(&b);
 }
 
+/* In the place of libc's: who writes may be kept from it for a while. */
+static bool write_late;
+
+int eventfd_write(int fd, eventfd_t value)
+{
+	if (write_late)
+		usleep(500);
+	return write(fd, &value, sizeof(value)) == sizeof(value) ? 0 : -1;
+}
+
+/* What wakes a plane up for a call must not keep it awake afterwards, nor if the plane was awake. */
+static void test_sleeps_on_after_calls(void **state)
+{
+	static struct bench b;
+	struct pl_error err;
+	struct call call = {0};
+
+	(void)state;
+	bench_open(&b, false);
+	assert_int_equal(pl_plane_init(&b.plane, &err), 0);
+	for (unsigned round = 0; round < 20; round++) {
+		uint64_t before;
+
+		write_late = true;
+		start(&b);
+		pl_plane_run(&b.plane, note_call, &call); /* finds it awake or about to sleep */
+		write_late = false;
+		usleep(1000);
+		before = pl_stat_read(&b.plane.stats.sleeps);
+		usleep(2000);
+		assert_in_range(pl_stat_read(&b.plane.stats.sleeps) - before, 0, 10);
+		pl_plane_stop(&b.plane);
+	}
+	pl_plane_fini(&b.plane);
+	bench_close(&b);
+}
+
 static void test_start_on_a_core_that_is_not_there(void **state)
 {
 	static struct bench b;
@@ -713,6 +751,7 @@ int main(void)
 		cmocka_unit_test(test_busy_poll_never_sleeps),
 		cmocka_unit_test(test_start_and_stop_1000_times),
 		cmocka_unit_test(test_run_between_turns),
+		cmocka_unit_test(test_sleeps_on_after_calls),
 		cmocka_unit_test(test_start_on_a_core_that_is_not_there),
 		cmocka_unit_test(test_init_refuses),
 		cmocka_unit_test(test_writer_waits_for_readers),
