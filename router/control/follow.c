@@ -7,6 +7,7 @@
  * change both are alike, and later news of it find nothing to do: the two cannot chase each other. */
 #include "follow.h"
 
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -173,24 +174,33 @@ static void carrier_changed(struct router *router, struct router_port *port, boo
 			 carrier ? "up" : "down");
 }
 
+/* Passes on what MTU and MAC the device has now. */
+static void compare_device(struct router *router, struct router_port *port,
+			   const struct interface *now)
+{
+	uint8_t former[6];
+
+	if (now->mtu != port->device_mtu) {
+		port->device_mtu = now->mtu;
+		device_mtu_changed(router, port, now->mtu);
+	}
+	if (memcmp(now->mac, port->device_mac, 6) != 0) {
+		memcpy(former, port->device_mac, 6);
+		memcpy(port->device_mac, now->mac, 6);
+		device_mac_changed(router, port, former);
+	}
+}
+
 void follow_device(struct router *router, unsigned index)
 {
 	struct router_port *port = &router->ports[index];
-	uint8_t former[6];
 	struct interface now;
 
-	if (interface_query(port->device, &now))
-		return; /* its end will be heard of */
-	if (now.mtu != port->device_mtu) {
-		port->device_mtu = now.mtu;
-		device_mtu_changed(router, port, now.mtu);
-	}
-	if (memcmp(now.mac, port->device_mac, 6) != 0) {
-		memcpy(former, port->device_mac, 6);
-		memcpy(port->device_mac, now.mac, 6);
-		device_mac_changed(router, port, former);
-	}
-	carrier_changed(router, port, port->device_carrier, now.up);
+	/* One that was renamed is still the port's, and its former name perhaps another's. */
+	if (if_nametoindex(port->device) == port->info.ifindex &&
+	    !interface_query(port->device, &now))
+		compare_device(router, port, &now);
+	carrier_changed(router, port, port->device_carrier, port->device_up);
 }
 
 static void device_changed(void *ctx, unsigned index, const struct mirror_device *heard)
@@ -199,6 +209,7 @@ static void device_changed(void *ctx, unsigned index, const struct mirror_device
 	struct router_port *port = &router->ports[index];
 
 	port->device_there = heard->present;
+	port->device_up = heard->admin_up;
 	port->device_carrier = heard->carrier;
 	if (!port->gone && (!heard->present || heard->ifindex != port->info.ifindex)) {
 		port->gone = true;

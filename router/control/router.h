@@ -40,6 +40,7 @@ struct router_port {
 	bool carrier;	     /* of the device, if it is ours */
 	bool gone;	     /* the device has been removed, and none of its name taken over yet */
 	bool device_there;   /* one is, as the kernel last said; */
+	bool device_up;	     /* administratively, */
 	bool device_carrier; /* with a carrier */
 	bool lost_told;	     /* that the TAP is gone has been logged */
 	struct retry device_retry, face_retry;

@@ -44,6 +44,22 @@ def test_device_underneath_goes_down_and_up(lab):
     reaches_both(lab)
 
 
+def test_device_renamed(lab):
+    """It stays the port's, whatever is called so by then."""
+    reaches_both(lab)
+    lab.router.ip("link set eth2 down")
+    lab.router.ip("link set eth2 name wan0")
+    wait_until(lambda: not lab.router.carrier("pl1"), "carrier off")
+    lab.router.ip("link add eth2 mtu 1300 type veth peer name other")
+    for _ in range(2):
+        lab.router.ip("link set wan0 up")
+        wait_until(lambda: lab.router.carrier("pl1"), "carrier on")
+        reaches_both(lab)
+        lab.router.ip("link set wan0 down")
+        wait_until(lambda: not lab.router.carrier("pl1"), "carrier off")
+    assert lab.router.ip_json("link show pl1")[0]["mtu"] == 1500
+
+
 def test_link_down_under_traffic(lab):
     """A flood meets a dead link; when it is back the port still works."""
     h1, h2 = lab.hosts
