@@ -174,9 +174,20 @@ static void try_face(struct router *router, unsigned index)
 		retry_later(router, &port->face_retry, &err);
 		return;
 	}
-	port->face_retry = (struct retry){0};
+	/* Again until it is in use, for it may be deleted before. */
+	port->face_retry = (struct retry){.at_ms = router_now_ms() + RETRY_FIRST_MS};
 	mirror_set_face(router->mirror, index, face_ifindex(port->face));
 	cleanup_mark(face_ifindex(port->face));
+}
+
+/* The TAP that was made again is in use now. */
+static void face_is_back(const struct router *router, struct router_port *port)
+{
+	port->lost_told = false;
+	port->face_retry = (struct retry){0};
+	/* As it is by now. It fails if the TAP is gone again, which will be noticed. */
+	(void)face_set_carrier(port->face, port->carrier);
+	keep_tap(port);
 	log_info(router->log, "%s: the TAP is there again: give it its addresses", port->name);
 }
 
@@ -200,13 +211,11 @@ int reopen_run(struct router *router, int max_ms)
 
 		if (is_due(&port->device_retry))
 			try_device(router, i);
+		if (port->lost_told && !face_lost(port->face))
+			face_is_back(router, port);
 		notice_lost_face(router, port);
 		if (is_due(&port->face_retry))
 			try_face(router, i);
-		if (port->lost_told && !face_lost(port->face)) {
-			port->lost_told = false;
-			keep_tap(port);
-		}
 		shorten(&wait_ms, &port->device_retry);
 		shorten(&wait_ms, &port->face_retry);
 	}

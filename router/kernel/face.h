@@ -74,7 +74,8 @@ bool face_lost(const struct face *face);
 
 /* Makes a lost TAP again as face_open() would, of the same name, and with this carrier; addresses
  * and routes went with the former one. face_ifindex() changes. The thread goes on with it soon
- * (face_lost()). Control thread. Returns 0 or -errno with `err` filled as face_open(). */
+ * (face_lost()); until then calling again does nothing. If somebody deletes it before, face_lost()
+ * stays true, perhaps without ever having been false. Control thread. Returns 0 or -errno with `err` filled as face_open(). */
 int face_revive(struct face *face, const struct face_config *config, bool carrier,
 		struct pl_error *err);
 

@@ -243,3 +243,29 @@ def test_tap_deleted(lab):
     assert log.count("somebody has deleted the TAP") == 2, log
     assert lab.router.stop()[0] == 0
     assert lab.router.ip("link show pl1"), "persistent"
+
+
+def test_tap_deleted_in_quick_succession(lab):
+    """However soon it is deleted again, before it is in use or after: at last it is there."""
+    reaches_both(lab)
+    lab.router.run(["bash", "-c", "end=$((${EPOCHREALTIME//[.,]} + 1000000)); "
+                    "while ((${EPOCHREALTIME//[.,]} < end)); do ip link del pl1 2>/dev/null; done; true"])
+    wait_until(lambda: lab.router.ip("link show pl1", check=False), "pl1 is there again")
+    wait_until(lambda: not lab.router.ports()[1]["lost"], lab.router.log)
+    wait_until(lambda: lab.router.carrier("pl1"), "carrier")
+    lab.configure()
+    reaches_both(lab)
+
+
+def test_tap_deleted_as_its_link_changes(lab):
+    """The TAP that is made again has the carrier that the device has by then."""
+    reaches_both(lab)
+    for _ in range(4):
+        for state, carrier in (("down", False), ("up", True)):
+            lab.router.run(["ip", "-batch", "-"],
+                           input=f"link del pl1\nlink set eth2 {state}\n")
+            wait_until(lambda: lab.router.ip("link show pl1", check=False), "pl1 again")
+            wait_until(lambda: not lab.router.ports()[1]["lost"], "it is in use")
+            wait_until(lambda c=carrier: lab.router.carrier("pl1") == c, f"carrier {carrier}")
+    lab.configure()
+    reaches_both(lab)
