@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* TAP and device keep the same MTU, whichever of them is changed; the TAP follows the device's MAC
- * as long as it has no other of its own.
+ * as long as it has no other of its own. What a TAP is given while its device is away holds when the
+ * device returns.
  *
  * Each change made here comes back as news, by then perhaps outdated by another. So news only make
  * us look: what is compared, and passed on, is what TAP and device are like at that moment. After a
@@ -56,11 +57,24 @@ static void device_mtu_changed(struct router *router, struct router_port *port, 
 	log_info(router->log, "%s: MTU is now %u, as that of %s", port->name, mtu, port->device);
 }
 
+/* Gives the device the TAP's new MTU. */
+static void pass_mtu_on(const struct router *router, struct router_port *port, unsigned mtu)
+{
+	struct pl_error err;
+
+	if (pl_port_set_mtu(port->port, mtu, &err)) {
+		log_error(router->log, LOG_LEVEL_WARNING, &err);
+		return;
+	}
+	port->mtu = mtu;
+	port->device_mtu = mtu;
+	log_info(router->log, "%s: MTU is now %u, on %s too", port->name, mtu, port->device);
+}
+
 static void face_mtu_changed(void *ctx, unsigned index, unsigned heard)
 {
 	struct router *router = ctx;
 	struct router_port *port = &router->ports[index];
-	struct pl_error err;
 	uint8_t mac[6];
 	unsigned mtu;
 
@@ -71,13 +85,14 @@ static void face_mtu_changed(void *ctx, unsigned index, unsigned heard)
 		warn_mtu(router, port, port->name, mtu);
 		return;
 	}
-	if (pl_port_set_mtu(port->port, mtu, &err)) {
-		log_error(router->log, LOG_LEVEL_WARNING, &err);
+	if (port->gone) {
+		port->mtu = mtu;
+		port->mtu_waits = true;
+		log_info(router->log, "%s: MTU is now %u, and will be that of %s", port->name, mtu,
+			 port->device);
 		return;
 	}
-	port->mtu = mtu;
-	port->device_mtu = mtu;
-	log_info(router->log, "%s: MTU is now %u, on %s too", port->name, mtu, port->device);
+	pass_mtu_on(router, port, mtu);
 }
 
 /* ---- MAC ---- */
@@ -87,7 +102,8 @@ static bool accept_mac(struct router *router, struct router_port *port, const ui
 {
 	struct pl_error err;
 
-	if (pl_port_accept_mac(port->port, mac, &err)) {
+	/* Of a device that is away: when it is taken over again. */
+	if (!port->gone && pl_port_accept_mac(port->port, mac, &err)) {
 		log_error(router->log, LOG_LEVEL_WARNING, &err);
 		return false;
 	}
@@ -196,6 +212,11 @@ void follow_device(struct router *router, unsigned index)
 	struct router_port *port = &router->ports[index];
 	struct interface now;
 
+	/* What the operator set meanwhile is newer than what the device brings along. */
+	if (port->mtu_waits) {
+		port->mtu_waits = false;
+		pass_mtu_on(router, port, port->mtu);
+	}
 	/* One that was renamed is still the port's, and its former name perhaps another's. */
 	if (if_nametoindex(port->device) == port->info.ifindex &&
 	    !interface_query(port->device, &now))

@@ -34,6 +34,7 @@ struct router_port {
 	struct face *face;
 	uint8_t mac[6]; /* as the TAP has it and the port accepts it */
 	unsigned mtu;	/* of the TAP, and of the device unless that was refused */
+	bool mtu_waits; /* it was set while the device was gone: the device is to have it */
 	uint8_t device_mac[6];
 	unsigned device_mtu;
 	bool heard;	     /* of the device, since the start */

@@ -187,6 +187,27 @@ def test_own_mac_is_kept(lab):
     reaches_both(lab)
 
 
+def test_mac_and_mtu_set_while_away(lab):
+    """What the operator gives the TAP meanwhile is the port's, and the device's MTU, afterwards."""
+    own = "02:00:00:00:00:99"
+    lab.router.ip("link del eth2")
+    wait_gone(lab, 1)
+    lab.router.ip(f"link set pl1 address {own}")
+    lab.router.ip("link set pl1 mtu 1400")
+    wait_until(lambda: lab.router.ports()[1]["mac"] == own, "MAC of the port")
+    wait_until(lambda: lab.router.ports()[1]["mtu"] == 1400, "MTU of the port")
+    make_link(lab, 2)
+    wait_back(lab, 1)
+    wait_until(lambda: lab.router.ip_json("link show eth2")[0]["mtu"] == 1400, "MTU of eth2")
+    reaches_both(lab)
+    assert lab.router.mac("pl1") == lab.router.ports()[1]["mac"] == own
+    assert lab.router.ip_json("link show pl1")[0]["mtu"] == 1400
+    # As before, the last one that is changed says.
+    lab.router.ip("link set eth2 mtu 1500")
+    wait_until(lambda: lab.router.ip_json("link show pl1")[0]["mtu"] == 1500, "MTU of pl1")
+    assert "pl1: cannot" not in lab.router.log()
+
+
 def test_under_traffic_through_the_port(lab):
     """Floods both ways while the device goes and comes."""
     h1, h2 = lab.hosts
