@@ -5,7 +5,7 @@
 
 /* Looks for a process in our network namespace with a descriptor of which proc(5)'s fdinfo has all
  * of these lines ("iff:\tpl0"), up to a NULL. Slow: reads all of /proc. Returns its id, 0 if none is
- * found, or can be looked at. */
+ * found, or can be looked at; 1, the service manager, only if no other has it. */
 int pl_find_holder(const char *const *lines);
 
 #endif

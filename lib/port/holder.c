@@ -77,7 +77,8 @@ int pl_find_holder(const char *const *lines)
 
 	if (!proc)
 		return 0;
-	while (!pid && (entry = readdir(proc)))
+	/* A service manager (1) keeps descriptors for others: it is not the one that uses them. */
+	while (pid <= 1 && (entry = readdir(proc)))
 		if (isdigit((unsigned char)entry->d_name[0]) &&
 		    in_our_namespace(dirfd(proc), entry->d_name) &&
 		    process_has(dirfd(proc), entry->d_name, lines))

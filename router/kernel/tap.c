@@ -68,6 +68,10 @@ static int held(const char *name, struct pl_error *err)
 			err, -EBUSY, "stop it first, or give the port another name",
 			"%s: another process holds this TAP interface: is a second daemon running?",
 			name);
+	if (pid == 1)
+		return pl_error_set(
+			err, -EBUSY, "systemctl stop peerlaned, or give the port another name",
+			"%s: the service manager keeps this TAP interface for peerlaned", name);
 	snprintf(remedy, sizeof(remedy), "stop it first (kill %d), or give the port another name",
 		 pid);
 	return pl_error_set(err, -EBUSY, remedy,

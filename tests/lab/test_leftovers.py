@@ -233,6 +233,34 @@ def test_cleanup_of_a_tap_that_is_held(lab):
     assert not taps(lab.router)
 
 
+AS_MANAGER = HOLD.split("print")[0] + """
+import subprocess, sys
+def attempt():
+    return subprocess.run(sys.argv[1:], stdin=subprocess.DEVNULL, close_fds=True).returncode
+assert attempt() == 1
+os.set_inheritable(tun, True)
+with subprocess.Popen(["sleep", "60"], close_fds=False) as other:
+    print(other.pid, file=sys.stderr, flush=True)
+    assert attempt() == 1
+    other.kill()
+"""
+
+
+def test_cleanup_of_a_tap_that_a_manager_keeps(lab):
+    """Held by process 1 alone, it is kept for the service; by another too, it is that one's."""
+    lab.router.stop()
+    done = lab.router.run(["unshare", "--pid", "--fork", "--mount-proc", "/usr/bin/python3", "-c",
+                           AS_MANAGER, PEERLANED, "--cleanup", "--control-socket",
+                           lab.folder / "other"], check=False)
+    assert done.returncode == 0, done.stderr
+    alone, both = re.split(r"^([0-9]+)$", done.stderr, flags=re.M)[::2]
+    other = re.search(r"^([0-9]+)$", done.stderr, flags=re.M)[1]
+    assert "pl1: the service manager keeps this TAP" in alone
+    assert "systemctl stop peerlaned" in alone
+    assert f"pl1: process {other} holds this TAP" in both
+    assert taps(lab.router) == {"pl0", "pl1"}
+
+
 def test_cleanup_without_the_daemons_program(make_lab):
     lab = make_lab()
     done = cleanup(lab, "-j", program=lab.folder / "nowhere")
