@@ -83,6 +83,26 @@ static void face_changed(struct replica *r, unsigned index, const struct nl_link
 		r->events.face_mtu_changed(r->events.ctx, index, p->mtu);
 }
 
+void link_set_face(struct replica *r, unsigned index, uint32_t ifindex)
+{
+	struct link *former = link_find(r, r->ports[index].face_ifindex);
+	struct link *link = link_find(r, ifindex);
+
+	if (r->ports[index].face_ifindex == ifindex)
+		return;
+	r->ports[index].face_ifindex = ifindex;
+	if (!link)
+		return; /* it will be heard of: link_new() */
+	/* Its end, if that is still to be heard of, is not the port's. */
+	if (former && former->port == (int)index)
+		former->port = -1;
+	link->port = (int)index;
+	face_changed(r, index, &link->is);
+	paths_link_changed(r, ifindex);
+	/* Of interfaces that are not ours not everything is kept. */
+	r->doubt = true;
+}
+
 static bool device_same(const struct mirror_device *a, const struct mirror_device *b)
 {
 	return a->present == b->present && a->admin_up == b->admin_up && a->carrier == b->carrier &&

@@ -203,11 +203,6 @@ int mirror_fd(const struct mirror *m)
 	return m->epoll_fd;
 }
 
-void mirror_set_face(struct mirror *m, unsigned port, unsigned ifindex)
-{
-	m->replica.ports[port].face_ifindex = ifindex;
-}
-
 void mirror_set_buffer(struct mirror *m, unsigned bytes)
 {
 	rtnl_set_buffer(&m->rtnl, bytes);
@@ -617,7 +612,7 @@ static void arm_timer(struct mirror *m)
 		next = m->resync_ms;
 	if (m->audit_ms < next && !m->syncing && m->synced && !m->resync_ms)
 		next = m->audit_ms;
-	if (m->pending && !m->syncing)
+	if ((m->pending || m->replica.doubt) && !m->syncing)
 		next = now;
 	delay_ms = next > now ? next - now : 0;
 	when.it_value.tv_sec = (time_t)(delay_ms / 1000);
@@ -656,6 +651,12 @@ static void run_timers(struct mirror *m)
 	} else if (now >= m->audit_ms && m->synced && !m->resync_ms && !audit_begin(m)) {
 		m->audit_ms = now + RETRY_MS;
 	}
+}
+
+void mirror_set_face(struct mirror *m, unsigned port, unsigned ifindex)
+{
+	link_set_face(&m->replica, port, ifindex);
+	arm_timer(m);
 }
 
 void mirror_audit(struct mirror *m)

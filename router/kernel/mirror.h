@@ -62,8 +62,8 @@ int mirror_sync(struct mirror *m, struct pl_error *err);
 /* One descriptor (an epoll instance) that is readable when mirror_run() has something to do. */
 int mirror_fd(const struct mirror *m);
 
-/* The port has another TAP: the former one had been deleted. To be called before mirror_run() can
- * hear of the new one. */
+/* The port has another TAP: the former one had been deleted. Whether mirror_run() has heard of the
+ * new one already or not. */
 void mirror_set_face(struct mirror *m, unsigned port, unsigned ifindex);
 
 /* Has all be read and compared now, as it is every 5 minutes. The outcome is in mirror_stats() once

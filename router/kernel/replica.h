@@ -260,6 +260,9 @@ void addr_apply(struct replica *r, const struct nl_message *msg);
 void addrs_sweep(struct replica *r);
 struct link *link_find(const struct replica *r, uint32_t ifindex);
 
+/* See mirror_set_face(). */
+void link_set_face(struct replica *r, unsigned index, uint32_t ifindex);
+
 /* Index of the port whose face this is, or -1. */
 int link_port(const struct replica *r, uint32_t ifindex);
 

@@ -136,11 +136,54 @@ static void test_device_has_successor_in_a_dump(void **state)
 	end(f);
 }
 
+static void expect_port(const struct replica *r, uint32_t ifindex, const uint8_t mac[6])
+{
+	assert_int_equal(link_port(r, ifindex), 0);
+	assert_true(r->ports[0].present && r->ports[0].admin_up);
+	assert_memory_equal(r->ports[0].mac, mac, 6);
+}
+
+/* Another TAP becomes the port's, heard of only then, or before. */
+static void test_port_has_another_face(void **state)
+{
+	static struct fixture fixture;
+	struct fixture *f = &fixture;
+	struct heard heard;
+
+	(void)state;
+	begin(f, &heard);
+	expect_port(&f->r, FACE0, MAC0);
+	apply(f, build_link(&f->b, RTM_DELLINK, FACE0, "pl0", 0, 1500, MAC0));
+	assert_false(f->r.ports[0].present);
+	link_set_face(&f->r, 0, FACE0 + 1);
+	apply(f, build_link(&f->b, RTM_NEWLINK, FACE0 + 1, "pl0", UP, 1500, MAC1));
+	expect_port(&f->r, FACE0 + 1, MAC1);
+	/* Somebody else makes one of that name, which is then taken over. */
+	apply(f, build_link(&f->b, RTM_DELLINK, FACE0 + 1, "pl0", 0, 1500, MAC1));
+	apply(f, build_link(&f->b, RTM_NEWLINK, FACE0 + 2, "pl0", UP, 1400, MAC0));
+	assert_int_equal(link_port(&f->r, FACE0 + 2), -1);
+	f->r.doubt = false;
+	link_set_face(&f->r, 0, FACE0 + 2);
+	expect_port(&f->r, FACE0 + 2, MAC0);
+	assert_int_equal(f->r.ports[0].mtu, 1400);
+	assert_true(f->r.doubt); /* its addresses and neighbours are to be read */
+	f->r.doubt = false;
+	link_set_face(&f->r, 0, FACE0 + 2); /* once more */
+	assert_false(f->r.doubt);
+	/* The former one's end is heard of late. */
+	apply(f, build_link(&f->b, RTM_NEWLINK, FACE0 + 3, "other", UP, 1500, MAC1));
+	link_set_face(&f->r, 0, FACE0 + 3);
+	apply(f, build_link(&f->b, RTM_DELLINK, FACE0 + 2, "pl0", 0, 1400, MAC0));
+	expect_port(&f->r, FACE0 + 3, MAC1);
+	end(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_device_has_successor),
 		cmocka_unit_test(test_device_has_successor_in_a_dump),
+		cmocka_unit_test(test_port_has_another_face),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
