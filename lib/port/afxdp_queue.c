@@ -74,7 +74,8 @@ struct afxdp_queue {
 	uint32_t tx_taken;	 /* place in the TX ring that the kernel has got to, at least */
 	uint32_t tx_counted; /* place up to which packets have been counted as sent or refused */
 	enum tx_state tx_state;
-	bool has_budget; /* raise_tx_budget() worked */
+	bool has_budget;	 /* raise_tx_budget() worked */
+	uint64_t dropped_before; /* rx_dropped of former sockets, each of which counts from 0 */
 	int fd;
 	uint8_t *holder; /* the UMEM's */
 	uint32_t buf_shift;
@@ -368,13 +369,15 @@ static bool afxdp_flush(struct pl_queue *q)
 
 static void afxdp_refresh_stats(struct pl_queue *q)
 {
+	struct afxdp_queue *aq = afxdp_queue_of(q);
 	struct xdp_statistics stats;
 	socklen_t len = sizeof(stats);
 
 	if (getsockopt(q->event_fd, SOL_XDP, XDP_STATISTICS, &stats, &len))
 		return;
 	/* Only this thread writes it: see pl_stat_add(). */
-	atomic_store_explicit(&q->stats.rx_dropped, stats.rx_dropped + stats.rx_ring_full,
+	atomic_store_explicit(&q->stats.rx_dropped,
+			      aq->dropped_before + stats.rx_dropped + stats.rx_ring_full,
 			      memory_order_relaxed);
 }
 
@@ -414,6 +417,8 @@ void pl_queue_leave(struct pl_queue *q)
 
 	if (q->ops == &away_ops)
 		return;
+	afxdp_refresh_stats(q);
+	aq->dropped_before = pl_stat_read(&q->stats.rx_dropped);
 	count_taken(aq);
 	/* What the device has not taken will not be sent. */
 	for (; aq->tx_counted != aq->tx.cached_prod; aq->tx_counted++)

@@ -239,6 +239,47 @@ static void test_return_fails_at_first(void **state)
 	assert_int_equal(program_on("r1"), 0);
 }
 
+static void refresh(struct pl_plane *plane, void *port)
+{
+	struct pl_queue *wire = plane->ports[*(unsigned *)port].wire;
+
+	wire->ops->refresh_stats(wire);
+}
+
+/* More than the port's rings hold, while the plane is kept from taking them. */
+static void overrun(struct pl_plane *plane, void *port)
+{
+	push(*(unsigned *)port);
+	refresh(plane, port);
+}
+
+/* Counters go on from one device to the next, those that the kernel keeps for us, too. */
+static void test_drops_count_on(void **state)
+{
+	struct router r;
+	const pl_stat *dropped;
+	uint64_t before;
+	unsigned port = 0;
+
+	(void)state;
+	router_open(&r, PL_ATTACH_AUTO, 2048);
+	router_start(&r);
+	dropped = &r.plane.ports[port].wire->stats.rx_dropped;
+	for (unsigned round = 0; round < 3; round++) {
+		before = pl_stat_read(dropped);
+		pl_plane_run(&r.plane, overrun, &port);
+		assert_true(pl_stat_read(dropped) > before);
+		before = pl_stat_read(dropped);
+		remove_device(port);
+		lose(&r, port);
+		make_device(port);
+		regain(&r, port);
+		pl_plane_run(&r.plane, refresh, &port);
+		assert_true(pl_stat_read(dropped) >= before);
+	}
+	router_close(&r);
+}
+
 /* A router that ends while a device is away gives everything back, too. */
 static void test_close_while_away(void **state)
 {
@@ -264,6 +305,7 @@ int main(void)
 		cmocka_unit_test(test_device_returns),
 		cmocka_unit_test(test_all_devices_return),
 		cmocka_unit_test(test_return_fails_at_first),
+		cmocka_unit_test(test_drops_count_on),
 		cmocka_unit_test(test_close_while_away),
 	};
 	int skip = afxdp_lab_enter();
