@@ -109,6 +109,10 @@ void reopen_soon(struct router *router, unsigned index)
 	port->device_retry.at_ms = 0;
 	if (port->device_there)
 		retry_now(&port->device_retry);
+	else if (port->port)
+		/* What has been taken over of it, if a try got half way: the kernel has detached it,
+		 * and the next device may have the same number. */
+		pl_port_leave(port->port);
 }
 
 /* Takes the device over. Returns 0 or -errno with `err` filled. */

@@ -10,7 +10,8 @@
  * for the others. */
 void reopen_lost(struct router *router, unsigned port);
 
-/* A device of the port's name is there, or has changed: reopen_run() is to try it. */
+/* A device of the port's name is there, or has changed: reopen_run() is to try it. Or it has gone
+ * again. */
 void reopen_soon(struct router *router, unsigned port);
 
 /* Tries what is due: devices that are back, and TAPs that are lost. Returns in how many ms there is
