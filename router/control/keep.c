@@ -6,14 +6,23 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "../kernel/tap.h"
+
 int keep_find(const char *name)
 {
 	char **names = NULL;
 	int n = sd_listen_fds_with_names(0, &names), fd = 0;
 
 	for (int i = 0; i < n; i++) {
-		if (!fd && !strcmp(names[i], name))
-			fd = SD_LISTEN_FDS_START + i;
+		int kept = SD_LISTEN_FDS_START + i;
+
+		/* Of several, those of TAPs that are no more are of no use, and are in the way. */
+		if (!strcmp(names[i], name)) {
+			if (!fd && tap_is(kept, name))
+				fd = kept;
+			else
+				close(kept);
+		}
 		free(names[i]);
 	}
 	free(names);

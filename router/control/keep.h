@@ -8,8 +8,9 @@
 
 #include "router.h"
 
-/* The descriptor of TAP `name` that was kept, the caller's from then on; 0: none. Only at the start:
- * once for each name, before keep_end(). */
+/* The descriptor of TAP `name` that was kept, the caller's from then on; 0: none. The store may have
+ * others of that name, of former TAPs: they are closed, and keep_tap() has the store forget them.
+ * Only at the start: once for each name, before keep_end(). */
 int keep_find(const char *name);
 
 /* Has those closed that are of no port. */

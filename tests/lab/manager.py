@@ -20,12 +20,12 @@ class Manager:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(str(self.path))
         self.socket.settimeout(0.1)
-        self.kept = {}  # name -> descriptor
+        self.kept = {}  # name -> descriptors, in order of coming
         self.ready = False
 
     def drop(self, name):
-        if name in self.kept:
-            os.close(self.kept.pop(name))
+        for fd in self.kept.pop(name, []):
+            os.close(fd)
 
     def handle(self):
         """One message, if there is one."""
@@ -36,8 +36,7 @@ class Manager:
             if said.get("FDSTOREREMOVE") == "1":
                 self.drop(said["FDNAME"])
             if said.get("FDSTORE") == "1":
-                self.drop(said["FDNAME"])
-                self.kept[said["FDNAME"]] = fds[0]
+                self.kept.setdefault(said["FDNAME"], []).extend(fds)
             else:
                 for fd in fds:
                     os.close(fd)
@@ -45,8 +44,9 @@ class Manager:
 
     def start(self, args):
         """Starts the daemon with what is kept for it, and waits until it is ready."""
-        names = list(self.kept)
-        copies = [os.dup(self.kept[name]) for name in names]  # out of the way of the numbers below
+        names = [name for name, fds in self.kept.items() for _ in fds]
+        # Out of the way of the numbers below.
+        copies = [os.dup(fd) for fds in self.kept.values() for fd in fds]
         router = self.lab.router
 
         def set_up():

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """How long forwarding is interrupted when the daemon is restarted."""
 
+import os
 import signal
 import statistics
 
@@ -138,3 +139,24 @@ def test_tap_deleted_meanwhile(kept):
         manager.handle()
     lab.router.stop(signal.SIGKILL)
     assert lab.router.carrier("pl1")
+
+
+def test_several_kept_of_one_name(kept):
+    """The store keeps what it is given, of one name too. Of a former TAP's descriptor and the TAP's,
+    in whatever order, the latter is taken, and the former is forgotten."""
+    lab, manager = kept
+    stale = os.dup(manager.kept["pl1"][0])
+    lab.router.ip("link del pl1")
+    wait_until(lambda: lab.router.ip("link show pl1", check=False), "pl1 is there again")
+    wait_until(lambda: not lab.router.ports()[1]["lost"], "it is in use")
+    wait_until(lambda: manager.handle() or lab.router.carrier("pl1"), "carrier")
+    for _ in range(20):
+        manager.handle()
+    for place in (0, 1):
+        manager.kept["pl1"].insert(place, os.dup(stale))
+        changes = carrier_changes(lab)
+        lab.router.stop()
+        manager.start(lab.router.arguments(2))
+        assert carrier_changes(lab) == changes
+        assert len(manager.kept["pl1"]) == 1
+    os.close(stale)
