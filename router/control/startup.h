@@ -10,12 +10,13 @@
 int router_probe(struct router *router, struct pl_error *err);
 
 /* Does all of start-up after router_probe(): pools, faces, ports, mirror, confinement, planes. When
- * it returns 0, packets are forwarded. The process is confined then, or may be (privileges.h). Else -errno with `err` filled and everything undone. All signals that
- * the caller wants for itself are blocked: threads inherit the mask. */
+ * it returns 0, packets are forwarded. The process is confined then, or may be (privileges.h). Else
+ * -errno with `err` filled and everything undone. All signals that the caller wants for itself are
+ * blocked: threads inherit the mask. */
 int router_start(struct router *router, struct pl_error *err);
 
-/* Stops forwarding and gives everything back. The TAPs stay, without carrier. Accepts a router
- * whose start failed at any step. */
+/* Stops forwarding and gives everything back. The TAPs stay, without carrier unless another holds
+ * the descriptor (keep.h). Accepts a router whose start failed at any step. */
 void router_stop(struct router *router);
 
 /* Prints what router_probe() found. */

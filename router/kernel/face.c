@@ -101,7 +101,7 @@ static void face_free(struct face *face, bool keep)
 	if (face->fd >= 0) {
 		if (!keep)
 			tap_set_persistent(face->fd, false);
-		close(face->fd); /* takes the carrier off */
+		close(face->fd); /* takes the carrier off, unless another holds the descriptor */
 	}
 	free(face);
 }

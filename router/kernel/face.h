@@ -90,11 +90,13 @@ struct pl_queue *face_queue(struct face *face, unsigned plane, struct pl_pool *p
  * owns it. */
 uint32_t face_queue_room(void *queue);
 
-/* Carrier of the TAP: the port's link state. On return the kernel's routes know of it, and news of
- * it are on their way. Any thread. Returns 0 or -errno. */
+/* Carrier of the TAP: the port's link state. When it returns from taking it off, the kernel's routes
+ * know of it, and news of it are on their way; when it is put on, the kernel's link watch does that
+ * soon after. Control thread: this and the following open sockets, which planes and the faces'
+ * thread may not. Returns 0 or -errno. */
 int face_set_carrier(struct face *face, bool up);
 
-/* MAC and MTU of the TAP as they are now, whatever was heard last; and changing them. Any thread.
+/* MAC and MTU of the TAP as they are now, whatever was heard last; and changing them. Control thread.
  * Return 0 or -errno, the setters with `err` filled. */
 int face_query(const struct face *face, uint8_t mac[6], unsigned *mtu);
 int face_set_mac(struct face *face, const uint8_t mac[6], struct pl_error *err);
@@ -119,8 +121,9 @@ int faces_start(struct faces *faces, struct pl_error *err);
 /* Stops and joins it, at once; what the rings hold is lost. Accepts faces never started. */
 void faces_stop(struct faces *faces);
 
-/* Closes everything; `keep`: the TAPs stay (without carrier), else they are removed. Planes and
- * thread have stopped. Accepts NULL. */
+/* Closes everything; `keep`: the TAPs stay, without carrier unless another holds the descriptor
+ * (face_fd()); else they are removed, once nobody holds it. Planes and thread have stopped. Accepts
+ * NULL. */
 void faces_free(struct faces *faces, bool keep);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a network interface is like at this moment, and changing it. For whoever acts on
- * notifications, which tell of the past. Any thread. */
+ * notifications, which tell of the past. Any thread that may open sockets. */
 #ifndef PEERLANE_KERNEL_INTERFACE_H
 #define PEERLANE_KERNEL_INTERFACE_H
 
@@ -26,7 +26,8 @@ int interface_bring_up(const char *name, struct pl_error *err);
 /* Has the kernel act at once on a carrier that has just been taken off or put on: routes over the
  * interface die or live again, and whoever listens is told. By itself the kernel lets the second
  * carrier lost within a second wait for the rest of that second (net/core/link_watch.c), and a
- * port's TAP always is the second, after its device. Does nothing if the kernel has acted already.
+ * port's TAP always is the second, after its device. Does nothing if the kernel has acted already:
+ * of a carrier put on after it had made the interface "down", the link watch tells.
  * Returns 0 or -errno. */
 int interface_tell_carrier(unsigned ifindex, bool up);
 
