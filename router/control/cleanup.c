@@ -10,10 +10,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../kernel/interface.h"
 #include "../kernel/tap.h"
 #include "server.h"
 
-#define REQUEST_BYTES 512
+#define REQUEST_BYTES 64
 #define NAMES_MAX 256u
 
 struct names {
@@ -21,53 +22,9 @@ struct names {
 	unsigned n;
 };
 
-/* Sends a request and hands every answer to `fn`. Returns 0 or -errno. */
-static int talk(struct nlmsghdr *request, mnl_cb_t fn, void *ctx)
-{
-	size_t size = 32768; /* what the kernel fills at most in a dump */
-	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	char *answer = malloc(size);
-	int rc = -1;
-
-	if (!socket || !answer || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
-	    mnl_socket_sendto(socket, request, request->nlmsg_len) < 0)
-		goto out;
-	do {
-		ssize_t n = mnl_socket_recvfrom(socket, answer, size);
-
-		rc = n < 0 ? -1
-			   : mnl_cb_run(answer, (size_t)n, request->nlmsg_seq,
-					mnl_socket_get_portid(socket), fn, ctx);
-	} while (rc > MNL_CB_STOP);
-out:
-	rc = rc < 0 ? -errno : 0;
-	free(answer);
-	if (socket)
-		mnl_socket_close(socket);
-	return rc;
-}
-
-static struct nlmsghdr *begin_request(void *buf, uint16_t type, uint16_t flags, int ifindex)
-{
-	struct nlmsghdr *header = mnl_nlmsg_put_header(buf);
-	struct ifinfomsg *info;
-
-	header->nlmsg_type = type;
-	header->nlmsg_flags = NLM_F_REQUEST | flags;
-	header->nlmsg_seq = 1;
-	info = mnl_nlmsg_put_extra_header(header, sizeof(*info));
-	info->ifi_family = AF_UNSPEC;
-	info->ifi_index = ifindex;
-	return header;
-}
-
 int cleanup_mark(unsigned ifindex)
 {
-	_Alignas(struct nlmsghdr) char buf[REQUEST_BYTES];
-	struct nlmsghdr *request = begin_request(buf, RTM_SETLINK, NLM_F_ACK, (int)ifindex);
-
-	mnl_attr_put(request, IFLA_IFALIAS, strlen(CLEANUP_ALIAS), CLEANUP_ALIAS);
-	return talk(request, NULL, NULL);
+	return interface_set_alias(ifindex, CLEANUP_ALIAS);
 }
 
 /* ---- clean-up ---- */
@@ -99,6 +56,38 @@ static int add_marked(const struct nlmsghdr *message, void *ctx)
 	if (name && alias && !strcmp(alias, CLEANUP_ALIAS))
 		add_name(ctx, name);
 	return MNL_CB_OK;
+}
+
+/* Has the kernel list all links, and hands each to `fn`. Returns 0 or -errno. */
+static int list_links(mnl_cb_t fn, void *ctx)
+{
+	_Alignas(struct nlmsghdr) char buf[REQUEST_BYTES];
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buf);
+	size_t size = 32768; /* what the kernel fills at most in a dump */
+	struct mnl_socket *socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	char *answer = malloc(size);
+	int rc = -1;
+
+	request->nlmsg_type = RTM_GETLINK;
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	request->nlmsg_seq = 1;
+	mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg)); /* zeroed: all */
+	if (!socket || !answer || mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
+	    mnl_socket_sendto(socket, request, request->nlmsg_len) < 0)
+		goto out;
+	do {
+		ssize_t n = mnl_socket_recvfrom(socket, answer, size);
+
+		rc = n < 0 ? -1
+			   : mnl_cb_run(answer, (size_t)n, request->nlmsg_seq,
+					mnl_socket_get_portid(socket), fn, ctx);
+	} while (rc > MNL_CB_STOP);
+out:
+	rc = rc < 0 ? -errno : 0;
+	free(answer);
+	if (socket)
+		mnl_socket_close(socket);
+	return rc;
 }
 
 /* TAPs that are about to be removed. */
@@ -150,14 +139,13 @@ static int remove_all(struct taps *taps, cleanup_fn *removed, void *ctx, struct 
 static int remove_taps(const struct config *config, cleanup_fn *removed, void *ctx,
 		       struct pl_error *err)
 {
-	_Alignas(struct nlmsghdr) char buf[REQUEST_BYTES];
 	struct names names = {.n = 0};
 	struct taps taps = {.n = 0};
 	int rc;
 
 	for (unsigned i = 0; i < config->n_ports; i++)
 		add_name(&names, config->ports[i].name);
-	rc = talk(begin_request(buf, RTM_GETLINK, NLM_F_DUMP, 0), add_marked, &names);
+	rc = list_links(add_marked, &names);
 	if (rc)
 		return pl_error_set(err, rc, NULL, "cannot list the interfaces: %s", strerror(-rc));
 	rc = attach_all(&names, &taps, err);

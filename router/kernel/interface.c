@@ -105,9 +105,9 @@ static int ask(struct nlmsghdr *nlh)
 	return rc;
 }
 
-int interface_tell_carrier(unsigned ifindex, bool up)
+/* Begins a change of interface `ifindex`. */
+static struct nlmsghdr *begin_set(void *buffer, unsigned ifindex)
 {
-	char buffer[64] __attribute__((aligned(4)));
 	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
 	struct ifinfomsg *ifi;
 
@@ -115,6 +115,26 @@ int interface_tell_carrier(unsigned ifindex, bool up)
 	ifi = mnl_nlmsg_put_extra_header(nlh, sizeof(*ifi));
 	ifi->ifi_family = AF_UNSPEC;
 	ifi->ifi_index = (int)ifindex;
+	return nlh;
+}
+
+int interface_set_alias(unsigned ifindex, const char *alias)
+{
+	char buffer[512] __attribute__((aligned(4)));
+	struct nlmsghdr *nlh = begin_set(buffer, ifindex);
+	size_t len = strlen(alias);
+
+	if (len >= IFALIASZ)
+		return -EINVAL;
+	mnl_attr_put(nlh, IFLA_IFALIAS, len, alias);
+	return ask(nlh);
+}
+
+int interface_tell_carrier(unsigned ifindex, bool up)
+{
+	char buffer[64] __attribute__((aligned(4)));
+	struct nlmsghdr *nlh = begin_set(buffer, ifindex);
+
 	/* The steps from "up" and back to it that the kernel takes at another's word
 	 * (net/core/rtnetlink.c set_operstate()), each with all that a change of carrier brings. In
 	 * its own time it makes "down" of "dormant". */

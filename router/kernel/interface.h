@@ -23,6 +23,9 @@ int interface_set_mac(const char *name, const uint8_t mac[6], struct pl_error *e
 int interface_set_mtu(const char *name, unsigned mtu, struct pl_error *err);
 int interface_bring_up(const char *name, struct pl_error *err);
 
+/* Gives it an alias, of at most 255 bytes, instead of any other. Returns 0 or -errno. */
+int interface_set_alias(unsigned ifindex, const char *alias);
+
 /* Has the kernel act at once on a carrier that has just been taken off or put on: routes over the
  * interface die or live again, and whoever listens is told. By itself the kernel lets the second
  * carrier lost within a second wait for the rest of that second (net/core/link_watch.c), and a
