@@ -10,14 +10,15 @@ from lab import SINK, wait_until
 from stream import Stream
 
 
-def make_link(lab, number, mac=None, mtu=1500):
+def make_link(lab, number, mac=None, mtu=1500, index=None):
     """The wire of host `number` anew: both of its ends, as Host makes them."""
     host, router = lab.hosts[number - 1], lab.router
     router.sysctl("net.ipv6.conf.default.addr_gen_mode=1")
     address = f"address {mac}" if mac else ""
+    index = f"index {index}" if index else ""
     queues = "numrxqueues 1 numtxqueues 1"
-    host.ip(f"link add eth0 mtu {mtu} {queues} type veth peer name eth{number} mtu {mtu} "
-            f"{address} netns {router.name} {queues}")
+    router.ip(f"link add eth{number} {index} mtu {mtu} {address} {queues} type veth "
+              f"peer name eth0 mtu {mtu} netns {host.name} {queues}")
     router.sysctl("net.ipv6.conf.default.addr_gen_mode=0")
     host.run("ethtool -K eth0 tx off")
     router.sysctl(f"net.ipv6.conf.eth{number}.disable_ipv6=1")
@@ -245,6 +246,50 @@ def test_somebody_elses_program(lab):
     process.wait(5)
     wait_back(lab, 1)
     configure_host(lab.hosts[1])
+    reaches_both(lab)
+
+
+# Binds an AF_XDP socket to queue 0 of the device, without a program, until its input ends.
+SQUAT = """
+import ctypes, mmap, socket, struct, sys
+area = mmap.mmap(-1, 1 << 16)
+sock = socket.socket(44, socket.SOCK_RAW)
+address = ctypes.addressof(ctypes.c_char.from_buffer(area))
+sock.setsockopt(283, 4, struct.pack("QQIIII", address, 1 << 16, 4096, 0, 0, 0))  # XDP_UMEM_REG
+for ring in (2, 5, 6):  # XDP_RX_RING, XDP_UMEM_FILL_RING, XDP_UMEM_COMPLETION_RING
+    sock.setsockopt(283, ring, struct.pack("i", 64))
+sockaddr = struct.pack("HHIII", 44, 0, socket.if_nametoindex(sys.argv[1]), 0, 0)
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.bind(sock.fileno(), sockaddr, len(sockaddr)) == 0, ctypes.get_errno()
+print("bound", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_gone_again_half_taken_over(lab):
+    """Its program is attached, its queue another's, and it goes; the next one has its number, which
+    tells nothing: the kernel has undone what was attached."""
+    lab.router.ip("link del eth2")
+    wait_gone(lab, 1)
+    make_link(lab, 2, mtu=9000)  # nothing is tried with that
+    number = lab.router.ip_json("link show eth2")[0]["ifindex"]
+    wait_until(lambda: "MTU 9000" in lab.router.log(), "the reason")
+    squatter = lab.popen(lab.router, ["/usr/bin/python3", "-c", SQUAT, "eth2"],
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert squatter.stdout.readline() == "bound\n"
+    lab.hosts[1].ip("link set eth0 mtu 1500")
+    lab.router.ip("link set eth2 mtu 1500")
+    wait_until(lambda: lab.router.ip_json("link show eth2")[0].get("xdp"), "our program")
+    assert link(lab, 1) == "gone"
+    # Down before, so that its end is all that is heard; and while the next try is far.
+    lab.router.ip("link set eth2 down")
+    time.sleep(0.4)
+    lab.router.ip("link del eth2")
+    squatter.stdin.close()
+    squatter.wait(5)
+    make_link(lab, 2, index=number)
+    assert lab.router.ip_json("link show eth2")[0]["ifindex"] == number
+    wait_back(lab, 1)
     reaches_both(lab)
 
 
