@@ -142,8 +142,8 @@ def test_tap_deleted_meanwhile(kept):
 
 
 def test_several_kept_of_one_name(kept):
-    """The store keeps what it is given, of one name too. Of a former TAP's descriptor and the TAP's,
-    in whatever order, the latter is taken, and the former is forgotten."""
+    """The store keeps what it is given, of one name too. Of a former TAP's descriptor and the
+    TAP's, in whatever order, the latter is taken, and the former is forgotten."""
     lab, manager = kept
     stale = os.dup(manager.kept["pl1"][0])
     lab.router.ip("link del pl1")

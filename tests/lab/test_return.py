@@ -315,7 +315,8 @@ def test_tap_deleted_in_quick_succession(lab):
     """However soon it is deleted again, before it is in use or after: at last it is there."""
     reaches_both(lab)
     lab.router.run(["bash", "-c", "end=$((${EPOCHREALTIME//[.,]} + 1000000)); "
-                    "while ((${EPOCHREALTIME//[.,]} < end)); do ip link del pl1 2>/dev/null; done; true"])
+                    "while ((${EPOCHREALTIME//[.,]} < end)); do ip link del pl1 2>/dev/null; done; "
+                    "true"])
     wait_until(lambda: lab.router.ip("link show pl1", check=False), "pl1 is there again")
     wait_until(lambda: not lab.router.ports()[1]["lost"], lab.router.log)
     wait_until(lambda: lab.router.carrier("pl1"), "carrier")
