@@ -91,11 +91,11 @@ void link_set_face(struct replica *r, unsigned index, uint32_t ifindex)
 	if (r->ports[index].face_ifindex == ifindex)
 		return;
 	r->ports[index].face_ifindex = ifindex;
+	/* What is still to be heard of the former one, such as its end, is not the port's. */
+	if (former)
+		former->port = -1;
 	if (!link)
 		return; /* it will be heard of: link_new() */
-	/* Its end, if that is still to be heard of, is not the port's. */
-	if (former && former->port == (int)index)
-		former->port = -1;
 	link->port = (int)index;
 	face_changed(r, index, &link->is);
 	paths_link_changed(r, ifindex);

@@ -178,12 +178,38 @@ static void test_port_has_another_face(void **state)
 	end(f);
 }
 
+/* The port has another TAP, of which a dump speaks: that the former is gone by the sweep takes nothing
+ * from the port. */
+static void test_face_has_successor_in_a_dump(void **state)
+{
+	static struct fixture fixture;
+	struct fixture *f = &fixture;
+	struct heard heard;
+
+	(void)state;
+	begin(f, &heard);
+	link_set_face(&f->r, 0, FACE0 + 1);
+	apply(f, build_link(&f->b, RTM_NEWLINK, FACE0, "pl0", 0, 1400, MAC1)); /* late */
+	assert_memory_equal(f->r.ports[0].mac, MAC0, 6);
+	replica_mark(&f->r);
+	f->r.dumping = true;
+	apply(f, build_link(&f->b, RTM_NEWLINK, DEVICE, "eth0", UP, 1500, MAC1));
+	apply(f, build_link(&f->b, RTM_NEWLINK, FACE0 + 1, "pl0", UP, 1500, MAC0));
+	f->r.dumping = false;
+	replica_sweep(&f->r, false);
+	assert_true(f->r.ports[0].present && f->r.ports[0].admin_up && f->r.ports[0].running);
+	apply(f, build_link(&f->b, RTM_DELLINK, FACE0 + 1, "pl0", 0, 1500, MAC0));
+	assert_false(f->r.ports[0].present);
+	end(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_device_has_successor),
 		cmocka_unit_test(test_device_has_successor_in_a_dump),
 		cmocka_unit_test(test_port_has_another_face),
+		cmocka_unit_test(test_face_has_successor_in_a_dump),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
