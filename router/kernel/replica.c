@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 static int ports_init(struct replica *r, const struct mirror_port *ports, unsigned n_ports)
 {
@@ -207,16 +208,26 @@ void replica_mark(struct replica *r)
 		r->generation[kind]++;
 }
 
+/* A dump of IPv6 routes that changes disturb starts over at the root and skips as many nodes as it
+ * had been through (net/ipv6/ip6_fib.c fib6_dump_table()): it repeats routes, and leaves some out that
+ * nobody has touched, without a mark. One that is left out by several dumps in a row is gone. */
+#define MISSED_ENOUGH 3
+
+bool replica_is_gone(uint8_t family, uint8_t *missed, bool disturbed)
+{
+	return ++*missed >= MISSED_ENOUGH || !disturbed || family != AF_INET6;
+}
+
 bool replica_sweep(struct replica *r, bool disturbed)
 {
 	bool all = routes_sweep(r, disturbed);
 
+	all = unfollowed_sweep(r, disturbed) && all;
 	objects_sweep(r);
 	peers_sweep(r);
 	addrs_sweep(r);
 	links_sweep(r);
 	rules_sweep(r);
-	unfollowed_sweep(r);
 	/* What the tables had no room for may fit now. */
 	r->noted[NOTE_FULL] = false;
 	r->noted[NOTE_MEMORY] = false;

@@ -238,6 +238,9 @@ bool replica_commit(struct replica *r, unsigned max);
 void replica_mark(struct replica *r);
 bool replica_sweep(struct replica *r, bool disturbed);
 
+/* Whether a route that the dump left out is gone; `missed` counts the dumps in a row that did. */
+bool replica_is_gone(uint8_t family, uint8_t *missed, bool disturbed);
+
 /* Has the kernel confirm neighbours that are used and turned stale, and resolve gateways; and gives
  * memory back. Does a limited amount of work; returns when it wants to be called again. */
 uint64_t replica_tick(struct replica *r, uint64_t now_ms);
@@ -378,7 +381,7 @@ enum unfollowed_why {
 enum unfollowed_why unfollowed_why(const struct nl_route *is);
 
 void unfollowed_apply(struct replica *r, const struct nl_message *msg);
-void unfollowed_sweep(struct replica *r);
+bool unfollowed_sweep(struct replica *r, bool disturbed); /* see replica_sweep() */
 void unfollowed_fini(struct replica *r); /* all but the nodes of replica.unfollowed */
 
 /* All that is not followed, one by one, until `fn` returns false. */

@@ -478,20 +478,6 @@ static struct hash_node *next_entry(struct replica *r, struct hash_node *node, u
 	return hash_walk(&r->entries, node);
 }
 
-/* A dump of IPv6 routes that changes disturb starts over at the root and skips as many nodes as it
- * had been through (net/ipv6/ip6_fib.c fib6_dump_table()): it repeats routes, and leaves some out that
- * nobody has touched, without a mark. One that is left out by several dumps in a row is gone. */
-#define MISSED_ENOUGH 3
-
-static bool is_gone(const struct replica *r, struct route *route, bool disturbed)
-{
-	if (route->generation == r->generation[NL_ROUTE])
-		return false;
-	route->missed++;
-	return !disturbed || route->entry->prefix.family != AF_INET6 ||
-	       route->missed >= MISSED_ENOUGH;
-}
-
 bool routes_sweep(struct replica *r, bool disturbed)
 {
 	struct hash_node *node = NULL;
@@ -504,10 +490,12 @@ bool routes_sweep(struct replica *r, bool disturbed)
 
 		for (route = TAILQ_FIRST(&e->routes); route; route = next) {
 			next = TAILQ_NEXT(route, of_entry);
-			if (is_gone(r, route, disturbed)) {
+			if (route->generation == r->generation[NL_ROUTE])
+				continue;
+			if (replica_is_gone(e->prefix.family, &route->missed, disturbed)) {
 				e->differs = true;
 				route_free(r, route);
-			} else if (route->missed) {
+			} else {
 				all = false;
 			}
 		}

@@ -39,7 +39,8 @@ struct unfollowed {
 	struct unfollowed_kind *kind;
 	struct entry *entry; /* that it makes odd; NULL: of another table */
 	uint32_t generation;
-	unsigned n; /* candidates, or for IPv6 hops, that are alike in all of the key */
+	uint8_t missed; /* dumps in a row that left it out */
+	unsigned n;	/* candidates, or for IPv6 hops, that are alike in all of the key */
 };
 
 _Static_assert(offsetof(struct unfollowed, node) == 0, "replica_fini() frees them by their nodes");
@@ -233,19 +234,26 @@ void unfollowed_apply(struct replica *r, const struct nl_message *msg)
 		return;
 	u->n = count(r, u, msg);
 	u->generation = r->generation[NL_ROUTE];
+	u->missed = 0;
 }
 
-void unfollowed_sweep(struct replica *r)
+bool unfollowed_sweep(struct replica *r, bool disturbed)
 {
 	struct hash_node *node, *next;
+	bool all = true;
 
 	HASH_EACH_SAFE(&r->unfollowed, node, next)
 	{
 		struct unfollowed *u = CONTAINER(node, struct unfollowed, node);
 
-		if (u->generation != r->generation[NL_ROUTE])
+		if (u->generation == r->generation[NL_ROUTE])
+			continue;
+		if (replica_is_gone(u->key.prefix.family, &u->missed, disturbed))
 			drop(r, u);
+		else
+			all = false;
 	}
+	return all;
 }
 
 void unfollowed_fini(struct replica *r)

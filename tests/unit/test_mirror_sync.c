@@ -52,6 +52,34 @@ static void test_disturbed_dump_takes_nothing_away_at_once(void **state)
 	assert_int_equal(f->r.stats.route_changes, changes + 2);
 }
 
+/* Nor those that are not followed, which leave their prefix to the kernel. */
+static void test_disturbed_dump_keeps_routes_by_source(void **state)
+{
+	struct fixture *f = *state;
+	struct nlmsghdr *nlh;
+
+	for (unsigned i = 0; i <= 6; i++) {
+		dump_begin(f);
+		dumped6(f, "2001:db8:1::");
+		if (i % 3 == 0) { /* not in two dumps, then again, then in three not */
+			nlh = build_route(&f->b, RTM_NEWROUTE, NLM_F_MULTI, RTN_UNICAST,
+					  "2001:db8:1::", 48, 1024);
+			((struct rtmsg *)mnl_nlmsg_get_payload(nlh))->rtm_src_len = 48;
+			build_addr(nlh, RTA_SRC, "2001:db8:5::");
+			mnl_attr_put_u32(nlh, RTA_OIF, FACE0);
+			if (i < 6)
+				apply(f, nlh);
+		}
+		f->r.dumping = false;
+		assert_int_equal(replica_sweep(&f->r, true), i % 3 == 0);
+		commit(f);
+		if (i < 6)
+			expect(f, "2001:db8:1::1", NEXTHOP_PUNT, REASON_ENCAP);
+	}
+	assert_int_equal(f->r.stats.unsupported, 0);
+	expect(f, "2001:db8:1::1", NEXTHOP_PUNT, REASON_UNRESOLVED);
+}
+
 static void test_misses_in_a_row_count(void **state)
 {
 	struct fixture *f = *state;
@@ -368,6 +396,7 @@ int main(void)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_disturbed_dump_takes_nothing_away_at_once),
+		TEST(test_disturbed_dump_keeps_routes_by_source),
 		TEST(test_misses_in_a_row_count),
 		TEST(test_dump_repeats_itself),
 		TEST(test_audit_finds_drift),
