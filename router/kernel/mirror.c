@@ -65,7 +65,7 @@ struct mirror {
 	bool interrupted;  /* this stage changed while it was dumped */
 	bool partial;	   /* a stage stayed so: what it left out is not gone */
 	bool synced;	   /* once */
-	bool audit_wanted; /* whatever synchronisation is under way */
+	bool audit_wanted; /* asked for or void: no other synchronisation puts it off */
 	bool routes6_told; /* IPv6 routes were spoken of since the dump began */
 	bool pending;	   /* changes wait for replica_commit() */
 	int failed;	   /* -errno of the last synchronisation */
@@ -393,6 +393,7 @@ static void sync_end(struct mirror *m, int code)
 	listen_for(m, true, true);
 	if (code) {
 		say(m, "cannot read the kernel's routes (%s): trying again", strerror(-code));
+		m->audit_wanted = m->audit_wanted || r->audit.running;
 		r->audit.running = false;
 		resync_in(m, RETRY_MS);
 		return;
@@ -542,6 +543,7 @@ static void audit_end(struct mirror *m)
 
 	r->audit.running = false;
 	if (a->spoilt || r->doubt || m->resync_ms) {
+		m->audit_wanted = true; /* whatever synchronisation comes first */
 		m->audit_ms = now_ms() + AUDIT_AGAIN_MS;
 		return;
 	}
