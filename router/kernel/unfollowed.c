@@ -221,17 +221,19 @@ void unfollowed_apply(struct replica *r, const struct nl_message *msg)
 	struct unfollowed *u = find(r, &key, hash);
 	unsigned gone = is->prefix.family == AF_INET6 && is->n_hops ? is->n_hops : 1;
 
-	if (msg->del) {
-		if (u && u->n <= gone)
-			drop(r, u);
-		else if (u)
-			u->n -= gone;
-		return;
-	}
-	if (!u)
+	if (!u && !msg->del)
 		u = add(r, is, &key, hash);
 	if (!u)
 		return;
+	if (u->entry && !r->dumping)
+		u->entry->told = r->generation[NL_ROUTE];
+	if (msg->del) {
+		if (u->n <= gone)
+			drop(r, u);
+		else
+			u->n -= gone;
+		return;
+	}
 	u->n = count(r, u, msg);
 	u->generation = r->generation[NL_ROUTE];
 	u->missed = 0;

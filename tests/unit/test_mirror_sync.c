@@ -192,6 +192,38 @@ static void test_audit_under_way_is_told(void **state)
 	expect_forward(f, "10.8.0.1", 0, PEER, 1500);
 }
 
+static void by_tos(struct fixture *f, uint16_t type, uint16_t flags, const char *dst)
+{
+	struct nlmsghdr *nlh = build_route(&f->b, type, flags, RTN_UNICAST, dst, 16, 0);
+
+	((struct rtmsg *)mnl_nlmsg_get_payload(nlh))->rtm_tos = 8;
+	mnl_attr_put_u32(nlh, RTA_OIF, FACE0);
+	apply(f, nlh);
+}
+
+/* Of a route that is not followed too: with it, its prefix is left to the kernel. */
+static void test_audit_under_way_is_told_of_odd_routes(void **state)
+{
+	struct fixture *f = *state;
+
+	by_tos(f, RTM_NEWROUTE, CREATE, "10.7.0.0");
+	commit(f);
+	audit_begin(f);
+	by_tos(f, RTM_NEWROUTE, NLM_F_MULTI, "10.7.0.0");
+	f->r.dumping = false;
+	f->r.overlapped = true;
+	by_tos(f, RTM_NEWROUTE, CREATE, "10.8.0.0");
+	by_tos(f, RTM_DELROUTE, 0, "10.7.0.0");
+	expect_audit(f, false, 0, 0);
+	expect(f, "10.7.0.1", NEXTHOP_PUNT, REASON_NO_ROUTE);
+	expect(f, "10.8.0.1", NEXTHOP_PUNT, REASON_ENCAP);
+
+	/* Nobody spoke of this one. */
+	audit_begin(f);
+	expect_audit(f, false, 1, 1);
+	expect(f, "10.8.0.1", NEXTHOP_PUNT, REASON_NO_ROUTE);
+}
+
 static void test_audit_is_void_when_much_changes(void **state)
 {
 	struct fixture *f = *state;
@@ -401,6 +433,7 @@ int main(void)
 		TEST(test_dump_repeats_itself),
 		TEST(test_audit_finds_drift),
 		TEST(test_audit_under_way_is_told),
+		TEST(test_audit_under_way_is_told_of_odd_routes),
 		TEST(test_audit_is_void_when_much_changes),
 		TEST(test_audit_finds_objects),
 		TEST(test_link_takes_objects_along),
