@@ -221,6 +221,10 @@ void unfollowed_apply(struct replica *r, const struct nl_message *msg)
 	struct unfollowed *u = find(r, &key, hash);
 	unsigned gone = is->prefix.family == AF_INET6 && is->n_hops ? is->n_hops : 1;
 
+	/* Did the dump count it with this, or without? Wrongly, and its prefix would be left to the
+	 * kernel for good, or be ours too soon. */
+	if (u && u->entry && !r->dumping && r->overlapped)
+		r->doubt = true;
 	if (!u && !msg->del)
 		u = add(r, is, &key, hash);
 	if (!u)

@@ -322,6 +322,31 @@ static void test_silent_end(void **state)
 	expect_doubt(f, true);
 }
 
+/* Counted by a dump, and spoken of by a notification that may be older or newer than that: as two it
+ * would outlive its end. */
+static void test_counted_twice(void **state)
+{
+	struct fixture *f = *state;
+
+	dump_begin(f);
+	odd(f, RTM_NEWROUTE, NLM_F_MULTI, "10.9.0.1", 0, 'o');
+	f->r.dumping = false;
+	f->r.overlapped = true;
+	odd(f, RTM_NEWROUTE, CREATE, "10.9.0.2", 0, 'o'); /* only the notification has it */
+	expect_doubt(f, false);
+	odd(f, RTM_NEWROUTE, CREATE, "10.9.0.1", 0, 'o');
+	expect_doubt(f, true);
+	dump_begin(f);
+	odd(f, RTM_NEWROUTE, NLM_F_MULTI, "10.9.0.1", 0, 'o');
+	dump_end(f);
+	f->r.overlapped = false;
+	odd(f, RTM_DELROUTE, 0, "10.9.0.1", 0, 'o');
+	commit(f);
+	expect_doubt(f, false);
+	expect_told(f, 0, "", 0);
+	expect(f, "10.9.0.1", NEXTHOP_PUNT, REASON_NO_ROUTE);
+}
+
 static void test_encapsulated(void **state)
 {
 	struct fixture *f = *state;
@@ -368,6 +393,7 @@ int main(void)
 		TEST(test_replaced_and_appended),
 		TEST(test_left_to_the_kernel),
 		TEST(test_silent_end),
+		TEST(test_counted_twice),
 		TEST(test_encapsulated),
 		TEST(test_face_in_a_bridge),
 	};
