@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What routes lead to: paths, shared by the routes that say the same, and the kernel's next hop
  * objects behind some of them. */
+#include <errno.h>
 #include <linux/if.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
@@ -29,37 +30,66 @@ struct object *object_find(const struct replica *r, uint32_t id)
 	return NULL;
 }
 
+/* ---- what needs an object ---- */
+
+static struct object_use *use_find(const struct replica *r, uint32_t id)
+{
+	struct hash_node *node = hash_find(&r->object_uses, object_hash(id));
+
+	for (; node; node = hash_find_next(node)) {
+		struct object_use *use = CONTAINER(node, struct object_use, node);
+
+		if (use->id == id)
+			return use;
+	}
+	return NULL;
+}
+
+/* A path, or a group as its member, needs the object. Returns 0 or -ENOMEM. */
+static int use_add(struct replica *r, uint32_t id)
+{
+	struct object_use *use = use_find(r, id);
+
+	if (!use) {
+		use = calloc(1, sizeof(*use));
+		if (!use)
+			return -ENOMEM;
+		use->id = id;
+		hash_add(&r->object_uses, &use->node, object_hash(id));
+	}
+	use->n++;
+	return 0;
+}
+
+static void use_drop(struct replica *r, uint32_t id)
+{
+	struct object_use *use = use_find(r, id);
+
+	if (--use->n)
+		return;
+	hash_del(&r->object_uses, &use->node);
+	free(use);
+}
+
+static int use_members(struct replica *r, const struct object *object)
+{
+	for (unsigned i = 0; i < object->is.n_members; i++) {
+		if (!use_add(r, object->members[i].id))
+			continue;
+		while (i-- > 0)
+			use_drop(r, object->members[i].id);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
 static void object_free(struct replica *r, struct object *object)
 {
+	for (unsigned i = 0; i < object->is.n_members; i++)
+		use_drop(r, object->members[i].id);
 	hash_del(&r->objects, &object->node);
 	free(object);
 	r->objects_changed = true;
-}
-
-static bool object_has_member(const struct object *group, uint32_t id)
-{
-	for (unsigned i = 0; i < group->is.n_members; i++)
-		if (group->members[i].id == id)
-			return true;
-	return false;
-}
-
-/* Whether routes go over an object, or over a group that has it as a member. */
-static bool object_used(const struct replica *r, uint32_t id)
-{
-	struct hash_node *node = NULL;
-
-	while (r->n_object_paths && (node = hash_walk(&r->paths, node))) {
-		const struct path *path = CONTAINER(node, struct path, node);
-		const struct object *object;
-
-		if (!path->nh_id)
-			continue;
-		object = object_find(r, path->nh_id);
-		if (path->nh_id == id || (object && object_has_member(object, id)))
-			return true;
-	}
-	return false;
 }
 
 /* The dump of an audit has another object than we, or none. */
@@ -79,8 +109,9 @@ void object_apply(struct replica *r, const struct nl_message *msg)
 
 	r->audit.spoilt = r->audit.spoilt || !r->dumping;
 	if (msg->del) {
-		/* With the object go the IPv4 routes over it, without a word. */
-		if (!r->dumping && (r->n_odd || object_used(r, is->id)))
+		/* With the object go the IPv4 routes over it, without a word; a group that has it
+		 * may be one of theirs. A routing daemon deletes what nothing needs any more. */
+		if (!r->dumping && (r->n_odd || use_find(r, is->id)))
 			r->doubt = true;
 		if (old)
 			object_free(r, old);
@@ -97,15 +128,18 @@ void object_apply(struct replica *r, const struct nl_message *msg)
 		return;
 	}
 	object = calloc(1, sizeof(*object) + members);
-	if (!object) {
+	if (object) {
+		object->is = *is;
+		memcpy(object->members, msg->members, members);
+	}
+	if (!object || use_members(r, object)) {
+		free(object);
 		replica_no_memory(r);
 		return;
 	}
 	object_differs(r);
 	if (old)
 		object_free(r, old);
-	object->is = *is;
-	memcpy(object->members, msg->members, members);
 	object->generation = r->generation[NL_NEXTHOP];
 	hash_add(&r->objects, &object->node, object_hash(is->id));
 	r->objects_changed = true;
@@ -353,8 +387,10 @@ struct path *path_get(struct replica *r, const struct nl_route *route, const str
 		return path;
 	}
 	path = calloc(1, sizeof(*path) + route->n_hops * sizeof(*hops));
-	if (!path)
+	if (!path || (route->nh_id && use_add(r, route->nh_id))) {
+		free(path);
 		return NULL;
+	}
 	path->refs = 1;
 	path->type = route->type;
 	path->mtu = route->mtu;
@@ -363,7 +399,6 @@ struct path *path_get(struct replica *r, const struct nl_route *route, const str
 	memcpy(path->hops, hops, route->n_hops * sizeof(*hops));
 	LIST_INIT(&path->routes);
 	hash_add(&r->paths, &path->node, hash);
-	r->n_object_paths += path->nh_id != 0;
 	path_update(r, path);
 	return path;
 }
@@ -373,7 +408,8 @@ void path_put(struct replica *r, struct path *path)
 	if (--path->refs)
 		return;
 	hash_del(&r->paths, &path->node);
-	r->n_object_paths -= path->nh_id != 0;
+	if (path->nh_id)
+		use_drop(r, path->nh_id);
 	if (path->adjacency)
 		adjacency_put(r, path->adjacency);
 	free(path);

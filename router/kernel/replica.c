@@ -39,7 +39,7 @@ int replica_init(struct replica *r, struct tables *tables, const struct mirror_p
 	LIST_INIT(&r->unfollowed_kinds);
 	if (hash_init(&r->links) || hash_init(&r->peers) || hash_init(&r->adjacencies) ||
 	    hash_init(&r->unfollowed) || hash_init(&r->paths) || hash_init(&r->objects) ||
-	    hash_init(&r->entries) || ports_init(r, ports, n_ports)) {
+	    hash_init(&r->object_uses) || hash_init(&r->entries) || ports_init(r, ports, n_ports)) {
 		replica_fini(r);
 		return -ENOMEM;
 	}
@@ -96,7 +96,8 @@ static void free_ports(struct replica *r)
 }
 
 _Static_assert(offsetof(struct link, node) == 0 && offsetof(struct peer, node) == 0 &&
-		       offsetof(struct path, node) == 0 && offsetof(struct object, node) == 0,
+		       offsetof(struct path, node) == 0 && offsetof(struct object, node) == 0 &&
+		       offsetof(struct object_use, node) == 0,
 	       "free_nodes() frees them by their nodes");
 
 void replica_fini(struct replica *r)
@@ -109,6 +110,7 @@ void replica_fini(struct replica *r)
 		free_nodes(&r->peers);
 		free_nodes(&r->paths);
 		free_nodes(&r->objects);
+		free_nodes(&r->object_uses);
 		free_ports(r);
 	}
 	rules_fini(r);
@@ -120,6 +122,7 @@ void replica_fini(struct replica *r)
 	hash_fini(&r->adjacencies);
 	hash_fini(&r->paths);
 	hash_fini(&r->objects);
+	hash_fini(&r->object_uses);
 	hash_fini(&r->entries);
 	*r = (struct replica){0};
 }
@@ -241,6 +244,8 @@ uint64_t replica_tick(struct replica *r, uint64_t now_ms)
 	hash_trim(&r->peers);
 	hash_trim(&r->adjacencies);
 	hash_trim(&r->paths);
+	hash_trim(&r->objects);
+	hash_trim(&r->object_uses);
 	hash_trim(&r->entries);
 	return keepalive_tick(r, now_ms);
 }

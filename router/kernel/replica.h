@@ -106,6 +106,13 @@ struct object {
 	struct nl_member members[]; /* is.n_members */
 };
 
+/* How much needs a next hop object, which may not be known (yet): paths, and groups as a member. */
+struct object_use {
+	struct hash_node node; /* in replica.object_uses, by id */
+	uint32_t id;
+	uint32_t n;
+};
+
 /* What routes lead to. Shared by all routes that say the same, as the kernel does. */
 struct path {
 	struct hash_node node; /* in replica.paths */
@@ -185,7 +192,7 @@ struct replica {
 
 	struct port *ports;
 	unsigned n_ports;
-	struct hash links, peers, adjacencies, paths, objects, entries;
+	struct hash links, peers, adjacencies, paths, objects, object_uses, entries;
 	struct adjacency **by_index; /* table index -> adjacency */
 	uint32_t by_index_len;
 	struct peer_queue gateways, others; /* of routes, and all the rest */
@@ -202,8 +209,7 @@ struct replica {
 	unsigned n_odd; /* routes of main and local that are not followed, by TOS or source */
 	struct hash unfollowed; /* routes, and why; see unfollowed.c */
 	LIST_HEAD(, unfollowed_kind) unfollowed_kinds;
-	unsigned n_kinds_said;	 /* in the log */
-	uint32_t n_object_paths; /* paths over next hop objects */
+	unsigned n_kinds_said; /* in the log */
 	/* Routes whose preferred source falls into a bucket, but for the kernel's own; see
 	 * routes_prefer(). */
 	uint32_t sources[256];

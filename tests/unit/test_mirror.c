@@ -141,6 +141,21 @@ static void test_object_used_through_a_group(void **state)
 	expect_doubt(f, true);
 }
 
+/* As routing daemons do it: routes first, then groups, then their members. Nothing needs what goes. */
+static void test_objects_go_after_their_routes(void **state)
+{
+	struct fixture *f = *state;
+
+	over_object(f, "10.9.0.0", 7); /* before its objects are heard of */
+	object(f, RTM_NEWNEXTHOP, 1, "10.0.0.2");
+	group_of(f, 7, 1);
+	apply(f, build_route(&f->b, RTM_NEWROUTE, NLM_F_REPLACE, RTN_BLACKHOLE, "10.9.0.0", 24, 0));
+	object(f, RTM_DELNEXTHOP, 7, "10.0.0.2");
+	object(f, RTM_DELNEXTHOP, 1, "10.0.0.2");
+	expect_doubt(f, false);
+	assert_int_equal(f->r.object_uses.count, 0);
+}
+
 static void test_addresses_that_take_routes_along(void **state)
 {
 	struct fixture *f = *state;
@@ -421,6 +436,7 @@ static void test_storm(void **state)
 	assert_int_equal(f->r.entries.count, 1);
 	assert_int_equal(f->r.paths.count, 1);
 	assert_int_equal(f->r.objects.count, 0);
+	assert_int_equal(f->r.object_uses.count, 0);
 }
 
 int main(void)
@@ -433,6 +449,7 @@ int main(void)
 		TEST(test_ports_go_down),
 		TEST(test_unused_objects_come_and_go),
 		TEST(test_object_used_through_a_group),
+		TEST(test_objects_go_after_their_routes),
 		TEST(test_addresses_that_take_routes_along),
 		TEST(test_links_that_take_routes_along),
 		TEST(test_candidate_without_a_way_is_passed_over),
