@@ -250,7 +250,7 @@ void link_apply(struct replica *r, const struct nl_message *msg)
 		paths_link_changed(r, link->is.ifindex);
 	if (!first && changed && !r->dumping && !r->doubt)
 		r->doubt = paths_lead_out(r, link->is.ifindex, dies_unsaid) ||
-			   objects_lead_out(r, link->is.ifindex) || r->unfollowed.count;
+			   objects_lead_out(r, link->is.ifindex) || r->n_odd;
 }
 
 void links_sweep(struct replica *r)
