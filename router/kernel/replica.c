@@ -246,6 +246,7 @@ uint64_t replica_tick(struct replica *r, uint64_t now_ms)
 	hash_trim(&r->paths);
 	hash_trim(&r->objects);
 	hash_trim(&r->object_uses);
+	hash_trim(&r->unfollowed);
 	hash_trim(&r->entries);
 	return keepalive_tick(r, now_ms);
 }

@@ -554,8 +554,9 @@ static struct route *choose(const struct replica *r, const struct entry *e)
 static void dirty_inside(struct replica *r, const struct prefix *cover)
 {
 	struct hash_node *node = NULL;
+	unsigned n = 0;
 
-	while ((node = hash_walk(&r->entries, node))) {
+	while ((node = next_entry(r, node, &n))) {
 		struct entry *e = CONTAINER(node, struct entry, node);
 
 		if (e->prefix.len > cover->len && prefix_covers(cover, &e->prefix))
