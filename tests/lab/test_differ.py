@@ -27,9 +27,11 @@ def test_outputs_are_the_kernels(twins):
     status, output = twins.differ("--seed", 1, "--count", FRAMES)
     print(output)
     assert status == 0, output
-    result = re.search(r"^result: .* (\d+) differences, \d+ passing, (.*)$", output, re.MULTILINE)
+    result = re.search(r"^result: .* (\d+) differences, (\d+) passing, (.*)$", output, re.MULTILINE)
     assert result.group(1) == "0"
-    accepted = dict(item.split() for item in result.group(2).split(", "))
+    # Rounds that differed at first and were equal when repeated.
+    assert int(result.group(2)) <= 2, output
+    accepted = dict(item.split() for item in result.group(3).split(", "))
     if twins.peerlane.run("sysctl -n net.ipv6.conf.all.forwarding").stdout.strip() == "1":
         del accepted["failed-gateway"]  # as before Linux 6.17
     del accepted["overtaken"]  # rare
