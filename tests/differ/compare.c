@@ -322,13 +322,44 @@ static bool explains_redirect(const struct output *o)
 }
 
 /* Whether the output is the frame's packet, forwarded: TTL and checksum aside. */
-static bool is_forwarded4(const struct output *o, const struct frame *frame)
+static bool is_forwarded(const struct output *o, const struct frame *frame)
 {
-	const uint8_t *in = frame->bytes + 14, *ip = o->bytes + 14;
+	unsigned out_at = ip_at(o->bytes, o->len), in_at = ip_at(frame->bytes, frame->len);
+	const uint8_t *in = frame->bytes + in_at, *ip = o->bytes + out_at;
+	unsigned len = o->len - out_at;
 
-	return frame->len >= o->len && get16(frame->bytes + 12) == 0x0800 &&
-	       get16(o->bytes + 12) == 0x0800 && o->len >= 34 && memcmp(in, ip, 8) == 0 &&
-	       in[8] == ip[8] + 1 && in[9] == ip[9] && memcmp(in + 12, ip + 12, o->len - 26) == 0;
+	if (!out_at || !in_at || frame->len - in_at < len || in[0] != ip[0])
+		return false;
+	if (ip[0] >> 4 == 6)
+		return memcmp(in, ip, 7) == 0 && in[7] == ip[7] + 1 &&
+		       memcmp(in + 8, ip + 8, len - 8) == 0;
+	return memcmp(in, ip, 8) == 0 && in[8] == ip[8] + 1 && in[9] == ip[9] &&
+	       memcmp(in + 12, ip + 12, len - 12) == 0;
+}
+
+/* Whether the output is a part of the frame's IPv4 packet, which may be a fragment itself. */
+static bool is_fragment(const struct output *o, const struct frame *frame)
+{
+	unsigned out_at = ip_at(o->bytes, o->len), in_at = ip_at(frame->bytes, frame->len);
+	const uint8_t *in = frame->bytes + in_at, *ip = o->bytes + out_at;
+	unsigned in_header = (in[0] & 15u) * 4, header = (ip[0] & 15u) * 4, from, len;
+
+	if (!out_at || !in_at || in[0] >> 4 != 4 || ip[0] >> 4 != 4 || o->len - out_at < header ||
+	    !(get16(ip + 6) & 0x3fff) || memcmp(in + 4, ip + 4, 2) != 0 || in[9] != ip[9] ||
+	    in[8] != ip[8] + 1 || memcmp(in + 12, ip + 12, 8) != 0)
+		return false;
+	len = o->len - out_at - header;
+	from = ((get16(ip + 6) & 0x1fff) - (get16(in + 6) & 0x1fff)) * 8;
+	return from < FRAME_MAX && in_at + in_header + from + len <= frame->len &&
+	       memcmp(in + in_header + from, ip + header, len) == 0;
+}
+
+static bool is_any_forwarded(const struct output *o, const struct frame *frames, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (is_forwarded(o, &frames[i]))
+			return true;
+	return false;
 }
 
 static bool explains_own_source(const struct output *o, const struct frame *frames, unsigned n)
@@ -339,7 +370,7 @@ static bool explains_own_source(const struct output *o, const struct frame *fram
 		/* Of several ways the kernel may have taken that back. */
 		bool back = frames[i].port == o->port || world_is_ecmp4(ip + 16);
 
-		if (is_forwarded4(o, &frames[i]))
+		if (ip[0] >> 4 == 4 && is_forwarded(o, &frames[i]))
 			return world_is_router4(ip + 12) ||
 			       (back && world_is_not_unicast4(ip + 12));
 	}
@@ -358,36 +389,65 @@ static bool explains_ecmp_member(const struct output *k, const struct output *p)
 /* What is to be true of a packet's destination. */
 typedef bool destination_fn(const uint8_t *ip, unsigned len);
 
-/* Whether it is true of the output's, or of that which it, the router's ICMP error, quotes. */
-static bool is_or_quotes(const struct output *o, destination_fn *is)
-{
-	unsigned at = ip_at(o->bytes, o->len), len = o->len - at;
-	const uint8_t *ip = o->bytes + at;
-	struct payload p;
-
-	if (!at)
-		return false;
-	if (is(ip, len))
-		return true;
-	p = packet_payload(ip, len);
-	return router_icmp(ip, len) >= 0 && p.len > 8 && is(ip + p.at + 8, p.len - 8);
-}
-
-/* Also a neighbour solicitation of it. */
 static bool is_to_failed(const uint8_t *ip, unsigned len)
 {
-	if (len >= 64 && router_icmp(ip, len) >> 8 == 135)
-		return world_is_failed6(ip + 48);
 	return len >= 40 && ip[0] >> 4 == 6 && world_is_failed6(ip + 24);
 }
 
-/* A packet to where the MTU may have been learned; or that it is too big or in fragments, from a
- * kernel that believes it. */
+/* To where the MTU may have been learned. */
 static bool is_to_victim(const uint8_t *ip, unsigned len)
 {
 	if (len >= 20 && ip[0] >> 4 == 4)
 		return world_is_victim4(ip + 16);
 	return len >= 40 && ip[0] >> 4 == 6 && world_is_victim6(ip + 24);
+}
+
+/* Whether the output is the router's ICMP error of this type and code, about such a packet. */
+static bool is_error(const struct output *o, int icmp, destination_fn *is)
+{
+	unsigned at = ip_at(o->bytes, o->len), len = o->len - at;
+	const uint8_t *ip = o->bytes + at;
+	struct payload p;
+
+	if (!at || router_icmp(ip, len) != icmp)
+		return false;
+	p = packet_payload(ip, len);
+	return p.len > 8 && is(ip + p.at + 8, p.len - 8);
+}
+
+/* Peerlane forwards the packet whole, the kernel says that it is too big or sends it in fragments. */
+static bool explains_learned_mtu(const struct output *o, enum twin twin, const struct frame *frames,
+				 unsigned n)
+{
+	unsigned at = ip_at(o->bytes, o->len);
+
+	if (twin == PEERLANE)
+		return at && is_to_victim(o->bytes + at, o->len - at) &&
+		       is_any_forwarded(o, frames, n);
+	for (unsigned i = 0; i < n && at && is_to_victim(o->bytes + at, o->len - at); i++)
+		if (is_fragment(o, &frames[i]))
+			return true;
+	return is_error(o, o->bytes[at] >> 4 == 4 ? 0x0304 : 0x0200, is_to_victim);
+}
+
+/* Peerlane forwards the packet elsewhere, or says that its source is of another link, and what the
+ * router itself answers there goes that way too. The kernel says that it cannot. Either may look for
+ * the gateway. */
+static bool explains_failed_gateway(const struct output *o, enum twin twin,
+				    const struct frame *frames, unsigned n)
+{
+	unsigned at = ip_at(o->bytes, o->len), len = o->len - at;
+	const uint8_t *ip = o->bytes + at;
+
+	if (!at)
+		return false;
+	if (len >= 64 && router_icmp(ip, len) == 0x8700)
+		return world_is_failed6(ip + 48);
+	if (is_error(o, 0x0102, is_to_failed))
+		return true;
+	if (twin == KERNEL)
+		return is_error(o, 0x0103, is_to_failed);
+	return is_to_failed(ip, len) && (is_from_router(ip) || is_any_forwarded(o, frames, n));
 }
 
 static struct output *find_other_member(struct outputs *peerlane, const struct output *k)
@@ -404,11 +464,11 @@ static enum accepted explanation(const struct output *o, enum twin twin, const s
 {
 	if (explains_redirect(o))
 		return ACCEPTED_REDIRECT;
-	if (is_or_quotes(o, is_to_victim))
+	if (explains_learned_mtu(o, twin, frames, n))
 		return ACCEPTED_LEARNED_MTU;
 	if (twin == PEERLANE && explains_own_source(o, frames, n))
 		return ACCEPTED_OWN_SOURCE;
-	if (is_or_quotes(o, is_to_failed))
+	if (explains_failed_gateway(o, twin, frames, n))
 		return ACCEPTED_FAILED_GATEWAY;
 	return ACCEPTED_NONE;
 }

@@ -264,14 +264,20 @@ static void other_errors_are_not(void **state)
 	expect_unexplained(2);
 }
 
+/* Sends a packet into port 0, with one more TTL than it has. */
+static void send_one(const uint8_t *ip, unsigned len)
+{
+	setup(NULL);
+	sent.len = 14 + len;
+	put16(sent.bytes + 12, ip[0] >> 4 == 4 ? 0x0800 : 0x86dd);
+	memcpy(sent.bytes + 14, ip, len);
+	sent.bytes[14 + (ip[0] >> 4 == 4 ? 8 : 7)]++;
+}
+
 /* As an output of `port` that `twin` alone has, of a packet sent into port 0 with one more TTL. */
 static void forwarded(enum twin twin, unsigned port, const char src[4], const char sent_src[4])
 {
-	setup(NULL);
-	sent.len = 14 + 40;
-	put16(sent.bytes + 12, 0x0800);
-	memcpy(sent.bytes + 14, packet4(sent_src, OTHER, 1), 40);
-	sent.bytes[14 + 8]++;
+	send_one(packet4(sent_src, OTHER, 1), 40);
 	add(twin, port, packet4(src, OTHER, 1), 40);
 }
 
@@ -312,9 +318,96 @@ static void ecmp_member_is_accepted_in_pairs(void **state)
 static void learned_mtu_is_accepted_where_it_may_be(void **state)
 {
 	(void)state;
+	send_one(packet4(FAR, VICTIM, 1), 40);
 	add(KERNEL, 0, error4(3, 4, VICTIM), 64);
 	add(PEERLANE, 1, packet4(FAR, VICTIM, 1), 40);
 	expect_accepted(ACCEPTED_LEARNED_MTU, 2);
+}
+
+/* Not whatever has to do with such a destination. */
+static void learned_mtu_excuses_nothing_else(void **state)
+{
+	(void)state;
+	send_one(packet4(FAR, VICTIM, 1), 40);
+	add(PEERLANE, 0, error4(3, 4, VICTIM), 64);
+	add(KERNEL, 0, error4(3, 1, VICTIM), 64);
+	add(KERNEL, 1, packet4(FAR, VICTIM, 1), 40);
+	add(PEERLANE, 1, packet4(FAR, VICTIM, 2), 40); /* other bytes than were sent */
+	expect_unexplained(4);
+	send_one(packet4(FAR, VICTIM, 1), 40);
+	sent.bytes[14 + 8]--; /* the TTL is not counted down */
+	add(PEERLANE, 1, packet4(FAR, VICTIM, 1), 40);
+	expect_unexplained(1);
+}
+
+/* The first or second part of packet4(FAR, VICTIM, 1). */
+static const uint8_t *half(unsigned which)
+{
+	static uint8_t ip[20 + 16];
+	unsigned len = which ? 4 : 16;
+
+	memcpy(ip, packet4(FAR, VICTIM, 1), 20);
+	memcpy(ip + 20, packet4(FAR, VICTIM, 1) + 20 + (which ? 16 : 0), len);
+	put16(ip + 6, which ? 2 : 0x2000);
+	seal_ipv4(ip, 20, 20 + len);
+	return ip;
+}
+
+static void fragments_are_the_kernels_learned_mtu(void **state)
+{
+	(void)state;
+	send_one(packet4(FAR, VICTIM, 1), 40);
+	add(KERNEL, 1, half(0), 36);
+	add(KERNEL, 1, half(1), 24);
+	add(PEERLANE, 1, packet4(FAR, VICTIM, 1), 40);
+	expect_accepted(ACCEPTED_LEARNED_MTU, 3);
+	out[KERNEL].at[1].bytes[14 + 20] ^= 1;
+	add(PEERLANE, 1, half(1), 24);
+	expect_unexplained(2);
+}
+
+/* A packet without payload, or the router's error of this type and code that quotes one. */
+static const uint8_t *to_failed(int icmp)
+{
+	static const uint8_t failed[16] = {0xfd, 5, [15] = 9},
+			     router[16] = {0xfd, [3] = 1, [15] = 1};
+	static uint8_t ip[88];
+	uint8_t *quoted = ip + (icmp < 0 ? 0 : 48);
+
+	memset(ip, 0, sizeof(ip));
+	ip[0] = quoted[0] = 6 << 4;
+	ip[7] = quoted[7] = 63;
+	ip[6] = quoted[6] = 59;
+	memcpy(quoted + 24, failed, 16);
+	quoted[8] = 0xfd;
+	if (icmp < 0)
+		return ip;
+	ip[5] = 48;
+	ip[6] = 58;
+	memcpy(ip + 8, router, 16);
+	ip[24] = 0xfd;
+	put16(ip + 40, (unsigned)icmp);
+	seal_payload(ip, 58, ip + 40, 48);
+	return ip;
+}
+
+static void failed_gateway_excuses_what_it_entails(void **state)
+{
+	(void)state;
+	send_one(to_failed(-1), 40);
+	add(KERNEL, 0, to_failed(0x0103), 88);
+	add(PEERLANE, 2, to_failed(-1), 40);
+	expect_accepted(ACCEPTED_FAILED_GATEWAY, 2);
+
+	send_one(to_failed(-1), 40);
+	add(PEERLANE, 0, to_failed(0x0103), 88);
+	add(KERNEL, 0, to_failed(0x0100), 88);
+	add(KERNEL, 0, to_failed(-1), 40);
+	expect_unexplained(3);
+	send_one(to_failed(-1), 40);
+	sent.bytes[14 + 7]--;
+	add(PEERLANE, 2, to_failed(-1), 40);
+	expect_unexplained(1);
 }
 
 static void reports_by_timers_are_not_looked_at(void **state)
@@ -368,6 +461,9 @@ int main(void)
 		cmocka_unit_test_setup(own_source_is_accepted_if_peerlane_forwards_it, setup),
 		cmocka_unit_test_setup(ecmp_member_is_accepted_in_pairs, setup),
 		cmocka_unit_test_setup(learned_mtu_is_accepted_where_it_may_be, setup),
+		cmocka_unit_test_setup(learned_mtu_excuses_nothing_else, setup),
+		cmocka_unit_test_setup(fragments_are_the_kernels_learned_mtu, setup),
+		cmocka_unit_test_setup(failed_gateway_excuses_what_it_entails, setup),
 		cmocka_unit_test_setup(reports_by_timers_are_not_looked_at, setup),
 		cmocka_unit_test(frames_repeat),
 	};
