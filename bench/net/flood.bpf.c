@@ -8,6 +8,7 @@
 
 #include <linux/bpf.h>
 #include <linux/in.h>
+#include <linux/in6.h>
 
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -95,6 +96,11 @@ static __always_inline int make_ipv6(__u8 *frame, __u8 *end, __u64 n, __u32 from
 		put_header(frame, WIRE_HEADER6, WIRE_TCP6);
 		put_source_port(frame + 54, port);
 		put_tcp_checksum(frame + 54, port + sum);
+	} else if (config.protocol == IPPROTO_ICMPV6) {
+		if (frame + WIRE_ND > end)
+			return XDP_ABORTED;
+		put_header(frame, WIRE_HEADER6, WIRE_ND);
+		*(__u16 *)(frame + 56) = checksum(config.payload_sum + sum);
 	}
 	return XDP_TX;
 }

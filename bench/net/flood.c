@@ -9,6 +9,7 @@
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <netinet/ether.h>
+#include <netinet/icmp6.h>
 #include <netinet/if_ether.h>
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
@@ -41,7 +42,7 @@ static const struct protocol {
 	unsigned char flags; /* of TCP */
 } protocols[] = {
 	{"udp", IPPROTO_UDP, 0}, {"tcp", IPPROTO_TCP, TH_ACK}, {"tcp-syn", IPPROTO_TCP, TH_SYN},
-	{"ospf", 89, 0},	 {"arp", WIRE_ARP, 0},
+	{"ospf", 89, 0},	 {"arp", WIRE_ARP, 0},	       {"nd", IPPROTO_ICMPV6, 0},
 };
 
 struct options {
@@ -64,12 +65,13 @@ static const char usage[] =
 	"usage: flood --device DEV --gateway-mac MAC --source ADDR --destination ADDR\n"
 	"             [--length BYTES] [--seconds S] [--count N] [--rate PPS]\n"
 	"             [--flows N] [--destinations N] [--sources N] [--ttl N]\n"
-	"             [--protocol udp|tcp|tcp-syn|ospf|arp] [--port N]\n"
+	"             [--protocol udp|tcp|tcp-syn|ospf|arp|nd] [--port N]\n"
 	"             [--ask ADDR --ask-from ADDR --ask-every N]\n"
 	"Lengths count the Ethernet header and not the FCS. N destinations and sources are drawn "
 	"at\n"
 	"random from the address up (IPv6: in its second 32 bits; ARP: with a MAC for each "
-	"source). With --ask-every, each N-th frame is an ARP request of the device's own.\n"
+	"source). ND: solicitations of the first source, of 78 bytes. With --ask-every, each N-th "
+	"frame is an ARP request of the device's own.\n"
 	"Prints what was sent as one line of JSON, also when SIGTERM ends it early.";
 
 static const struct option option_table[] = {
@@ -98,7 +100,7 @@ static const struct protocol *find_protocol(const char *name)
 	for (unsigned i = 0; i < sizeof(protocols) / sizeof(protocols[0]); i++)
 		if (!strcmp(protocols[i].name, name))
 			return &protocols[i];
-	die("--protocol: \"%s\" is none of udp, tcp, tcp-syn, ospf, arp", name);
+	die("--protocol: \"%s\" is none of udp, tcp, tcp-syn, ospf, arp, nd", name);
 }
 
 static void set_option(struct options *o, int letter, const char *value)
@@ -219,12 +221,22 @@ static void fill_payload(struct flood_config *config, const struct options *o, u
 		.th_win = htons(1024),
 	};
 
-	if (o->protocol->number == IPPROTO_UDP)
+	struct nd_neighbor_solicit nd = {.nd_ns_type = ND_NEIGHBOR_SOLICIT};
+	unsigned size = sizeof(tcp);
+
+	if (o->protocol->number == IPPROTO_UDP) {
 		memcpy(config->header + at, &udp, sizeof(udp));
-	if (o->protocol->number != IPPROTO_TCP)
+	} else if (o->protocol->number == IPPROTO_TCP) {
+		memcpy(config->header + at, &tcp, sizeof(tcp));
+	} else if (o->protocol->number == IPPROTO_ICMPV6 && config->ipv6) {
+		inet_pton(AF_INET6, o->source, &nd.nd_ns_target); /* nobody is to learn them */
+		size = sizeof(nd);
+		memcpy(config->header + at, &nd, sizeof(nd));
+	}
+	if (o->protocol->number != IPPROTO_TCP && o->protocol->number != IPPROTO_ICMPV6)
 		return;
-	memcpy(config->header + at, &tcp, sizeof(tcp));
-	config->payload_sum = sum_words(config->header + at, sizeof(tcp)) + IPPROTO_TCP + len_bytes;
+	config->payload_sum =
+		sum_words(config->header + at, size) + o->protocol->number + len_bytes;
 	if (config->ipv6) /* what of the addresses does not vary */
 		config->payload_sum += sum_words(config->header + 22, 4) +
 				       sum_words(config->header + 30, 12) +
@@ -320,6 +332,8 @@ static void fill_config(struct flood_config *config, const struct options *o)
 	if (o->len_bytes < (config->ipv6 ? WIRE_HEADER6 : WIRE_HEADER4) + sizeof(__u64) ||
 	    (config->ipv6 && o->protocol->number == IPPROTO_TCP && o->len_bytes < WIRE_TCP6))
 		die("--length: %u bytes are too few for headers and number", o->len_bytes);
+	if (o->protocol->number == IPPROTO_ICMPV6 && (!config->ipv6 || o->len_bytes != WIRE_ND))
+		die("--protocol: nd needs IPv6 addresses, and --length %u", WIRE_ND);
 }
 
 /* SIGTERM is never delivered: it would interrupt a run, and how much that had sent nobody knows. */

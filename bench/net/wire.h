@@ -13,6 +13,7 @@
 #define WIRE_HEADER6 62u      /* Ethernet, IPv6 and UDP */
 #define WIRE_TCP4 54u	      /* Ethernet, IPv4 and TCP */
 #define WIRE_TCP6 74u	      /* Ethernet, IPv6 and TCP */
+#define WIRE_ND 78u	      /* Ethernet, IPv6 and a neighbour solicitation without options */
 #define WIRE_TEMPLATE 80u     /* holds any of these */
 #define WIRE_ARP 0x10000u     /* as a protocol: none of IP's */
 #define WIRE_FRAME_MIN (WIRE_HEADER4 + 8u)
@@ -28,7 +29,7 @@ struct flood_config {
 	__u32 flows;	    /* a power of two: source ports that take turns */
 	__u32 protocol;	    /* of the template; only UDP is numbered */
 	__u32 header_sum;   /* IPv4: sum of the header's 16-bit words but the addresses' */
-	__u32 payload_sum;  /* TCP: the same of its header and pseudo-header, without source port */
+	__u32 payload_sum;  /* TCP, ND: the same of header and pseudo-header, without source port */
 };
 
 /* What sink.bpf.c counts, one per CPU that receives. */
