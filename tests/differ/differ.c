@@ -337,6 +337,17 @@ static void run(struct differ *d)
 	tell(d, true);
 }
 
+/* A frame that one router never got proves nothing of the other. */
+static bool refusals_differ(const struct links *links)
+{
+	unsigned kernel = links_refused(links, KERNEL), peerlane = links_refused(links, PEERLANE);
+
+	if (kernel != peerlane)
+		printf("DIFFERENCE\n  the kernel's devices refused %u frames, peerlane's %u\n",
+		       kernel, peerlane);
+	return kernel != peerlane;
+}
+
 /* All we send to the kernel's router it does on our core, one frame after the other: on two cores
  * it could change their order. */
 static void stay_on_this_core(void)
@@ -367,7 +378,7 @@ int main(int argc, char **argv)
 	stay_on_this_core();
 	d->links = links_open(&d->options.names);
 	run(d);
-	failed = d->differences > 0;
+	failed = refusals_differ(d->links) || d->differences > 0;
 	links_close(d->links);
 	for (unsigned twin = 0; twin < TWINS; twin++)
 		free(d->out[twin].at);

@@ -117,8 +117,8 @@ void links_close(struct links *links);
 void links_exchange(struct links *links, const struct frame *frames, unsigned n,
 		    struct outputs out[TWINS]);
 
-/* How many frames the devices refused so far. */
-unsigned links_refused(const struct links *links);
+/* How many frames a router's devices have refused so far. */
+unsigned links_refused(const struct links *links, enum twin twin);
 
 /* ---- compare.c ---- */
 

@@ -34,7 +34,7 @@ struct links {
 	int fd[TWINS][PORTS];
 	uint32_t probe;		     /* number of the last round */
 	bool answered[TWINS][PORTS]; /* that round's */
-	unsigned refused;
+	unsigned refused[TWINS];
 	struct mmsghdr msgs[BATCH];
 	struct iovec iov[BATCH];
 	uint8_t data[BATCH][FRAME_MAX];
@@ -81,15 +81,16 @@ void links_close(struct links *links)
 	free(links);
 }
 
-unsigned links_refused(const struct links *links)
+unsigned links_refused(const struct links *links, enum twin twin)
 {
-	return links->refused;
+	return links->refused[twin];
 }
 
 /* Sends the batch that msgs and iov hold. A frame that the device refuses is left out: it is longer
  * than the router's port takes, or too short, and the other router's device says the same. */
-static void send_batch(struct links *links, int fd, unsigned n)
+static void send_batch(struct links *links, unsigned twin, unsigned port, unsigned n)
 {
+	int fd = links->fd[twin][port];
 	unsigned sent = 0, tries = 0;
 
 	while (sent < n) {
@@ -105,7 +106,7 @@ static void send_batch(struct links *links, int fd, unsigned n)
 		} else if (errno == ENOBUFS || errno == EMSGSIZE || errno == EINVAL) {
 			sent++;
 			tries = 0;
-			links->refused++;
+			links->refused[twin]++;
 		} else {
 			die("cannot send: %s", strerror(errno));
 		}
@@ -124,11 +125,11 @@ static void send_frames(struct links *links, unsigned twin, unsigned port,
 		links->msgs[filled].msg_hdr =
 			(struct msghdr){.msg_iov = &links->iov[filled], .msg_iovlen = 1};
 		if (++filled == BATCH) {
-			send_batch(links, links->fd[twin][port], filled);
+			send_batch(links, twin, port, filled);
 			filled = 0;
 		}
 	}
-	send_batch(links, links->fd[twin][port], filled);
+	send_batch(links, twin, port, filled);
 }
 
 /* An echo request from the port's host to the router. */
@@ -150,7 +151,7 @@ static void send_probe(struct links *links, unsigned twin, unsigned port)
 	put16(icmp + 2, checksum_fold(checksum_add(0, icmp, PROBE_LEN - 34)));
 	links->iov[0] = (struct iovec){frame, sizeof(frame)};
 	links->msgs[0].msg_hdr = (struct msghdr){.msg_iov = links->iov, .msg_iovlen = 1};
-	send_batch(links, links->fd[twin][port], 1);
+	send_batch(links, twin, port, 1);
 }
 
 /* True if the frame answers a probe, of whichever round. */
