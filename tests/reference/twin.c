@@ -113,20 +113,6 @@ struct twin *twin_new(void)
 	return t;
 }
 
-void twin_free(struct twin *t)
-{
-	twin_clear(t);
-	for (unsigned i = 0; i < RUNNERS; i++) {
-		cpu_processor_fini(&t->program->processors[i]);
-		free(t->program->out[i].base);
-	}
-	free(t->program->in.base);
-	free(t->program->marks);
-	tables_free(t->program->tables);
-	free(t->program);
-	free(t);
-}
-
 /* ---- changes ---- */
 
 static void changed(struct twin *t)

@@ -18,9 +18,8 @@ struct twin {
 	unsigned long sent, fates[REASON_COUNT]; /* of frames */
 };
 
-/* Aborts without memory: there is nothing to test then. */
+/* Aborts without memory: there is nothing to test then. Lives as long as the program. */
 struct twin *twin_new(void);
-void twin_free(struct twin *twin);
 
 /* Changes, `hop` being a place in ref.hops. Each returns false, and changes nothing, where the
  * tables' contract (router/tables/tables.h) forbids it: a hop that others refer to must stay, a
