@@ -33,7 +33,7 @@ struct fixture {
 	struct replica r;
 	struct build b;
 	struct nl_message msg;
-	unsigned notes, asked;
+	unsigned notes, asked, asked_external;
 	char last_note[256];
 	struct ip_addr last_asked;
 };
@@ -54,9 +54,10 @@ static inline void on_solicit(void *ctx, unsigned ifindex, const struct ip_addr 
 			      bool external)
 {
 	struct fixture *f = ctx;
-	(void)ifindex, (void)external;
+	(void)ifindex;
 
 	f->asked++;
+	f->asked_external += external;
 	f->last_asked = *addr;
 }
 

@@ -2,111 +2,31 @@
 /* Which neighbours the kernel is asked to look after, and when: messages and marks in, requests
  * out. That a real kernel does what is asked is the lab test's business
  * (tests/lab/test_neighbours.py). */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "mirror_help.h"
 
-#include <cmocka.h>
-
-#include "../../router/kernel/replica.h"
-#include "../../router/program/reasons.h"
-#include "netlink_build.h"
-
-#define FACE0 10u
-#define FACE1 11u
-#define UP (IFF_UP | IFF_LOWER_UP)
-#define CREATE (NLM_F_CREATE | NLM_F_EXCL)
-
-static const uint8_t MAC0[6] = {2, 0, 0, 0, 0, 0xa0}, MAC1[6] = {2, 0, 0, 0, 0, 0xa1};
-static const uint8_t PEER[6] = {2, 0, 0, 0, 0, 1};
-
-struct fixture {
-	struct tables *tables;
-	struct replica r;
-	struct build b;
-	struct nl_message msg;
-	unsigned asked, asked_external;
-	struct ip_addr last_asked;
-	uint8_t used[65536]; /* marks, as planes keep them */
-};
-
-static void no_readers(void)
-{
-}
-
-static void on_solicit(void *ctx, unsigned ifindex, const struct ip_addr *addr, bool external)
-{
-	struct fixture *f = ctx;
-	(void)ifindex;
-
-	f->asked++;
-	f->asked_external += external;
-	f->last_asked = *addr;
-}
+static uint8_t used_marks[65536]; /* as planes keep them */
 
 static bool on_take_used(void *ctx, uint32_t nexthop)
 {
-	struct fixture *f = ctx;
 	bool used;
+	(void)ctx;
 
-	assert_true(nexthop < sizeof(f->used));
-	used = f->used[nexthop];
-	f->used[nexthop] = 0;
+	assert_true(nexthop < sizeof(used_marks));
+	used = used_marks[nexthop];
+	used_marks[nexthop] = 0;
 	return used;
 }
 
-static void apply(struct fixture *f, const struct nlmsghdr *nlh)
+static int setup_usage(void **state)
 {
-	assert_int_equal(nl_parse(nlh, &f->msg), 1);
-	replica_apply(&f->r, &f->msg);
-}
+	struct fixture *f;
 
-static void commit(struct fixture *f)
-{
-	assert_true(replica_commit(&f->r, UINT32_MAX));
-}
-
-static int setup(void **state)
-{
-	static const struct mirror_port ports[] = {{"pl0", FACE0, 0}, {"pl1", FACE1, 0}};
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	if (!f)
+	memset(used_marks, 0, sizeof(used_marks));
+	if (setup(state))
 		return -1;
-	f->tables = tables_new(no_readers, REASON_NO_ROUTE);
-	if (!f->tables || replica_init(&f->r, f->tables, ports, 2, NULL))
-		return -1;
-	f->r.solicit = on_solicit;
-	f->r.solicit_ctx = f;
+	f = *state;
 	f->r.take_used = on_take_used;
-	f->r.take_used_ctx = f;
-	apply(f, build_link(&f->b, RTM_NEWLINK, FACE0, "pl0", UP, 1500, MAC0));
-	apply(f, build_link(&f->b, RTM_NEWLINK, FACE1, "pl1", UP, 1500, MAC1));
-	*state = f;
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	replica_fini(&f->r);
-	tables_free(f->tables);
-	free(f);
-	return 0;
-}
-
-static void via(struct fixture *f, const char *gateway, unsigned ifindex)
-{
-	apply(f, build_via(&f->b, RTM_NEWROUTE, CREATE, "10.9.0.0", 16, 0, gateway, ifindex));
-}
-
-static void neighbour(struct fixture *f, const char *addr, unsigned ifindex, uint16_t state,
-		      const uint8_t *mac)
-{
-	apply(f, build_neighbour(&f->b, RTM_NEWNEIGH, ifindex, addr, state, mac));
 }
 
 /* A packet to `text`, as a plane marks it. */
@@ -123,7 +43,7 @@ static void use(struct fixture *f, const char *text, unsigned port)
 	if (NEXTHOP_KIND(v->nexthops[index].info) == NEXTHOP_GLEAN)
 		index = peer_find(&f->r, port, &addr)->attached->index;
 	assert_int_equal(NEXTHOP_KIND(v->nexthops[index].info), NEXTHOP_FORWARD);
-	f->used[index] = 1;
+	used_marks[index] = 1;
 }
 
 static void networks(struct fixture *f)
@@ -190,7 +110,7 @@ static void gateways(void **state)
 	neighbour(f, "10.0.0.2", FACE0, NUD_STALE, PEER);
 	neighbour(f, "10.0.1.2", FACE1, NUD_STALE, PEER);
 	neighbour(f, "10.0.0.3", FACE0, NUD_STALE, PEER);
-	via(f, "10.0.0.3", FACE0);
+	via(f, RTM_NEWROUTE, CREATE, 0, "10.0.0.3", FACE0);
 	nlh = build_route(&f->b, RTM_NEWROUTE, CREATE, RTN_UNICAST, "10.8.1.0", 24, 0);
 	build_multipath(nlh, hops, 2);
 	apply(f, nlh);
@@ -314,7 +234,7 @@ static void thousands(void **state)
 	run_ticks(f, &now, 1000, 0);
 	for (unsigned i = 0; i < 2 * MANY; i++)
 		use(f, many(text, i / 2, i & 1), 0);
-	via(f, "10.0.0.2", FACE0);
+	via(f, RTM_NEWROUTE, CREATE, 0, "10.0.0.2", FACE0);
 	commit(f);
 	expect_asked(f, 1, "10.0.0.2");
 	assert_in_range(run_ticks(f, &now, 9000, 80), 2 * MANY / 80, 9000 / 50);
@@ -362,7 +282,7 @@ static void dead_gateways_leave_room(void **state)
 
 int main(void)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup_usage, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(stale_and_used),  TEST(gateways),
 		TEST(those_of_others), TEST(marks_do_not_outlive_a_neighbour),

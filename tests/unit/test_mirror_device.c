@@ -1,22 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The mirror and the devices underneath ports: which one is a port's. Without a kernel. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#include "netlink_build.h"
-#include "replica.h"
-
-#include "../../router/program/reasons.h"
-
-#define FACE0 10u
-#define UP (IFF_UP | IFF_LOWER_UP)
-
-static const uint8_t MAC0[6] = {2, 0, 0, 0, 0, 1}, MAC1[6] = {2, 0, 0, 0, 0, 2};
+#include "mirror_help.h"
 
 #define DEVICE 20u
 
@@ -34,24 +18,7 @@ static void on_device(void *ctx, unsigned port, const struct mirror_device *now)
 	heard->n++;
 }
 
-/* Tables and a replica of one port, whose device is there. */
-struct fixture {
-	struct tables *tables;
-	struct replica r;
-	struct build b;
-	struct nl_message msg;
-};
-
-static void no_readers(void)
-{
-}
-
-static void apply(struct fixture *f, const struct nlmsghdr *nlh)
-{
-	assert_int_equal(nl_parse(nlh, &f->msg), 1);
-	replica_apply(&f->r, &f->msg);
-}
-
+/* A replica of one port, whose device is there. */
 static void begin(struct fixture *f, struct heard *heard)
 {
 	static const struct mirror_port port = {"pl0", FACE0, DEVICE, "eth0"};
