@@ -158,6 +158,11 @@ void replica_note(struct replica *r, enum note once, const char *fmt, ...)
 	va_end(ap);
 }
 
+const char *replica_family_name(uint8_t family)
+{
+	return family == AF_INET ? "IPv4" : "IPv6";
+}
+
 void replica_no_memory(struct replica *r)
 {
 	replica_note(r, NOTE_MEMORY,

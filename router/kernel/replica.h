@@ -258,6 +258,12 @@ void replica_note(struct replica *r, enum note once, const char *fmt, ...)
 /* Says `fmt` to the log, whenever it is called. */
 void replica_say(struct replica *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* So many rules, and kinds of routes, that are not followed are announced in the log; all are shown. */
+#define REPLICA_SAID_MAX 32
+
+/* "IPv4" or "IPv6". */
+const char *replica_family_name(uint8_t family);
+
 /* An allocation failed: say so, and dump again later. */
 void replica_no_memory(struct replica *r);
 

@@ -9,9 +9,6 @@
 
 #include "replica.h"
 
-/* So many are announced in the log; all of them are shown. */
-#define SAID_MAX 32
-
 struct rule {
 	LIST_ENTRY(rule) of_replica;
 	struct nl_rule is;
@@ -28,11 +25,6 @@ static const struct {
 	{32766, RT_TABLE_MAIN, "main"},
 };
 #define N_DEFAULTS (sizeof(defaults) / sizeof(defaults[0]))
-
-static const char *family_name(uint8_t family)
-{
-	return family == AF_INET ? "IPv4" : "IPv6";
-}
 
 static bool rule_is(const struct nl_rule *rule, uint32_t priority, uint32_t table)
 {
@@ -74,15 +66,15 @@ static void rule_add(struct replica *r, const struct nl_rule *is)
 	r->stats.unsupported++;
 	if (is->family == AF_INET)
 		routes_split4(r);
-	if (r->n_rules_said >= SAID_MAX)
+	if (r->n_rules_said >= REPLICA_SAID_MAX)
 		return;
 	rule->said = true;
 	r->n_rules_said++;
 	replica_say(r,
 		    "%s rule %s is not followed: packets are forwarded by the tables local and "
 		    "main alone",
-		    family_name(is->family), is->text);
-	if (r->n_rules_said == SAID_MAX)
+		    replica_family_name(is->family), is->text);
+	if (r->n_rules_said == REPLICA_SAID_MAX)
 		replica_say(r, "more rules that are not followed are in: peerlane show sync");
 }
 
@@ -95,7 +87,7 @@ static void rule_free(struct replica *r, struct rule *rule)
 	if (rule->said) {
 		r->n_rules_said--;
 		replica_say(r, "%s rule %s, which was not followed, is gone",
-			    family_name(rule->is.family), rule->is.text);
+			    replica_family_name(rule->is.family), rule->is.text);
 	}
 	LIST_REMOVE(rule, of_replica);
 	free(rule);
@@ -137,7 +129,7 @@ static void check_defaults(struct replica *r, uint8_t family, enum note note)
 		replica_note(r, note,
 			     "the %s rule %u, \"lookup %s\", is gone: packets are forwarded by "
 			     "that table all the same",
-			     family_name(family), defaults[i].priority, defaults[i].name);
+			     replica_family_name(family), defaults[i].priority, defaults[i].name);
 	}
 	if (complete)
 		r->noted[note] = false;

@@ -10,9 +10,6 @@
 
 #include "replica.h"
 
-/* So many kinds are announced in the log; all of them are shown. */
-#define SAID_MAX 32
-
 /* Why, with a count of routes. */
 struct unfollowed_kind {
 	LIST_ENTRY(unfollowed_kind) of_replica;
@@ -23,11 +20,10 @@ struct unfollowed_kind {
 	bool said;
 };
 
-/* No padding: hashed and compared as bytes. */
-struct unfollowed_key {
+/* Without padding: hashed and compared as bytes. */
+struct __attribute__((packed)) unfollowed_key {
 	struct prefix prefix;
 	uint8_t tos;
-	uint8_t type;
 	uint32_t table;
 	uint32_t metric;
 	uint64_t source;
@@ -76,11 +72,6 @@ static void describe(const struct unfollowed_kind *kind, char *text, size_t len)
 	}
 }
 
-static const char *family_name(uint8_t family)
-{
-	return family == AF_INET ? "IPv4" : "IPv6";
-}
-
 /* ---- kinds ---- */
 
 static struct unfollowed_kind *kind_get(struct replica *r, const struct nl_route *is)
@@ -107,14 +98,14 @@ static void kind_grew(struct replica *r, struct unfollowed_kind *kind, const str
 	char text[64], prefix[PREFIX_STRLEN];
 
 	r->stats.unsupported++;
-	if (kind->routes++ || r->n_kinds_said >= SAID_MAX)
+	if (kind->routes++ || r->n_kinds_said >= REPLICA_SAID_MAX)
 		return;
 	kind->said = true;
 	r->n_kinds_said++;
 	describe(kind, text, sizeof(text));
-	replica_say(r, "%s %s are not followed: there is %s", family_name(kind->family), text,
-		    prefix_print(first, prefix));
-	if (r->n_kinds_said == SAID_MAX)
+	replica_say(r, "%s %s are not followed: there is %s", replica_family_name(kind->family),
+		    text, prefix_print(first, prefix));
+	if (r->n_kinds_said == REPLICA_SAID_MAX)
 		replica_say(r, "more that is not followed is in: peerlane show sync");
 }
 
@@ -128,8 +119,8 @@ static void kind_shrank(struct replica *r, struct unfollowed_kind *kind)
 	if (kind->said) {
 		r->n_kinds_said--;
 		describe(kind, text, sizeof(text));
-		replica_say(r, "%s %s, which are not followed, are gone", family_name(kind->family),
-			    text);
+		replica_say(r, "%s %s, which are not followed, are gone",
+			    replica_family_name(kind->family), text);
 	}
 	LIST_REMOVE(kind, of_replica);
 	free(kind);
