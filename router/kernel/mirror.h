@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The netlink mirror: keeps the tables equal to what the kernel would do.
  *
- * Subscribes, then dumps links, addresses, next hop objects, neighbours and routes; applies
+ * Subscribes, then dumps links, addresses, neighbours, next hop objects, routes and rules; applies
  * notifications; on any loss (ENOBUFS), and whenever the kernel changes routes without saying so
  * (an IPv4 route flushed because its link went down), dumps again and reconciles by mark and
  * sweep, leaving alone what did not change. All functions: control thread only. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Routes that are not followed: of tables other than main and local, for one TOS or source only, of
- * types unknown. They are not kept but counted, by what keeps us from following them, so that what is
- * said of them stays true. The unit is what tells routes apart for the kernel: prefix, metric, and TOS
- * or source. Packets to a prefix that main or local has such a route for are left to the kernel. */
+ * types unknown. They are counted by what keeps us from following them, so that what is said of them
+ * stays true. Of each is kept what tells routes apart for the kernel: prefix, metric, and TOS or
+ * source. Packets to a prefix that main or local has such a route for are left to the kernel. */
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <stdlib.h>

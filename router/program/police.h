@@ -7,11 +7,12 @@
  *
  * Two rules keep a flood from starving its own class:
  *
- * - The lower half of a bucket is for sources that have taken few tokens lately. Whoever sends
- *   much, or few who send much, can only use the upper half. What a source is: police_classify().
+ * - Half of a bucket, but at most 64 tokens, is for sources that have taken few lately. Whoever
+ *   sends much, or few who send much, can only use the rest. What a source is: police_classify().
  * - ARP, neighbour discovery and routing protocols of known neighbours have a class of their own: a
  *   neighbour is known if the tables have its address on that port, resolved to the MAC the
- *   frame comes from. So forged packets from anywhere do not touch established sessions. */
+ *   frame comes from. So forged packets do not touch established sessions, unless they come
+ *   through that neighbour, or bear its MAC too. */
 #ifndef PEERLANE_PROGRAM_POLICE_H
 #define PEERLANE_PROGRAM_POLICE_H
 
