@@ -356,7 +356,7 @@ def test_overruns_under_churn_leave_unchanged_routes_alone(net, family):
         return {4: address + "/32", 6: address.removesuffix("1") + "/48"}[family]
 
     batch("".join(f"route add {net_of(a)} via {gateway}\n" for a in still))
-    mirror = Mirror("-b", "65536", *FACES)
+    mirror = Mirror("-b", "4096", *FACES)
     draw, there, changes = random.Random(family), [], []
     for i in range(60000):
         if there and draw.random() < 0.5:
