@@ -14,8 +14,8 @@
 
 #include "replica.h"
 
-/* How often the kernel is asked about one neighbour that does not become reachable. Going from STALE through DELAY (5 s) and PROBE
- * to REACHABLE or FAILED takes it 5 to 8 s. */
+/* How often the kernel is asked about one neighbour that does not become reachable. Going from STALE
+ * through DELAY (5 s) and PROBE to REACHABLE or FAILED takes it 5 to 8 s. */
 #define STALE_AGAIN_MS 10000
 #define GATEWAY_AGAIN_MS 5000
 
