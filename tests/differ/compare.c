@@ -430,8 +430,8 @@ static bool explains_learned_mtu(const struct output *o, enum twin twin, const s
 	return is_error(o, o->bytes[at] >> 4 == 4 ? 0x0304 : 0x0200, is_to_victim);
 }
 
-/* Peerlane forwards the packet elsewhere, or says that its source is of another link, and what the
- * router itself answers there goes that way too. The kernel says that it cannot. Either may look for
+/* Peerlane forwards the packet elsewhere, or says that it is too big there or its source of another
+ * link, and what the router itself answers there goes that way too. The kernel says that it cannot. Either may look for
  * the gateway. */
 static bool explains_failed_gateway(const struct output *o, enum twin twin,
 				    const struct frame *frames, unsigned n)
@@ -447,6 +447,8 @@ static bool explains_failed_gateway(const struct output *o, enum twin twin,
 		return true;
 	if (twin == KERNEL)
 		return is_error(o, 0x0103, is_to_failed);
+	if (is_error(o, 0x0200, is_to_failed))
+		return true;
 	return is_to_failed(ip, len) && (is_from_router(ip) || is_any_forwarded(o, frames, n));
 }
 

@@ -398,6 +398,10 @@ static void failed_gateway_excuses_what_it_entails(void **state)
 	add(KERNEL, 0, to_failed(0x0103), 88);
 	add(PEERLANE, 2, to_failed(-1), 40);
 	expect_accepted(ACCEPTED_FAILED_GATEWAY, 2);
+	send_one(to_failed(-1), 40);
+	add(KERNEL, 0, to_failed(0x0102), 88);
+	add(PEERLANE, 0, to_failed(0x0200), 88);
+	expect_accepted(ACCEPTED_FAILED_GATEWAY, 2);
 
 	send_one(to_failed(-1), 40);
 	add(PEERLANE, 0, to_failed(0x0103), 88);

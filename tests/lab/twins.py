@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Peerlane and a kernel router of the same configuration, and the program that compares them.
 
