@@ -30,8 +30,7 @@ def add_routes(lab):
 
 
 def test_restart_under_traffic(lab):
-    """A paced stream over one of 10,000 routes while the daemon is stopped and started again. The
-    shortest pause must pass: what others on the machine do can only lengthen it."""
+    """A paced stream over one of 10,000 routes while the daemon is stopped and started again."""
     h1, h2 = lab.hosts
     h2.ip(f"addr add {FAR} dev lo")
     add_routes(lab)
@@ -49,7 +48,7 @@ def test_restart_under_traffic(lab):
     print("pauses of restarts with", ROUTES, "routes, ms:",
           ", ".join(f"{pause:.0f}" for pause in pauses),
           f"; median {statistics.median(pauses):.0f}")
-    assert min(pauses) < BAR_MS
+    assert statistics.median(pauses) < BAR_MS
 
 
 @pytest.fixture
@@ -97,7 +96,7 @@ def test_kept_taps_notice_nothing(kept, how):
     print("pauses of restarts with kept TAPs, ms:",
           ", ".join(f"{pause:.0f}" for pause in pauses),
           f"; median {statistics.median(pauses):.0f}")
-    assert min(pauses) < BAR_MS
+    assert statistics.median(pauses) < BAR_MS
 
 
 def test_kept_tap_of_a_port_no_more(kept):
