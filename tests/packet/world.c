@@ -197,6 +197,19 @@ void world_receive(struct world *w, unsigned port, const struct frame *frames, u
 	free(list);
 }
 
+void world_receive_always(struct world *w, unsigned port, const struct pl_mem_frame *frames,
+			  unsigned n)
+{
+	struct pl_queue **wire = &w->plane.ports[port].wire;
+
+	pl_plane_unwatch(&w->plane, *wire);
+	pl_queue_close(*wire);
+	*wire = pl_mem_queue_new(&w->plane.pool, true, capture_frame, &w->wire[port]);
+	assert_non_null(*wire);
+	assert_int_equal(pl_plane_watch(&w->plane, *wire), 0);
+	assert_int_equal(pl_mem_queue_feed(*wire, frames, n), 0);
+}
+
 /* ---- expectations ---- */
 
 struct counts {

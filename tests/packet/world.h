@@ -81,6 +81,12 @@ void world_port(struct world *w, uint16_t port, const uint8_t mac[6], bool up);
  * captured before. */
 void world_receive(struct world *w, unsigned port, const struct frame *frames, unsigned n);
 
+/* Replaces a port's wire by one that receives these frames over and over, for as long as the plane
+ * runs: for tests that end when something has happened, however long it takes. The frames must
+ * outlive that. Only while the plane does not run. */
+void world_receive_always(struct world *w, unsigned port, const struct pl_mem_frame *frames,
+			  unsigned n);
+
 /* Each receives one frame on port 0 and checks all there is to see: who got it, its bytes and
  * length, which counters moved, and that no buffer was lost; and that the reference router would
  * expect the same. */
