@@ -165,7 +165,7 @@ void expect_frame(int fd, uint32_t seq, size_t len_max)
 	size_t want_len = frame_make(want, seq, len_max);
 	ssize_t len;
 
-	if (poll(&pollfd, 1, 2000) != 1)
+	if (poll(&pollfd, 1, PATIENCE_MS) != 1)
 		fail_msg("frame %u did not arrive", seq);
 	len = recv(fd, got, sizeof(got), 0);
 	assert_int_equal(len, want_len);

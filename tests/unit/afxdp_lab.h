@@ -12,6 +12,7 @@
 
 #define RING 512u
 #define N_PORTS 2u
+#define PATIENCE_MS 10000 /* that long a frame may take on a busy machine */
 
 struct router {
 	struct pl_port *port[N_PORTS];

@@ -459,7 +459,7 @@ static void test_deleted_interface_is_made_again(void **state)
 	assert_int_equal(if_nametoindex("t0"), 0);
 }
 
-/* Idle faces cost nothing, and stop at once. */
+/* Idle faces cost nothing, and stop without anything happening that would wake them. */
 static void test_idle_and_stop(void **state)
 {
 	struct timespec nap = {.tv_nsec = 300000000};
@@ -473,7 +473,7 @@ static void test_idle_and_stop(void **state)
 	assert_true(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - start_ns < 100000000);
 	start_ns = clock_ns(CLOCK_MONOTONIC);
 	faces_stop(lab.set);
-	assert_true(clock_ns(CLOCK_MONOTONIC) - start_ns < 1000000000);
+	assert_true(clock_ns(CLOCK_MONOTONIC) - start_ns < LAB_PATIENCE_MS * 1000000ull);
 	faces_stop(lab.set);
 	assert_int_equal(faces_start(lab.set, NULL), 0);
 	lab_plane_punts(&lab, 0, 60, 0, 1);

@@ -434,10 +434,10 @@ static double seconds(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-/* Waits up to 5 s for a counter to reach `least`. */
+/* Waits up to 30 s for a counter to reach `least`. */
 static void await(const pl_stat *stat, uint64_t least)
 {
-	double until = seconds() + 5;
+	double until = seconds() + 30;
 
 	while (pl_stat_read(stat) < least) {
 		if (seconds() > until)
@@ -487,16 +487,24 @@ static void test_stops_quickly_while_asleep(void **state)
 {
 	static struct bench b;
 	struct pl_error err;
-	double before;
+	double best = 60;
 
 	(void)state;
 	bench_open(&b, false);
 	assert_int_equal(pl_plane_init(&b.plane, &err), 0);
-	start(&b);
-	await(&b.plane.stats.sleeps, 1);
-	before = seconds();
-	pl_plane_stop(&b.plane);
-	assert_true(seconds() - before < 0.5);
+	/* Others may have the processors meanwhile: the quickest of some times counts. */
+	for (unsigned i = 0; i < 10; i++) {
+		uint64_t sleeps = pl_stat_read(&b.plane.stats.sleeps);
+		double before;
+
+		start(&b);
+		await(&b.plane.stats.sleeps, sleeps + 1);
+		before = seconds();
+		pl_plane_stop(&b.plane);
+		if (seconds() - before < best)
+			best = seconds() - before;
+	}
+	assert_true(best < 0.1);
 	pl_plane_stop(&b.plane); /* one that does not run */
 	pl_plane_fini(&b.plane);
 	pl_plane_fini(&b.plane);

@@ -117,7 +117,7 @@ static void check_sees_tag(enum pl_attach attach)
 	sh("ethtool -k r0 | grep -q 'rx-vlan-stag-hw-parse: off'");
 	send_frame(a, 0, 60);
 	pollfd.fd = r.plane.ports[0].wire->event_fd;
-	assert_int_equal(poll(&pollfd, 1, 2000), 1);
+	assert_int_equal(poll(&pollfd, 1, PATIENCE_MS), 1);
 	assert_int_equal(pl_queue_rx(r.plane.ports[0].wire, &frame, &len, 1), 1);
 	assert_int_equal(len, 64);
 	assert_memory_equal(r.plane.pool.base + frame + 12, "\x81\x00\x00\x64\x88\xb5", 6);
@@ -158,7 +158,7 @@ static void check_flows_reach_both(struct pl_queue *queue[2])
 		data[35] = (uint8_t)flow; /* source port */
 		assert_int_equal(send(a, data, sizeof(data), 0), sizeof(data));
 	}
-	for (unsigned tries = 0; arrived[0] + arrived[1] < 64 && tries < 2000; tries++) {
+	for (unsigned tries = 0; arrived[0] + arrived[1] < 64 && tries < PATIENCE_MS; tries++) {
 		for (unsigned i = 0; i < 2; i++) {
 			uint32_t frame[64];
 			uint16_t len[64];
@@ -172,7 +172,7 @@ static void check_flows_reach_both(struct pl_queue *queue[2])
 	}
 	assert_int_equal(arrived[0] + arrived[1], 64);
 	assert_true(arrived[0] > 0 && arrived[1] > 0);
-	for (; back < 64 && poll(&pollfd, 1, 2000) == 1; back++)
+	for (; back < 64 && poll(&pollfd, 1, PATIENCE_MS) == 1; back++)
 		assert_int_equal(recv(a, got, sizeof(got), 0), sizeof(data));
 	assert_int_equal(back, 64);
 	close(a);
