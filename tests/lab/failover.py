@@ -183,7 +183,7 @@ class Setup(contextlib.ExitStack):
             failure(self, True)
             self.router.wait_paths([3])
             moved_ns = time.monotonic_ns()
-            time.sleep(0.3)  # packets that would get lost afterwards are part of it
+            time.sleep(0.5)  # packets that would get lost afterwards are part of it
             results = {family: stream.end() for family, stream in streams.items()}
         for family, result in results.items():
             result.begin(failed_ns)

@@ -41,7 +41,7 @@ def die_with_parent():
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def wait_until(condition, what, timeout_s=10, every_s=0.02):
+def wait_until(condition, what, timeout_s=30, every_s=0.02):
     """Returns the first true value of condition(); AssertionError with `what`, a text or a function
     that makes one, if none comes."""
     end = time.monotonic() + timeout_s
@@ -180,7 +180,7 @@ class Router(Namespace):
             args += ["--port", f"pl{i}=afxdp:eth{i + 1}"]
         return args
 
-    def start(self, args, timeout_s=20):
+    def start(self, args, timeout_s=60):
         """Starts the daemon and waits until it tells (as it would tell systemd) that it is ready."""
         path = self.folder / f"notify{self.started}"
         self.started += 1
@@ -203,7 +203,7 @@ class Router(Namespace):
                 told += notify.recv(4096)
         notify.close()
 
-    def stop(self, how=signal.SIGTERM, timeout_s=5):
+    def stop(self, how=signal.SIGTERM, timeout_s=30):
         """Returns exit status and how long it took."""
         begin = time.monotonic()
         self.daemon.send_signal(how)
@@ -213,7 +213,7 @@ class Router(Namespace):
 
     def peerlane(self, *args, check=True):
         done = subprocess.run([str(a) for a in (PEERLANE, "-s", self.control, *args)], text=True,
-                              capture_output=True, timeout=10, check=False)
+                              capture_output=True, timeout=60, check=False)
         if check and done.returncode:
             raise AssertionError(f"peerlane {args}: exit {done.returncode}\n{done.stdout}"
                                  f"{done.stderr}")
@@ -245,17 +245,17 @@ class Router(Namespace):
         hop = told["route"]["hops"][0]
         return hop["gateway"], hop["device"]
 
-    def wait_counter(self, name, at_least, timeout_s=5):
+    def wait_counter(self, name, at_least, timeout_s=30):
         wait_until(lambda: self.counter(name) >= at_least, f"counter {name} >= {at_least}",
                    timeout_s)
 
-    def wait_route(self, prefix, timeout_s=5):
+    def wait_route(self, prefix, timeout_s=30):
         """Until the tables hold a route to this prefix."""
         wait_until(lambda: any(route["prefix"] == prefix and route["installed"]
                                for route in self.show("routes")["routes"]),
                    f"route {prefix}", timeout_s)
 
-    def wait_next_hop(self, address, device, timeout_s=10):
+    def wait_next_hop(self, address, device, timeout_s=30):
         """Until the usable paths to an address lead out of this device alone."""
         def devices():
             route = self.show("route", address)["route"]
@@ -263,7 +263,7 @@ class Router(Namespace):
 
         wait_until(devices, f"{address} goes out of {device}", timeout_s)
 
-    def wait_neighbour(self, address, mac, timeout_s=10):
+    def wait_neighbour(self, address, mac, timeout_s=30):
         """Until the router uses this MAC for the address; None: until it knows none."""
         def known():
             macs = [n["mac"] for n in self.show("neighbors")["neighbors"]
@@ -409,10 +409,10 @@ class Sink:
 
     def close(self):
         self.process.stdin.close()
-        self.process.wait(5)
+        self.process.wait(30)
 
 
-def icmp_error(host, to, size=64, ttl=None, dont_fragment=None, timeout_s=2):
+def icmp_error(host, to, size=64, ttl=None, dont_fragment=None, timeout_s=10):
     """Sends one UDP packet; returns the ICMP error it earns: (type, code, sender, info).
 
     `info` is the MTU of Fragmentation Needed and Packet Too Big. None if no error comes. The

@@ -47,7 +47,7 @@ class Holdings:
                 for i in ids if bpftool(kind, "show", "id", i)]
 
 
-def wait_nothing_left(router, holdings=None, timeout_s=5):
+def wait_nothing_left(router, holdings=None, timeout_s=30):
     """No program on a device, no AF_XDP socket, none of the objects. The kernel ends some of them in
     the background."""
     def left():

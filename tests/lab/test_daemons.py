@@ -253,6 +253,7 @@ def wait_devices(router, devices, timeout_s=20):
 
 
 FLOWS = 64
+UNDER_WAY = 200  # packets, one each millisecond: as long as a busy machine may have them in its queues
 
 
 @kinds
@@ -292,7 +293,8 @@ def check_ecmp(result, failed_ns, moved_ns):
     assert result.flows_at(1, begin=moved) == set(range(FLOWS)), "all have moved to the second"
     lost = result.lost()
     assert {n % FLOWS for n in lost} <= first, "none of the second path's flows lost anything"
-    assert all(failed - 5 <= n <= moved for n in lost), "nothing was lost before or afterwards"
+    assert all(failed - UNDER_WAY <= n <= moved for n in lost), \
+        "nothing was lost before or afterwards"
     assert result.twice() == 0
 
 

@@ -108,7 +108,7 @@ def test_memory_runs_out(make_lab):
 
 def start_fails(lab, args, *wanted):
     done = lab.router.run([PEERLANED, "--control-socket", lab.folder / "other", *args], check=False,
-                          timeout=10)
+                          timeout=60)
     assert done.returncode == 1, done.stderr
     for pattern in wanted:
         assert re.search(pattern, done.stderr), f"no {pattern!r} in:\n{done.stderr}"
@@ -138,7 +138,7 @@ def test_step_fails_after_others(make_lab):
 # ---- second daemons ----
 
 def test_same_control_socket(lab):
-    done = lab.router.run(lab.router.arguments(2), check=False, timeout=10)
+    done = lab.router.run(lab.router.arguments(2), check=False, timeout=60)
     assert done.returncode == 1
     assert "another peerlaned uses it" in done.stderr
     assert f"kill {lab.router.daemon.pid}" in done.stderr

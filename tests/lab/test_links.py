@@ -149,7 +149,8 @@ def test_device_is_removed(lab):
     log = lab.router.log()
     assert log.count("pl1: eth2 is gone") == 1, log
     assert port_link(lab, 0) == "up"
-    assert h1.reaches(h1.gateway4) and h1.reaches(h1.gateway6)
+    for family in (4, 6):
+        wait_until(lambda f=family: h1.reaches(h1.gateway(f)), f"the router by IPv{family}")
     assert not h1.reaches(h2.v4)
     status, _ = lab.router.stop()
     assert status == 0, lab.router.log()

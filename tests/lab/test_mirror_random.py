@@ -200,7 +200,7 @@ def check(mirror, addresses):
         some = [f"{k}: {v}" for k, v in differ.items()][:5]
         return "\n".join(["kernel and image differ:"] + some)
 
-    wait_until(agree, told, timeout_s=6)
+    wait_until(agree, told, timeout_s=30)
 
 
 # Calm storms leave nothing to a dump; wild ones take links down.
@@ -307,7 +307,7 @@ def check_daemon(daemon, addresses):
                 differ[address] = (fate["text"], ways)
         return not differ
 
-    wait_until(agree, lambda: f"kernel and daemon differ: {list(differ.items())[:5]}", timeout_s=8)
+    wait_until(agree, lambda: f"kernel and daemon differ: {list(differ.items())[:5]}", timeout_s=30)
 
 
 def test_random_commands_to_the_daemon(net, tmp_path):

@@ -110,7 +110,7 @@ def test_seccomp_can_be_relaxed(make_lab, mode, state):
     lab.start(options=["--seccomp", mode])
     assert {thread["Seccomp"] for thread in threads(lab.router.daemon)} == {state}
     assert lab.router.show("version")["confinement"]["seccomp"] == mode
-    assert lab.hosts[0].reaches(lab.hosts[1].v4)
+    wait_until(lambda: lab.hosts[0].reaches(lab.hosts[1].v4), "traffic")
 
 
 def as_nobody(lab, group):

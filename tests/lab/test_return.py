@@ -149,7 +149,7 @@ def test_two_planes(make_lab, busy):
     wait_gone(lab, 1)
     make_link(lab, 2)
     # One queue where two planes want one each: refused, said, and taken once it has two.
-    wait_until(lambda: "eth2 has 1 queues, but 2 planes" in lab.router.log(), "the reason", 5)
+    wait_until(lambda: "eth2 has 1 queues, but 2 planes" in lab.router.log(), "the reason")
     assert link(lab, 1) == "gone"
     lab.router.ip("link del eth2")
     host = lab.hosts[1]

@@ -8,6 +8,7 @@ from flows import Flows
 from lab import wait_until
 
 FLOWS = 4
+CUT_S = 1  # what is demanded below is a fifth or less of what a sender at its pace makes of that
 
 
 def send_over_a_failure(lab, recovers):
@@ -17,12 +18,12 @@ def send_over_a_failure(lab, recovers):
         stream.wait_running()
         cut_ns = time.monotonic_ns()
         lab.router.ip(f"route add blackhole {h2.v4}")
-        time.sleep(0.3)
+        time.sleep(CUT_S)
         if recovers:
             lab.router.ip(f"route del blackhole {h2.v4}")
             wait_until(lambda: lab.router.answer(h2.v4), "the way is whole again")
         whole_ns = time.monotonic_ns()
-        time.sleep(0.3)
+        time.sleep(CUT_S)
         return stream.end(), cut_ns, whole_ns
 
 
