@@ -4,7 +4,7 @@
  * Everything in tables/image.h and the packet program is written in what all of them take: no
  * bit-fields, function pointers, VLAs or <stdint.h>; no identifiers `kernel`, `local`, `global`,
  * `class`. Defines fixed-width types, PL_FN (function qualifier), PL_G (pointer to packets or
- * tables), PL_LOAD32/64 (a load of a word that another processor may be changing), PL_MARK (sets a
+ * tables), PL_LOAD16/32/64 (a load of a word that another processor may be changing), PL_MARK (sets a
  * byte that another processor may be clearing). */
 #ifndef PEERLANE_TABLES_LANG_H
 #define PEERLANE_TABLES_LANG_H
@@ -20,6 +20,7 @@ typedef ulong uint64_t;
 #define PL_ASSERT_CAT2(a, b) a##b
 #define PL_ASSERT_CAT(a, b) PL_ASSERT_CAT2(a, b)
 #define PL_ASSERT(cond, text) typedef char PL_ASSERT_CAT(pl_assert_, __LINE__)[(cond) ? 1 : -1]
+#define PL_LOAD16(p) (*(volatile PL_G const uint16_t *)(p))
 #define PL_LOAD32(p) (*(volatile PL_G const uint32_t *)(p))
 #define PL_LOAD64(p) (*(volatile PL_G const uint64_t *)(p))
 #define PL_MARK(p) (*(volatile PL_G uint8_t *)(p) = 1)
@@ -33,6 +34,7 @@ typedef unsigned long uint64_t;
 #define PL_FN static __attribute__((device)) inline __attribute__((always_inline))
 #define PL_G
 #define PL_ASSERT(cond, text) static_assert(cond, text)
+#define PL_LOAD16(p) (*(volatile const uint16_t *)(p))
 #define PL_LOAD32(p) (*(volatile const uint32_t *)(p))
 #define PL_LOAD64(p) (*(volatile const uint64_t *)(p))
 #define PL_MARK(p) (*(volatile uint8_t *)(p) = 1)
@@ -45,6 +47,7 @@ typedef unsigned long uint64_t;
 #define PL_ASSERT(cond, text) _Static_assert(cond, text)
 /* Acquire: pairs with the release store that publishes a change (tables/), so that what the word
  * refers to is seen as it was when the word was written. Plain moves on x86. */
+#define PL_LOAD16(p) __atomic_load_n((const uint16_t *)(p), __ATOMIC_ACQUIRE)
 #define PL_LOAD32(p) __atomic_load_n((const uint32_t *)(p), __ATOMIC_ACQUIRE)
 #define PL_LOAD64(p) __atomic_load_n((const uint64_t *)(p), __ATOMIC_ACQUIRE)
 /* Relaxed: a mark says nothing about anything but itself. */

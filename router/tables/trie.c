@@ -2,6 +2,7 @@
 #include "trie.h"
 
 #include "private.h"
+#include "store.h"
 
 #define STRIDE 8u
 #define NO_BLOCK 0u /* as an entry: no child */
@@ -19,13 +20,6 @@ struct update {
 static uint32_t *block_of(const struct update *u, uint32_t entry)
 {
 	return u->trie->family->blocks + (size_t)(entry & ~TRIE_CHILD) * TRIE_BLOCK;
-}
-
-/* Release: pairs with PL_LOAD32() in the lookups, so that a reader who sees a child sees the child's
- * entries too. */
-static void entry_store(uint32_t *entry, uint32_t value)
-{
-	__atomic_store_n(entry, value, __ATOMIC_RELEASE);
 }
 
 /* Gives back a child that no published entry refers to any more, and all below it. */
@@ -46,7 +40,7 @@ static void entry_set(struct update *u, uint32_t *entry, uint32_t value)
 
 	if (old == value)
 		return;
-	entry_store(entry, value);
+	store32(u->t, entry, value);
 	if (old & TRIE_CHILD)
 		release(u, old);
 }
@@ -68,8 +62,7 @@ static bool uniform(const uint32_t *block)
 static uint32_t block_new(struct update *u, const uint32_t *entries)
 {
 	struct pool *pool = &u->trie->family->pool;
-	uint32_t index = pool_take(pool), *block;
-	unsigned i;
+	uint32_t index = pool_take(pool);
 
 	if (index == POOL_NONE) {
 		tables_settle(u->t);
@@ -77,10 +70,7 @@ static uint32_t block_new(struct update *u, const uint32_t *entries)
 	}
 	if (index == POOL_NONE)
 		return NO_BLOCK;
-	block = block_of(u, index);
-	/* Relaxed: published by the store of the parent's entry. */
-	for (i = 0; i < TRIE_BLOCK; i++)
-		__atomic_store_n(&block[i], entries[i], __ATOMIC_RELAXED);
+	fill32(u->t, block_of(u, index), entries, TRIE_BLOCK);
 	return index | TRIE_CHILD;
 }
 
