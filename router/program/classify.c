@@ -178,7 +178,7 @@ static uint32_t route_reason(const struct tables_view *view, const struct ip *ip
 		index = route6_lookup(view, hi, lo);
 	} else {
 		memcpy(&dst, ip->dst, 4);
-		index = route4_lookup(view->root4, view->blocks4, __builtin_bswap32(dst));
+		index = route4_lookup(view, __builtin_bswap32(dst));
 	}
 	info = PL_LOAD64(&view->nexthops[index].info);
 	return NEXTHOP_KIND(info) == NEXTHOP_PUNT ? NEXTHOP_REASON(info) : REASON_COUNT;

@@ -21,7 +21,8 @@
 /* Pointers one by one: OpenCL takes none inside a structure. */
 PL_KERNEL void program_burst(PL_G uint8_t *base, PL_G const uint32_t *frame, PL_G uint16_t *len,
 			     PL_G uint16_t *verdict, uint32_t n, uint32_t port,
-			     PL_G const uint32_t *root4, PL_G const uint32_t *blocks4,
+			     PL_G const uint32_t *root4, PL_G const uint16_t *mid4,
+			     PL_G const uint16_t *last4, PL_G const uint32_t *wide4,
 			     PL_G const uint32_t *root6_global, PL_G const uint32_t *root6_other,
 			     PL_G const uint32_t *blocks6, PL_G const struct nexthop *nexthops,
 			     PL_G const uint32_t *slots, PL_G const struct neighbour *neighbours,
@@ -34,7 +35,9 @@ PL_KERNEL void program_burst(PL_G uint8_t *base, PL_G const uint32_t *frame, PL_
 	if (i >= n)
 		return;
 	view.root4 = root4;
-	view.blocks4 = blocks4;
+	view.mid4 = mid4;
+	view.last4 = last4;
+	view.wide4 = wide4;
 	view.root6_global = root6_global;
 	view.root6_other = root6_other;
 	view.blocks6 = blocks6;

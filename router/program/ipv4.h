@@ -131,9 +131,8 @@ PL_FN uint32_t ipv4_packet(const struct tables_view *view, PL_G uint8_t *frame, 
 
 	if (verdict != VERDICT_NONE)
 		return verdict;
-	return ipv4_route(
-		view, frame, len,
-		route4_lookup(view->root4, view->blocks4, swap32(frame32(frame, AT_IPV4_DST))));
+	return ipv4_route(view, frame, len,
+			  route4_lookup(view, swap32(frame32(frame, AT_IPV4_DST))));
 }
 
 #endif

@@ -215,22 +215,13 @@ static lanemask keys_mask(const struct keys *keys, uint32_t i)
 	return lanes_below(lanes_count(i), lanes_set(keys->n));
 }
 
-/* route4_lookup() for all keys. */
+/* Asks for the root's entries first, so that their cache misses overlap. */
 static void lookup_ipv4(const struct tables_view *view, struct keys *keys)
 {
-	lanemask more[KEY_GROUPS];
-	lanemask any = 0;
-
-	for (uint32_t i = 0; i < keys->n; i += LANES) {
-		lanes index = lanes_load(keys->dst + i) >> 16;
-		lanes entry = lanes_gather(index, LANES_ALL, view->root4, index);
-
-		lanes_store(keys->nexthop + i, entry);
-		more[i / LANES] = keys_mask(keys, i) & ~lanes_below(entry, lanes_set(TRIE_CHILD));
-		any |= more[i / LANES];
-	}
-	if (any && trie_level(keys, more, view->blocks4, keys->dst, 8))
-		trie_level(keys, more, view->blocks4, keys->dst, 0);
+	for (uint32_t k = 0; k < keys->n; k++)
+		__builtin_prefetch(view->root4 + (keys->dst[k] >> 16));
+	for (uint32_t k = 0; k < keys->n; k++)
+		keys->nexthop[k] = route4_lookup(view, keys->dst[k]);
 }
 
 /* The rest of route6_lookup() for the packets whose keys do not decide it: destinations outside

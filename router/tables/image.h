@@ -9,13 +9,23 @@
 
 #include "lang.h"
 
-/* Trie entry: a next hop's index, or with TRIE_CHILD set the number of a block of 256 entries.
- * Index 0 is the next hop "no route". */
+/* Tries. IPv4: root of 2^16 entries, then 8-8. IPv6: 2000::/3 has a root of 2^21 entries indexed by
+ * bits 3 to 23; all other addresses one of 2^16 entries indexed by bits 0 to 15; then 8-bit strides.
+ *
+ * An entry of 32 bits, in the roots, the blocks of IPv6 and the wide blocks of IPv4, is a next hop's
+ * index, or with TRIE_CHILD the number of a block of 256 entries. Index 0 is the next hop "no
+ * route".
+ *
+ * Nearly all blocks of IPv4 are narrow, with entries of 16 bits: a next hop's index below 2^15, or
+ * with NARROW_CHILD the number of a narrow block. Those of bits 16 to 23 are in `mid4`, those of
+ * bits 24 to 31, which have next hops only, in `last4`. What a narrow block cannot hold, a higher
+ * index or a wide child, is in a wide one, of either level, in `wide4`; TRIE_WIDE beside TRIE_CHILD
+ * says that a child is there. Blocks are aligned to their size. */
 #define TRIE_CHILD 0x80000000u
+#define TRIE_WIDE 0x40000000u
+#define NARROW_CHILD 0x8000u
 #define TRIE_BLOCK 256u
 
-/* IPv4: root of 2^16 entries, then 8-8. IPv6: 2000::/3 has a root of 2^21 entries indexed by bits
- * 3 to 23; all other addresses one of 2^16 entries indexed by bits 0 to 15; then 8-bit strides. */
 #define TRIE4_ROOT (1u << 16)
 #define TRIE6_GLOBAL_ROOT (1u << 21)
 #define TRIE6_OTHER_ROOT (1u << 16)
@@ -63,7 +73,9 @@ struct table_port {
 /* All of it. On the CPU a plane takes the current view once per burst (tables_view()). */
 struct tables_view {
 	PL_G const uint32_t *root4;
-	PL_G const uint32_t *blocks4;
+	PL_G const uint16_t *mid4;
+	PL_G const uint16_t *last4;
+	PL_G const uint32_t *wide4;
 	PL_G const uint32_t *root6_global;
 	PL_G const uint32_t *root6_other;
 	PL_G const uint32_t *blocks6;
@@ -77,18 +89,33 @@ struct tables_view {
 	uint32_t neighbour_mask; /* number of slots less one, a power of two less one */
 };
 
-/* Next hop index for an IPv4 destination given in host order. */
-PL_FN uint32_t route4_lookup(PL_G const uint32_t *root, PL_G const uint32_t *blocks, uint32_t dst)
+/* Entry `i` of a block of 32-bit entries: that which `entry` names. */
+PL_FN uint32_t trie_entry32(PL_G const uint32_t *blocks, uint32_t entry, uint32_t i)
 {
-	uint32_t entry = PL_LOAD32(root + (dst >> 16));
+	return PL_LOAD32(blocks + (uint64_t)(entry & ~(TRIE_CHILD | TRIE_WIDE)) * TRIE_BLOCK + i);
+}
 
-	if (entry & TRIE_CHILD) {
-		entry = PL_LOAD32(blocks + (entry & ~TRIE_CHILD) * TRIE_BLOCK + (dst >> 8 & 0xff));
-		if (entry & TRIE_CHILD)
-			entry = PL_LOAD32(blocks + (entry & ~TRIE_CHILD) * TRIE_BLOCK +
-					  (dst & 0xff));
+/* Next hop index for an IPv4 destination given in host order. */
+PL_FN uint32_t route4_lookup(const struct tables_view *view, uint32_t dst)
+{
+	uint32_t entry = PL_LOAD32(view->root4 + (dst >> 16)), mid = dst >> 8 & 0xff;
+
+	if (!(entry & TRIE_CHILD))
+		return entry;
+	if (!(entry & TRIE_WIDE)) {
+		entry = PL_LOAD16(view->mid4 + (entry & ~TRIE_CHILD) * TRIE_BLOCK + mid);
+		if (!(entry & NARROW_CHILD))
+			return entry;
+		entry &= ~NARROW_CHILD;
+	} else {
+		entry = trie_entry32(view->wide4, entry, mid);
+		if (!(entry & TRIE_CHILD))
+			return entry;
+		if (entry & TRIE_WIDE)
+			return trie_entry32(view->wide4, entry, dst & 0xff);
+		entry &= ~TRIE_CHILD;
 	}
-	return entry;
+	return PL_LOAD16(view->last4 + entry * TRIE_BLOCK + (dst & 0xff));
 }
 
 /* Next hop index for an IPv6 destination: `hi` and `lo` in host order, bit 63 of `hi` first. */
@@ -105,11 +132,9 @@ PL_FN uint32_t route6_lookup(const struct tables_view *view, uint64_t hi, uint64
 		shift = 40;
 	}
 	for (; entry & TRIE_CHILD && shift >= 0; shift -= 8)
-		entry = PL_LOAD32(view->blocks6 + (uint64_t)(entry & ~TRIE_CHILD) * TRIE_BLOCK +
-				  (hi >> shift & 0xff));
+		entry = trie_entry32(view->blocks6, entry, (uint32_t)(hi >> shift & 0xff));
 	for (shift = 56; entry & TRIE_CHILD; shift -= 8)
-		entry = PL_LOAD32(view->blocks6 + (uint64_t)(entry & ~TRIE_CHILD) * TRIE_BLOCK +
-				  (lo >> shift & 0xff));
+		entry = trie_entry32(view->blocks6, entry, (uint32_t)(lo >> shift & 0xff));
 	return entry;
 }
 

@@ -26,6 +26,12 @@ void pool_fini(struct pool *p);
 /* Returns a free index, the lowest never used if there is none, or POOL_NONE. */
 uint32_t pool_take(struct pool *p);
 
+/* False: pool_take() would find none. */
+static inline bool pool_has(const struct pool *p)
+{
+	return p->free != POOL_NONE || p->top < p->limit;
+}
+
 /* Puts an index that is no longer published into limbo. */
 void pool_give(struct pool *p, uint32_t index);
 

@@ -52,9 +52,9 @@ struct tables {
 };
 
 /* Limits below the public ones, to see what running out does. `slots` is a multiple of
- * TABLES_GROUP_SLOTS_MAX. */
+ * TABLES_GROUP_SLOTS_MAX. `last4` is how many of IPv4's blocks are narrow ones of bits 24 to 31. */
 struct tables_limits {
-	uint32_t blocks4, blocks6, nexthops, slots;
+	uint32_t blocks4, last4, blocks6, nexthops, slots;
 };
 
 struct tables *tables_new_limited(tables_grace_fn *grace, uint8_t no_route_reason,

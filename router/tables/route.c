@@ -71,10 +71,7 @@ static bool update_image(struct tables *t, uint8_t family, struct key key, unsig
  * longer needed: the second fails only if there really are too few. */
 static bool follow_shadow(struct tables *t, uint8_t family, struct key key, unsigned len)
 {
-	if (update_image(t, family, key, len))
-		return true;
-	tables_settle(t);
-	return update_image(t, family, key, len);
+	return update_image(t, family, key, len) || update_image(t, family, key, len);
 }
 
 /* After the shadow was taken back: what has fitted before fits again. */
@@ -174,6 +171,6 @@ uint32_t tables_image_lookup(const struct tables *t, const struct ip_addr *addr)
 	const struct tables_view *view = tables_view(t);
 
 	if (addr->family == AF_INET)
-		return route4_lookup(view->root4, view->blocks4, (uint32_t)(key.hi >> 32));
+		return route4_lookup(view, (uint32_t)(key.hi >> 32));
 	return route6_lookup(view, key.hi, key.lo);
 }

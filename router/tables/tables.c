@@ -10,6 +10,9 @@
 
 #define PORTS_MAX (1u << 16) /* whatever 16 bits can name */
 
+#define NARROW_BYTES (TRIE_BLOCK * sizeof(uint16_t))
+#define WIDE_BYTES (TRIE_BLOCK * sizeof(uint32_t))
+
 /* Hands out the next piece of the image. With `base` NULL only counts. */
 static void *cut(uint8_t *base, size_t *offset, size_t bytes)
 {
@@ -31,8 +34,11 @@ static size_t lay_out(struct tables *t, const struct tables_limits *limits, uint
 	t->slots_image = cut(base, &at, limits->slots * sizeof(uint32_t));
 	t->nexthops_image = cut(base, &at, limits->nexthops * sizeof(struct nexthop));
 	t->trie6_global.root = cut(base, &at, TRIE6_GLOBAL_ROOT * sizeof(uint32_t));
-	t->v4.blocks = cut(base, &at, (size_t)limits->blocks4 * TRIE_BLOCK * sizeof(uint32_t));
-	t->v6.blocks = cut(base, &at, (size_t)limits->blocks6 * TRIE_BLOCK * sizeof(uint32_t));
+	t->v4.kinds[BLOCKS_MID].narrow = cut(base, &at, (size_t)TRIE4_ROOT * NARROW_BYTES);
+	t->v4.kinds[BLOCKS_LAST].narrow = cut(base, &at, (size_t)limits->last4 * NARROW_BYTES);
+	at = (at + WIDE_BYTES - 1) & ~(WIDE_BYTES - 1);
+	t->v4.kinds[BLOCKS_WIDE].wide = cut(base, &at, limits->blocks4 * WIDE_BYTES);
+	t->v6.kinds[BLOCKS_WIDE].wide = cut(base, &at, limits->blocks6 * WIDE_BYTES);
 	return at;
 }
 
@@ -45,6 +51,9 @@ static int image_init(struct tables *t, const struct tables_limits *limits)
 	lay_out(t, limits, t->image);
 	shadow_init(&t->v4.shadow);
 	shadow_init(&t->v6.shadow);
+	t->v4.n_kinds = BLOCK_KINDS;
+	t->v4.wide_mark = TRIE_WIDE;
+	t->v6.n_kinds = 1;
 	t->trie4.family = &t->v4;
 	t->trie4.root_end = 16;
 	t->trie6_global.family = t->trie6_other.family = &t->v6;
@@ -56,12 +65,15 @@ static int image_init(struct tables *t, const struct tables_limits *limits)
 
 static int pools_init(struct tables *t, const struct tables_limits *limits)
 {
+	/* No more blocks of bits 16 to 23 than the root has entries. */
+	const uint32_t blocks4[BLOCK_KINDS] = {limits->blocks4, TRIE4_ROOT, limits->last4};
+	const uint32_t blocks6[BLOCK_KINDS] = {limits->blocks6};
 	size_t per_nexthop = limits->nexthops * sizeof(uint32_t);
 
 	t->forward_left = space_reserve(per_nexthop, false);
 	t->member_slots = space_reserve(per_nexthop, false);
 	if (!t->forward_left || !t->member_slots || pool_init(&t->nexthops, limits->nexthops) ||
-	    pool_init(&t->v4.pool, limits->blocks4) || pool_init(&t->v6.pool, limits->blocks6) ||
+	    trie_family_init(&t->v4, blocks4) || trie_family_init(&t->v6, blocks6) ||
 	    slots_init(&t->slots, limits->slots))
 		return -ENOMEM;
 	return 0;
@@ -71,10 +83,12 @@ static const struct tables_view *current_view(struct tables *t, struct view_box 
 {
 	box->view = (struct tables_view){
 		.root4 = t->trie4.root,
-		.blocks4 = t->v4.blocks,
+		.mid4 = t->v4.kinds[BLOCKS_MID].narrow,
+		.last4 = t->v4.kinds[BLOCKS_LAST].narrow,
+		.wide4 = t->v4.kinds[BLOCKS_WIDE].wide,
 		.root6_global = t->trie6_global.root,
 		.root6_other = t->trie6_other.root,
-		.blocks6 = t->v6.blocks,
+		.blocks6 = t->v6.kinds[BLOCKS_WIDE].wide,
 		.nexthops = t->nexthops_image,
 		.slots = t->slots_image,
 		.neighbours = box->neighbours,
@@ -147,6 +161,7 @@ struct tables *tables_new(tables_grace_fn *grace, uint8_t no_route_reason)
 {
 	static const struct tables_limits limits = {
 		.blocks4 = TABLES_BLOCKS4_MAX,
+		.last4 = TABLES_LAST4_MAX,
 		.blocks6 = TABLES_BLOCKS6_MAX,
 		.nexthops = TABLES_NEXTHOPS_MAX,
 		.slots = TABLES_SLOTS_MAX,
@@ -166,8 +181,8 @@ void tables_free(struct tables *t)
 	}
 	neighbours_fini(&t->neighbours);
 	slots_fini(&t->slots);
-	pool_fini(&t->v6.pool);
-	pool_fini(&t->v4.pool);
+	trie_family_fini(&t->v6);
+	trie_family_fini(&t->v4);
 	pool_fini(&t->nexthops);
 	if (t->member_slots)
 		space_release(t->member_slots, per_nexthop);
@@ -191,8 +206,8 @@ void tables_wait(struct tables *t)
 {
 	t->grace();
 	t->n_graces++;
-	pool_settle(&t->v4.pool);
-	pool_settle(&t->v6.pool);
+	trie_family_settle(&t->v4);
+	trie_family_settle(&t->v6);
 	pool_settle(&t->nexthops);
 	slots_settle(&t->slots);
 	neighbours_settle(&t->neighbours);
@@ -201,7 +216,7 @@ void tables_wait(struct tables *t)
 
 void tables_settle(struct tables *t)
 {
-	if (t->v4.pool.limbo != POOL_NONE || t->v6.pool.limbo != POOL_NONE ||
+	if (trie_family_waits(&t->v4) || trie_family_waits(&t->v6) ||
 	    t->nexthops.limbo != POOL_NONE || t->slots.limbo != SLOTS_NONE ||
 	    t->neighbours.n_limbo || t->old_boxes)
 		tables_wait(t);
@@ -221,15 +236,21 @@ void tables_stats(const struct tables *t, struct tables_stats *stats)
 	*stats = (struct tables_stats){
 		.routes4 = t->v4.shadow.n_routes,
 		.routes6 = t->v6.shadow.n_routes,
-		.blocks4 = t->v4.pool.used,
-		.blocks6 = t->v6.pool.used,
+		.blocks4 = t->v4.n_blocks,
+		.blocks6 = t->v6.n_blocks,
 		.nexthops = t->nexthops.used,
 		.slots = t->slots.used,
 		.neighbours = t->neighbours.used,
 	};
-	stats->image_bytes =
-		(TRIE4_ROOT + TRIE6_GLOBAL_ROOT + TRIE6_OTHER_ROOT) * sizeof(uint32_t) +
-		((size_t)stats->blocks4 + stats->blocks6) * TRIE_BLOCK * sizeof(uint32_t) +
-		stats->nexthops * sizeof(struct nexthop) + stats->slots * sizeof(uint32_t) +
-		stats->neighbours * sizeof(struct neighbour);
+	stats->mid4 = t->v4.kinds[BLOCKS_MID].pool.used;
+	stats->last4 = t->v4.kinds[BLOCKS_LAST].pool.used;
+	stats->wide4 = t->v4.kinds[BLOCKS_WIDE].pool.used;
+	stats->routes4_bytes = TRIE4_ROOT * sizeof(uint32_t) + stats->wide4 * WIDE_BYTES +
+			       ((size_t)stats->mid4 + stats->last4) * NARROW_BYTES;
+	stats->routes6_bytes = (TRIE6_GLOBAL_ROOT + TRIE6_OTHER_ROOT) * sizeof(uint32_t) +
+			       stats->blocks6 * WIDE_BYTES;
+	stats->image_bytes = stats->routes4_bytes + stats->routes6_bytes +
+			     stats->nexthops * sizeof(struct nexthop) +
+			     stats->slots * sizeof(uint32_t) +
+			     stats->neighbours * sizeof(struct neighbour);
 }

@@ -17,12 +17,16 @@
 #include "image.h"
 #include "prefix.h"
 
-/* Limits. Memory is reserved as address space and taken as it is used. */
+/* Limits. Memory is reserved as address space and taken as it is used. A block is one of a trie
+ * (image.h): IPv4 needs one for each /16 and each /24 with longer prefixes in it that lead elsewhere
+ * than the rest of it. Those that cannot be narrow, for a next hop's index above 2^15 or because all
+ * TABLES_LAST4_MAX are in use, are wide, and take twice the memory. */
 #define TABLES_NEXTHOPS_MAX (1u << 20)
 #define TABLES_SLOTS_MAX (1u << 22)   /* of all ECMP groups together */
-#define TABLES_BLOCKS4_MAX (1u << 20) /* of 1 KiB */
-#define TABLES_BLOCKS6_MAX (1u << 21)
-#define TABLES_GROUP_SLOTS_MAX 256u /* of one ECMP group: weights are kept to 1/256 */
+#define TABLES_BLOCKS4_MAX (1u << 20) /* narrow or wide: of 512 or 1024 bytes */
+#define TABLES_LAST4_MAX (1u << 15)
+#define TABLES_BLOCKS6_MAX (1u << 21) /* of 1024 bytes */
+#define TABLES_GROUP_SLOTS_MAX 256u   /* of one ECMP group: weights are kept to 1/256 */
 
 /* Waits until every reader has moved on from all that was unpublished before (see
  * pl_plane_synchronize()). */
@@ -117,7 +121,9 @@ void tables_port_set(struct tables *t, uint16_t port, const uint8_t mac[6], bool
 struct tables_stats {
 	/* In use, without what waits for a grace period; next hop 0 is counted. */
 	uint32_t routes4, routes6, blocks4, blocks6, nexthops, slots, neighbours;
-	size_t image_bytes; /* roots, blocks, next hops, slots, neighbours in use */
+	uint32_t mid4, last4, wide4;	     /* blocks4 by kind */
+	size_t routes4_bytes, routes6_bytes; /* the tries: roots and blocks in use */
+	size_t image_bytes;		     /* those, next hops, slots, neighbours in use */
 };
 void tables_stats(const struct tables *t, struct tables_stats *stats);
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "trie.h"
 
+#include <assert.h>
+#include <errno.h>
+
 #include "private.h"
 #include "store.h"
 
@@ -11,134 +14,310 @@
 struct update {
 	struct tables *t;
 	const struct trie *trie;
+	struct trie_family *family;
 	const struct shadow_node *nodes;
 	struct key key; /* the prefix */
 	unsigned len;
 	uint32_t inside, cover; /* see shadow_below() */
 };
 
-static uint32_t *block_of(const struct update *u, uint32_t entry)
+/* A root or block that the update has reached. Here and in what follows, an entry is as in a root or
+ * wide block, whatever its block stores. */
+struct level {
+	struct level *above; /* NULL: a root */
+	uint32_t at;	     /* its place in the one above */
+	struct block_kind *kind;
+	uint32_t number; /* of the block */
+	/* The entries; one is NULL. */
+	uint32_t *wide;
+	uint16_t *narrow;
+	bool aside; /* not in the image yet: `wide` alone is set */
+};
+
+/* ---- entries ---- */
+
+static uint32_t get(const struct level *l, uint32_t i)
 {
-	return u->trie->family->blocks + (size_t)(entry & ~TRIE_CHILD) * TRIE_BLOCK;
+	uint32_t entry;
+
+	if (l->wide)
+		return l->wide[i];
+	entry = l->narrow[i];
+	return entry & NARROW_CHILD ? entry ^ (NARROW_CHILD | TRIE_CHILD) : entry;
 }
 
-/* Gives back a child that no published entry refers to any more, and all below it. */
-static void release(struct update *u, uint32_t child)
+/* Narrow children are so few that their numbers fit. */
+static bool fits_narrow(uint32_t entry)
 {
-	const uint32_t *block = block_of(u, child);
-	unsigned i;
+	return entry < NARROW_CHILD || (entry & (TRIE_CHILD | TRIE_WIDE)) == TRIE_CHILD;
+}
+
+static uint16_t to_narrow(uint32_t entry)
+{
+	return (uint16_t)(entry & TRIE_CHILD ? entry | NARROW_CHILD : entry);
+}
+
+static void put(struct update *u, struct level *l, uint32_t i, uint32_t entry)
+{
+	if (l->aside)
+		l->wide[i] = entry;
+	else if (l->wide)
+		store32(u->t, &l->wide[i], entry);
+	else
+		store16(u->t, &l->narrow[i], to_narrow(entry));
+}
+
+/* ---- blocks ---- */
+
+static void use_block(struct level *l, struct block_kind *kind, uint32_t number)
+{
+	size_t first = (size_t)number * TRIE_BLOCK;
+
+	l->kind = kind;
+	l->number = number;
+	l->wide = kind->wide ? kind->wide + first : NULL;
+	l->narrow = kind->narrow ? kind->narrow + first : NULL;
+}
+
+/* The narrow kind of blocks below a level; NULL if the family has none. */
+static struct block_kind *narrow_below(struct update *u, const struct level *above)
+{
+	if (u->family->n_kinds == 1)
+		return NULL;
+	return &u->family->kinds[above->above ? BLOCKS_LAST : BLOCKS_MID];
+}
+
+/* The child that entry `i` names. */
+static struct level child_of(struct update *u, struct level *above, uint32_t i)
+{
+	uint32_t entry = get(above, i);
+	struct block_kind *narrow = narrow_below(u, above);
+	struct level child = {.above = above, .at = i};
+
+	use_block(&child, !narrow || entry & TRIE_WIDE ? &u->family->kinds[BLOCKS_WIDE] : narrow,
+		  entry & ~(TRIE_CHILD | u->family->wide_mark));
+	return child;
+}
+
+/* There are as many wide blocks as there may be blocks of any kind: one is free, or will be after a
+ * grace period, when the caller has made sure that not all in use are wide. */
+static uint32_t take_wide(struct update *u)
+{
+	struct pool *pool = &u->family->kinds[BLOCKS_WIDE].pool;
+	uint32_t number = pool_take(pool);
+
+	if (number == POOL_NONE) {
+		tables_settle(u->t);
+		number = pool_take(pool);
+	}
+	assert(number != POOL_NONE);
+	return number;
+}
+
+/* Copies the entries into a new block below `above`, narrow if it can be. Returns it as an entry, not
+ * yet put anywhere. The caller has counted it. */
+static uint32_t new_block(struct update *u, const struct level *above, const uint32_t *entries)
+{
+	struct block_kind *narrow = narrow_below(u, above);
+	struct level block;
+	uint16_t values[TRIE_BLOCK];
+	uint32_t number, i;
+
+	for (i = 0; narrow && i < TRIE_BLOCK && fits_narrow(entries[i]); i++)
+		values[i] = to_narrow(entries[i]);
+	if (i == TRIE_BLOCK && (number = pool_take(&narrow->pool)) != POOL_NONE) {
+		use_block(&block, narrow, number);
+		fill16(u->t, block.narrow, values, TRIE_BLOCK);
+		return TRIE_CHILD | number;
+	}
+	number = take_wide(u);
+	use_block(&block, &u->family->kinds[BLOCKS_WIDE], number);
+	fill32(u->t, block.wide, entries, TRIE_BLOCK);
+	return TRIE_CHILD | u->family->wide_mark | number;
+}
+
+static void release_below(struct update *u, struct level *l);
+
+/* Gives back a block that no published entry refers to any more, and all below it. */
+static void release(struct update *u, struct level *l)
+{
+	release_below(u, l);
+	pool_give(&l->kind->pool, l->number);
+	u->family->n_blocks--;
+}
+
+static void release_below(struct update *u, struct level *l)
+{
+	struct level child;
+	uint32_t i;
 
 	for (i = 0; i < TRIE_BLOCK; i++)
-		if (block[i] & TRIE_CHILD)
-			release(u, block[i]);
-	pool_give(&u->trie->family->pool, child & ~TRIE_CHILD);
+		if (get(l, i) & TRIE_CHILD) {
+			child = child_of(u, l, i);
+			release(u, &child);
+		}
 }
 
-static void entry_set(struct update *u, uint32_t *entry, uint32_t value)
-{
-	uint32_t old = *entry;
+static void put_any(struct update *u, struct level *l, uint32_t i, uint32_t entry);
 
-	if (old == value)
+/* Moves a block to a new one with these entries. */
+static void move(struct update *u, struct level *l, const uint32_t *entries)
+{
+	struct pool *pool = &l->kind->pool;
+	uint32_t number = l->number;
+
+	put_any(u, l->above, l->at, new_block(u, l->above, entries));
+	*l = child_of(u, l->above, l->at);
+	pool_give(pool, number);
+}
+
+static void copy(const struct level *l, uint32_t *entries)
+{
+	uint32_t i;
+
+	for (i = 0; i < TRIE_BLOCK; i++)
+		entries[i] = get(l, i);
+}
+
+/* Changes an entry. A narrow block that cannot take it becomes a wide one with it, and so do, where
+ * they must, those above. */
+static void put_any(struct update *u, struct level *l, uint32_t i, uint32_t entry)
+{
+	uint32_t entries[TRIE_BLOCK];
+
+	if (!l->narrow || fits_narrow(entry)) {
+		put(u, l, i, entry);
 		return;
-	store32(u->t, entry, value);
+	}
+	copy(l, entries);
+	entries[i] = entry;
+	move(u, l, entries);
+}
+
+/* The same, and gives back what the old entry named. */
+static void set(struct update *u, struct level *l, uint32_t i, uint32_t entry)
+{
+	uint32_t old = get(l, i);
+	struct level child;
+
+	if (old == entry)
+		return;
 	if (old & TRIE_CHILD)
-		release(u, old);
+		child = child_of(u, l, i);
+	put_any(u, l, i, entry);
+	if (old & TRIE_CHILD)
+		release(u, &child);
 }
 
 /* True if all entries are the same next hop. */
-static bool uniform(const uint32_t *block)
+static bool uniform(const struct level *l)
 {
-	unsigned i;
+	uint32_t first = get(l, 0), i;
 
-	if (block[0] & TRIE_CHILD)
+	if (first & TRIE_CHILD)
 		return false;
 	for (i = 1; i < TRIE_BLOCK; i++)
-		if (block[i] != block[0])
+		if (get(l, i) != first)
 			return false;
 	return true;
 }
 
-/* Copies the entries into a new block. Returns it as an entry, or NO_BLOCK. */
-static uint32_t block_new(struct update *u, const uint32_t *entries)
+/* A wide block that a narrow one could replace. */
+static bool needlessly_wide(struct update *u, const struct level *l)
 {
-	struct pool *pool = &u->trie->family->pool;
-	uint32_t index = pool_take(pool);
+	struct block_kind *narrow = narrow_below(u, l->above);
+	uint32_t i;
 
-	if (index == POOL_NONE) {
-		tables_settle(u->t);
-		index = pool_take(pool);
-	}
-	if (index == POOL_NONE)
-		return NO_BLOCK;
-	fill32(u->t, block_of(u, index), entries, TRIE_BLOCK);
-	return index | TRIE_CHILD;
+	if (!l->wide || !narrow || !pool_has(&narrow->pool))
+		return false;
+	for (i = 0; i < TRIE_BLOCK; i++)
+		if (!fits_narrow(l->wide[i]))
+			return false;
+	return true;
 }
 
-static bool descend(struct update *u, uint32_t *entries, unsigned from, unsigned to);
-static bool paint(struct update *u, uint32_t *entries, unsigned from, uint32_t node, uint32_t first,
+/* After a block's entries changed: one that became uniform is replaced by its next hop. */
+static void tidy(struct update *u, struct level *l)
+{
+	uint32_t entries[TRIE_BLOCK];
+
+	if (uniform(l)) {
+		set(u, l->above, l->at, get(l, 0));
+	} else if (needlessly_wide(u, l)) {
+		copy(l, entries);
+		move(u, l, entries);
+	}
+}
+
+/* Puts a block that was made aside where it belongs, or its next hop if it is uniform. Returns false
+ * if there may be no more blocks. */
+static bool publish(struct update *u, struct level *l)
+{
+	if (uniform(l)) {
+		set(u, l->above, l->at, get(l, 0));
+		return true;
+	}
+	if (u->family->n_blocks == u->family->max_blocks)
+		return false;
+	u->family->n_blocks++;
+	set(u, l->above, l->at, new_block(u, l->above, l->wide));
+	return true;
+}
+
+/* ---- from the shadow ---- */
+
+static bool descend(struct update *u, struct level *l, unsigned from, unsigned to);
+static bool paint(struct update *u, struct level *l, unsigned from, uint32_t node, uint32_t first,
 		  uint32_t last, uint32_t cover);
 
 /* Updates the block of bits from `depth` on: the part of it inside the prefix if that is longer,
  * else all of it, from `node` and `cover`. */
-static bool update_block(struct update *u, uint32_t *block, unsigned depth, uint32_t node,
+static bool update_block(struct update *u, struct level *l, unsigned depth, uint32_t node,
 			 uint32_t cover)
 {
 	if (u->len > depth)
-		return descend(u, block, depth, depth + STRIDE);
-	return paint(u, block, depth, node, 0, TRIE_BLOCK - 1, cover);
+		return descend(u, l, depth, depth + STRIDE);
+	return paint(u, l, depth, node, 0, TRIE_BLOCK - 1, cover);
 }
 
-/* An entry that has a child: changes the child in place; one that became uniform is replaced by its
- * next hop. */
-static bool update_child(struct update *u, uint32_t *entry, unsigned depth, uint32_t node,
-			 uint32_t cover)
+/* An entry that has a child: changes the child in place. */
+static bool update_child(struct update *u, struct level *l, uint32_t i, unsigned depth,
+			 uint32_t node, uint32_t cover)
 {
-	uint32_t *block = block_of(u, *entry);
-	bool done = update_block(u, block, depth, node, cover);
+	struct level child = child_of(u, l, i);
+	bool done = update_block(u, &child, depth, node, cover);
 
-	if (uniform(block))
-		entry_set(u, entry, block[0]);
+	tidy(u, &child);
 	return done;
 }
 
 /* An entry that has none: makes one aside, publishes it if it is not uniform. */
-static bool update_leaf(struct update *u, uint32_t *entry, unsigned depth, uint32_t node,
-			uint32_t cover)
+static bool update_leaf(struct update *u, struct level *l, uint32_t i, unsigned depth,
+			uint32_t node, uint32_t cover)
 {
-	uint32_t block[TRIE_BLOCK], value = NO_BLOCK;
-	unsigned i;
+	uint32_t entries[TRIE_BLOCK], k;
+	struct level child = {.above = l, .at = i, .wide = entries, .aside = true};
 
-	for (i = 0; i < TRIE_BLOCK; i++)
-		block[i] = *entry;
-	if (update_block(u, block, depth, node, cover)) {
-		if (uniform(block)) {
-			entry_set(u, entry, block[0]);
-			return true;
-		}
-		value = block_new(u, block);
-	}
-	if (value == NO_BLOCK) {
-		for (i = 0; i < TRIE_BLOCK; i++)
-			if (block[i] & TRIE_CHILD)
-				release(u, block[i]);
-		return false;
-	}
-	entry_set(u, entry, value);
-	return true;
+	for (k = 0; k < TRIE_BLOCK; k++)
+		entries[k] = get(l, i);
+	if (update_block(u, &child, depth, node, cover) && publish(u, &child))
+		return true;
+	release_below(u, &child);
+	return false;
 }
 
-static bool update_entry(struct update *u, uint32_t *entry, unsigned depth, uint32_t node,
-			 uint32_t cover)
+static bool update_entry(struct update *u, struct level *l, uint32_t i, unsigned depth,
+			 uint32_t node, uint32_t cover)
 {
-	if (*entry & TRIE_CHILD)
-		return update_child(u, entry, depth, node, cover);
-	return update_leaf(u, entry, depth, node, cover);
+	if (get(l, i) & TRIE_CHILD)
+		return update_child(u, l, i, depth, node, cover);
+	return update_leaf(u, l, i, depth, node, cover);
 }
 
 /* Sets the entry, whose range ends at bit `depth`, to what the shadow's subtree `node` says, and
  * `cover` where that says nothing. */
-static bool paint_entry(struct update *u, uint32_t *entry, unsigned depth, uint32_t node,
-			uint32_t cover)
+static bool paint_entry(struct update *u, struct level *l, uint32_t i, unsigned depth,
+			uint32_t node, uint32_t cover)
 {
 	const struct shadow_node *n = &u->nodes[node];
 
@@ -149,21 +328,21 @@ static bool paint_entry(struct update *u, uint32_t *entry, unsigned depth, uint3
 			node = SHADOW_NONE;
 	}
 	if (node != SHADOW_NONE)
-		return update_entry(u, entry, depth, node, cover);
-	entry_set(u, entry, cover);
+		return update_entry(u, l, i, depth, node, cover);
+	set(u, l, i, cover);
 	return true;
 }
 
-static void paint_plain(struct update *u, uint32_t *entries, uint32_t first, uint32_t end,
+static void paint_plain(struct update *u, struct level *l, uint32_t first, uint32_t end,
 			uint32_t cover)
 {
 	for (; first < end; first++)
-		entry_set(u, &entries[first], cover);
+		set(u, l, first, cover);
 }
 
 /* The same for entries `first` to `last` of a root or block of bits from `from` on; `node`, if any,
  * lies within them. */
-static bool paint(struct update *u, uint32_t *entries, unsigned from, uint32_t node, uint32_t first,
+static bool paint(struct update *u, struct level *l, unsigned from, uint32_t node, uint32_t first,
 		  uint32_t last, uint32_t cover)
 {
 	unsigned to = from == u->trie->skip ? u->trie->root_end : from + STRIDE;
@@ -172,46 +351,81 @@ static bool paint(struct update *u, uint32_t *entries, unsigned from, uint32_t n
 	bool done;
 
 	if (node == SHADOW_NONE) {
-		paint_plain(u, entries, first, last + 1, cover);
+		paint_plain(u, l, first, last + 1, cover);
 		return true;
 	}
 	start = key_index(n->key, from, to);
 	end = n->len < to ? start + (1u << (to - n->len)) : start + 1;
-	paint_plain(u, entries, first, start, cover);
-	paint_plain(u, entries, end, last + 1, cover);
+	paint_plain(u, l, first, start, cover);
+	paint_plain(u, l, end, last + 1, cover);
 	if (n->len >= to)
-		return paint_entry(u, &entries[start], to, node, cover);
+		return paint_entry(u, l, start, to, node, cover);
 	inner = n->route ? n->nexthop : cover;
-	done = paint(u, entries, from, n->child[0], start, start + (end - start) / 2 - 1, inner);
-	return paint(u, entries, from, n->child[1], start + (end - start) / 2, end - 1, inner) &&
-	       done;
+	done = paint(u, l, from, n->child[0], start, start + (end - start) / 2 - 1, inner);
+	return paint(u, l, from, n->child[1], start + (end - start) / 2, end - 1, inner) && done;
 }
 
 /* Finds the entries inside the prefix, in this root or block of bits `from` to `to` less one or
  * below it, and paints them. */
-static bool descend(struct update *u, uint32_t *entries, unsigned from, unsigned to)
+static bool descend(struct update *u, struct level *l, unsigned from, unsigned to)
 {
-	uint32_t first;
+	uint32_t first = key_index(u->key, from, to);
 
 	if (u->len > to)
-		return update_entry(u, &entries[key_index(u->key, from, to)], to, u->inside,
-				    u->cover);
-	first = key_index(u->key, from, to);
-	return paint(u, entries, from, u->inside, first, first + (1u << (to - u->len)) - 1,
-		     u->cover);
+		return update_entry(u, l, first, to, u->inside, u->cover);
+	return paint(u, l, from, u->inside, first, first + (1u << (to - u->len)) - 1, u->cover);
+}
+
+int trie_family_init(struct trie_family *f, const uint32_t limits[BLOCK_KINDS])
+{
+	unsigned i;
+
+	f->max_blocks = limits[BLOCKS_WIDE];
+	for (i = 0; i < f->n_kinds; i++)
+		if (pool_init(&f->kinds[i].pool, limits[i]))
+			return -ENOMEM;
+	return 0;
+}
+
+void trie_family_fini(struct trie_family *f)
+{
+	unsigned i;
+
+	for (i = 0; i < f->n_kinds; i++)
+		pool_fini(&f->kinds[i].pool);
+}
+
+bool trie_family_waits(const struct trie_family *f)
+{
+	unsigned i;
+
+	for (i = 0; i < f->n_kinds; i++)
+		if (f->kinds[i].pool.limbo != POOL_NONE)
+			return true;
+	return false;
+}
+
+void trie_family_settle(struct trie_family *f)
+{
+	unsigned i;
+
+	for (i = 0; i < f->n_kinds; i++)
+		pool_settle(&f->kinds[i].pool);
 }
 
 bool trie_update(struct tables *t, const struct trie *trie, struct key key, unsigned len)
 {
 	const struct shadow *shadow = &trie->family->shadow;
+	struct level root = {.wide = trie->root};
 	struct update u = {
 		.t = t,
 		.trie = trie,
+		.family = trie->family,
 		.nodes = shadow->nodes,
 		.key = key,
 		.len = len,
 	};
 
 	u.inside = shadow_below(shadow, key, len, &u.cover);
-	return descend(&u, trie->root, trie->skip, trie->root_end);
+	return descend(&u, &root, trie->skip, trie->root_end);
 }

@@ -9,12 +9,32 @@
 
 struct tables;
 
+/* The blocks of one kind. One of the two pointers, into the image, is set. */
+struct block_kind {
+	uint32_t *wide;
+	uint16_t *narrow;
+	struct pool pool;
+};
+
+/* The wide kind is the one that IPv6 has; the narrow ones are by the level of their blocks. */
+enum { BLOCKS_WIDE, BLOCKS_MID, BLOCKS_LAST, BLOCK_KINDS };
+
 /* What the tries of one family share. */
 struct trie_family {
 	struct shadow shadow;
-	uint32_t *blocks; /* in the image */
-	struct pool pool; /* of blocks */
+	struct block_kind kinds[BLOCK_KINDS];
+	unsigned n_kinds;
+	uint32_t wide_mark; /* of an entry with a wide child, beside TRIE_CHILD */
+	uint32_t n_blocks,
+		max_blocks; /* in use, of all kinds; the wide kind has room for as many */
 };
+
+/* `n_kinds` is set. Returns 0 or -ENOMEM; trie_family_fini() either way. */
+int trie_family_init(struct trie_family *f, const uint32_t limits[BLOCK_KINDS]);
+void trie_family_fini(struct trie_family *f);
+
+bool trie_family_waits(const struct trie_family *f); /* for a grace period */
+void trie_family_settle(struct trie_family *f);	     /* after one */
 
 /* One trie: a root indexed by bits `skip` to `root_end` less one, then strides of 8 bits. */
 struct trie {
@@ -27,8 +47,8 @@ struct trie {
  * the prefix lies where the trie answers.
  *
  * Each address's answer changes by one store; each block is complete before it is referred to. Runs
- * tables_settle() when no block is free. Returns false if blocks ran out: then all is done but for
- * entries that need a block more, which have their old next hop. After tables_settle() a second call
+ * tables_settle() when blocks are free but for a grace period. Returns false if blocks ran out: then
+ * all is done but for entries that need a block more, which have their old next hop. A second call
  * does those too, unless what the shadow asks for is more than there are blocks. */
 bool trie_update(struct tables *t, const struct trie *trie, struct key key, unsigned len);
 

@@ -79,7 +79,7 @@ static void on_solicit(void *ctx, unsigned ifindex, const struct ip_addr *addr, 
 static struct tables *new_tables(bool small)
 {
 	static const struct tables_limits limits = {
-		.blocks4 = 3, .blocks6 = 8, .nexthops = 10, .slots = 256};
+		.blocks4 = 3, .last4 = 1, .blocks6 = 8, .nexthops = 10, .slots = 256};
 
 	return small ? tables_new_limited(no_readers, REASON_NO_ROUTE, &limits)
 		     : tables_new(no_readers, REASON_NO_ROUTE);

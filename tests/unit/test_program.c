@@ -51,7 +51,8 @@ static uint32_t rnd32(void)
 
 struct world {
 	struct tables_view view;
-	uint32_t *root4, *blocks4, *root6_global, *root6_other, *blocks6;
+	uint32_t *root4, *wide4, *root6_global, *root6_other, *blocks6;
+	uint16_t *mid4, *last4;
 	struct nexthop nexthops[HOP_COUNT];
 	uint32_t slots[8];
 	struct neighbour neighbours[NEIGHBOURS];
@@ -134,6 +135,31 @@ static void fill_neighbours(struct world *w)
 	}
 }
 
+/* The same for IPv4: the first LEAF_BLOCKS wide blocks are middle ones, the others last ones. */
+static uint32_t random_entry4(uint32_t from, uint32_t to)
+{
+	uint32_t entry = random_entry(from, to);
+
+	if (entry & TRIE_CHILD && rnd(2))
+		return entry | TRIE_WIDE;
+	return entry;
+}
+
+static uint16_t random_narrow(uint32_t to)
+{
+	uint32_t entry = random_entry(0, to);
+
+	return (uint16_t)(entry & TRIE_CHILD ? entry | NARROW_CHILD : entry);
+}
+
+static uint16_t *halves(size_t n)
+{
+	uint16_t *p = calloc(n, sizeof(*p));
+
+	assert_non_null(p);
+	return p;
+}
+
 static uint32_t *words(size_t n)
 {
 	uint32_t *p = calloc(n, sizeof(*p));
@@ -148,17 +174,21 @@ static struct world *world_new(void)
 
 	assert_non_null(w);
 	w->root4 = words(TRIE4_ROOT);
-	w->blocks4 = words(BLOCKS * TRIE_BLOCK);
+	w->mid4 = halves(BLOCKS * TRIE_BLOCK);
+	w->last4 = halves(BLOCKS * TRIE_BLOCK);
+	w->wide4 = words(BLOCKS * TRIE_BLOCK);
 	w->root6_global = words(TRIE6_GLOBAL_ROOT);
 	w->root6_other = words(TRIE6_OTHER_ROOT);
 	w->blocks6 = words(BLOCKS * TRIE_BLOCK);
 	for (uint32_t i = 0; i < TRIE4_ROOT; i++)
-		w->root4[i] = random_entry(0, LEAF_BLOCKS);
+		w->root4[i] = random_entry4(0, LEAF_BLOCKS);
 	for (uint32_t i = 0; i < BLOCKS * TRIE_BLOCK; i++) {
 		uint32_t block = i / TRIE_BLOCK;
 
-		w->blocks4[i] = block < LEAF_BLOCKS ? random_entry(LEAF_BLOCKS, BLOCKS)
-						    : random_entry(0, 0);
+		w->mid4[i] = random_narrow(BLOCKS);
+		w->last4[i] = random_narrow(0);
+		w->wide4[i] = block < LEAF_BLOCKS ? random_entry4(LEAF_BLOCKS, BLOCKS)
+						  : random_entry(0, 0);
 		/* IPv6: children in the next tier of 8 blocks, so up to 8 levels */
 		w->blocks6[i] = block < BLOCKS - 8
 					? random_entry(block / 8 * 8 + 8, block / 8 * 8 + 16)
@@ -177,7 +207,9 @@ static struct world *world_new(void)
 	w->ports[1].mac = mac_high(our_mac);
 	w->view = (struct tables_view){
 		.root4 = w->root4,
-		.blocks4 = w->blocks4,
+		.mid4 = w->mid4,
+		.last4 = w->last4,
+		.wide4 = w->wide4,
 		.root6_global = w->root6_global,
 		.root6_other = w->root6_other,
 		.blocks6 = w->blocks6,
@@ -194,7 +226,9 @@ static struct world *world_new(void)
 static void world_free(struct world *w)
 {
 	free(w->root4);
-	free(w->blocks4);
+	free(w->mid4);
+	free(w->last4);
+	free(w->wide4);
 	free(w->root6_global);
 	free(w->root6_other);
 	free(w->blocks6);

@@ -123,49 +123,111 @@ static void check_around(const struct tables *t, const struct reference *r, uint
 		check_addr(t, r, family, r->route[any % r->n].addr);
 }
 
-static uint32_t count_below(const uint32_t *blocks, const uint32_t *entries, uint32_t n)
-{
-	uint32_t count = 0, i;
+/* ---- the image as such ---- */
 
-	for (i = 0; i < n; i++)
-		if (entries[i] & TRIE_CHILD)
-			count += 1 + count_below(blocks,
-						 blocks + (size_t)(entries[i] & ~TRIE_CHILD) *
-								  TRIE_BLOCK,
-						 TRIE_BLOCK);
-	return count;
+/* Blocks by kind, as the image has them. */
+struct found {
+	uint32_t wide, mid4, last4;
+	bool last4_full; /* then a block of the last level may be wide though it need not */
+};
+
+/* A block's entries, or a root's, as 32-bit ones. */
+struct entries {
+	uint32_t entry[TRIE_BLOCK];
+	bool narrow;
+};
+
+/* The block that entry `e` of an IPv4 root (`level` 0) or middle block (1) names. */
+static struct entries block4(const struct tables_view *v, uint32_t e, unsigned level,
+			     struct found *found)
+{
+	uint32_t number = e & ~(TRIE_CHILD | TRIE_WIDE), i;
+	struct entries b = {.narrow = !(e & TRIE_WIDE)};
+	const uint16_t *narrow = (level ? v->last4 : v->mid4) + number * TRIE_BLOCK;
+
+	for (i = 0; i < TRIE_BLOCK; i++) {
+		if (!b.narrow)
+			b.entry[i] = v->wide4[number * TRIE_BLOCK + i];
+		else if (narrow[i] & NARROW_CHILD)
+			b.entry[i] = TRIE_CHILD | (narrow[i] & ~NARROW_CHILD);
+		else
+			b.entry[i] = narrow[i];
+	}
+	*(b.narrow ? level ? &found->last4 : &found->mid4 : &found->wide) += 1;
+	return b;
 }
 
-static bool uniform_below(const uint32_t *blocks, const uint32_t *entries, uint32_t n, bool is_root)
+static void check_not_uniform(const uint32_t *entries)
 {
-	bool same = true;
-	uint32_t i;
+	unsigned i;
+
+	for (i = 0; i < TRIE_BLOCK; i++)
+		if (entries[i] != entries[0] || entries[i] & TRIE_CHILD)
+			return;
+	fail_msg("a block with nothing but %u", entries[0]);
+}
+
+static void check_below4(const struct tables_view *v, const uint32_t *entries, uint32_t n,
+			 unsigned level, struct found *found)
+{
+	uint32_t i, k;
 
 	for (i = 0; i < n; i++) {
-		if (entries[i] != entries[0] || entries[i] & TRIE_CHILD)
-			same = false;
-		if (entries[i] & TRIE_CHILD &&
-		    uniform_below(blocks, blocks + (size_t)(entries[i] & ~TRIE_CHILD) * TRIE_BLOCK,
-				  TRIE_BLOCK, false))
-			return true;
+		struct entries b;
+		bool fits = true;
+
+		if (!(entries[i] & TRIE_CHILD))
+			continue;
+		assert_true(level < 2);
+		b = block4(v, entries[i], level, found);
+		check_not_uniform(b.entry);
+		for (k = 0; k < TRIE_BLOCK; k++)
+			if (b.entry[k] & TRIE_CHILD ? b.entry[k] & TRIE_WIDE
+						    : b.entry[k] >= NARROW_CHILD)
+				fits = false;
+		if (b.narrow)
+			assert_true(fits);
+		else if (fits)
+			assert_true(found->last4_full && level == 1);
+		check_below4(v, b.entry, TRIE_BLOCK, level + 1, found);
 	}
-	return same && !is_root;
 }
 
-/* Every block in use is reached from a root, and none has entries that are all the same. */
+static void check_below6(const struct tables_view *v, const uint32_t *entries, uint32_t n,
+			 struct found *found)
+{
+	uint32_t i;
+
+	for (i = 0; i < n; i++)
+		if (entries[i] & TRIE_CHILD) {
+			const uint32_t *block =
+				v->blocks6 + (size_t)(entries[i] & ~TRIE_CHILD) * TRIE_BLOCK;
+
+			found->wide++;
+			check_not_uniform(block);
+			check_below6(v, block, TRIE_BLOCK, found);
+		}
+}
+
+/* Every block in use is reached from a root, none has entries that are all the same, and none is wide
+ * without need. */
 static void check_image(const struct tables *t)
 {
+	const struct pool *pool = &t->v4.kinds[BLOCKS_LAST].pool;
 	const struct tables_view *v = tables_view(t);
+	/* Once all were in use, what was made then may still be wide. */
+	struct found four = {.last4_full = pool->top == pool->limit}, six = {0};
 	struct tables_stats stats;
 
 	tables_stats(t, &stats);
-	assert_int_equal(count_below(v->blocks4, v->root4, TRIE4_ROOT), stats.blocks4);
-	assert_int_equal(count_below(v->blocks6, v->root6_global, TRIE6_GLOBAL_ROOT) +
-				 count_below(v->blocks6, v->root6_other, TRIE6_OTHER_ROOT),
-			 stats.blocks6);
-	assert_false(uniform_below(v->blocks4, v->root4, TRIE4_ROOT, true));
-	assert_false(uniform_below(v->blocks6, v->root6_global, TRIE6_GLOBAL_ROOT, true));
-	assert_false(uniform_below(v->blocks6, v->root6_other, TRIE6_OTHER_ROOT, true));
+	check_below4(v, v->root4, TRIE4_ROOT, 0, &four);
+	check_below6(v, v->root6_global, TRIE6_GLOBAL_ROOT, &six);
+	check_below6(v, v->root6_other, TRIE6_OTHER_ROOT, &six);
+	assert_int_equal(four.mid4, stats.mid4);
+	assert_int_equal(four.last4, stats.last4);
+	assert_int_equal(four.wide, stats.wide4);
+	assert_int_equal(four.mid4 + four.last4 + four.wide, stats.blocks4);
+	assert_int_equal(six.wide, stats.blocks6);
 }
 
 static uint32_t blocks_in_use(const struct tables *t)
@@ -450,7 +512,11 @@ static void one_nexthop_needs_no_blocks(void **state)
 /* Beside a table with blocks enough: a change is refused exactly if its outcome does not fit. */
 static void churn_without_space(uint8_t family, uint32_t limit, uint64_t seed)
 {
-	const struct tables_limits limits = {limit, limit, 64, 256};
+	const struct tables_limits limits = {.blocks4 = limit,
+					     .last4 = limit / 3,
+					     .blocks6 = limit,
+					     .nexthops = 64,
+					     .slots = 256};
 	struct tables *t = tables_new_limited(grace, NO_ROUTE_REASON, &limits);
 	struct tables *roomy = tables_new(grace, NO_ROUTE_REASON);
 	struct reference r = {0};

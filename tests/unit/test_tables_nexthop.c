@@ -106,7 +106,8 @@ static void waits_where_words_could_mix(void **state)
 
 static void indices_run_out_and_come_back(void **state)
 {
-	const struct tables_limits limits = {16, 16, 10, 256};
+	const struct tables_limits limits = {
+		.blocks4 = 16, .last4 = 16, .blocks6 = 16, .nexthops = 10, .slots = 256};
 	struct tables *t = tables_new_limited(grace, 7, &limits);
 	struct nexthop_spec spec = {.kind = NEXTHOP_DROP};
 	uint32_t index;
@@ -335,7 +336,8 @@ static void changes_disturb_least(void **state)
 /* 512 slots: as 512 groups of one, then, freed and put together again, as 2 of 256. */
 static void slots_run_out_and_come_back(void **state)
 {
-	const struct tables_limits limits = {16, 16, 1024, 512};
+	const struct tables_limits limits = {
+		.blocks4 = 16, .last4 = 16, .blocks6 = 16, .nexthops = 1024, .slots = 512};
 	struct tables *t = tables_new_limited(grace, 7, &limits);
 	static const struct nexthop_member one[] = {{1, 1}}, three[] = {{1, 1}, {2, 1}, {3, 1}};
 	struct nexthop_spec small = group_spec(one, 1), big = group_spec(three, 3);

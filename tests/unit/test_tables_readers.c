@@ -19,6 +19,13 @@
  * nanoseconds wide. */
 #include "../../router/tables/lang.h"
 static void dawdle(void);
+static inline uint16_t slow_load16(const uint16_t *p)
+{
+	uint16_t value = PL_LOAD16(p);
+
+	dawdle();
+	return value;
+}
 static inline uint32_t slow_load32(const uint32_t *p)
 {
 	uint32_t value = PL_LOAD32(p);
@@ -33,8 +40,10 @@ static inline uint64_t slow_load64(const uint64_t *p)
 	dawdle();
 	return value;
 }
+#undef PL_LOAD16
 #undef PL_LOAD32
 #undef PL_LOAD64
+#define PL_LOAD16(p) slow_load16(p)
 #define PL_LOAD32(p) slow_load32(p)
 #define PL_LOAD64(p) slow_load64(p)
 
@@ -176,7 +185,7 @@ static void check_nexthop(struct world *w, const struct tables_view *v, unsigned
 static uint32_t route_of(const struct tables_view *v, unsigned family, addr128 addr)
 {
 	if (family == FAMILY4)
-		return route4_lookup(v->root4, v->blocks4, (uint32_t)(addr >> 96));
+		return route4_lookup(v, (uint32_t)(addr >> 96));
 	return route6_lookup(v, (uint64_t)(addr >> 64), (uint64_t)addr);
 }
 
@@ -450,7 +459,11 @@ static unsigned long change_for(struct writer *x, unsigned ms)
 static void readers_see_old_or_new(void **state)
 {
 	/* Barely enough, so that all is used again as soon as it may be. */
-	const struct tables_limits limits = {1000, 20000, 1000, 64 * 1024};
+	const struct tables_limits limits = {.blocks4 = 1000,
+					     .last4 = 64,
+					     .blocks6 = 20000,
+					     .nexthops = 1000,
+					     .slots = 64 * 1024};
 	static struct world w;
 	struct writer x = {.w = &w, .seed = 53};
 	pthread_t threads[READERS];
