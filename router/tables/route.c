@@ -29,139 +29,97 @@ static struct trie_family *family_of(struct tables *t, uint8_t family)
 	return family == AF_INET ? &t->v4 : &t->v6;
 }
 
-/* The part of the address space that a trie answers for, or a piece of it. */
-struct region {
-	const struct trie *trie;
-	struct key key;
-	unsigned len;
-};
-
-/* Updates what the prefix and the region have in common. */
-static bool update_region(struct tables *t, const struct region *r, struct key key, unsigned len)
+static const struct shadow *shadow_of(const struct tables *t, uint8_t family)
 {
-	unsigned common = key_common(r->key, key);
-
-	if (common >= r->len && len >= r->len)
-		return trie_update(t, r->trie, key, len);
-	if (common >= len && len < r->len)
-		return trie_update(t, r->trie, r->key, r->len);
-	return true;
+	return family == AF_INET ? &t->v4.shadow : &t->v6.shadow;
 }
 
-static bool update_image(struct tables *t, uint8_t family, struct key key, unsigned len)
+/* A first round that ran out of blocks has given back those no longer needed: the second fails only if
+ * there really are too few. */
+static bool update(struct tables *t, struct trie_family *family, const struct shadow_path *path,
+		   uint32_t nexthop)
 {
-	/* 2000::/3, and the rest of the space as prefixes: 0::/3, 4000::/2, 8000::/1. */
-	const struct region regions[] = {
-		{&t->trie6_global, {1ull << 61, 0}, 3},
-		{&t->trie6_other, {0, 0}, 3},
-		{&t->trie6_other, {1ull << 62, 0}, 2},
-		{&t->trie6_other, {1ull << 63, 0}, 1},
-	};
-	bool done = true;
-	unsigned i;
+	return trie_update(t, family, path, nexthop) || trie_update(t, family, path, nexthop);
+}
 
-	if (family == AF_INET)
-		return trie_update(t, &t->trie4, key, len);
-	for (i = 0; i < sizeof(regions) / sizeof(regions[0]); i++)
-		done = update_region(t, &regions[i], key, len) && done;
+/* Leads all that the prefix decides from one next hop to another. Returns false, and has changed
+ * nothing in the end, if that takes more blocks than there are. */
+static bool lead(struct tables *t, struct trie_family *family, const struct shadow_path *path,
+		 uint32_t from, uint32_t to)
+{
+	bool done = from == to || update(t, family, path, to), back;
+
+	if (!done) {
+		/* What has fitted before fits again. */
+		back = update(t, family, path, from);
+		assert(back);
+		(void)back;
+	}
 	return done;
-}
-
-/* Makes the image follow the shadow. A first round that ran out of blocks has given back those no
- * longer needed: the second fails only if there really are too few. */
-static bool follow_shadow(struct tables *t, uint8_t family, struct key key, unsigned len)
-{
-	return update_image(t, family, key, len) || update_image(t, family, key, len);
-}
-
-/* After the shadow was taken back: what has fitted before fits again. */
-static void follow_back(struct tables *t, uint8_t family, struct key key, unsigned len)
-{
-	bool done = follow_shadow(t, family, key, len);
-
-	assert(done);
-	(void)done;
 }
 
 int tables_route_set(struct tables *t, const struct prefix *p, uint32_t nexthop)
 {
-	struct key key = make_key(p->family, p->bytes);
-	struct shadow *shadow = &family_of(t, p->family)->shadow;
-	const struct shadow_node *route;
-	uint32_t old_nexthop = 0;
-	bool existed;
+	struct trie_family *family = family_of(t, p->family);
+	struct shadow_path path;
+	uint32_t old;
+	unsigned len;
 
 	if (!prefix_valid(p) || !pool_in_use(&t->nexthops, nexthop))
 		return -EINVAL;
-	route = shadow_get(shadow, key, p->len);
-	existed = route;
-	if (existed)
-		old_nexthop = route->nexthop;
-	if (shadow_set(shadow, key, p->len, nexthop))
+	if (shadow_make(&family->shadow, make_key(p->family, p->bytes), p->len, &path))
 		return -ENOMEM;
-	if (follow_shadow(t, p->family, key, p->len))
-		return 0;
-	if (existed)
-		shadow_set(shadow, key, p->len, old_nexthop);
-	else
-		shadow_hide(shadow, key, p->len);
-	follow_back(t, p->family, key, p->len);
-	if (!existed)
-		shadow_prune(shadow, key, p->len);
-	return -ENOSPC;
+	if (!shadow_get(&family->shadow, &path, &old))
+		shadow_cover(&family->shadow, &path, &old, &len);
+	if (!lead(t, family, &path, old, nexthop)) {
+		shadow_prune(&family->shadow, &path);
+		return -ENOSPC;
+	}
+	shadow_put(&family->shadow, &path, nexthop);
+	return 0;
 }
 
 int tables_route_del(struct tables *t, const struct prefix *p)
 {
-	struct key key = make_key(p->family, p->bytes);
-	struct shadow *shadow = &family_of(t, p->family)->shadow;
-	const struct shadow_node *route;
-	uint32_t old_nexthop;
+	struct trie_family *family = family_of(t, p->family);
+	struct shadow_path path;
+	uint32_t own, cover;
+	unsigned len;
 
 	if (!prefix_valid(p))
 		return -ENOENT;
-	route = shadow_get(shadow, key, p->len);
-	if (!route)
+	shadow_find(&family->shadow, make_key(p->family, p->bytes), p->len, &path);
+	if (!shadow_get(&family->shadow, &path, &own))
 		return -ENOENT;
-	old_nexthop = route->nexthop;
-	shadow_hide(shadow, key, p->len);
-	if (follow_shadow(t, p->family, key, p->len)) {
-		shadow_prune(shadow, key, p->len);
-		return 0;
-	}
-	shadow_set(shadow, key, p->len, old_nexthop);
-	follow_back(t, p->family, key, p->len);
-	return -ENOSPC;
+	shadow_cover(&family->shadow, &path, &cover, &len);
+	if (!lead(t, family, &path, own, cover))
+		return -ENOSPC;
+	shadow_remove(&family->shadow, &path);
+	return 0;
 }
 
 int tables_route_get(const struct tables *t, const struct prefix *p, uint32_t *nexthop)
 {
-	struct key key = make_key(p->family, p->bytes);
-	const struct shadow_node *route;
+	const struct shadow *shadow = shadow_of(t, p->family);
+	struct shadow_path path;
 
 	if (!prefix_valid(p))
 		return -ENOENT;
-	route = shadow_get(p->family == AF_INET ? &t->v4.shadow : &t->v6.shadow, key, p->len);
-	if (!route)
-		return -ENOENT;
-	*nexthop = route->nexthop;
-	return 0;
+	shadow_find(shadow, make_key(p->family, p->bytes), p->len, &path);
+	return shadow_get(shadow, &path, nexthop) ? 0 : -ENOENT;
 }
 
 int tables_route_match(const struct tables *t, const struct ip_addr *addr, struct prefix *matched,
 		       uint32_t *nexthop)
 {
-	struct key key = make_key(addr->family, addr->bytes);
-	const struct shadow_node *route;
+	const struct shadow *shadow = shadow_of(t, addr->family);
+	unsigned len = addr->family == AF_INET ? 32 : 128;
+	struct shadow_path path;
 
-	if (addr->family == AF_INET)
-		route = shadow_match(&t->v4.shadow, key, 32);
-	else
-		route = shadow_match(&t->v6.shadow, key, 128);
-	if (!route)
+	shadow_find(shadow, make_key(addr->family, addr->bytes), len, &path);
+	if (!shadow_get(shadow, &path, nexthop) && !shadow_cover(shadow, &path, nexthop, &len))
 		return -ENOENT;
-	*matched = prefix_make(addr->family, addr->bytes, route->len);
-	*nexthop = route->nexthop;
+	*matched = prefix_make(addr->family, addr->bytes, (uint8_t)len);
 	return 0;
 }
 

@@ -3,198 +3,267 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
-void shadow_init(struct shadow *s)
+#include "pool.h"
+
+#define NODES_MAX (1u << 24)
+#define NUMBERS_MIN 4u
+
+int shadow_init(struct shadow *s)
 {
-	*s = (struct shadow){.n_nodes = 1};
+	*s = (struct shadow){.top = 1};
+	s->nodes = space_reserve(NODES_MAX * sizeof(*s->nodes), true);
+	return s->nodes ? 0 : -ENOMEM;
 }
 
 void shadow_fini(struct shadow *s)
 {
-	free(s->nodes);
-	shadow_init(s);
+	uint32_t i;
+
+	if (!s->nodes)
+		return;
+	for (i = 0; i < s->top; i++)
+		free(s->nodes[i].number);
+	space_release(s->nodes, NODES_MAX * sizeof(*s->nodes));
+	s->nodes = NULL;
 }
 
-/* Makes sure that `want` nodes can be had. Moves the nodes. */
-static int make_room(struct shadow *s, uint32_t want)
-{
-	struct shadow_node *nodes;
-	uint32_t capacity = s->capacity ? 2 * s->capacity : 64;
+/* ---- one node ---- */
 
-	if (s->n_free + (s->capacity - s->n_nodes) >= want && s->capacity)
+static bool holds(const struct shadow_node *n, unsigned slot)
+{
+	return n->has[slot / 64] >> slot % 64 & 1;
+}
+
+/* How many numbers lie before that of a slot. */
+static unsigned rank(const struct shadow_node *n, unsigned slot)
+{
+	uint64_t below = n->has[slot / 64] & ((1ull << slot % 64) - 1);
+
+	return n->before[slot / 64] + (unsigned)__builtin_popcountll(below);
+}
+
+static unsigned count(const struct shadow_node *n)
+{
+	return n->before[SHADOW_WORDS - 1] +
+	       (unsigned)__builtin_popcountll(n->has[SHADOW_WORDS - 1]);
+}
+
+/* Makes room for one number more. There is room for the next power of two, NUMBERS_MIN at least,
+ * always. */
+static int make_room(struct shadow_node *n)
+{
+	unsigned have = count(n);
+	uint32_t *number;
+
+	if (have & (have - 1) || (have && have < NUMBERS_MIN))
 		return 0;
-	if (capacity < s->capacity)
+	number = realloc(n->number, (have ? 2 * have : NUMBERS_MIN) * sizeof(*number));
+	if (!number)
 		return -ENOMEM;
-	nodes = realloc(s->nodes, capacity * sizeof(*nodes));
-	if (!nodes)
-		return -ENOMEM;
-	s->nodes = nodes;
-	s->capacity = capacity;
+	n->number = number;
 	return 0;
 }
 
-static uint32_t node_new(struct shadow *s, struct key key, unsigned len)
+/* Sets a slot's number. If the slot is empty there is room. */
+static void hold(struct shadow_node *n, unsigned slot, uint32_t number)
+{
+	unsigned at = rank(n, slot), w;
+
+	if (!holds(n, slot)) {
+		memmove(n->number + at + 1, n->number + at, (count(n) - at) * sizeof(*n->number));
+		n->has[slot / 64] |= 1ull << slot % 64;
+		for (w = slot / 64 + 1; w < SHADOW_WORDS; w++)
+			n->before[w]++;
+	}
+	n->number[at] = number;
+}
+
+static void drop(struct shadow_node *n, unsigned slot)
+{
+	unsigned at = rank(n, slot), w;
+
+	memmove(n->number + at, n->number + at + 1, (count(n) - at - 1) * sizeof(*n->number));
+	n->has[slot / 64] &= ~(1ull << slot % 64);
+	for (w = slot / 64 + 1; w < SHADOW_WORDS; w++)
+		n->before[w]--;
+}
+
+/* ---- nodes ---- */
+
+static uint32_t node_new(struct shadow *s)
 {
 	uint32_t n = s->free;
 
-	if (n != SHADOW_NONE) {
-		s->free = s->nodes[n].child[0];
-		s->n_free--;
-	} else {
-		n = s->n_nodes++;
-	}
-	s->nodes[n] = (struct shadow_node){.key = key_mask(key, len), .len = (uint8_t)len};
+	if (n != SHADOW_NONE)
+		s->free = (uint32_t)s->nodes[n].has[0];
+	else if (s->top < NODES_MAX)
+		n = s->top++;
+	else
+		return SHADOW_NONE;
+	s->nodes[n] = (struct shadow_node){0};
 	return n;
 }
 
 static void node_free(struct shadow *s, uint32_t n)
 {
-	s->nodes[n].child[0] = s->free;
+	free(s->nodes[n].number);
+	s->nodes[n].number = NULL;
+	s->nodes[n].has[0] = s->free;
 	s->free = n;
-	s->n_free++;
 }
 
-static unsigned min_len(unsigned a, unsigned b)
+uint32_t shadow_child(const struct shadow *s, uint32_t node, unsigned cell)
 {
-	return a < b ? a : b;
+	const struct shadow_node *n = &s->nodes[node];
+	unsigned slot = SHADOW_NODES + cell;
+
+	return holds(n, slot) ? n->number[rank(n, slot)] : SHADOW_NONE;
 }
 
-/* True if the node's prefix covers the first `len` bits of `key`. */
-static bool covers(const struct shadow_node *node, struct key key, unsigned len)
+/* Each bit twice. */
+static uint64_t twice(uint32_t bits)
 {
-	return node->len <= len && key_common(node->key, key) >= node->len;
+	uint64_t x = bits;
+
+	x = (x | x << 16) & 0x0000ffff0000ffff;
+	x = (x | x << 8) & 0x00ff00ff00ff00ff;
+	x = (x | x << 4) & 0x0f0f0f0f0f0f0f0f;
+	x = (x | x << 2) & 0x3333333333333333;
+	x = (x | x << 1) & 0x5555555555555555;
+	return x | x << 1;
 }
 
-/* Puts a new node for the prefix where *link points: above the node there, below a fork with it, or
- * alone. Returns the new node. */
-static uint32_t insert(struct shadow *s, uint32_t *link, struct key key, unsigned len)
+/* Goes down bit by bit. The spots of a length are a row of bits in `has`, from the spot of the first
+ * one on; `cells` has those reached so far, and a row twice as long for the next length. */
+void shadow_bare_cells(const struct shadow *s, uint32_t node, unsigned spot, uint64_t cells[4])
 {
-	uint32_t there = *link, fresh = node_new(s, key, len), fork;
-	unsigned common;
+	const uint64_t *has = s->nodes[node].has;
+	unsigned row = 1u << (31 - __builtin_clz(spot)), w;
 
-	if (there == SHADOW_NONE) {
-		*link = fresh;
-		return fresh;
+	memset(cells, 0, 4 * sizeof(cells[0]));
+	cells[(spot - row) / 64] = 1ull << (spot - row) % 64;
+	for (row *= 2; row <= SHADOW_CELLS; row *= 2) {
+		for (w = row == SHADOW_CELLS ? 2 : 1; w-- > 0;) {
+			cells[2 * w + 1] = twice((uint32_t)(cells[w] >> 32));
+			cells[2 * w] = twice((uint32_t)cells[w]);
+		}
+		if (row < 64)
+			cells[0] &= ~(has[0] >> row);
+		for (w = 0; w < row / 64; w++)
+			cells[w] &= ~has[row / 64 + w];
 	}
-	common = min_len(key_common(key, s->nodes[there].key), s->nodes[there].len);
-	if (common >= len) {
-		s->nodes[fresh].child[key_bit(s->nodes[there].key, len)] = there;
-		*link = fresh;
-		return fresh;
+}
+
+/* ---- paths ---- */
+
+/* The spot of a prefix in the node at `depth`, or that of the cell it is below. */
+static unsigned spot_at(struct key key, unsigned len, unsigned depth)
+{
+	unsigned end = len < depth + SHADOW_STRIDE ? len : depth + SHADOW_STRIDE;
+
+	return end > depth ? 1u << (end - depth) | key_index(key, depth, end) : 1;
+}
+
+/* Adds the node to the path. */
+static void step(struct shadow_path *path, uint32_t node)
+{
+	unsigned depth = path->n * SHADOW_STRIDE;
+
+	path->node[path->n] = node;
+	path->spot[path->n++] = (uint16_t)spot_at(path->key, path->len, depth);
+	path->whole = path->len <= depth + SHADOW_STRIDE;
+}
+
+void shadow_find(const struct shadow *s, struct key key, unsigned len, struct shadow_path *path)
+{
+	uint32_t node = 0;
+
+	path->key = key;
+	path->len = len;
+	path->n = 0;
+	do {
+		step(path, node);
+		if (path->whole)
+			break;
+		node = shadow_child(s, node, path->spot[path->n - 1] - SHADOW_CELLS);
+	} while (node != SHADOW_NONE);
+}
+
+int shadow_make(struct shadow *s, struct key key, unsigned len, struct shadow_path *path)
+{
+	shadow_find(s, key, len, path);
+	while (!make_room(&s->nodes[path->node[path->n - 1]])) {
+		uint32_t last = path->node[path->n - 1], fresh;
+
+		if (path->whole)
+			return 0;
+		fresh = node_new(s);
+		if (fresh == SHADOW_NONE)
+			break;
+		hold(&s->nodes[last], path->spot[path->n - 1] - SHADOW_CELLS + SHADOW_NODES, fresh);
+		step(path, fresh);
 	}
-	fork = node_new(s, key, common);
-	s->nodes[fork].child[key_bit(key, common)] = fresh;
-	s->nodes[fork].child[!key_bit(key, common)] = there;
-	*link = fork;
-	return fresh;
+	shadow_prune(s, path);
+	return -ENOMEM;
 }
 
-/* The link to the node of exactly this prefix, or else to where it would be put. */
-static uint32_t *find_link(struct shadow *s, struct key key, unsigned len)
+bool shadow_get(const struct shadow *s, const struct shadow_path *path, uint32_t *nexthop)
 {
-	uint32_t *link = &s->root;
+	const struct shadow_node *n = &s->nodes[path->node[path->n - 1]];
+	unsigned spot = path->spot[path->n - 1];
 
-	while (*link != SHADOW_NONE && s->nodes[*link].len < len &&
-	       covers(&s->nodes[*link], key, len))
-		link = &s->nodes[*link].child[key_bit(key, s->nodes[*link].len)];
-	return link;
+	if (!path->whole || !holds(n, spot))
+		return false;
+	*nexthop = n->number[rank(n, spot)];
+	return true;
 }
 
-/* True if *link is the node of this prefix, given find_link()'s answer. */
-static bool found(const struct shadow *s, const uint32_t *link, struct key key, unsigned len)
+bool shadow_cover(const struct shadow *s, const struct shadow_path *path, uint32_t *nexthop,
+		  unsigned *len)
 {
-	return *link != SHADOW_NONE && covers(&s->nodes[*link], key, len);
-}
+	unsigned i, spot;
 
-int shadow_set(struct shadow *s, struct key key, unsigned len, uint32_t nexthop)
-{
-	uint32_t *link = find_link(s, key, len);
-	struct shadow_node *node;
+	for (i = path->n; i-- > 0;) {
+		const struct shadow_node *n = &s->nodes[path->node[i]];
 
-	if (found(s, link, key, len)) {
-		node = &s->nodes[*link];
-	} else {
-		/* The route and a fork. */
-		if (make_room(s, 2))
-			return -ENOMEM;
-		node = &s->nodes[insert(s, find_link(s, key, len), key, len)];
+		spot = path->spot[i];
+		if (path->whole && i == path->n - 1)
+			spot /= 2;
+		for (; spot; spot /= 2)
+			if (holds(n, spot)) {
+				*nexthop = n->number[rank(n, spot)];
+				*len = i * SHADOW_STRIDE + 31 - (unsigned)__builtin_clz(spot);
+				return true;
+			}
 	}
-	s->n_routes += !node->route;
-	node->route = true;
-	node->nexthop = nexthop;
-	return 0;
+	*nexthop = 0;
+	return false;
 }
 
-void shadow_hide(struct shadow *s, struct key key, unsigned len)
+void shadow_put(struct shadow *s, const struct shadow_path *path, uint32_t nexthop)
 {
-	s->nodes[*find_link(s, key, len)].route = false;
+	struct shadow_node *n = &s->nodes[path->node[path->n - 1]];
+	unsigned spot = path->spot[path->n - 1];
+
+	s->n_routes += !holds(n, spot);
+	hold(n, spot, nexthop);
+}
+
+void shadow_remove(struct shadow *s, const struct shadow_path *path)
+{
+	drop(&s->nodes[path->node[path->n - 1]], path->spot[path->n - 1]);
 	s->n_routes--;
+	shadow_prune(s, path);
 }
 
-/* Takes a node that is neither a route nor a fork out of the tree. */
-static void take_out(struct shadow *s, uint32_t *link)
+void shadow_prune(struct shadow *s, const struct shadow_path *path)
 {
-	uint32_t n = *link;
-	struct shadow_node *node = &s->nodes[n];
+	unsigned i;
 
-	if (node->route || (node->child[0] && node->child[1]))
-		return;
-	*link = node->child[0] ? node->child[0] : node->child[1];
-	node_free(s, n);
-}
-
-void shadow_prune(struct shadow *s, struct key key, unsigned len)
-{
-	uint32_t *link = &s->root, *above = NULL;
-
-	while (s->nodes[*link].len < len) {
-		above = link;
-		link = &s->nodes[*link].child[key_bit(key, s->nodes[*link].len)];
+	for (i = path->n - 1; i > 0 && count(&s->nodes[path->node[i]]) == 0; i--) {
+		node_free(s, path->node[i]);
+		drop(&s->nodes[path->node[i - 1]], path->spot[i - 1] - SHADOW_CELLS + SHADOW_NODES);
 	}
-	take_out(s, link);
-	/* The fork above may have lost a side. */
-	if (above)
-		take_out(s, above);
-}
-
-const struct shadow_node *shadow_get(const struct shadow *s, struct key key, unsigned len)
-{
-	const struct shadow_node *node = shadow_match(s, key, len);
-
-	return node && node->len == len ? node : NULL;
-}
-
-const struct shadow_node *shadow_match(const struct shadow *s, struct key key, unsigned len)
-{
-	const struct shadow_node *node, *best = NULL;
-	uint32_t n;
-
-	for (n = s->root; n != SHADOW_NONE; n = node->child[key_bit(key, node->len)]) {
-		node = &s->nodes[n];
-		if (!covers(node, key, len))
-			break;
-		if (node->route)
-			best = node;
-		if (node->len == len)
-			break;
-	}
-	return best;
-}
-
-uint32_t shadow_below(const struct shadow *s, struct key key, unsigned len, uint32_t *cover)
-{
-	const struct shadow_node *node;
-	uint32_t n;
-
-	*cover = 0;
-	for (n = s->root; n != SHADOW_NONE; n = node->child[key_bit(key, node->len)]) {
-		node = &s->nodes[n];
-		if (node->len >= len)
-			return key_common(node->key, key) >= len ? n : SHADOW_NONE;
-		if (!covers(node, key, len))
-			return SHADOW_NONE;
-		if (node->route)
-			*cover = node->nexthop;
-	}
-	return SHADOW_NONE;
 }

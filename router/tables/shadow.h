@@ -1,53 +1,82 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The routes of one family as the control thread remembers them: a path-compressed binary radix
- * tree. Private to router/tables, control thread only. */
+/* The routes of one family as the control thread remembers them: a tree with a node for every 8 bits,
+ * in step with the image's blocks. Private to router/tables, control thread only.
+ *
+ * The node at `depth` has the prefixes of depth + 1 to depth + 8 bits that agree in the first
+ * `depth`. Each has its spot there: the number that its bits behind `depth` make with a 1 before
+ * them. So half a spot is the prefix one bit shorter, twice a spot the first of the two one bit
+ * longer, and spots from 256 on are the node's 256 cells. Spot 1 is for the prefix of no bits, in
+ * the tree's root alone. */
 #ifndef PEERLANE_TABLES_SHADOW_H
 #define PEERLANE_TABLES_SHADOW_H
 
 #include "key.h"
 
-#define SHADOW_NONE 0u /* no node */
+#define SHADOW_STRIDE 8u
+#define SHADOW_CELLS 256u /* a cell's spot, less the cell; and the number of them */
+#define SHADOW_NODES 512u /* the slot of a cell's child, less the cell */
+#define SHADOW_WORDS 12u
+#define SHADOW_PATH_MAX (KEY_BITS / SHADOW_STRIDE)
+#define SHADOW_NONE 0u /* no node below: the root is below none */
 
-/* A route, or a fork: a node without a route has two children. */
+/* 768 slots that each may hold a number: the next hop of the route at a spot, then the child of a
+ * cell. The numbers that are there lie one after the other. */
 struct shadow_node {
-	struct key key;	   /* bits behind `len` are zero */
-	uint32_t child[2]; /* by the bit at `len`; SHADOW_NONE */
-	uint32_t nexthop;  /* if `route` */
-	uint8_t len;
-	bool route;
+	uint64_t has[SHADOW_WORDS];    /* a bit for each slot */
+	uint16_t before[SHADOW_WORDS]; /* numbers held in all words before */
+	uint32_t *number;
 };
 
 struct shadow {
-	struct shadow_node *nodes; /* node 0 is not used */
-	uint32_t root;
-	uint32_t n_nodes, capacity; /* of the array, node 0 counted */
-	uint32_t free;		    /* unused nodes, chained by child[0] */
-	uint32_t n_free;
+	struct shadow_node *nodes; /* 0 is the tree's root */
+	uint32_t top;		   /* those from here on were never used */
+	uint32_t free;		   /* unused ones below, chained by has[0]; SHADOW_NONE */
 	uint32_t n_routes;
 };
 
-void shadow_init(struct shadow *s);
+/* The nodes on the way to a prefix, from the root on. */
+struct shadow_path {
+	struct key key;
+	unsigned len;
+	unsigned n; /* nodes */
+	bool whole; /* the last node is the one with the prefix's own spot */
+	uint32_t node[SHADOW_PATH_MAX];
+	uint16_t spot[SHADOW_PATH_MAX]; /* the prefix's own, or that of the cell it is below */
+};
+
+/* Returns 0 or -ENOMEM; shadow_fini() either way. */
+int shadow_init(struct shadow *s);
 void shadow_fini(struct shadow *s);
 
-/* Inserts or replaces. Returns 0, or -ENOMEM and has changed nothing; never fails for a route that
- * is there or was taken away by shadow_hide(). */
-int shadow_set(struct shadow *s, struct key key, unsigned len, uint32_t nexthop);
+/* The way to a prefix, as far as there are nodes. */
+void shadow_find(const struct shadow *s, struct key key, unsigned len, struct shadow_path *path);
 
-/* Takes a route away but leaves its node, so that shadow_set() can put it back. The route is
- * there. */
-void shadow_hide(struct shadow *s, struct key key, unsigned len);
+/* The same, and makes what nodes are missing, and room for the route: the next shadow_put() there
+ * cannot fail. Follow with shadow_put() or shadow_prune(). Returns 0, or -ENOMEM and has changed
+ * nothing. */
+int shadow_make(struct shadow *s, struct key key, unsigned len, struct shadow_path *path);
 
-/* Removes the node that shadow_hide() left, if the tree does not need it as a fork. */
-void shadow_prune(struct shadow *s, struct key key, unsigned len);
+/* Next hop of the route of exactly this prefix into *nexthop; false if there is none. */
+bool shadow_get(const struct shadow *s, const struct shadow_path *path, uint32_t *nexthop);
 
-/* The route of exactly this prefix, or NULL. Valid until the next change. */
-const struct shadow_node *shadow_get(const struct shadow *s, struct key key, unsigned len);
+/* Next hop and length of the longest route that is shorter than the prefix and covers it. False: there
+ * is none, and *nexthop is 0. */
+bool shadow_cover(const struct shadow *s, const struct shadow_path *path, uint32_t *nexthop,
+		  unsigned *len);
 
-/* The longest route, of at most `len` bits, that covers the first `len` bits of `key`; or NULL. */
-const struct shadow_node *shadow_match(const struct shadow *s, struct key key, unsigned len);
+/* Inserts or replaces the route of the prefix, after shadow_make(). */
+void shadow_put(struct shadow *s, const struct shadow_path *path, uint32_t nexthop);
 
-/* The topmost node inside the prefix, itself included, or SHADOW_NONE. *cover is the next hop of
- * the longest route that is shorter than the prefix and covers it, 0 if there is none. */
-uint32_t shadow_below(const struct shadow *s, struct key key, unsigned len, uint32_t *cover);
+/* Takes the route of the prefix, which is there, away, with the nodes that are not needed then. */
+void shadow_remove(struct shadow *s, const struct shadow_path *path);
+
+/* Frees the nodes on the way that hold nothing. */
+void shadow_prune(struct shadow *s, const struct shadow_path *path);
+
+/* The node below a cell, or SHADOW_NONE. */
+uint32_t shadow_child(const struct shadow *s, uint32_t node, unsigned cell);
+
+/* The cells of the prefix at `spot` that are in no longer route of the same node, as bits. */
+void shadow_bare_cells(const struct shadow *s, uint32_t node, unsigned spot, uint64_t cells[4]);
 
 #endif

@@ -49,14 +49,10 @@ static int image_init(struct tables *t, const struct tables_limits *limits)
 	if (!t->image)
 		return -ENOMEM;
 	lay_out(t, limits, t->image);
-	shadow_init(&t->v4.shadow);
-	shadow_init(&t->v6.shadow);
 	t->v4.n_kinds = BLOCK_KINDS;
 	t->v4.wide_mark = TRIE_WIDE;
 	t->v6.n_kinds = 1;
-	t->trie4.family = &t->v4;
 	t->trie4.root_end = 16;
-	t->trie6_global.family = t->trie6_other.family = &t->v6;
 	t->trie6_global.skip = 3;
 	t->trie6_global.root_end = 24;
 	t->trie6_other.root_end = 16;
@@ -188,11 +184,8 @@ void tables_free(struct tables *t)
 		space_release(t->member_slots, per_nexthop);
 	if (t->forward_left)
 		space_release(t->forward_left, per_nexthop);
-	if (t->image) {
-		shadow_fini(&t->v6.shadow);
-		shadow_fini(&t->v4.shadow);
+	if (t->image)
 		space_release(t->image, t->image_bytes);
-	}
 	free(t);
 }
 

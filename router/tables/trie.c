@@ -7,18 +7,12 @@
 #include "private.h"
 #include "store.h"
 
-#define STRIDE 8u
-#define NO_BLOCK 0u /* as an entry: no child */
-
 /* One call of trie_update(). */
 struct update {
 	struct tables *t;
-	const struct trie *trie;
 	struct trie_family *family;
-	const struct shadow_node *nodes;
-	struct key key; /* the prefix */
-	unsigned len;
-	uint32_t inside, cover; /* see shadow_below() */
+	const struct shadow_path *path;
+	uint32_t nexthop;
 };
 
 /* A root or block that the update has reached. Here and in what follows, an entry is as in a root or
@@ -125,10 +119,13 @@ static uint32_t new_block(struct update *u, const struct level *above, const uin
 
 	for (i = 0; narrow && i < TRIE_BLOCK && fits_narrow(entries[i]); i++)
 		values[i] = to_narrow(entries[i]);
-	if (i == TRIE_BLOCK && (number = pool_take(&narrow->pool)) != POOL_NONE) {
-		use_block(&block, narrow, number);
-		fill16(u->t, block.narrow, values, TRIE_BLOCK);
-		return TRIE_CHILD | number;
+	if (i == TRIE_BLOCK) {
+		number = pool_take(&narrow->pool);
+		if (number != POOL_NONE) {
+			use_block(&block, narrow, number);
+			fill16(u->t, block.narrow, values, TRIE_BLOCK);
+			return TRIE_CHILD | number;
+		}
 	}
 	number = take_wide(u);
 	use_block(&block, &u->family->kinds[BLOCKS_WIDE], number);
@@ -264,28 +261,27 @@ static bool publish(struct update *u, struct level *l)
 	return true;
 }
 
-/* ---- from the shadow ---- */
+/* ---- which entries ---- */
 
-static bool descend(struct update *u, struct level *l, unsigned from, unsigned to);
-static bool paint(struct update *u, struct level *l, unsigned from, uint32_t node, uint32_t first,
-		  uint32_t last, uint32_t cover);
+static bool descend(struct update *u, struct level *l, unsigned depth);
+static bool paint(struct update *u, struct level *l, unsigned depth, uint32_t above, uint32_t node,
+		  unsigned spot);
 
-/* Updates the block of bits from `depth` on: the part of it inside the prefix if that is longer,
- * else all of it, from `node` and `cover`. */
-static bool update_block(struct update *u, struct level *l, unsigned depth, uint32_t node,
-			 uint32_t cover)
+/* The block of bits from `depth` on: the part of it inside the prefix if that is longer, else all of
+ * it, which the shadow has in `node`. */
+static bool update_block(struct update *u, struct level *l, unsigned depth, uint32_t node)
 {
-	if (u->len > depth)
-		return descend(u, l, depth, depth + STRIDE);
-	return paint(u, l, depth, node, 0, TRIE_BLOCK - 1, cover);
+	if (u->path->len > depth)
+		return descend(u, l, depth);
+	return paint(u, l, depth, 0, node, 1);
 }
 
 /* An entry that has a child: changes the child in place. */
 static bool update_child(struct update *u, struct level *l, uint32_t i, unsigned depth,
-			 uint32_t node, uint32_t cover)
+			 uint32_t node)
 {
 	struct level child = child_of(u, l, i);
-	bool done = update_block(u, &child, depth, node, cover);
+	bool done = update_block(u, &child, depth, node);
 
 	tidy(u, &child);
 	return done;
@@ -293,87 +289,95 @@ static bool update_child(struct update *u, struct level *l, uint32_t i, unsigned
 
 /* An entry that has none: makes one aside, publishes it if it is not uniform. */
 static bool update_leaf(struct update *u, struct level *l, uint32_t i, unsigned depth,
-			uint32_t node, uint32_t cover)
+			uint32_t node)
 {
 	uint32_t entries[TRIE_BLOCK], k;
 	struct level child = {.above = l, .at = i, .wide = entries, .aside = true};
 
 	for (k = 0; k < TRIE_BLOCK; k++)
 		entries[k] = get(l, i);
-	if (update_block(u, &child, depth, node, cover) && publish(u, &child))
+	if (update_block(u, &child, depth, node) && publish(u, &child))
 		return true;
 	release_below(u, &child);
 	return false;
 }
 
+/* An entry, whose range ends at bit `depth`, of which a part changes. */
 static bool update_entry(struct update *u, struct level *l, uint32_t i, unsigned depth,
-			 uint32_t node, uint32_t cover)
+			 uint32_t node)
 {
 	if (get(l, i) & TRIE_CHILD)
-		return update_child(u, l, i, depth, node, cover);
-	return update_leaf(u, l, i, depth, node, cover);
+		return update_child(u, l, i, depth, node);
+	return update_leaf(u, l, i, depth, node);
 }
 
-/* Sets the entry, whose range ends at bit `depth`, to what the shadow's subtree `node` says, and
- * `cover` where that says nothing. */
-static bool paint_entry(struct update *u, struct level *l, uint32_t i, unsigned depth,
-			uint32_t node, uint32_t cover)
+/* Goes on towards the prefix. */
+static bool descend(struct update *u, struct level *l, unsigned depth)
 {
-	const struct shadow_node *n = &u->nodes[node];
+	const struct shadow_path *path = u->path;
+	unsigned last = path->n - 1, end = depth + SHADOW_STRIDE;
 
-	if (node != SHADOW_NONE && n->len == depth) {
-		if (n->route)
-			cover = n->nexthop;
-		if (!n->child[0] && !n->child[1])
-			node = SHADOW_NONE;
-	}
-	if (node != SHADOW_NONE)
-		return update_entry(u, l, i, depth, node, cover);
-	set(u, l, i, cover);
+	if (path->len <= end)
+		return paint(u, l, depth, 0, path->node[last], path->spot[last]);
+	return update_entry(u, l, key_index(path->key, depth, end), end, SHADOW_NONE);
+}
+
+static bool paint_cell(struct update *u, struct level *l, uint32_t cell, unsigned end,
+		       uint32_t child)
+{
+	if (child != SHADOW_NONE)
+		return update_entry(u, l, cell, end, child);
+	set(u, l, cell, u->nexthop);
 	return true;
 }
 
-static void paint_plain(struct update *u, struct level *l, uint32_t first, uint32_t end,
-			uint32_t cover)
+/* The trie that answers for addresses that begin with these three bits. */
+static const struct trie *trie_of(const struct update *u, uint32_t bits)
 {
-	for (; first < end; first++)
-		set(u, l, first, cover);
+	if (u->family == &u->t->v4)
+		return &u->t->trie4;
+	return bits == 1 ? &u->t->trie6_global : &u->t->trie6_other;
 }
 
-/* The same for entries `first` to `last` of a root or block of bits from `from` on; `node`, if any,
- * lies within them. */
-static bool paint(struct update *u, struct level *l, unsigned from, uint32_t node, uint32_t first,
-		  uint32_t last, uint32_t cover)
+/* The entries of a root for addresses that begin with these `end` bits: one, or 2^n of them. */
+static bool paint_root(struct update *u, uint32_t bits, unsigned end, uint32_t child)
 {
-	unsigned to = from == u->trie->skip ? u->trie->root_end : from + STRIDE;
-	const struct shadow_node *n = &u->nodes[node];
-	uint32_t start, end, inner;
-	bool done;
+	const struct trie *trie = trie_of(u, bits >> (end - 3));
+	struct level root = {.wide = trie->root};
+	uint32_t n = 1u << (trie->root_end - end), i;
 
-	if (node == SHADOW_NONE) {
-		paint_plain(u, l, first, last + 1, cover);
-		return true;
-	}
-	start = key_index(n->key, from, to);
-	end = n->len < to ? start + (1u << (to - n->len)) : start + 1;
-	paint_plain(u, l, first, start, cover);
-	paint_plain(u, l, end, last + 1, cover);
-	if (n->len >= to)
-		return paint_entry(u, l, start, to, node, cover);
-	inner = n->route ? n->nexthop : cover;
-	done = paint(u, l, from, n->child[0], start, start + (end - start) / 2 - 1, inner);
-	return paint(u, l, from, n->child[1], start + (end - start) / 2, end - 1, inner) && done;
+	if (child != SHADOW_NONE && end < trie->root_end)
+		return paint(u, NULL, end, bits, child, 1);
+	i = bits * n & ((1u << (trie->root_end - trie->skip)) - 1);
+	if (child != SHADOW_NONE)
+		return update_entry(u, &root, i, end, child);
+	for (; n > 0; n--)
+		set(u, &root, i++, u->nexthop);
+	return true;
 }
 
-/* Finds the entries inside the prefix, in this root or block of bits `from` to `to` less one or
- * below it, and paints them. */
-static bool descend(struct update *u, struct level *l, unsigned from, unsigned to)
+/* Changes what no longer route covers of the prefix at a spot of the shadow's node, which is for bits
+ * from `depth` on. Its cells are the entries of a block; or, without one, of roots, and the `above`
+ * are the bits before. */
+static bool paint(struct update *u, struct level *l, unsigned depth, uint32_t above, uint32_t node,
+		  unsigned spot)
 {
-	uint32_t first = key_index(u->key, from, to);
+	const struct shadow *shadow = &u->family->shadow;
+	unsigned end = depth + SHADOW_STRIDE, w;
+	uint64_t cells[SHADOW_CELLS / 64];
+	uint32_t cell, child;
+	bool done = true;
 
-	if (u->len > to)
-		return update_entry(u, l, first, to, u->inside, u->cover);
-	return paint(u, l, from, u->inside, first, first + (1u << (to - u->len)) - 1, u->cover);
+	shadow_bare_cells(shadow, node, spot, cells);
+	for (w = 0; w < SHADOW_CELLS / 64; w++)
+		for (; cells[w]; cells[w] &= cells[w] - 1) {
+			cell = w * 64 + (unsigned)__builtin_ctzll(cells[w]);
+			child = shadow_child(shadow, node, cell);
+			if (!(l ? paint_cell(u, l, cell, end, child)
+				: paint_root(u, above << SHADOW_STRIDE | cell, end, child)))
+				done = false;
+		}
+	return done;
 }
 
 int trie_family_init(struct trie_family *f, const uint32_t limits[BLOCK_KINDS])
@@ -381,6 +385,8 @@ int trie_family_init(struct trie_family *f, const uint32_t limits[BLOCK_KINDS])
 	unsigned i;
 
 	f->max_blocks = limits[BLOCKS_WIDE];
+	if (shadow_init(&f->shadow))
+		return -ENOMEM;
 	for (i = 0; i < f->n_kinds; i++)
 		if (pool_init(&f->kinds[i].pool, limits[i]))
 			return -ENOMEM;
@@ -393,6 +399,7 @@ void trie_family_fini(struct trie_family *f)
 
 	for (i = 0; i < f->n_kinds; i++)
 		pool_fini(&f->kinds[i].pool);
+	shadow_fini(&f->shadow);
 }
 
 bool trie_family_waits(const struct trie_family *f)
@@ -413,19 +420,17 @@ void trie_family_settle(struct trie_family *f)
 		pool_settle(&f->kinds[i].pool);
 }
 
-bool trie_update(struct tables *t, const struct trie *trie, struct key key, unsigned len)
+bool trie_update(struct tables *t, struct trie_family *family, const struct shadow_path *path,
+		 uint32_t nexthop)
 {
-	const struct shadow *shadow = &trie->family->shadow;
+	unsigned last = path->n - 1, depth = last * SHADOW_STRIDE;
+	struct update u = {.t = t, .family = family, .path = path, .nexthop = nexthop};
+	const struct trie *trie = trie_of(&u, key_index(path->key, 0, 3));
 	struct level root = {.wide = trie->root};
-	struct update u = {
-		.t = t,
-		.trie = trie,
-		.family = trie->family,
-		.nodes = shadow->nodes,
-		.key = key,
-		.len = len,
-	};
 
-	u.inside = shadow_below(shadow, key, len, &u.cover);
-	return descend(&u, &root, trie->skip, trie->root_end);
+	if (path->len <= trie->root_end)
+		return paint(&u, NULL, depth, depth ? key_index(path->key, 0, depth) : 0,
+			     path->node[last], path->spot[last]);
+	return update_entry(&u, &root, key_index(path->key, trie->skip, trie->root_end),
+			    trie->root_end, SHADOW_NONE);
 }

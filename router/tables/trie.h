@@ -24,9 +24,9 @@ struct trie_family {
 	struct shadow shadow;
 	struct block_kind kinds[BLOCK_KINDS];
 	unsigned n_kinds;
-	uint32_t wide_mark; /* of an entry with a wide child, beside TRIE_CHILD */
-	uint32_t n_blocks,
-		max_blocks; /* in use, of all kinds; the wide kind has room for as many */
+	uint32_t wide_mark;  /* of an entry with a wide child, beside TRIE_CHILD */
+	uint32_t n_blocks;   /* in use, of all kinds */
+	uint32_t max_blocks; /* the wide kind has room for as many */
 };
 
 /* `n_kinds` is set. Returns 0 or -ENOMEM; trie_family_fini() either way. */
@@ -38,18 +38,17 @@ void trie_family_settle(struct trie_family *f);	     /* after one */
 
 /* One trie: a root indexed by bits `skip` to `root_end` less one, then strides of 8 bits. */
 struct trie {
-	struct trie_family *family;
 	uint32_t *root; /* in the image */
 	unsigned skip, root_end;
 };
 
-/* Brings all entries inside the prefix up to date with the shadow. `len` is at least trie->skip and
- * the prefix lies where the trie answers.
+/* Gives a next hop to all addresses of a prefix that are in no longer route. The path is whole.
  *
  * Each address's answer changes by one store; each block is complete before it is referred to. Runs
  * tables_settle() when blocks are free but for a grace period. Returns false if blocks ran out: then
  * all is done but for entries that need a block more, which have their old next hop. A second call
- * does those too, unless what the shadow asks for is more than there are blocks. */
-bool trie_update(struct tables *t, const struct trie *trie, struct key key, unsigned len);
+ * does those too, unless what comes out needs more blocks than there are. */
+bool trie_update(struct tables *t, struct trie_family *family, const struct shadow_path *path,
+		 uint32_t nexthop);
 
 #endif
