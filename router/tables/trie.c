@@ -126,6 +126,7 @@ static uint32_t new_block(struct update *u, const struct level *above, const uin
 			fill16(u->t, block.narrow, values, TRIE_BLOCK);
 			return TRIE_CHILD | number;
 		}
+		u->family->to_revisit = TRIE4_ROOT;
 	}
 	number = take_wide(u);
 	use_block(&block, &u->family->kinds[BLOCKS_WIDE], number);
@@ -380,6 +381,37 @@ static bool paint(struct update *u, struct level *l, unsigned depth, uint32_t ab
 	return done;
 }
 
+/* Makes those blocks below an entry of IPv4's root narrow that are wide only because all narrow ones
+ * were in use when they were made. */
+static void narrow_below_entry(struct update *u, uint32_t i)
+{
+	struct level root = {.wide = u->t->trie4.root}, mid, last;
+	uint32_t k;
+
+	if (!(get(&root, i) & TRIE_WIDE))
+		return;
+	mid = child_of(u, &root, i);
+	for (k = 0; k < TRIE_BLOCK; k++)
+		if (get(&mid, k) & TRIE_WIDE) {
+			last = child_of(u, &mid, k);
+			tidy(u, &last);
+		}
+	tidy(u, &mid);
+}
+
+/* One entry with each change, until all have been seen with narrow blocks to spare. */
+static void revisit(struct update *u)
+{
+	const struct pool *spare = &u->family->kinds[BLOCKS_LAST].pool;
+	uint32_t *left = &u->family->to_revisit;
+
+	if (*left == 0 || !pool_has(spare))
+		return;
+	narrow_below_entry(u, *left - 1);
+	if (pool_has(spare))
+		(*left)--;
+}
+
 int trie_family_init(struct trie_family *f, const uint32_t limits[BLOCK_KINDS])
 {
 	unsigned i;
@@ -428,6 +460,7 @@ bool trie_update(struct tables *t, struct trie_family *family, const struct shad
 	const struct trie *trie = trie_of(&u, key_index(path->key, 0, 3));
 	struct level root = {.wide = trie->root};
 
+	revisit(&u);
 	if (path->len <= trie->root_end)
 		return paint(&u, NULL, depth, depth ? key_index(path->key, 0, depth) : 0,
 			     path->node[last], path->spot[last]);

@@ -27,6 +27,7 @@ struct trie_family {
 	uint32_t wide_mark;  /* of an entry with a wide child, beside TRIE_CHILD */
 	uint32_t n_blocks;   /* in use, of all kinds */
 	uint32_t max_blocks; /* the wide kind has room for as many */
+	uint32_t to_revisit; /* entries of the root: see revisit() */
 };
 
 /* `n_kinds` is set. Returns 0 or -ENOMEM; trie_family_fini() either way. */

@@ -388,6 +388,10 @@ static struct op random_op(const struct reference *r, uint8_t family, unsigned t
 {
 	struct op op = {.nexthop = random_below(seed, nexthops + 1)};
 
+	/* Those that no narrow block takes, now and then. */
+	if (random_below(seed, 8) == 0)
+		op.nexthop += NARROW_CHILD;
+
 	op.set = r->n == 0 || (r->n < REFERENCE_MAX && random_below(seed, 2 * target) >= r->n);
 	if (op.set && (r->n == 0 || random_below(seed, 4))) {
 		op.len = random_below(seed, family_bits(family) + 1);
@@ -440,7 +444,7 @@ static void churn(uint8_t family, unsigned n_ops, unsigned target, unsigned next
 	unsigned i;
 
 	print_message("seed %llu\n", (unsigned long long)seed);
-	make_nexthops(t, nexthops);
+	make_nexthops(t, NARROW_CHILD + nexthops);
 	for (i = 0; i < n_ops; i++) {
 		struct op op = random_op(&r, family, target, nexthops, &seed);
 
@@ -515,7 +519,7 @@ static void churn_without_space(uint8_t family, uint32_t limit, uint64_t seed)
 	const struct tables_limits limits = {.blocks4 = limit,
 					     .last4 = limit / 3,
 					     .blocks6 = limit,
-					     .nexthops = 64,
+					     .nexthops = NARROW_CHILD + 4,
 					     .slots = 256};
 	struct tables *t = tables_new_limited(grace, NO_ROUTE_REASON, &limits);
 	struct tables *roomy = tables_new(grace, NO_ROUTE_REASON);
@@ -523,8 +527,8 @@ static void churn_without_space(uint8_t family, uint32_t limit, uint64_t seed)
 	unsigned i, j, refused_set = 0, refused_del = 0;
 
 	print_message("seed %llu\n", (unsigned long long)seed);
-	make_nexthops(t, 3);
-	make_nexthops(roomy, 3);
+	make_nexthops(t, NARROW_CHILD + 3);
+	make_nexthops(roomy, NARROW_CHILD + 3);
 	for (i = 0; i < STEPS(20000); i++) {
 		struct op op = random_op(&r, family, 40, 3, &seed), undo = op;
 		int was = reference_find(&r, op.addr, op.len);
@@ -563,6 +567,168 @@ static void out_of_blocks_changes_nothing(void **state)
 	churn_without_space(AF_INET6, 60, 50);
 	/* Blocks in limbo were waited for and used again. */
 	assert_true(graces > 0);
+}
+
+static void check_kinds(const struct tables *t, uint32_t mid4, uint32_t last4, uint32_t wide4)
+{
+	struct tables_stats stats;
+
+	tables_stats(t, &stats);
+	assert_int_equal(stats.mid4, mid4);
+	assert_int_equal(stats.last4, last4);
+	assert_int_equal(stats.wide4, wide4);
+	assert_int_equal(stats.routes4_bytes, 4 * TRIE4_ROOT + 512 * (mid4 + last4) + 1024 * wide4);
+	check_image(t);
+}
+
+static void must_lead(const struct tables *t, const char *addr, uint32_t nexthop)
+{
+	struct ip_addr a = addr_of(addr);
+
+	assert_int_equal(tables_image_lookup(t, &a), nexthop);
+}
+
+static void set_route(struct tables *t, const char *prefix, uint32_t nexthop)
+{
+	struct prefix p = prefix_of(prefix);
+
+	assert_int_equal(tables_route_set(t, &p, nexthop), 0);
+}
+
+/* 32767 is the last index that fits 16 bits. */
+static void blocks_widen_and_narrow(void **state)
+{
+	struct tables *t = tables_new(grace, NO_ROUTE_REASON);
+	struct prefix p = prefix_of("10.0.0.0/16");
+
+	(void)state;
+	make_nexthops(t, 40000);
+	set_route(t, "10.0.1.0/24", 32767);
+	check_kinds(t, 1, 0, 0);
+	set_route(t, "10.0.2.0/24", 32768);
+	check_kinds(t, 0, 0, 1);
+	set_route(t, "10.0.1.1/32", 5); /* a narrow block below a wide one */
+	check_kinds(t, 0, 1, 1);
+	set_route(t, "10.0.2.0/24", 6);
+	check_kinds(t, 1, 1, 0);
+	set_route(t, "10.0.1.0/24", 40000); /* both levels by one change */
+	check_kinds(t, 0, 0, 2);
+	must_lead(t, "10.0.1.0", 40000);
+	must_lead(t, "10.0.1.1", 5);
+	must_lead(t, "10.0.1.2", 40000);
+	must_lead(t, "10.0.2.1", 6);
+	must_lead(t, "10.0.3.1", 0);
+	set_route(t, "10.0.1.1/32", 40000); /* uniform: the large index moves up */
+	check_kinds(t, 0, 0, 1);
+	set_route(t, "10.0.0.0/16", 40000);
+	set_route(t, "10.0.2.0/24", 40000);
+	check_kinds(t, 0, 0, 0); /* the root takes any index */
+	set_route(t, "10.0.2.9/32", 1);
+	check_kinds(t, 0, 0, 2);
+	assert_int_equal(tables_route_del(t, &p), 0);
+	set_route(t, "10.0.1.0/24", 2);
+	set_route(t, "10.0.1.1/32", 2);
+	check_kinds(t, 0, 0, 2);
+	set_route(t, "10.0.2.0/24", 3);
+	check_kinds(t, 1, 1, 0);
+	must_lead(t, "10.0.2.9", 1);
+	must_lead(t, "10.0.2.10", 3);
+	tables_free(t);
+}
+
+/* Address `i` of as many as one likes, all far from each other. */
+static addr128 scattered(uint32_t i)
+{
+	return (addr128)(i * 2654435761u) << 96;
+}
+
+/* Routes to addresses `first` to `end` less one, to next hops 1 to `nexthops` in turn. */
+static void each_scattered(struct tables *t, uint32_t first, uint32_t end, unsigned len,
+			   uint32_t nexthops, bool add)
+{
+	uint32_t i;
+
+	for (i = first; i < end; i++) {
+		struct prefix p = to_prefix(AF_INET, scattered(i), len);
+
+		assert_int_equal(add ? tables_route_set(t, &p, 1 + i % nexthops)
+				     : tables_route_del(t, &p),
+				 0);
+		if (i % 256 == 0)
+			tables_settle(t);
+	}
+}
+
+static void check_scattered(const struct tables *t, uint32_t first, uint32_t end, unsigned len,
+			    uint32_t nexthops)
+{
+	uint32_t i;
+
+	for (i = first; i < end; i++) {
+		struct ip_addr a = to_addr(AF_INET, scattered(i) | (i % 3 ? host_bits(len) : 0));
+
+		assert_int_equal(tables_image_lookup(t, &a), 1 + i % nexthops);
+	}
+}
+
+/* A next hop for each route: nearly all blocks are wide, until most have gone. */
+static void more_nexthops_than_15_bits(void **state)
+{
+	enum { N = 100000 };
+	struct tables *t = tables_new(grace, NO_ROUTE_REASON);
+	struct tables_stats stats;
+
+	(void)state;
+	make_nexthops(t, N);
+	each_scattered(t, 0, N, 24, N, true);
+	check_scattered(t, 0, N, 24, N);
+	check_image(t);
+	tables_stats(t, &stats);
+	assert_true(stats.wide4 > stats.mid4);
+	each_scattered(t, NARROW_CHILD - 1, N, 24, N, false);
+	check_scattered(t, 0, NARROW_CHILD - 1, 24, N);
+	check_image(t);
+	tables_stats(t, &stats);
+	assert_int_equal(stats.wide4, 0);
+	each_scattered(t, 0, NARROW_CHILD - 1, 24, N, false);
+	check_empty(t);
+	tables_free(t);
+}
+
+/* More last blocks than there are narrow ones. Those that came first, which have the narrow ones, go;
+ * the others become narrow while routes change. */
+static void more_last_blocks_than_15_bits(void **state)
+{
+	enum { N = 200000, GONE = 170000 };
+	struct prefix other = to_prefix(AF_INET, scattered(N), 32);
+	struct tables *t = tables_new(grace, NO_ROUTE_REASON);
+	struct tables_stats stats;
+	uint32_t i;
+
+	(void)state;
+	make_nexthops(t, 2);
+	each_scattered(t, 0, N, 32, 2, true);
+	for (i = 0; i < N; i++) {
+		struct ip_addr next = to_addr(AF_INET, scattered(i) ^ (addr128)1 << 96);
+
+		assert_int_equal(tables_image_lookup(t, &next), 0);
+	}
+	check_scattered(t, 0, N, 32, 2);
+	check_image(t);
+	tables_stats(t, &stats);
+	assert_int_equal(stats.last4, TABLES_LAST4_MAX);
+	assert_true(stats.wide4 >= N - TABLES_LAST4_MAX);
+
+	each_scattered(t, 0, GONE, 32, 2, false);
+	tables_settle(t);
+	for (i = 0; i <= TRIE4_ROOT; i++)
+		assert_int_equal(tables_route_set(t, &other, 1 + i % 2), 0);
+	check_scattered(t, GONE, N, 32, 2);
+	check_image(t);
+	tables_stats(t, &stats);
+	assert_true(stats.last4 > (N - GONE) / 2);
+	assert_int_equal(stats.wide4, 0);
+	tables_free(t);
 }
 
 static void refuses_nonsense(void **state)
@@ -665,6 +831,9 @@ int main(void)
 		cmocka_unit_test(prefixes_in_text),
 		cmocka_unit_test(prefixes_compared),
 		cmocka_unit_test(starts_without_routes),
+		cmocka_unit_test(blocks_widen_and_narrow),
+		cmocka_unit_test(more_nexthops_than_15_bits),
+		cmocka_unit_test(more_last_blocks_than_15_bits),
 		cmocka_unit_test(refuses_nonsense),
 		cmocka_unit_test(every_prefix_length),
 		cmocka_unit_test(churn_ipv4),

@@ -398,6 +398,24 @@ static void flip_neighbour(struct writer *x)
 	assert_true(err == 0 || err == -ENOENT);
 }
 
+/* The last next hop of each region has an index too large for a narrow block. */
+static void set_up_large(struct writer *x)
+{
+	const struct nexthop_spec other = {.kind = NEXTHOP_DROP, .reason = NO_ROUTE_REASON};
+	unsigned family, region;
+	uint32_t index = 0;
+
+	while (index < NARROW_CHILD)
+		must(tables_nexthop_new(x->w->t, &other, &index));
+	for (family = 0; family < FAMILIES; family++)
+		for (region = 0; region < REGIONS; region++) {
+			struct nexthop_spec spec = region_spec(family, region, 0);
+
+			must(tables_nexthop_new(x->w->t, &spec,
+						&x->nexthop[family][region][PER_REGION - 1]));
+		}
+}
+
 static void set_up(struct writer *x)
 {
 	unsigned family, region, i;
@@ -410,11 +428,12 @@ static void set_up(struct writer *x)
 						    region_base(family, region),
 						    region_len(family));
 
-			for (i = 0; i < PER_REGION; i++)
+			for (i = 0; i < PER_REGION - 1; i++)
 				must(tables_nexthop_new(w->t, &spec,
 							&x->nexthop[family][region][i]));
 			must(tables_route_set(w->t, &p, x->nexthop[family][region][0]));
 		}
+	set_up_large(x);
 	for (region = 0; region < REGIONS; region++) {
 		struct nexthop_member m = {x->nexthop[FAMILY4][region][0], 1};
 		struct nexthop_spec spec = {.kind = NEXTHOP_GROUP, .members = &m, .n_members = 1};
@@ -462,7 +481,7 @@ static void readers_see_old_or_new(void **state)
 	const struct tables_limits limits = {.blocks4 = 1000,
 					     .last4 = 64,
 					     .blocks6 = 20000,
-					     .nexthops = 1000,
+					     .nexthops = NARROW_CHILD + 1000,
 					     .slots = 64 * 1024};
 	static struct world w;
 	struct writer x = {.w = &w, .seed = 53};
