@@ -88,6 +88,10 @@ static void drop(struct shadow_node *n, unsigned slot)
 	n->has[slot / 64] &= ~(1ull << slot % 64);
 	for (w = slot / 64 + 1; w < SHADOW_WORDS; w++)
 		n->before[w]--;
+	if (count(n) == 0) {
+		free(n->number);
+		n->number = NULL;
+	}
 }
 
 /* ---- nodes ---- */
@@ -108,7 +112,7 @@ static uint32_t node_new(struct shadow *s)
 
 static void node_free(struct shadow *s, uint32_t n)
 {
-	free(s->nodes[n].number);
+	free(s->nodes[n].number); /* room that was made and not used */
 	s->nodes[n].number = NULL;
 	s->nodes[n].has[0] = s->free;
 	s->free = n;
