@@ -134,17 +134,14 @@ static uint32_t new_block(struct update *u, const struct level *above, const uin
 	return TRIE_CHILD | u->family->wide_mark | number;
 }
 
-static void release_below(struct update *u, struct level *l);
-
-/* Gives back a block that no published entry refers to any more, and all below it. */
-static void release(struct update *u, struct level *l)
+static void give(struct update *u, const struct level *l)
 {
-	release_below(u, l);
 	pool_give(&l->kind->pool, l->number);
 	u->family->n_blocks--;
 }
 
-static void release_below(struct update *u, struct level *l)
+/* Gives back all blocks below one that was made aside. */
+static void give_below(struct update *u, struct level *l)
 {
 	struct level child;
 	uint32_t i;
@@ -152,11 +149,12 @@ static void release_below(struct update *u, struct level *l)
 	for (i = 0; i < TRIE_BLOCK; i++)
 		if (get(l, i) & TRIE_CHILD) {
 			child = child_of(u, l, i);
-			release(u, &child);
+			give_below(u, &child);
+			give(u, &child);
 		}
 }
 
-static void put_any(struct update *u, struct level *l, uint32_t i, uint32_t entry);
+static void set(struct update *u, struct level *l, uint32_t i, uint32_t entry);
 
 /* Moves a block to a new one with these entries. */
 static void move(struct update *u, struct level *l, const uint32_t *entries)
@@ -164,7 +162,7 @@ static void move(struct update *u, struct level *l, const uint32_t *entries)
 	struct pool *pool = &l->kind->pool;
 	uint32_t number = l->number;
 
-	put_any(u, l->above, l->at, new_block(u, l->above, entries));
+	set(u, l->above, l->at, new_block(u, l->above, entries));
 	*l = child_of(u, l->above, l->at);
 	pool_give(pool, number);
 }
@@ -177,12 +175,14 @@ static void copy(const struct level *l, uint32_t *entries)
 		entries[i] = get(l, i);
 }
 
-/* Changes an entry. A narrow block that cannot take it becomes a wide one with it, and so do, where
- * they must, those above. */
-static void put_any(struct update *u, struct level *l, uint32_t i, uint32_t entry)
+/* Changes an entry; a child that it had is the caller's. A narrow block that cannot take it becomes a
+ * wide one with it, and so do, where they must, those above. */
+static void set(struct update *u, struct level *l, uint32_t i, uint32_t entry)
 {
 	uint32_t entries[TRIE_BLOCK];
 
+	if (get(l, i) == entry)
+		return;
 	if (!l->narrow || fits_narrow(entry)) {
 		put(u, l, i, entry);
 		return;
@@ -190,21 +190,6 @@ static void put_any(struct update *u, struct level *l, uint32_t i, uint32_t entr
 	copy(l, entries);
 	entries[i] = entry;
 	move(u, l, entries);
-}
-
-/* The same, and gives back what the old entry named. */
-static void set(struct update *u, struct level *l, uint32_t i, uint32_t entry)
-{
-	uint32_t old = get(l, i);
-	struct level child;
-
-	if (old == entry)
-		return;
-	if (old & TRIE_CHILD)
-		child = child_of(u, l, i);
-	put_any(u, l, i, entry);
-	if (old & TRIE_CHILD)
-		release(u, &child);
 }
 
 /* True if all entries are the same next hop. */
@@ -241,13 +226,14 @@ static void tidy(struct update *u, struct level *l)
 
 	if (uniform(l)) {
 		set(u, l->above, l->at, get(l, 0));
+		give(u, l);
 	} else if (needlessly_wide(u, l)) {
 		copy(l, entries);
 		move(u, l, entries);
 	}
 }
 
-/* Puts a block that was made aside where it belongs, or its next hop if it is uniform. Returns false
+/* Puts a block that was made aside where it belongs, or the next hop if it is uniform. Returns false
  * if there may be no more blocks. */
 static bool publish(struct update *u, struct level *l)
 {
@@ -299,7 +285,7 @@ static bool update_leaf(struct update *u, struct level *l, uint32_t i, unsigned 
 		entries[k] = get(l, i);
 	if (update_block(u, &child, depth, node) && publish(u, &child))
 		return true;
-	release_below(u, &child);
+	give_below(u, &child);
 	return false;
 }
 
@@ -328,6 +314,8 @@ static bool paint_cell(struct update *u, struct level *l, uint32_t cell, unsigne
 {
 	if (child != SHADOW_NONE)
 		return update_entry(u, l, cell, end, child);
+	/* No routes inside: no block. */
+	assert(!(get(l, cell) & TRIE_CHILD));
 	set(u, l, cell, u->nexthop);
 	return true;
 }
@@ -352,8 +340,9 @@ static bool paint_root(struct update *u, uint32_t bits, unsigned end, uint32_t c
 	i = bits * n & ((1u << (trie->root_end - trie->skip)) - 1);
 	if (child != SHADOW_NONE)
 		return update_entry(u, &root, i, end, child);
-	for (; n > 0; n--)
-		set(u, &root, i++, u->nexthop);
+	for (; n > 0; n--, i++)
+		if (root.wide[i] != u->nexthop)
+			store32(u->t, &root.wide[i], u->nexthop);
 	return true;
 }
 
