@@ -27,13 +27,14 @@ PL_KERNEL void program_burst(PL_G uint8_t *base, PL_G const uint32_t *frame, PL_
 			     PL_G const uint32_t *blocks6, PL_G const struct nexthop *nexthops,
 			     PL_G const uint32_t *slots, PL_G const struct neighbour *neighbours,
 			     PL_G const struct table_port *ports, PL_G uint8_t *used,
-			     uint32_t neighbour_mask)
+			     PL_G const struct tables_head *head)
 {
 	uint32_t i = WORK_ITEM();
 	struct tables_view view;
 
 	if (i >= n)
 		return;
+	view.head = head;
 	view.root4 = root4;
 	view.mid4 = mid4;
 	view.last4 = last4;
@@ -46,6 +47,5 @@ PL_KERNEL void program_burst(PL_G uint8_t *base, PL_G const uint32_t *frame, PL_
 	view.neighbours = neighbours;
 	view.ports = ports;
 	view.used = used;
-	view.neighbour_mask = neighbour_mask;
 	verdict[i] = (uint16_t)program_packet(&view, base + frame[i], len + i, port);
 }

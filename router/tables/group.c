@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "private.h"
+#include "store.h"
 
 #define GROUP_FIRST(group) ((uint32_t)(group))
 #define GROUP_MASK(group) ((uint32_t)((group) >> 32))
@@ -164,11 +165,10 @@ int group_new(struct tables *t, const struct nexthop_member *members, unsigned n
 		return -ENOSPC;
 	apportion(shares, n, total, order);
 	fill(t, old, shares, n, slots, n_slots);
-	/* Relaxed: published by the store of the group word. */
-	for (i = 0; i < n_slots; i++) {
-		__atomic_store_n(&t->slots_image[first + i], slots[i], __ATOMIC_RELAXED);
+	/* Published by the store of the group word. */
+	fill32(t, &t->slots_image[first], slots, n_slots);
+	for (i = 0; i < n_slots; i++)
 		t->member_slots[slots[i]]++;
-	}
 	*group = (uint64_t)(n_slots - 1) << 32 | first;
 	return 0;
 }

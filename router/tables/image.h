@@ -51,7 +51,8 @@ PL_ASSERT(sizeof(struct nexthop) == 32, "a next hop is four words");
 #define NEXTHOP_MTU(info) ((uint32_t)(info) >> 16)
 #define NEXTHOP_PORT(info) ((uint32_t)((info) >> 32) & 0xffff)
 
-/* A neighbour: open addressing, linear probing. IPv4 addresses are keyed as ::ffff:a.b.c.d, and `port`
+/* A neighbour: open addressing, linear probing. A table of 2^k slots begins at slot 2 * 2^k or at
+ * 3 * 2^k, so that those of all sizes lie apart; `neighbours` in the head says which one holds. IPv4 addresses are keyed as ::ffff:a.b.c.d, and `port`
  * has NEIGHBOUR_MAPPED set for the IPv6 address that is spelt so. `nexthop` is written last
  * (release) and read first (acquire); the key of a slot in use never changes, and a slot is reused
  * only after a grace period. */
@@ -65,13 +66,21 @@ PL_ASSERT(sizeof(struct neighbour) == 24, "three words");
 #define NEIGHBOUR_FREE 0u
 #define NEIGHBOUR_GONE 0xffffffffu
 
+/* The table of neighbours that holds: bits 0-31 its first slot, 32-63 its number of slots less one. */
+struct tables_head {
+	uint64_t neighbours;
+};
+#define NEIGHBOURS_FIRST(word) ((uint32_t)(word))
+#define NEIGHBOURS_MASK(word) ((uint32_t)((word) >> 32))
+
 /* What the program must know of the port a packet came in on. */
 struct table_port {
 	uint64_t mac; /* bits 16-63 in wire order, like nexthop.dmac; bits 0-15: 1 if up, else 0 */
 };
 
-/* All of it. On the CPU a plane takes the current view once per burst (tables_view()). */
+/* Where all of it is. Of the image itself (tables_view()) or of a copy of it. */
 struct tables_view {
+	PL_G const struct tables_head *head;
 	PL_G const uint32_t *root4;
 	PL_G const uint16_t *mid4;
 	PL_G const uint16_t *last4;
@@ -86,7 +95,6 @@ struct tables_view {
 	/* Per next hop: set when a packet is rewritten with it. The reader's own, shared with no other
 	 * (cpu.h); NULL in the view that the tables give out. */
 	PL_G uint8_t *used;
-	uint32_t neighbour_mask; /* number of slots less one, a power of two less one */
 };
 
 /* Entry `i` of a block of 32-bit entries: that which `entry` names. */
@@ -162,10 +170,12 @@ PL_FN uint32_t neighbour_hash(uint64_t a0, uint64_t a1, uint32_t port)
 PL_FN uint32_t neighbour_lookup(const struct tables_view *view, uint64_t a0, uint64_t a1,
 				uint32_t port)
 {
+	uint64_t table = PL_LOAD64(&view->head->neighbours);
+	PL_G const struct neighbour *slots = view->neighbours + NEIGHBOURS_FIRST(table);
 	uint32_t i = neighbour_hash(a0, a1, port);
 
 	for (;; i++) {
-		PL_G const struct neighbour *n = view->neighbours + (i & view->neighbour_mask);
+		PL_G const struct neighbour *n = slots + (i & NEIGHBOURS_MASK(table));
 		uint32_t nexthop = PL_LOAD32(&n->nexthop);
 
 		if (nexthop == NEIGHBOUR_FREE)

@@ -5,17 +5,17 @@
 #include <string.h>
 
 #include "private.h"
+#include "store.h"
 
 #define NEXTHOP_INFO(kind, reason, mtu, port)                                 \
 	((uint64_t)(kind) | (uint64_t)(reason) << 8 | (uint64_t)(mtu) << 16 | \
 	 (uint64_t)(port) << 32)
 
-/* Release: pairs with the readers' PL_LOAD64(). A reader that sees a kind sees the words that were in
- * place before it. */
-static void word_store(uint64_t *word, uint64_t value)
+/* Release, see store.h: a reader that sees a kind sees the words that were in place before it. */
+static void word_store(struct tables *t, uint64_t *word, uint64_t value)
 {
 	if (*word != value)
-		__atomic_store_n(word, value, __ATOMIC_RELEASE);
+		store64(t, word, value);
 }
 
 static bool spec_valid(const struct nexthop_spec *spec)
@@ -68,13 +68,13 @@ static void publish_forward(struct tables *t, uint32_t index, const struct nexth
 
 	if (would_mix(t, index, now, words)) {
 		if (is_kind(now, NEXTHOP_FORWARD))
-			word_store(&now->info,
+			word_store(t, &now->info,
 				   NEXTHOP_INFO(NEXTHOP_PUNT, t->no_route_reason, 0, 0));
 		tables_wait(t);
 	}
-	word_store(&now->dmac, words->dmac);
-	word_store(&now->smac, words->smac);
-	word_store(&now->info, words->info);
+	word_store(t, &now->dmac, words->dmac);
+	word_store(t, &now->smac, words->smac);
+	word_store(t, &now->info, words->info);
 }
 
 /* Makes the words the next hop's. */
@@ -84,11 +84,11 @@ static void publish(struct tables *t, uint32_t index, const struct nexthop *word
 	bool was_group = is_kind(now, NEXTHOP_GROUP), was_forward = is_kind(now, NEXTHOP_FORWARD);
 	uint64_t old_group = now->group;
 
-	word_store(&now->group, words->group);
+	word_store(t, &now->group, words->group);
 	if (is_kind(words, NEXTHOP_FORWARD)) {
 		publish_forward(t, index, words);
 	} else {
-		word_store(&now->info, words->info);
+		word_store(t, &now->info, words->info);
 		if (was_forward)
 			t->forward_left[index] = t->n_graces;
 	}
@@ -112,7 +112,7 @@ int tables_nexthop_new(struct tables *t, const struct nexthop_spec *spec, uint32
 	if (i == POOL_NONE)
 		return -ENOSPC;
 	/* Nobody refers to it: whatever was here has seen its grace period. */
-	__atomic_store_n(&t->nexthops_image[i].info, 0, __ATOMIC_RELAXED);
+	fill64(t, &t->nexthops_image[i].info, &words.info, 1);
 	spec_words(spec, &words);
 	if (spec->kind == NEXTHOP_GROUP) {
 		err = group_new(t, spec->members, spec->n_members, NULL, &words.group);

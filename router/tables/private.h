@@ -5,24 +5,30 @@
 
 #include "key.h"
 #include "pool.h"
+#include "sections.h"
 #include "slots.h"
 #include "tables.h"
 #include "trie.h"
 
-/* A view and what goes with it when it is replaced. */
-struct view_box {
-	struct tables_view view;
-	struct neighbour *neighbours; /* to be freed with the view */
-	struct view_box *next;	      /* in limbo */
+/* One section of the image. */
+struct section {
+	const char *name;
+	uint32_t element, word; /* bytes, see struct tables_section_info */
+	uint32_t limit;		/* elements */
+	const uint32_t *top;	/* elements from here on were never used; NULL: all are in use */
+	size_t start;		/* bytes into the image */
 };
 
-/* The neighbours' table, and what only the control thread knows of it. */
+/* The table of neighbours that holds, and what only the control thread knows of it. */
 struct neighbours {
-	struct neighbour *slots; /* owned by the current view's box */
-	uint8_t *state;		 /* per slot, see neighbour.c */
-	uint32_t *limbo;	 /* slots that wait for a grace period */
-	uint32_t mask;		 /* number of slots less one */
+	struct neighbour *all, *slots; /* the section; the table's part of it */
+	uint32_t first, mask;	       /* the table's first slot, its number of slots less one */
+	uint32_t top;		       /* slots of the section from here on were never used */
+	uint32_t limit;		       /* neighbours there may be */
+	uint8_t *state;		       /* per slot of the table, see neighbour.c */
+	uint32_t *limbo;	       /* slots that wait for a grace period */
 	uint32_t used, gone, n_limbo;
+	bool old_limbo; /* readers may still be in the table before this one */
 };
 
 struct tables {
@@ -30,12 +36,12 @@ struct tables {
 	uint32_t n_graces; /* grace periods waited for, from 1 */
 	uint8_t no_route_reason;
 
-	_Atomic(const struct tables_view *) view; /* of `box` */
-	struct view_box *box, *old_boxes;
-
 	/* The image: one piece of address space, cut up. */
-	void *image;
+	uint8_t *image;
 	size_t image_bytes;
+	struct section sections[TABLES_SECTIONS];
+	struct tables_view view;
+	struct tables_head *head_image;
 	struct nexthop *nexthops_image;
 	uint32_t *slots_image;
 	struct table_port *ports_image;
@@ -52,9 +58,10 @@ struct tables {
 };
 
 /* Limits below the public ones, to see what running out does. `slots` is a multiple of
- * TABLES_GROUP_SLOTS_MAX. `last4` is how many of IPv4's blocks are narrow ones of bits 24 to 31. */
+ * TABLES_GROUP_SLOTS_MAX. `last4` is how many of IPv4's blocks are narrow ones of bits 24 to 31. No
+ * `neighbours`: the public limit. */
 struct tables_limits {
-	uint32_t blocks4, last4, blocks6, nexthops, slots;
+	uint32_t blocks4, last4, blocks6, nexthops, slots, neighbours;
 };
 
 struct tables *tables_new_limited(tables_grace_fn *grace, uint8_t no_route_reason,
@@ -63,17 +70,26 @@ struct tables *tables_new_limited(tables_grace_fn *grace, uint8_t no_route_reaso
 /* Waits for a grace period and frees all that is in limbo. */
 void tables_wait(struct tables *t);
 
+/* ---- sections.c ---- */
+
+/* Lays the image out and reserves it. Returns 0 or -ENOMEM. */
+int sections_init(struct tables *t, const struct tables_limits *limits);
+void sections_fini(struct tables *t);
+
+void *section_base(const struct tables *t, enum tables_section section);
+
 /* ---- neighbour.c ---- */
 
 #define NEIGHBOURS_MIN 64u /* slots of the smallest table */
 
-int neighbours_init(struct neighbours *n, uint32_t n_slots);
-void neighbours_settle(struct neighbours *n);
-void neighbours_fini(struct neighbours *n); /* all but `slots` */
+/* Slots of a table that so many neighbours fill to a quarter at most. */
+uint32_t neighbours_slots(uint32_t n);
 
-/* Publishes a view with this table of neighbours; the old ones go to limbo. Returns 0, or -ENOMEM and
- * leaves everything. */
-int tables_publish_neighbours(struct tables *t, struct neighbour *slots, uint32_t mask);
+/* Makes an empty table. Returns 0 or -ENOMEM. */
+int neighbours_init(struct tables *t, uint32_t limit);
+void neighbours_settle(struct tables *t);
+bool neighbours_limbo(const struct tables *t);
+void neighbours_fini(struct neighbours *n);
 
 /* ---- group.c ---- */
 

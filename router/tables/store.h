@@ -44,4 +44,11 @@ static inline void fill32(struct tables *t, uint32_t *at, const uint32_t *values
 		__atomic_store_n(&at[i], values[i], __ATOMIC_RELAXED);
 }
 
+static inline void fill64(struct tables *t, uint64_t *at, const uint64_t *values, unsigned n)
+{
+	(void)t;
+	for (unsigned i = 0; i < n; i++)
+		__atomic_store_n(&at[i], values[i], __ATOMIC_RELAXED);
+}
+
 #endif

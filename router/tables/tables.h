@@ -26,7 +26,8 @@
 #define TABLES_BLOCKS4_MAX (1u << 20) /* narrow or wide: of 512 or 1024 bytes */
 #define TABLES_LAST4_MAX (1u << 15)
 #define TABLES_BLOCKS6_MAX (1u << 21) /* of 1024 bytes */
-#define TABLES_GROUP_SLOTS_MAX 256u   /* of one ECMP group: weights are kept to 1/256 */
+#define TABLES_NEIGHBOURS_MAX (1u << 20)
+#define TABLES_GROUP_SLOTS_MAX 256u /* of one ECMP group: weights are kept to 1/256 */
 
 /* Waits until every reader has moved on from all that was unpublished before (see
  * pl_plane_synchronize()). */
@@ -39,8 +40,8 @@ struct tables;
 struct tables *tables_new(tables_grace_fn *grace, uint8_t no_route_reason);
 void tables_free(struct tables *t); /* no reader may be left */
 
-/* The current view. Any thread that is registered for the grace period; valid until its next
- * quiescent state. */
+/* Where the image is: the same until tables_free(). Any thread may ask; who looks something up there is
+ * registered for the grace period, and keeps no index beyond its next quiescent state. */
 const struct tables_view *tables_view(const struct tables *t);
 
 /* Waits for a grace period if anything waits to be reused, then makes it so. Call after a batch of
@@ -105,7 +106,8 @@ void tables_nexthop_del(struct tables *t, uint32_t index);
 
 /* ---- neighbours ---- */
 
-/* Inserts or replaces. Returns 0, -ENOMEM, or -EINVAL (`nexthop` is 0 or not in use). */
+/* Inserts or replaces. Returns 0, -ENOSPC (there are TABLES_NEIGHBOURS_MAX), or -EINVAL (`nexthop` is 0
+ * or not in use). */
 int tables_neighbour_set(struct tables *t, uint16_t port, const struct ip_addr *addr,
 			 uint32_t nexthop);
 

@@ -51,6 +51,7 @@ static uint32_t rnd32(void)
 
 struct world {
 	struct tables_view view;
+	struct tables_head head;
 	uint32_t *root4, *wide4, *root6_global, *root6_other, *blocks6;
 	uint16_t *mid4, *last4;
 	struct nexthop nexthops[HOP_COUNT];
@@ -205,7 +206,9 @@ static struct world *world_new(void)
 	w->root6_global[0x20010d & (TRIE6_GLOBAL_ROOT - 1)] = HOP_GLEAN;
 	w->ports[0].mac = mac_high(our_mac) | 1;
 	w->ports[1].mac = mac_high(our_mac);
+	w->head.neighbours = (uint64_t)(NEIGHBOURS - 1) << 32; /* from slot 0 */
 	w->view = (struct tables_view){
+		.head = &w->head,
 		.root4 = w->root4,
 		.mid4 = w->mid4,
 		.last4 = w->last4,
@@ -218,7 +221,6 @@ static struct world *world_new(void)
 		.neighbours = w->neighbours,
 		.ports = w->ports,
 		.used = w->used,
-		.neighbour_mask = NEIGHBOURS - 1,
 	};
 	return w;
 }

@@ -393,6 +393,16 @@ static uint32_t lookup(const struct tables *t, uint16_t port, const struct ip_ad
 	return neighbour_lookup(tables_view(t), word[0], word[1], port | mapped);
 }
 
+static uint64_t neighbours_table(const struct tables *t)
+{
+	return tables_view(t)->head->neighbours;
+}
+
+static const struct neighbour *neighbour_slots(const struct tables *t)
+{
+	return tables_view(t)->neighbours + NEIGHBOURS_FIRST(neighbours_table(t));
+}
+
 static struct ip_addr neighbour_addr(unsigned i)
 {
 	uint8_t family = i % 2 ? AF_INET : AF_INET6;
@@ -479,7 +489,8 @@ static void neighbours_churn(void **state)
 static void tombstones_go_away(void **state)
 {
 	struct tables *t = tables_new(grace, 7);
-	uint32_t mask = tables_view(t)->neighbour_mask, slot;
+	uint64_t table = neighbours_table(t);
+	uint32_t slot;
 	unsigned i;
 
 	(void)state;
@@ -493,10 +504,10 @@ static void tombstones_go_away(void **state)
 		if (i % 1000 == 0)
 			tables_settle(t);
 	}
-	assert_int_equal(tables_view(t)->neighbour_mask, mask);
+	assert_int_equal(NEIGHBOURS_MASK(neighbours_table(t)), NEIGHBOURS_MASK(table));
 	tables_settle(t);
-	for (slot = 0; slot <= mask; slot++)
-		assert_int_equal(tables_view(t)->neighbours[slot].nexthop, NEIGHBOUR_FREE);
+	for (slot = 0; slot <= NEIGHBOURS_MASK(table); slot++)
+		assert_int_equal(neighbour_slots(t)[slot].nexthop, NEIGHBOUR_FREE);
 	tables_free(t);
 }
 
@@ -505,9 +516,9 @@ static void tombstones_go_away(void **state)
 static void keys_outlive_their_neighbours(void **state)
 {
 	struct tables *t = tables_new(grace, 7);
-	const struct tables_view *v;
 	struct neighbour *before;
 	uint32_t slot, n_slots;
+	uint64_t table;
 	unsigned i, gone = 0;
 
 	(void)state;
@@ -517,58 +528,171 @@ static void keys_outlive_their_neighbours(void **state)
 
 		assert_int_equal(tables_neighbour_set(t, 0, &addr, 1), 0);
 	}
-	for (i = 0; i < 500; i++) { /* not so many that the table shrinks */
+	for (i = 0; i < 500; i++) {
 		struct ip_addr addr = neighbour_addr(i);
 
 		assert_int_equal(tables_neighbour_del(t, 0, &addr), 0);
 	}
-	v = tables_view(t);
-	n_slots = v->neighbour_mask + 1;
+	table = neighbours_table(t);
+	n_slots = NEIGHBOURS_MASK(table) + 1;
 	before = malloc(n_slots * sizeof(*before));
 	assert_non_null(before);
-	memcpy(before, v->neighbours, n_slots * sizeof(*before));
+	memcpy(before, neighbour_slots(t), n_slots * sizeof(*before));
 	for (i = 1000; i < 1300; i++) {
 		struct ip_addr addr = neighbour_addr(i);
 
 		assert_int_equal(tables_neighbour_set(t, 0, &addr, 2), 0);
 	}
-	assert_ptr_equal(tables_view(t), v); /* it did not move to a new table */
+	assert_int_equal(neighbours_table(t), table); /* they did not move to another one */
 	for (slot = 0; slot < n_slots; slot++) {
 		if (before[slot].nexthop != NEIGHBOUR_GONE)
 			continue;
 		gone++;
-		assert_memory_equal(&before[slot], &v->neighbours[slot], sizeof(*before));
+		assert_memory_equal(&before[slot], &neighbour_slots(t)[slot], sizeof(*before));
 	}
 	assert_int_equal(gone, 500);
 	free(before);
 	tables_free(t);
 }
 
-/* After thousands have gone the table is small again, and those that stayed are found. */
-static void table_shrinks(void **state)
+/* One neighbour more than there may be is refused and changes nothing; where one has gone another has
+ * room at once, however often, without a table beyond the largest. */
+static void neighbours_run_out(void **state)
 {
-	struct tables *t = tables_new(grace, 7);
-	uint32_t mask = tables_view(t)->neighbour_mask;
+	const struct tables_limits limits = {.blocks4 = 16,
+					     .last4 = 16,
+					     .blocks6 = 16,
+					     .nexthops = 16,
+					     .slots = 256,
+					     .neighbours = 1000};
+	struct tables *t = tables_new_limited(grace, 7, &limits);
+	struct tables_section_info all;
+	uint64_t seed = 53;
 	struct ip_addr addr;
-	unsigned i;
+	unsigned i, round;
 
 	(void)state;
 	make_nexthops(t, 2);
-	for (i = 0; i < 8000; i++) {
+	for (i = 0; i < 1000; i++) {
 		addr = neighbour_addr(i);
-		assert_int_equal(tables_neighbour_set(t, 0, &addr, 1 + i % 2), 0);
+		assert_int_equal(tables_neighbour_set(t, 0, &addr, 1), 0);
 	}
-	assert_in_range(tables_view(t)->neighbour_mask, 2 * 8000 - 1, UINT32_MAX);
-	for (i = 0; i < 7990; i++) {
-		addr = neighbour_addr(i);
+	for (round = 0; round < 20000; round++) {
+		uint64_t table = neighbours_table(t);
+		unsigned come = 1000 + round, go = random_below(&seed, 1000) + round;
+
+		addr = neighbour_addr(come);
+		assert_int_equal(tables_neighbour_set(t, 0, &addr, 2), -ENOSPC);
+		assert_int_equal(lookup(t, 0, &addr), 0);
+		assert_int_equal(neighbours_table(t), table);
+		assert_int_equal(stats_of(t).neighbours, 1000);
+		addr = neighbour_addr(round);
+		assert_int_equal(tables_neighbour_set(t, 0, &addr, 2), 0); /* not one more */
+		addr = neighbour_addr(go);
 		assert_int_equal(tables_neighbour_del(t, 0, &addr), 0);
+		if (go != round) { /* keep those from round + 1 on */
+			assert_int_equal(tables_neighbour_set(t, 0, &addr, 1), 0);
+			addr = neighbour_addr(round);
+			assert_int_equal(tables_neighbour_del(t, 0, &addr), 0);
+		}
+		addr = neighbour_addr(come);
+		assert_int_equal(tables_neighbour_set(t, 0, &addr, 1), 0);
 	}
-	assert_in_range(tables_view(t)->neighbour_mask, mask, 4 * (mask + 1));
-	for (i = 0; i < 8000; i++) {
-		addr = neighbour_addr(i);
-		assert_int_equal(lookup(t, 0, &addr), i < 7990 ? 0 : 1 + i % 2);
+	for (i = 0; i < 1000; i++) {
+		addr = neighbour_addr(20000 + i);
+		assert_int_equal(lookup(t, 0, &addr), 1);
 	}
-	tables_settle(t);
+	tables_section_info(t, TABLES_NEIGHBOURS, &all);
+	assert_true(all.used <= all.max);
+	assert_true(NEIGHBOURS_MASK(neighbours_table(t)) < 4 * 1024);
+	tables_free(t);
+}
+
+/* The next neighbour from *i on whose probes begin at the first slot of a table of 64. */
+static struct ip_addr colliding_addr(unsigned *i)
+{
+	for (;; ++*i) {
+		struct ip_addr addr = to_addr(AF_INET6, (addr128)0xfe80 << 112 | *i);
+		uint64_t word[2];
+
+		memcpy(word, addr.bytes, 16);
+		if (neighbour_hash(word[0], word[1], 0) % 64 == 0) {
+			++*i;
+			return addr;
+		}
+	}
+}
+
+/* Slots that are gone but can't be freed, because the probes of one that stays pass them: then the
+ * neighbours move to the other table of the same size, and back again the next time. */
+static void neighbours_move_aside(void **state)
+{
+	struct tables *t = tables_new(grace, 7);
+	struct ip_addr addr[33];
+	unsigned round, i, next = 0;
+
+	(void)state;
+	make_nexthops(t, 2);
+	addr[32] = colliding_addr(&next);
+	assert_int_equal(tables_neighbour_set(t, 0, &addr[32], 1), 0);
+	for (round = 0; round < 6; round++) {
+		uint32_t stale = round % 2 ? 3 * 64 : 2 * 64, fresh = round % 2 ? 2 * 64 : 3 * 64;
+
+		assert_int_equal(NEIGHBOURS_FIRST(neighbours_table(t)), stale);
+		addr[0] = addr[32];
+		for (i = 1; i < 33; i++) {
+			addr[i] = colliding_addr(&next);
+			if (i < 32)
+				assert_int_equal(tables_neighbour_set(t, 0, &addr[i], 1), 0);
+		}
+		for (i = 0; i < 31; i++)
+			assert_int_equal(tables_neighbour_del(t, 0, &addr[i]), 0);
+		assert_int_equal(tables_neighbour_set(t, 0, &addr[32], 2), 0);
+		assert_int_equal(NEIGHBOURS_FIRST(neighbours_table(t)), fresh);
+		assert_int_equal(NEIGHBOURS_MASK(neighbours_table(t)), 63);
+		for (i = 0; i < 31; i++)
+			assert_int_equal(lookup(t, 0, &addr[i]), 0);
+		assert_int_equal(lookup(t, 0, &addr[31]), 1);
+		assert_int_equal(lookup(t, 0, &addr[32]), 2);
+		assert_int_equal(tables_neighbour_del(t, 0, &addr[31]), 0);
+		tables_settle(t);
+	}
+	tables_free(t);
+}
+
+/* Tables of all sizes, and the two of one size, have no slot in common. */
+static void tables_lie_apart(void **state)
+{
+	struct tables *t = tables_new(grace, 7);
+	struct {
+		uint64_t first, end;
+	} seen[32];
+	uint64_t table = 0;
+	unsigned i, j, n = 0;
+
+	(void)state;
+	make_nexthops(t, 1);
+	for (i = 0; i < 20000; i++) {
+		struct ip_addr addr = neighbour_addr(i), gone = neighbour_addr(i / 2);
+
+		assert_int_equal(tables_neighbour_set(t, 0, &addr, 1), 0);
+		if (i % 2)
+			assert_int_equal(tables_neighbour_del(t, 0, &gone), 0);
+		if (neighbours_table(t) == table)
+			continue;
+		table = neighbours_table(t);
+		for (j = 0; j < n && seen[j].first != NEIGHBOURS_FIRST(table); j++)
+			;
+		assert_true(j < 32);
+		seen[j].first = NEIGHBOURS_FIRST(table);
+		seen[j].end = seen[j].first + NEIGHBOURS_MASK(table) + 1;
+		n += j == n;
+	}
+	assert_true(n > 4);
+	for (i = 0; i < n; i++)
+		for (j = 0; j < n; j++)
+			assert_true(i == j || seen[i].end <= seen[j].first ||
+				    seen[j].end <= seen[i].first);
 	tables_free(t);
 }
 
@@ -584,7 +708,6 @@ static void hosts_of_a_network_spread(void **state)
 	for (n = 0; n < 3; n++) {
 		struct tables *t = tables_new(grace, 7);
 		struct ip_addr base = addr_of(networks[n]), addr;
-		const struct tables_view *v;
 		unsigned hosts = 4096, probes = 0;
 		addr128 one = (addr128)1 << (128 - family_bits(base.family));
 
@@ -593,13 +716,12 @@ static void hosts_of_a_network_spread(void **state)
 			addr = to_addr(base.family, to_number(base.bytes) + i * one);
 			assert_int_equal(tables_neighbour_set(t, 1, &addr, 1), 0);
 		}
-		v = tables_view(t);
-		for (i = 0; i <= v->neighbour_mask; i++) {
-			const struct neighbour *s = &v->neighbours[i];
+		for (i = 0; i <= NEIGHBOURS_MASK(neighbours_table(t)); i++) {
+			const struct neighbour *s = &neighbour_slots(t)[i];
 			uint32_t start = neighbour_hash(s->addr[0], s->addr[1], s->port);
 
 			if (s->nexthop != NEIGHBOUR_FREE)
-				probes += 1 + ((i - start) & v->neighbour_mask);
+				probes += 1 + ((i - start) & NEIGHBOURS_MASK(neighbours_table(t)));
 		}
 		assert_true(probes >= hosts);
 		assert_true(probes < hosts * 2);
@@ -639,7 +761,9 @@ int main(void)
 		cmocka_unit_test(neighbours_churn),
 		cmocka_unit_test(tombstones_go_away),
 		cmocka_unit_test(keys_outlive_their_neighbours),
-		cmocka_unit_test(table_shrinks),
+		cmocka_unit_test(neighbours_run_out),
+		cmocka_unit_test(neighbours_move_aside),
+		cmocka_unit_test(tables_lie_apart),
 		cmocka_unit_test(hosts_of_a_network_spread),
 		cmocka_unit_test(ports_are_told),
 	};
