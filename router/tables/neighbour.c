@@ -203,6 +203,7 @@ int tables_neighbour_set(struct tables *t, uint16_t port, const struct ip_addr *
 	slot = find(n, &key);
 	if (slot) {
 		store32(t, &slot->nexthop, nexthop);
+		log_commit(t);
 		return 0;
 	}
 	if (n->used == n->limit)
@@ -216,6 +217,7 @@ int tables_neighbour_set(struct tables *t, uint16_t port, const struct ip_addr *
 		n->gone--;
 	n->state[i] = SLOT_USED;
 	n->used++;
+	log_commit(t);
 	return 0;
 }
 
@@ -234,6 +236,7 @@ int tables_neighbour_del(struct tables *t, uint16_t port, const struct ip_addr *
 	n->limbo[n->n_limbo++] = i;
 	n->used--;
 	n->gone++;
+	log_commit(t);
 	return 0;
 }
 

@@ -123,6 +123,7 @@ int tables_nexthop_new(struct tables *t, const struct nexthop_spec *spec, uint32
 	}
 	t->forward_left[i] = 0;
 	publish(t, i, &words);
+	log_commit(t);
 	*index = i;
 	return 0;
 }
@@ -147,6 +148,7 @@ int tables_nexthop_set(struct tables *t, uint32_t index, const struct nexthop_sp
 			return err;
 	}
 	publish(t, index, &words);
+	log_commit(t);
 	return 0;
 }
 

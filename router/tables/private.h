@@ -55,6 +55,9 @@ struct tables {
 	struct slots slots;
 
 	struct neighbours neighbours;
+
+	struct tables_copy *copies; /* all that are registered */
+	bool recording;		    /* some are live: see store.h */
 };
 
 /* Limits below the public ones, to see what running out does. `slots` is a multiple of
@@ -67,8 +70,27 @@ struct tables_limits {
 struct tables *tables_new_limited(tables_grace_fn *grace, uint8_t no_route_reason,
 				  const struct tables_limits *limits);
 
-/* Waits for a grace period and frees all that is in limbo. */
+/* Commits what is recorded, waits for a grace period and for the copies, and frees all that is in
+ * limbo. */
 void tables_wait(struct tables *t);
+
+/* ---- log.c ---- */
+
+/* Records that `length` bytes of the image were stored, for all live copies. `reachable`: to words
+ * that readers may reach. */
+void log_record(struct tables *t, const void *at, size_t length, bool reachable);
+
+void log_commit_all(struct tables *t);
+
+/* Shows copies what has been recorded. At the end of every function that stores. */
+static inline void log_commit(struct tables *t)
+{
+	if (t->recording)
+		log_commit_all(t);
+}
+
+/* Waits until all live copies have passed what is committed. */
+void log_wait(struct tables *t);
 
 /* ---- sections.c ---- */
 

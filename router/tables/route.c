@@ -55,6 +55,7 @@ static bool lead(struct tables *t, struct trie_family *family, const struct shad
 		assert(back);
 		(void)back;
 	}
+	log_commit(t);
 	return done;
 }
 

@@ -32,7 +32,7 @@ static void describe(struct tables *t, const struct tables_limits *limits)
 		[TABLES_BLOCKS6] = {"blocks6", wide, 4, limits->blocks6,
 				    &kinds6[BLOCKS_WIDE].pool.top},
 		/* Two of the largest, and all smaller ones, lie before 4 times its slots. */
-		[TABLES_NEIGHBOURS] = {"neighbours", sizeof(struct neighbour), 8,
+		[TABLES_NEIGHBOURS] = {"neighbours", sizeof(struct neighbour), 4,
 				       4 * neighbours_slots(limits->neighbours),
 				       &t->neighbours.top},
 	};

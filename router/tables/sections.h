@@ -30,8 +30,8 @@ enum tables_section {
 struct tables_section_info {
 	const char *name;
 	const void *base; /* in the image */
-	uint32_t element; /* bytes of one element, a power of two except for neighbours */
-	uint32_t word;	  /* bytes of the widest word that readers load whole */
+	uint32_t element; /* bytes of one element */
+	uint32_t word;	  /* bytes that must be stored together: an address is made of several */
 	/* Bytes. `used` never falls; what lies beyond was never written and is zero, and a copy must
 	 * be zero there too. `max` does not change. */
 	size_t used, max;

@@ -2,6 +2,7 @@
 /* The tables as a whole: memory, the view, grace periods, ports, figures. */
 #include "tables.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,6 +106,7 @@ void tables_free(struct tables *t)
 {
 	size_t per_nexthop = t->nexthops.limit * sizeof(uint32_t);
 
+	assert(!t->copies);
 	neighbours_fini(&t->neighbours);
 	slots_fini(&t->slots);
 	trie_family_fini(&t->v6);
@@ -125,13 +127,16 @@ const struct tables_view *tables_view(const struct tables *t)
 
 void tables_wait(struct tables *t)
 {
+	log_commit(t);
 	t->grace();
+	log_wait(t);
 	t->n_graces++;
 	trie_family_settle(&t->v4);
 	trie_family_settle(&t->v6);
 	pool_settle(&t->nexthops);
 	slots_settle(&t->slots);
 	neighbours_settle(t);
+	log_commit(t);
 }
 
 void tables_settle(struct tables *t)
@@ -147,6 +152,7 @@ void tables_port_set(struct tables *t, uint16_t port, const uint8_t mac[6], bool
 
 	memcpy((uint8_t *)&word + 2, mac, 6);
 	store64(t, &t->ports_image[port].mac, word);
+	log_commit(t);
 }
 
 void tables_stats(const struct tables *t, struct tables_stats *stats)

@@ -3,7 +3,8 @@
  *
  * All functions here are for the control thread alone, except tables_view(). Readers on other
  * threads see each address's answer change from old to new at once, never anything else. What a
- * change takes out of use is reused only after the grace period given at creation.
+ * change takes out of use is reused only after the grace period given at creation, and after all
+ * accelerators that keep a copy have passed it (log.h).
  *
  * A function that fails leaves the tables, as readers and later calls see them, as they were. */
 #ifndef PEERLANE_TABLES_TABLES_H
@@ -38,14 +39,14 @@ struct tables;
 /* Returns NULL with errno. Initially every address leads to next hop 0, "no route", which punts
  * with `no_route_reason`, and every port is down. */
 struct tables *tables_new(tables_grace_fn *grace, uint8_t no_route_reason);
-void tables_free(struct tables *t); /* no reader may be left */
+void tables_free(struct tables *t); /* no reader may be left, nor copy */
 
 /* Where the image is: the same until tables_free(). Any thread may ask; who looks something up there is
  * registered for the grace period, and keeps no index beyond its next quiescent state. */
 const struct tables_view *tables_view(const struct tables *t);
 
-/* Waits for a grace period if anything waits to be reused, then makes it so. Call after a batch of
- * changes; others call it when they run out. */
+/* Waits for a grace period, and for accelerators, if anything waits to be reused, then makes it so.
+ * Call after a batch of changes; others call it when they run out. */
 void tables_settle(struct tables *t);
 
 /* ---- routes ---- */

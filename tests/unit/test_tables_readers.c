@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Readers on other threads, with real grace periods, while the tables change under them: each answer
- * is the old or the new one, never another.
+/* Readers on other threads while the tables change under them: each answer is the old or the new one,
+ * never another. Readers of the image, with real grace periods; and readers of a copy that another
+ * thread keeps up by its log, with real epochs.
  *
  * Everything is cut into regions. A region's addresses lead only to the region's own next hops, its
  * next hops only to the region's own port, so that a block, a slot or an index that is used again too
@@ -47,12 +48,11 @@ static inline uint64_t slow_load64(const uint64_t *p)
 #define PL_LOAD32(p) slow_load32(p)
 #define PL_LOAD64(p) slow_load64(p)
 
-#include "../../router/tables/private.h"
-#include "tables_help.h"
+#include "tables_copy_help.h"
 
 #define REGIONS 64u
 #define READERS 2u
-#define RUN_MS 3000
+#define RUN_MS 2500
 #define NO_ROUTE_REASON 7
 #define MTU 1500
 
@@ -117,9 +117,21 @@ static unsigned region_len(unsigned family)
 	return len[family];
 }
 
+/* One reader. */
+struct reader {
+	struct world *w;
+	_Atomic(unsigned long) turns; /* completed */
+	bool registered;	      /* for the grace period: reads the image */
+	pthread_t thread;
+};
+
 struct world {
 	struct tables *t;
+	const struct tables_view *view; /* what readers read: the image or a copy */
+	struct reader readers[READERS];
+	struct replica *replica; /* of which the view is; NULL: of the image */
 	_Atomic bool stop;
+	_Atomic bool follower_stop;
 	_Atomic unsigned hot; /* the region, of all families, that the writer is at */
 	_Atomic(unsigned long) wrong;
 	char first_wrong[128]; /* written by who made `wrong` 1, read after the readers ended */
@@ -237,28 +249,75 @@ static void read_neighbour(struct world *w, const struct tables_view *v, uint64_
 
 static void *reader(void *arg)
 {
-	struct world *w = arg;
+	struct reader *self = arg;
+	struct world *w = self->w;
 	uint64_t seed = (uint64_t)(uintptr_t)&seed;
 	unsigned long reads = 0;
 	unsigned i;
 
 	dawdle_seed = seed;
-	urcu_qsbr_register_thread();
+	if (self->registered)
+		urcu_qsbr_register_thread();
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
-		const struct tables_view *v = tables_view(w->t);
-
 		for (i = 0; i < 16; i++) {
-			read_route(w, v, &seed);
-			read_group(w, v, &seed);
-			read_neighbour(w, v, &seed);
+			read_route(w, w->view, &seed);
+			read_group(w, w->view, &seed);
+			read_neighbour(w, w->view, &seed);
 		}
 		reads += i;
-		READER_SAYS();
-		urcu_qsbr_quiescent_state();
+		/* Release: pairs with all_have_turned(). */
+		atomic_fetch_add_explicit(&self->turns, 1, memory_order_release);
+		if (self->registered) {
+			READER_SAYS();
+			urcu_qsbr_quiescent_state();
+		}
 	}
 	atomic_fetch_add_explicit(&w->reads, reads, memory_order_relaxed);
-	READER_SAYS();
-	urcu_qsbr_unregister_thread();
+	if (self->registered) {
+		READER_SAYS();
+		urcu_qsbr_unregister_thread();
+	}
+	return NULL;
+}
+
+/* ---- keeping a copy ---- */
+
+/* True if every reader has completed the turn that it was in when `turns` was noted. */
+static bool all_have_turned(struct world *w, const unsigned long turns[READERS])
+{
+	for (unsigned i = 0; i < READERS; i++)
+		if (atomic_load_explicit(&w->readers[i].turns, memory_order_acquire) == turns[i])
+			return false;
+	return true;
+}
+
+/* The copy's thread: replays what comes, all the time; says that it is done with what it had replayed
+ * once all turns of readers that began before are over, as if they were bursts. */
+static void *follower(void *arg)
+{
+	struct world *w = arg;
+	struct replica *r = w->replica;
+	unsigned long turns[READERS];
+	struct timespec some = {.tv_nsec = 20000};
+	uint64_t position = 0;
+	bool pending = false;
+
+	while (!atomic_load_explicit(&w->follower_stop, memory_order_relaxed)) {
+		if (replica_replay(r))
+			wrong(w, "lost", 0, 0, 0);
+		if (!pending) {
+			position = tables_copy_position(r->copy);
+			for (unsigned i = 0; i < READERS; i++)
+				turns[i] = atomic_load_explicit(&w->readers[i].turns,
+								memory_order_relaxed);
+			pending = true;
+		} else if (all_have_turned(w, turns)) {
+			tables_copy_done(r->copy, position);
+			pending = false;
+		}
+		nanosleep(&some, NULL);
+	}
+	replica_replay(r);
 	return NULL;
 }
 
@@ -475,35 +534,74 @@ static unsigned long change_for(struct writer *x, unsigned ms)
 	return n;
 }
 
-static void readers_see_old_or_new(void **state)
+/* Barely enough, so that all is used again as soon as it may be. */
+static const struct tables_limits limits = {.blocks4 = 1000,
+					    .last4 = 64,
+					    .blocks6 = 20000,
+					    .nexthops = NARROW_CHILD + 1000,
+					    .slots = 64 * 1024};
+
+static void run_readers(struct world *w, struct writer *x)
 {
-	/* Barely enough, so that all is used again as soon as it may be. */
-	const struct tables_limits limits = {.blocks4 = 1000,
-					     .last4 = 64,
-					     .blocks6 = 20000,
-					     .nexthops = NARROW_CHILD + 1000,
-					     .slots = 64 * 1024};
-	static struct world w;
-	struct writer x = {.w = &w, .seed = 53};
-	pthread_t threads[READERS];
 	unsigned long changes;
 	unsigned i;
+
+	graces = 0;
+	for (i = 0; i < READERS; i++) {
+		w->readers[i].w = w;
+		w->readers[i].registered = !w->replica;
+		assert_int_equal(
+			pthread_create(&w->readers[i].thread, NULL, reader, &w->readers[i]), 0);
+	}
+	changes = change_for(x, RUN_MS);
+	atomic_store_explicit(&w->stop, true, memory_order_relaxed);
+	for (i = 0; i < READERS; i++)
+		pthread_join(w->readers[i].thread, NULL);
+	print_message("%lu changes, %lu reads, %lu grace periods\n", changes, w->reads, graces);
+	if (w->wrong)
+		fail_msg("%lu wrong answers; the first: %s", w->wrong, w->first_wrong);
+	/* Both sides really ran. */
+	assert_true(changes > 100 && w->reads > 1000 && graces > 10);
+}
+
+static void readers_see_old_or_new(void **state)
+{
+	static struct world w;
+	struct writer x = {.w = &w, .seed = 53};
+
+	(void)state;
+	print_message("seed %llu\n", (unsigned long long)x.seed);
+	w.t = tables_new_limited(grace, NO_ROUTE_REASON, &limits);
+	w.view = tables_view(w.t);
+	set_up(&x);
+	run_readers(&w, &x);
+	tables_free(w.t);
+}
+
+static void readers_of_a_copy_see_old_or_new(void **state)
+{
+	static struct world w;
+	static struct replica r;
+	struct writer x = {.w = &w, .seed = 56};
+	struct tables_copy_stats stats;
+	pthread_t thread;
 
 	(void)state;
 	print_message("seed %llu\n", (unsigned long long)x.seed);
 	w.t = tables_new_limited(grace, NO_ROUTE_REASON, &limits);
 	set_up(&x);
-	for (i = 0; i < READERS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, reader, &w), 0);
-	changes = change_for(&x, RUN_MS);
-	atomic_store_explicit(&w.stop, true, memory_order_relaxed);
-	for (i = 0; i < READERS; i++)
-		pthread_join(threads[i], NULL);
-	print_message("%lu changes, %lu reads, %lu grace periods\n", changes, w.reads, graces);
-	if (w.wrong)
-		fail_msg("%lu wrong answers; the first: %s", w.wrong, w.first_wrong);
-	/* Both sides really ran. */
-	assert_true(changes > 100 && w.reads > 1000 && graces > 10);
+	replica_init(&r, w.t, 64 << 20);
+	replica_fill(&r);
+	w.view = &r.view;
+	w.replica = &r;
+	assert_int_equal(pthread_create(&thread, NULL, follower, &w), 0);
+	run_readers(&w, &x);
+	atomic_store_explicit(&w.follower_stop, true, memory_order_relaxed);
+	pthread_join(thread, NULL);
+	tables_copy_stats(r.copy, &stats);
+	assert_int_equal(stats.losses, 0);
+	replica_check(&r, w.t);
+	replica_fini(&r);
 	tables_free(w.t);
 }
 
@@ -511,6 +609,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(readers_see_old_or_new),
+		cmocka_unit_test(readers_of_a_copy_see_old_or_new),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Copies that follow the tables by their logs, and what is not used again before they have passed. */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "tables_copy_help.h"
+
+#define NO_ROUTE_REASON 7
+
+static const struct tables_limits small = {.blocks4 = 60,
+					   .last4 = 20,
+					   .blocks6 = 120,
+					   .nexthops = 60,
+					   .slots = 4096,
+					   .neighbours = 1500};
+
+/* The copies that the grace function replays into, as their threads would while the control thread
+ * waits. */
+static struct replica *followers[3];
+static unsigned graces;
+
+static void follow(struct replica *r)
+{
+	if (tables_copy_state(r->copy) == TABLES_COPY_LIVE && replica_replay(r) == 0)
+		tables_copy_done(r->copy, tables_copy_position(r->copy));
+}
+
+static void grace(void)
+{
+	graces++;
+	for (unsigned i = 0; i < 3; i++)
+		if (followers[i])
+			follow(followers[i]);
+}
+
+/* ---- churn of everything ---- */
+
+#define HOPS 20u	 /* next hops 1 to 20 are no groups, */
+#define GROUPS 10u	 /* 21 to 30 come to be some */
+#define NEIGHBOURS 2000u /* more than there may be */
+
+struct churn {
+	struct tables *t;
+	uint64_t seed;
+	unsigned neighbours_wanted;
+};
+
+static struct nexthop_spec random_hop(uint64_t *seed)
+{
+	unsigned x = random_below(seed, 4);
+	struct nexthop_spec spec = {
+		.kind = (uint8_t)random_below(seed, NEXTHOP_GROUP),
+		.reason = (uint8_t)x,
+		.mtu = (uint16_t)(1500 + x),
+		.port = (uint16_t)x,
+		.dmac = {2, 0, 0, 0, 0, (uint8_t)random_below(seed, 4)},
+		.smac = {2, 0, 0, 0, 1, (uint8_t)random_below(seed, 4)},
+	};
+
+	return spec;
+}
+
+static void change_hop(struct churn *c)
+{
+	struct nexthop_spec spec = random_hop(&c->seed);
+
+	assert_int_equal(tables_nexthop_set(c->t, 1 + random_below(&c->seed, HOPS), &spec), 0);
+}
+
+static void change_group(struct churn *c)
+{
+	struct nexthop_member members[8];
+	struct nexthop_spec spec = random_hop(&c->seed);
+	uint32_t index = 1 + HOPS + random_below(&c->seed, GROUPS);
+	unsigned n = 1 + random_below(&c->seed, 8), i;
+	int err;
+
+	if (random_below(&c->seed, 4)) {
+		for (i = 0; i < n; i++)
+			members[i] = (struct nexthop_member){1 + random_below(&c->seed, HOPS),
+							     1 + random_below(&c->seed, 3)};
+		spec = (struct nexthop_spec){
+			.kind = NEXTHOP_GROUP, .members = members, .n_members = n};
+	}
+	err = tables_nexthop_set(c->t, index, &spec);
+	assert_true(!err || err == -ENOSPC);
+}
+
+static struct prefix random_prefix(struct churn *c)
+{
+	uint8_t family = random_below(&c->seed, 2) ? AF_INET : AF_INET6;
+	addr128 any = (addr128)random64(&c->seed) << 64 | random64(&c->seed), base;
+
+	/* Few of them, close together, of any length from /8 on. */
+	if (family == AF_INET) {
+		base = (addr128)10 << 120 | (any & (addr128)0x010303 << 96);
+		return to_prefix(family, base, 8 + random_below(&c->seed, 25));
+	}
+	base = (random_below(&c->seed, 2) ? (addr128)0x2001 : (addr128)0xfd00) << 112;
+	base |= any & ((addr128)0x03030303 << 64 | 0x3);
+	return to_prefix(family, base, 8 + random_below(&c->seed, 121));
+}
+
+static void change_route(struct churn *c)
+{
+	struct prefix p = random_prefix(c);
+	int err;
+
+	if (random_below(&c->seed, 2))
+		err = tables_route_set(c->t, &p, 1 + random_below(&c->seed, HOPS + GROUPS));
+	else
+		err = tables_route_del(c->t, &p);
+	assert_true(!err || err == -ENOENT || err == -ENOSPC);
+}
+
+/* A next hop that comes, is used and goes. */
+static void exchange_hop(struct churn *c)
+{
+	struct nexthop_spec spec = random_hop(&c->seed);
+	struct prefix p = random_prefix(c);
+	uint32_t index, before;
+
+	assert_int_equal(tables_nexthop_new(c->t, &spec, &index), 0);
+	if (!tables_route_get(c->t, &p, &before) && !tables_route_set(c->t, &p, index))
+		assert_int_equal(tables_route_set(c->t, &p, before), 0);
+	tables_nexthop_del(c->t, index);
+}
+
+static struct ip_addr neighbour_addr(unsigned i)
+{
+	if (i % 2)
+		return to_addr(AF_INET, (addr128)(0x0a000000 + i) << 96);
+	return to_addr(AF_INET6, (addr128)0xfe80 << 112 | i);
+}
+
+static void change_neighbour(struct churn *c)
+{
+	struct ip_addr addr = neighbour_addr(random_below(&c->seed, NEIGHBOURS));
+	struct tables_stats stats;
+	int err;
+
+	tables_stats(c->t, &stats);
+	if (random_below(&c->seed, 400) == 0)
+		c->neighbours_wanted = random_below(&c->seed, NEIGHBOURS);
+	if (stats.neighbours < c->neighbours_wanted)
+		err = tables_neighbour_set(c->t, 1, &addr, 1 + random_below(&c->seed, HOPS));
+	else
+		err = tables_neighbour_del(c->t, 1, &addr);
+	assert_true(!err || err == -ENOENT || err == -ENOSPC);
+}
+
+static void change_port(struct churn *c)
+{
+	uint8_t mac[6] = {2, 0, 0, 0, 0, (uint8_t)random_below(&c->seed, 256)};
+
+	tables_port_set(c->t, (uint16_t)random_below(&c->seed, 256), mac,
+			random_below(&c->seed, 2));
+}
+
+static void churn_init(struct churn *c, uint64_t seed)
+{
+	uint32_t index;
+
+	memset(followers, 0, sizeof(followers));
+	*c = (struct churn){tables_new_limited(grace, NO_ROUTE_REASON, &small), seed, 100};
+	assert_non_null(c->t);
+	for (unsigned i = 1; i <= HOPS + GROUPS; i++) {
+		struct nexthop_spec spec = random_hop(&c->seed);
+
+		assert_int_equal(tables_nexthop_new(c->t, &spec, &index), 0);
+		assert_int_equal(index, i);
+	}
+}
+
+static void churn_batch(struct churn *c)
+{
+	static void (*const changes[])(struct churn *) = {
+		change_hop,	  change_group,	    change_route,     change_route, change_route,
+		change_neighbour, change_neighbour, change_neighbour, exchange_hop, change_port,
+	};
+	unsigned n = 1 + random_below(&c->seed, 60);
+
+	while (n--)
+		changes[random_below(&c->seed, 10)](c);
+	if (random_below(&c->seed, 2))
+		tables_settle(c->t);
+}
+
+/* The copy answers what the image does. */
+static void check_answers(struct churn *c, const struct replica *r)
+{
+	const struct tables_view *v = tables_view(c->t);
+
+	for (unsigned i = 0; i < 100; i++) {
+		struct prefix p = random_prefix(c);
+		struct ip_addr addr = {.family = p.family};
+		addr128 a = to_number(p.bytes);
+		uint32_t index;
+
+		memcpy(addr.bytes, p.bytes, sizeof(addr.bytes));
+		if (p.family == AF_INET)
+			index = route4_lookup(&r->view, (uint32_t)(a >> 96));
+		else
+			index = route6_lookup(&r->view, (uint64_t)(a >> 64), (uint64_t)a);
+		assert_int_equal(index, tables_image_lookup(c->t, &addr));
+		assert_memory_equal(&r->view.nexthops[index], &v->nexthops[index],
+				    sizeof(struct nexthop));
+	}
+	for (unsigned i = 0; i < NEIGHBOURS; i += 2) {
+		struct ip_addr addr = neighbour_addr(i);
+		uint64_t word[2];
+
+		memcpy(word, addr.bytes, 16);
+		assert_int_equal(neighbour_lookup(&r->view, word[0], word[1], 1),
+				 neighbour_lookup(v, word[0], word[1], 1));
+	}
+}
+
+/* One copy from the beginning, one from the middle of life, and one that is lost now and then. */
+static void copies_follow(void **state)
+{
+	static struct replica first, later, poor;
+	struct tables_copy_stats stats;
+	struct prefix all = prefix_of("0.0.0.0/0");
+	struct churn c;
+	unsigned batch;
+
+	(void)state;
+	print_message("seed %u\n", 55u);
+	churn_init(&c, 55);
+	replica_init(&first, c.t, 4 << 20);
+	replica_init(&poor, c.t, TABLES_LOG_MIN);
+	replica_fill(&first);
+	replica_fill(&poor);
+	followers[0] = &first;
+	followers[1] = &poor;
+	for (batch = 0; batch < 1500; batch++) {
+		if (batch == 700) {
+			replica_init(&later, c.t, 4 << 20);
+			replica_fill(&later);
+			followers[2] = &later;
+		}
+		if (batch % 50 == 0) /* a quarter of a megabyte */
+			tables_route_set(c.t, &all, 1 + batch / 50 % HOPS);
+		churn_batch(&c);
+		follow(&first);
+		replica_check(&first, c.t);
+		if (batch >= 700) {
+			follow(&later);
+			replica_check(&later, c.t);
+		}
+		if (tables_copy_state(poor.copy) == TABLES_COPY_LOST) {
+			assert_int_equal(replica_replay(&poor), -EOVERFLOW);
+			tables_copy_want(poor.copy);
+			replica_fill(&poor);
+		}
+		follow(&poor);
+		replica_check(&poor, c.t);
+		if (batch % 16 == 0)
+			check_answers(&c, &first);
+	}
+	tables_copy_stats(first.copy, &stats);
+	assert_int_equal(stats.losses, 0);
+	tables_copy_stats(poor.copy, &stats);
+	assert_in_range(stats.losses, 20, 1500);
+	assert_int_equal(stats.fills, stats.losses + 1);
+	assert_true(graces > 500);
+	replica_fini(&poor);
+	replica_fini(&first);
+	replica_fini(&later);
+	tables_free(c.t);
+}
+
+/* ---- the log ---- */
+
+/* What is stored one after the other is one record. */
+static void stores_side_by_side_merge(void **state)
+{
+	struct tables *t = tables_new(grace, NO_ROUTE_REASON);
+	struct prefix eight = prefix_of("10.0.0.0/8"), other = prefix_of("12.0.0.0/8");
+	struct tables_change change;
+	struct tables_copy_stats stats;
+	struct replica r;
+	uint32_t i;
+
+	(void)state;
+	make_nexthops(t, 1);
+	replica_init(&r, t, TABLES_LOG_MIN);
+	replica_fill(&r);
+	assert_int_equal(tables_copy_next(r.copy, &change), 0);
+	assert_int_equal(tables_route_set(t, &eight, 1), 0);
+	assert_int_equal(tables_route_set(t, &other, 1), 0);
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(tables_copy_next(r.copy, &change), 1);
+		assert_int_equal(change.section, TABLES_ROOT4);
+		assert_int_equal(change.offset, (10 + 2 * i) * 256 * 4);
+		assert_int_equal(change.length, 256 * 4);
+		for (uint32_t k = 0; k < 256; k++)
+			assert_int_equal(((const uint32_t *)change.bytes)[k], 1);
+	}
+	assert_int_equal(tables_copy_next(r.copy, &change), 0);
+	tables_copy_stats(r.copy, &stats);
+	assert_int_equal(stats.records, 2);
+	assert_int_equal(stats.bytes, 2 * 256 * 4);
+	replica_fini(&r);
+	tables_free(t);
+}
+
+static void expect_record(struct replica *r, enum tables_section section, size_t offset,
+			  uint32_t length)
+{
+	struct tables_change change;
+
+	assert_int_equal(tables_copy_next(r->copy, &change), 1);
+	assert_int_equal(change.section, section);
+	assert_int_equal(change.offset, offset);
+	assert_int_equal(change.length, length);
+}
+
+/* What publishes is a record of its own, after that of what it publishes, also where the two lie side
+ * by side: the order within a record is open. */
+static void what_publishes_comes_last(void **state)
+{
+	struct tables *t = tables_new(grace, NO_ROUTE_REASON);
+	struct nexthop_member members[] = {{1, 1}, {2, 1}};
+	struct nexthop_spec group = {.kind = NEXTHOP_GROUP, .members = members, .n_members = 2};
+	struct ip_addr addr = addr_of("fe80::1");
+	const struct tables_view *v = tables_view(t);
+	struct tables_change change;
+	struct replica r;
+	uint64_t word[2], slot = 0;
+	uint32_t index;
+
+	(void)state;
+	make_nexthops(t, 2);
+	replica_init(&r, t, TABLES_LOG_MIN);
+	replica_fill(&r);
+	assert_int_equal(tables_neighbour_set(t, 1, &addr, 2), 0);
+	memcpy(word, addr.bytes, 16);
+	slot = NEIGHBOURS_FIRST(v->head->neighbours) +
+	       (neighbour_hash(word[0], word[1], 1) & NEIGHBOURS_MASK(v->head->neighbours));
+	expect_record(&r, TABLES_NEIGHBOURS, slot * sizeof(struct neighbour), 20);
+	expect_record(&r, TABLES_NEIGHBOURS, slot * sizeof(struct neighbour) + 20, 4);
+	assert_int_equal(tables_nexthop_new(t, &group, &index), 0);
+	expect_record(&r, TABLES_NEXTHOPS, index * sizeof(struct nexthop), 8); /* no kind yet */
+	expect_record(&r, TABLES_SLOTS, 0, 2 * 4);
+	expect_record(&r, TABLES_NEXTHOPS, index * sizeof(struct nexthop) + 24, 8);
+	expect_record(&r, TABLES_NEXTHOPS, index * sizeof(struct nexthop), 8);
+	assert_int_equal(tables_copy_next(r.copy, &change), 0);
+	replica_fini(&r);
+	tables_free(t);
+}
+
+/* A full log: what was recorded is there and is whole changes, then nothing more comes. */
+static void lost_copy_keeps_what_it_has(void **state)
+{
+	struct tables *t = tables_new_limited(grace, NO_ROUTE_REASON, &small);
+	struct prefix eight = prefix_of("10.0.0.0/8"), all = prefix_of("0.0.0.0/0"), found;
+	struct ip_addr inside = addr_of("10.1.2.3"), outside = addr_of("11.1.2.3");
+	struct tables_copy_stats before, after;
+	struct replica r;
+	uint32_t nexthop;
+
+	(void)state;
+	memset(followers, 0, sizeof(followers));
+	make_nexthops(t, 3);
+	replica_init(&r, t, TABLES_LOG_MIN);
+	assert_int_equal(tables_copy_fill(r.copy, replica_put, &r), 0);
+	assert_int_equal(tables_copy_fill(r.copy, replica_put, &r), -EAGAIN);
+	assert_int_equal(tables_route_set(t, &eight, 1), 0);
+	assert_int_equal(tables_route_set(t, &all, 2), 0); /* four times the log */
+	assert_int_equal(tables_copy_state(r.copy), TABLES_COPY_LOST);
+	tables_copy_stats(r.copy, &before);
+	assert_int_equal(before.losses, 1);
+	assert_int_equal(tables_route_set(t, &eight, 3), 0);
+	tables_copy_stats(r.copy, &after);
+	assert_int_equal(after.bytes, before.bytes);
+	assert_int_equal(replica_replay(&r), -EOVERFLOW);
+	assert_int_equal(route4_lookup(&r.view, 10u << 24 | 1), 1);
+	assert_int_equal(route4_lookup(&r.view, 11u << 24), 0);
+	assert_int_equal(route4_lookup(&r.view, 0), 0);
+	/* The tables themselves have lost nothing. */
+	assert_int_equal(tables_image_lookup(t, &inside), 3);
+	assert_int_equal(tables_image_lookup(t, &outside), 2);
+	assert_int_equal(tables_route_match(t, &outside, &found, &nexthop), 0);
+	tables_copy_want(r.copy);
+	replica_fill(&r);
+	replica_check(&r, t);
+	assert_int_equal(tables_route_set(t, &eight, 1), 0);
+	assert_int_equal(replica_replay(&r), 0);
+	replica_check(&r, t);
+	replica_fini(&r);
+	tables_free(t);
+}
+
+static int refuse(void *ctx, enum tables_section section, const void *bytes, size_t length)
+{
+	(void)ctx;
+	(void)bytes;
+	(void)length;
+	return section == TABLES_SLOTS ? -EIO : 0;
+}
+
+static void filling_may_fail(void **state)
+{
+	struct tables *t = tables_new_limited(grace, NO_ROUTE_REASON, &small);
+	struct tables_change change;
+	struct replica r;
+
+	(void)state;
+	assert_null(tables_copy_new(t, TABLES_LOG_MIN / 2));
+	assert_int_equal(errno, EINVAL);
+	assert_null(tables_copy_new(t, TABLES_LOG_MIN * 3));
+	replica_init(&r, t, TABLES_LOG_MIN);
+	assert_int_equal(tables_copy_fill(r.copy, refuse, NULL), -EIO);
+	assert_int_equal(tables_copy_state(r.copy), TABLES_COPY_WANTED);
+	make_nexthops(t, 3);
+	assert_int_equal(tables_copy_next(r.copy, &change), 0);
+	replica_fill(&r);
+	replica_check(&r, t);
+	tables_copy_gone(r.copy);
+	tables_copy_want(r.copy);
+	assert_int_equal(tables_copy_fill(r.copy, replica_put, &r), -EAGAIN);
+	replica_fini(&r);
+	tables_free(t);
+}
+
+/* ---- epochs ---- */
+
+struct slow {
+	struct replica r;
+	_Atomic bool waiting; /* the control thread begins to wait */
+	_Atomic bool said;
+	bool hangs;
+};
+
+static struct slow *slow;
+
+static void tell_slow(void)
+{
+	atomic_store_explicit(&slow->waiting, true, memory_order_relaxed);
+}
+
+/* Lets the control thread wait for a while, then says that it has passed, or that it is no more. */
+static void *be_slow(void *arg)
+{
+	const struct timespec some = {.tv_nsec = 1000000}, long_time = {.tv_nsec = 30000000};
+	struct slow *s = arg;
+
+	while (!atomic_load_explicit(&s->waiting, memory_order_relaxed))
+		nanosleep(&some, NULL);
+	nanosleep(&long_time, NULL);
+	atomic_store_explicit(&s->said, true, memory_order_relaxed);
+	if (s->hangs) {
+		tables_copy_gone(s->r.copy);
+		return NULL;
+	}
+	replica_replay(&s->r);
+	tables_copy_done(s->r.copy, tables_copy_position(s->r.copy));
+	return NULL;
+}
+
+/* Of two copies one has passed, the other makes the control thread wait before what is out of use is
+ * used again. */
+static void wait_for_slow(bool hangs)
+{
+	struct tables *t = tables_new_limited(tell_slow, NO_ROUTE_REASON, &small);
+	struct nexthop_spec drop = {.kind = NEXTHOP_DROP};
+	struct tables_copy_stats before, after;
+	struct slow s = {.hangs = hangs};
+	struct replica quick;
+	pthread_t thread;
+	uint32_t index;
+
+	slow = &s;
+	while (!tables_nexthop_new(t, &drop, &index))
+		;
+	replica_init(&quick, t, TABLES_LOG_MIN);
+	replica_init(&s.r, t, TABLES_LOG_MIN);
+	replica_fill(&quick);
+	replica_fill(&s.r);
+	assert_int_equal(pthread_create(&thread, NULL, be_slow, &s), 0);
+	/* A change, and an index out of use that only the quick one has seen to go. */
+	assert_int_equal(tables_nexthop_set(t, 2, &(struct nexthop_spec){.kind = NEXTHOP_PUNT}), 0);
+	tables_nexthop_del(t, 1);
+	assert_int_equal(replica_replay(&quick), 0);
+	tables_copy_done(quick.copy, tables_copy_position(quick.copy));
+	assert_int_equal(tables_nexthop_new(t, &drop, &index), 0);
+	assert_int_equal(index, 1);
+	assert_true(atomic_load_explicit(&s.said, memory_order_relaxed));
+	pthread_join(thread, NULL);
+	tables_copy_stats(s.r.copy, &before);
+	assert_int_equal(tables_nexthop_set(t, 2, &drop), 0);
+	tables_copy_stats(s.r.copy, &after);
+	if (hangs)
+		assert_int_equal(after.records, before.records);
+	else
+		assert_int_equal(after.records, before.records + 1);
+	replica_fini(&quick);
+	replica_fini(&s.r);
+	tables_free(t);
+}
+
+static void slow_copy_is_waited_for(void **state)
+{
+	(void)state;
+	wait_for_slow(false);
+}
+
+static void gone_copy_is_waited_for_no_more(void **state)
+{
+	(void)state;
+	wait_for_slow(true);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(copies_follow),
+		cmocka_unit_test(stores_side_by_side_merge),
+		cmocka_unit_test(what_publishes_comes_last),
+		cmocka_unit_test(lost_copy_keeps_what_it_has),
+		cmocka_unit_test(filling_may_fail),
+		cmocka_unit_test(slow_copy_is_waited_for),
+		cmocka_unit_test(gone_copy_is_waited_for_no_more),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
