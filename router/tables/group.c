@@ -12,6 +12,7 @@
 struct share {
 	uint32_t nexthop;
 	uint64_t weight;
+	uint32_t held;	/* slots it has now */
 	uint32_t quota; /* slots still to be given */
 	int64_t lacks;	/* slots times the total of weights; below 0: has too much */
 };
@@ -57,14 +58,37 @@ static unsigned order_for(const struct share *shares, unsigned n, uint64_t total
 	return order;
 }
 
-/* Gives one more slot to the member that lacks most. */
+/* Counts the slots that members have in group word `old`, as they repeat in `n_slots`. */
+static void count_held(const struct tables *t, uint64_t old, uint32_t n_slots, struct share *shares,
+		       unsigned n)
+{
+	uint32_t i;
+	unsigned j;
+
+	for (i = 0; i < n_slots; i++)
+		for (j = 0; j < n; j++)
+			if (shares[j].nexthop ==
+			    t->slots_image[GROUP_FIRST(old) + (i & GROUP_MASK(old))])
+				shares[j].held++;
+}
+
+/* True if it would lose a slot, and flows with it, for want of rounding up. */
+static bool would_lose(const struct share *s)
+{
+	return s->lacks > 0 && s->held > s->quota;
+}
+
+/* Gives one more slot to the member that lacks most, but first to those that would lose one. */
 static void give_slot(struct share *shares, unsigned n, uint64_t total)
 {
 	unsigned i, most = 0;
 
-	for (i = 1; i < n; i++)
-		if (shares[i].lacks > shares[most].lacks)
+	for (i = 1; i < n; i++) {
+		bool loses = would_lose(&shares[i]), most_loses = would_lose(&shares[most]);
+
+		if (loses != most_loses ? loses : shares[i].lacks > shares[most].lacks)
 			most = i;
+	}
 	shares[most].quota++;
 	shares[most].lacks -= (int64_t)total;
 }
@@ -81,8 +105,9 @@ static void take_slot(struct share *shares, unsigned n, uint64_t total)
 	shares[least].lacks += (int64_t)total;
 }
 
-/* Largest remainder, except that every member gets a slot at least: a path with a small weight
- * still is a path. */
+/* What is due to each, rounded down or up: up for those that have as much already, so that as few flows
+ * as can be must move, then by largest remainder. Except that every member gets a slot at least: a
+ * path with a small weight still is a path. */
 static void apportion(struct share *shares, unsigned n, uint64_t total, unsigned order)
 {
 	uint32_t given = 0;
@@ -163,6 +188,8 @@ int group_new(struct tables *t, const struct nexthop_member *members, unsigned n
 	first = take(t, order);
 	if (first == SLOTS_NONE)
 		return -ENOSPC;
+	if (old)
+		count_held(t, *old, n_slots, shares, n);
 	apportion(shares, n, total, order);
 	fill(t, old, shares, n, slots, n_slots);
 	/* Published by the store of the group word. */

@@ -87,13 +87,14 @@ struct nexthop_spec {
 };
 
 /* Returns 0 and the new index, -EINVAL or -ENOSPC. A group gets the fewest slots that keep to the
- * weights exactly, or else TABLES_GROUP_SLOTS_MAX, shared by largest remainder with at least one for
- * each member; a member named twice counts with both weights. */
+ * weights exactly, or else TABLES_GROUP_SLOTS_MAX, of which each member has its due rounded down or up
+ * and at least one; a member named twice counts with both weights. */
 int tables_nexthop_new(struct tables *t, const struct nexthop_spec *spec, uint32_t *index);
 
 /* Changes one in place; routes that lead to it follow at once. The port and MACs of a FORWARD are
- * in place before its kind. A group whose members change keeps flows on slots whose member stays
- * (least disruption).
+ * in place before its kind. A group whose members or weights change moves as few slots, and flows, as
+ * shares rounded down or up allow: of members of equal weight none but the flows of one that leaves,
+ * and to one that joins or comes back none but its share.
  *
  * One change cannot be a single store: a FORWARD that gets another MAC and, with it, another port,
  * MTU or second MAC. So that no reader takes one word from before and one from after, its packets
