@@ -13,40 +13,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include <urcu-qsbr.h>
-
-/* The lookups of image.h as this file compiles them dawdle between one load and the next, now and then
- * long enough for the writer to change a lot: the windows that a real reader leaves are some
- * nanoseconds wide. */
-#include "../../router/tables/lang.h"
-static void dawdle(void);
-static inline uint16_t slow_load16(const uint16_t *p)
-{
-	uint16_t value = PL_LOAD16(p);
-
-	dawdle();
-	return value;
-}
-static inline uint32_t slow_load32(const uint32_t *p)
-{
-	uint32_t value = PL_LOAD32(p);
-
-	dawdle();
-	return value;
-}
-static inline uint64_t slow_load64(const uint64_t *p)
-{
-	uint64_t value = PL_LOAD64(p);
-
-	dawdle();
-	return value;
-}
-#undef PL_LOAD16
-#undef PL_LOAD32
-#undef PL_LOAD64
-#define PL_LOAD16(p) slow_load16(p)
-#define PL_LOAD32(p) slow_load32(p)
-#define PL_LOAD64(p) slow_load64(p)
+/* First: it makes the loads of the headers after it slow. */
+#include "readers_help.h"
 
 #include "tables_copy_help.h"
 
@@ -55,39 +23,6 @@ static inline uint64_t slow_load64(const uint64_t *p)
 #define RUN_MS 2500
 #define NO_ROUTE_REASON 7
 #define MTU 1500
-
-/* What the thread sanitizer must know of liburcu, whose barriers it cannot see: what a reader did
- * before it said so happened before the grace period ended. */
-#ifdef TSAN
-void __tsan_acquire(void *addr);
-void __tsan_release(void *addr);
-static char grace_tag;
-#define READER_SAYS() __tsan_release(&grace_tag)
-#define WRITER_HEARS() __tsan_acquire(&grace_tag)
-#else
-#define READER_SAYS() ((void)0)
-#define WRITER_HEARS() ((void)0)
-#endif
-
-/* Set by readers alone. */
-static __thread uint64_t dawdle_seed;
-
-static void dawdle(void)
-{
-	struct timespec some = {.tv_nsec = 50000};
-
-	if (dawdle_seed && random_below(&dawdle_seed, 128) == 0)
-		nanosleep(&some, NULL);
-}
-
-static unsigned long graces;
-
-static void grace(void)
-{
-	urcu_qsbr_synchronize_rcu();
-	WRITER_HEARS();
-	graces++;
-}
 
 /* A region is read by what it is, never by what the writer is doing. */
 enum { FAMILY4, FAMILY6_GLOBAL, FAMILY6_OTHER, FAMILIES };
