@@ -74,8 +74,16 @@ build-release/build.ninja: | packages
 release: build-release/build.ninja
 	meson compile -C build-release
 
-bench: release
+bench-packages:
 	dist/install-packages build demo test bench
+
+# Route tables beside DPDK's, then the router beside others. For the routes of a file, all in one run:
+#   make bench FIB_ARGS="--routes prefixes.txt"
+bench: bench-packages build-release/build.ninja
+	meson configure build-release -Ddpdk=enabled
+	meson compile -C build-release
+	build-release/bench/fib/fib --bars --json build-release/fib.json $(FIB_ARGS)
+	bench/fib/plot.py build-release/fib.json build-release/fib.svg
 	bench/net/bench.py $(BENCH_ARGS)
 
 # Peerlane beside the kernel's router, frame by frame, until stopped; for instance
@@ -97,5 +105,5 @@ check-format:
 clean:
 	rm -rf $(BUILD) build-asan build-tsan build-fuzz build-release
 
-.PHONY: all packages demo-packages test-packages fuzz-packages build demo test sanitize fuzz release bench differ install \
-	format check-format clean
+.PHONY: all packages demo-packages test-packages fuzz-packages bench-packages build demo test sanitize fuzz release \
+	bench differ install format check-format clean
