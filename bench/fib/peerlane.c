@@ -4,9 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../router/tables/log.h"
 #include "../../router/tables/tables.h"
 #include "../net/options.h"
 #include "fib.h"
+
+#define LOG_BYTES ((size_t)64 << 20) /* more than a batch of changes takes */
+
+struct ours {
+	struct tables *tables;
+	struct tables_copy *copy; /* that throws away what it is told; NULL: none */
+};
 
 static void no_reader(void)
 {
@@ -14,38 +22,87 @@ static void no_reader(void)
 
 static void *create(const struct table_routes *routes, bool lasting)
 {
-	struct tables *t = tables_new(no_reader, 0);
 	struct nexthop_spec spec = {.kind = NEXTHOP_FORWARD, .mtu = 1500, .port = 1};
+	struct ours *o = calloc(1, sizeof(*o));
 	uint32_t index = 0;
 
 	(void)lasting;
-	for (uint32_t i = 1; t && i <= routes->n_nexthops; i++) {
+	if (!o || !(o->tables = tables_new(no_reader, 0)))
+		die("Peerlane: no memory for tables");
+	for (uint32_t i = 1; i <= routes->n_nexthops; i++) {
 		spec.dmac[4] = (uint8_t)(i >> 8);
 		spec.dmac[5] = (uint8_t)i;
-		if (tables_nexthop_new(t, &spec, &index) || index != i)
+		if (tables_nexthop_new(o->tables, &spec, &index) || index != i)
 			die("Peerlane: no next hop %u", i);
 	}
-	return t;
+	return o;
 }
 
 static void destroy(void *table)
 {
-	tables_free(table);
+	struct ours *o = table;
+
+	if (o->copy)
+		tables_copy_free(o->copy);
+	tables_free(o->tables);
+	free(o);
 }
 
 static int add(void *table, const struct prefix *p, uint32_t nexthop)
 {
-	return tables_route_set(table, p, nexthop);
+	return tables_route_set(((struct ours *)table)->tables, p, nexthop);
 }
 
 static int del(void *table, const struct prefix *p)
 {
-	return tables_route_del(table, p);
+	return tables_route_del(((struct ours *)table)->tables, p);
 }
 
+/* With a copy: as its thread would, since the tables wait for it before they use things again. */
 static void settle(void *table)
 {
-	tables_settle(table);
+	struct tables_change change;
+	struct ours *o = table;
+
+	if (o->copy) {
+		while (tables_copy_next(o->copy, &change) > 0)
+			;
+		tables_copy_done(o->copy, tables_copy_position(o->copy));
+	}
+	tables_settle(o->tables);
+}
+
+static const struct tables_view *view_of(const void *table)
+{
+	return tables_view(((const struct ours *)table)->tables);
+}
+
+static int put_nowhere(void *ctx, enum tables_section section, const void *image, size_t length)
+{
+	(void)ctx;
+	(void)section;
+	(void)image;
+	(void)length;
+	return 0;
+}
+
+static void watch(void *table)
+{
+	struct ours *o = table;
+
+	o->copy = tables_copy_new(o->tables, LOG_BYTES);
+	if (!o->copy || tables_copy_fill(o->copy, put_nowhere, NULL))
+		die("Peerlane: no memory for a log of changes");
+}
+
+static uint64_t written(const void *table)
+{
+	struct tables_copy_stats stats;
+
+	tables_copy_stats(((const struct ours *)table)->copy, &stats);
+	if (stats.losses)
+		die("Peerlane: a batch of changes is too large for the log");
+	return stats.bytes;
 }
 
 /* Of one family: the tables hold both, and the other one has nothing but its roots. */
@@ -53,7 +110,7 @@ static size_t bytes(const void *table, const struct table_routes *routes)
 {
 	struct tables_stats stats;
 
-	tables_stats(table, &stats);
+	tables_stats(((const struct ours *)table)->tables, &stats);
 	if (routes->family == AF_INET)
 		return stats.image_bytes -
 		       (TRIE6_GLOBAL_ROOT + TRIE6_OTHER_ROOT) * sizeof(uint32_t);
@@ -62,18 +119,39 @@ static size_t bytes(const void *table, const struct table_routes *routes)
 
 static const void *memory4(const void *table)
 {
-	return tables_view(table)->root4;
+	return view_of(table)->root4;
 }
 
 static const void *memory6(const void *table)
 {
-	return tables_view(table)->root6_global;
+	return view_of(table)->root6_global;
 }
 
-static const struct table_kind kind4 = {"Peerlane", create, destroy, add,
-					del,	    settle, bytes,   memory4};
-static const struct table_kind kind6 = {"Peerlane", create, destroy, add,
-					del,	    settle, bytes,   memory6};
+static const struct table_kind kind4 = {
+	.name = "Peerlane",
+	.create = create,
+	.destroy = destroy,
+	.add = add,
+	.del = del,
+	.settle = settle,
+	.bytes = bytes,
+	.memory = memory4,
+	.watch = watch,
+	.written = written,
+};
+
+static const struct table_kind kind6 = {
+	.name = "Peerlane",
+	.create = create,
+	.destroy = destroy,
+	.add = add,
+	.del = del,
+	.settle = settle,
+	.bytes = bytes,
+	.memory = memory6,
+	.watch = watch,
+	.written = written,
+};
 
 uint32_t peerlane_reference(const void *table, uint8_t family, const struct keys *keys, uint32_t i)
 {
@@ -87,13 +165,15 @@ uint32_t peerlane_reference(const void *table, uint8_t family, const struct keys
 	} else {
 		memcpy(a.bytes, keys->v6[i], sizeof(a.bytes));
 	}
-	return tables_route_match(table, &a, &matched, &nexthop) ? 0 : nexthop;
+	return tables_route_match(((const struct ours *)table)->tables, &a, &matched, &nexthop)
+		       ? 0
+		       : nexthop;
 }
 
 static void lookup4(const void *table, int variant, const struct keys *keys, uint32_t first,
 		    unsigned n, union results *results)
 {
-	const struct tables_view *view = tables_view(table);
+	const struct tables_view *view = view_of(table);
 
 	(void)variant;
 	for (unsigned i = 0; i < n; i++)
@@ -103,7 +183,7 @@ static void lookup4(const void *table, int variant, const struct keys *keys, uin
 static void lookup6(const void *table, int variant, const struct keys *keys, uint32_t first,
 		    unsigned n, union results *results)
 {
-	const struct tables_view *view = tables_view(table);
+	const struct tables_view *view = view_of(table);
 
 	(void)variant;
 	for (unsigned i = 0; i < n; i++) {
