@@ -44,11 +44,15 @@ int show_page_begin(struct show_page *page, json_t *args, struct pl_error *err);
 /* Whether the next row belongs on this page; counts it. Once the page is full, stop. */
 bool show_page_wants(struct show_page *page);
 
+/* For a listing that knows by itself where it is: whether more rows belong on this page. It sets `full`
+ * and `next`. */
+bool show_page_has_room(const struct show_page *page);
+
 /* Leaves a row out that is not asked for. Enough of them make a page full too. */
 void show_page_pass(struct show_page *page);
 
 /* Takes a row (a reference stolen; NULL: out of memory). `weight` grows with its size, 1 or more.
- * Returns false when the page is full. */
+ * Returns false when out of memory. */
 bool show_page_add(struct show_page *page, json_t *row, unsigned weight);
 
 /* {NAME: rows, "next": where to go on or null}. NULL: out of memory. */

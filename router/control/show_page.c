@@ -22,6 +22,11 @@ int show_page_begin(struct show_page *page, json_t *args, struct pl_error *err)
 	return page->items ? 0 : pl_error_set(err, -ENOMEM, NULL, "out of memory");
 }
 
+bool show_page_has_room(const struct show_page *page)
+{
+	return page->weight < PAGE_WEIGHT && !page->failed;
+}
+
 bool show_page_wants(struct show_page *page)
 {
 	if (page->weight >= PAGE_WEIGHT) {

@@ -106,15 +106,13 @@ static bool add_route(void *ctx, const struct mirror_route *route)
 {
 	struct listing *l = ctx;
 
-	if (!show_page_wants(&l->page))
-		return false;
 	if ((l->family && route->prefix.family != l->family) ||
 	    (l->filtered && (route->prefix.family != l->within.family ||
-			     !prefix_covers(&l->within, &route->prefix)))) {
+			     !prefix_covers(&l->within, &route->prefix))))
 		show_page_pass(&l->page);
-		return true;
-	}
-	return show_page_add(&l->page, show_kernel_route(l->router, route), 1 + route->n_hops);
+	else
+		show_page_add(&l->page, show_kernel_route(l->router, route), 1 + route->n_hops);
+	return show_page_has_room(&l->page);
 }
 
 /* Says what is wrong with a word that is no prefix. */
@@ -169,7 +167,6 @@ json_t *show_routes(struct router *router, json_t *args, int *code, struct pl_er
 {
 	struct listing l = {.router = router};
 	int rc = read_route_filters(&l, args, err);
-	uint64_t place;
 
 	if (!rc)
 		rc = show_page_begin(&l.page, args, err);
@@ -177,10 +174,8 @@ json_t *show_routes(struct router *router, json_t *args, int *code, struct pl_er
 		*code = -rc;
 		return NULL;
 	}
-	place = l.page.skip;
-	l.page.skip = 0;
-	mirror_each_route(router->mirror, &place, add_route, &l);
-	l.page.next = place;
+	l.page.next = l.page.skip;
+	l.page.full = !mirror_each_route(router->mirror, &l.page.next, add_route, &l);
 	return show_or_fail(show_page_end(&l.page, "routes"), code, err);
 }
 

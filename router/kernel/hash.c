@@ -5,13 +5,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUCKETS_MIN 64
+#define BUCKETS_MIN 64u
+#define TRIM_BUCKETS 65536u /* in one hash_trim(): some tenths of a millisecond */
+
+/* Bucket i of 2^k splits into i and i + 2^k. Those with numbers from `n` on have not split off yet. */
+static size_t bucket_of(const struct hash *h, uint64_t hash)
+{
+	size_t i = hash & h->mask;
+
+	return i < h->n ? i : hash & h->mask >> 1;
+}
+
+static bool resize(struct hash *h, size_t room)
+{
+	struct hash_node **buckets = reallocarray(h->buckets, room, sizeof(*buckets));
+
+	if (!buckets)
+		return false;
+	h->buckets = buckets;
+	h->room = room;
+	return true;
+}
 
 int hash_init(struct hash *h)
 {
-	*h = (struct hash){.buckets = calloc(BUCKETS_MIN, sizeof(*h->buckets)),
-			   .mask = BUCKETS_MIN - 1};
-	return h->buckets ? 0 : -ENOMEM;
+	*h = (struct hash){.n = BUCKETS_MIN, .mask = BUCKETS_MIN - 1};
+	if (!resize(h, BUCKETS_MIN))
+		return -ENOMEM;
+	memset(h->buckets, 0, BUCKETS_MIN * sizeof(*h->buckets));
+	return 0;
 }
 
 void hash_fini(struct hash *h)
@@ -20,35 +42,54 @@ void hash_fini(struct hash *h)
 	*h = (struct hash){0};
 }
 
-static void resize(struct hash *h, size_t mask)
+/* Adds a bucket, and moves there what belongs there. */
+static void split(struct hash *h)
 {
-	struct hash_node **buckets = calloc(mask + 1, sizeof(*buckets));
+	struct hash_node **from, **to;
 
-	if (!buckets)
+	/* A large array is not copied, but mapped elsewhere. */
+	if (h->n == h->room && !resize(h, 2 * h->room))
 		return;
-	for (size_t i = 0; i <= h->mask; i++) {
-		struct hash_node *node = h->buckets[i], *next;
+	if (h->n > h->mask)
+		h->mask = 2 * h->mask + 1;
+	from = &h->buckets[h->n & h->mask >> 1];
+	to = &h->buckets[h->n];
+	while (*from) {
+		struct hash_node *node = *from;
 
-		for (; node; node = next) {
-			struct hash_node **head = &buckets[node->hash & mask];
-
-			next = node->next;
-			node->next = *head;
-			*head = node;
+		if ((node->hash & h->mask) == h->n) {
+			*from = node->next;
+			*to = node;
+			to = &node->next;
+		} else {
+			from = &node->next;
 		}
 	}
-	free(h->buckets);
-	h->buckets = buckets;
-	h->mask = mask;
+	*to = NULL;
+	h->n++;
+}
+
+/* The reverse. */
+static void merge(struct hash *h)
+{
+	struct hash_node **link;
+
+	h->n--;
+	link = &h->buckets[h->n & h->mask >> 1];
+	while (*link)
+		link = &(*link)->next;
+	*link = h->buckets[h->n];
+	if (h->n - 1 == h->mask >> 1)
+		h->mask >>= 1;
 }
 
 void hash_add(struct hash *h, struct hash_node *node, uint64_t hash)
 {
 	struct hash_node **head;
 
-	if (h->count > h->mask)
-		resize(h, h->mask * 2 + 1);
-	head = &h->buckets[hash & h->mask];
+	if (h->count >= h->n)
+		split(h);
+	head = &h->buckets[bucket_of(h, hash)];
 	node->hash = hash;
 	node->next = *head;
 	*head = node;
@@ -57,7 +98,7 @@ void hash_add(struct hash *h, struct hash_node *node, uint64_t hash)
 
 void hash_del(struct hash *h, struct hash_node *node)
 {
-	struct hash_node **link = &h->buckets[node->hash & h->mask];
+	struct hash_node **link = &h->buckets[bucket_of(h, node->hash)];
 
 	while (*link != node)
 		link = &(*link)->next;
@@ -67,13 +108,11 @@ void hash_del(struct hash *h, struct hash_node *node)
 
 void hash_trim(struct hash *h)
 {
-	size_t mask = h->mask;
-
 	/* A factor of 8, so that what comes and goes does not make it grow and shrink each time. */
-	while (mask > BUCKETS_MIN - 1 && h->count * 8 < mask)
-		mask /= 2;
-	if (mask != h->mask)
-		resize(h, mask);
+	for (unsigned i = 0; i < TRIM_BUCKETS && h->n > BUCKETS_MIN && h->count * 8 < h->n; i++)
+		merge(h);
+	if (h->n * 4 <= h->room && h->room > BUCKETS_MIN)
+		resize(h, h->room / 2);
 }
 
 static struct hash_node *same_hash(struct hash_node *node, uint64_t hash)
@@ -85,7 +124,7 @@ static struct hash_node *same_hash(struct hash_node *node, uint64_t hash)
 
 struct hash_node *hash_find(const struct hash *h, uint64_t hash)
 {
-	return same_hash(h->buckets[hash & h->mask], hash);
+	return same_hash(h->buckets[bucket_of(h, hash)], hash);
 }
 
 struct hash_node *hash_find_next(const struct hash_node *node)
@@ -100,12 +139,43 @@ struct hash_node *hash_walk(const struct hash *h, const struct hash_node *node)
 	if (node) {
 		if (node->next)
 			return node->next;
-		i = (node->hash & h->mask) + 1;
+		i = bucket_of(h, node->hash) + 1;
 	}
-	for (; i <= h->mask; i++)
+	for (; i < h->n; i++)
 		if (h->buckets[i])
 			return h->buckets[i];
 	return NULL;
+}
+
+/* ---- a walk that pauses ---- */
+
+/* A split tells nodes apart by one more bit of their hashes, from the lowest up. In the order of the
+ * hashes read from the other end a bucket's are thus next to each other, and so are the two's that it
+ * splits into. Two bits are dropped to leave a sign, and room for the end. */
+static uint64_t reverse(uint64_t v)
+{
+	v = __builtin_bswap64(v);
+	v = (v >> 4 & 0x0f0f0f0f0f0f0f0f) | (v & 0x0f0f0f0f0f0f0f0f) << 4;
+	v = (v >> 2 & 0x3333333333333333) | (v & 0x3333333333333333) << 2;
+	v = (v >> 1 & 0x5555555555555555) | (v & 0x5555555555555555) << 1;
+	return v;
+}
+
+bool hash_is_before(const struct hash_node *node, uint64_t place)
+{
+	return reverse(node->hash) >> 2 < place;
+}
+
+struct hash_node *hash_visit(const struct hash *h, uint64_t *place)
+{
+	size_t i = bucket_of(h, reverse(*place << 2));
+	/* How many bits of the hash tell this bucket from others. */
+	int bits = __builtin_popcountll(h->mask) -
+		   (i <= h->mask >> 1 && i + (h->mask >> 1) + 1 >= h->n);
+	uint64_t step = HASH_PLACE_END >> bits;
+
+	*place = (*place & ~(step - 1)) + step;
+	return h->buckets[i];
 }
 
 uint64_t hash_bytes(uint64_t seed, const void *data, size_t len)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A chained hash table of nodes that live inside what they index. One thread. */
+/* A chained hash table of nodes that live inside what they index. One thread.
+ *
+ * Grows by a bucket with each node, and shrinks by a limited number of them at a time (linear
+ * hashing): with a million nodes as with ten, no call takes long. */
 #ifndef PEERLANE_KERNEL_HASH_H
 #define PEERLANE_KERNEL_HASH_H
 
@@ -14,7 +17,9 @@ struct hash_node {
 
 struct hash {
 	struct hash_node **buckets;
-	size_t mask; /* number of buckets less one */
+	size_t n;    /* buckets in use */
+	size_t mask; /* the lowest 2^k - 1 that is no less than n - 1 */
+	size_t room; /* of the array */
 	size_t count;
 };
 
@@ -28,7 +33,7 @@ void hash_fini(struct hash *h);
 void hash_add(struct hash *h, struct hash_node *node, uint64_t hash);
 void hash_del(struct hash *h, struct hash_node *node);
 
-/* Gives memory back that a table was larger for. Not during a walk. */
+/* Gives memory back that a table was larger for, a part of it in each call. Not during a walk. */
 void hash_trim(struct hash *h);
 
 /* Candidates with exactly this hash; the caller compares keys. NULL at the end. */
@@ -42,6 +47,14 @@ struct hash_node *hash_walk(const struct hash *h, const struct hash_node *node);
 #define HASH_EACH_SAFE(h, node, after)                                                          \
 	for ((node) = hash_walk((h), NULL); (node) && ((after) = hash_walk((h), (node)), true); \
 	     (node) = (after))
+
+/* A walk that may pause while the table changes: nodes that are there all the while are met exactly
+ * once, however it grows and shrinks. From *place (0: the first) on; sets *place to where to go on,
+ * which is below HASH_PLACE_END until all have been met. Returns the first node of a chain, of which
+ * those that hash_is_before() that place have been met already; NULL: none there. */
+#define HASH_PLACE_END ((uint64_t)1 << 62)
+struct hash_node *hash_visit(const struct hash *h, uint64_t *place);
+bool hash_is_before(const struct hash_node *node, uint64_t place);
 
 /* Hash of bytes, for keys. */
 uint64_t hash_bytes(uint64_t seed, const void *data, size_t len);

@@ -144,8 +144,9 @@ struct mirror_link {
 /* Iterators stop early when `fn` returns false. What is pointed to is valid during the call. The
  * order is the same from call to call while nothing changes.
  *
- * Routes begin at *place, 0 being the first. Returns false if `fn` did; then *place is that of the
- * route it refused, from which another call goes on without a look at those before. */
+ * Routes begin at *place, 0 being the first, and after `fn` has returned false a few more may follow.
+ * Returns false if there are more; then *place is where another call goes on. Routes that are there
+ * all the time are met exactly once, whatever changes between two calls. */
 bool mirror_each_route(struct mirror *m, uint64_t *place,
 		       bool (*fn)(void *, const struct mirror_route *), void *ctx);
 void mirror_each_neighbour(struct mirror *m, bool (*fn)(void *, const struct mirror_neighbour *),

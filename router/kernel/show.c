@@ -121,52 +121,46 @@ void show_route(const struct replica *r, const struct route *route,
 		out->nexthop = e->installed->index;
 }
 
-/* Places are a bucket and a route's number in it, so that a listing goes on without walking through
- * what it has shown. */
-#define PLACE_BITS 24
-
-/* The routes of one bucket from number `*nth` on. Returns false when `fn` did, *nth being the route
- * that it refused. */
-static bool each_route_of(const struct replica *r, const struct hash_node *node, uint64_t *nth,
+/* Returns false if `fn` did for any of them. */
+static bool each_route_of(const struct replica *r, const struct entry *e,
 			  bool (*fn)(void *, const struct mirror_route *), void *ctx)
 {
-	uint64_t n = 0;
+	const struct route *route;
+	bool more = true;
 
-	for (; node; node = node->next) {
-		const struct entry *e = CONTAINER(node, const struct entry, node);
-		const struct route *route;
+	TAILQ_FOREACH(route, &e->routes, of_entry)
+	{
+		struct mirror_hop hops[MIRROR_HOPS_MAX];
+		struct mirror_route out;
 
-		TAILQ_FOREACH(route, &e->routes, of_entry)
-		{
-			struct mirror_hop hops[MIRROR_HOPS_MAX];
-			struct mirror_route out;
-
-			if (n++ < *nth)
-				continue;
-			show_route(r, route, hops, &out);
-			if (!fn(ctx, &out)) {
-				*nth = n - 1;
-				return false;
-			}
-		}
+		show_route(r, route, hops, &out);
+		more = fn(ctx, &out) && more;
 	}
-	*nth = 0;
-	return true;
+	return more;
+}
+
+bool replica_each_route(const struct replica *r, uint64_t *place,
+			bool (*fn)(void *, const struct mirror_route *), void *ctx)
+{
+	bool more = true;
+
+	while (more && *place < HASH_PLACE_END) {
+		uint64_t from = *place;
+		struct hash_node *node = hash_visit(&r->entries, place);
+
+		for (; node; node = node->next)
+			if (!hash_is_before(node, from))
+				more = each_route_of(r, CONTAINER(node, struct entry, node), fn,
+						     ctx) &&
+				       more;
+	}
+	return *place >= HASH_PLACE_END;
 }
 
 bool mirror_each_route(struct mirror *m, uint64_t *place,
 		       bool (*fn)(void *, const struct mirror_route *), void *ctx)
 {
-	const struct hash *h = &mirror_replica(m)->entries;
-	uint64_t nth = *place & ((1u << PLACE_BITS) - 1);
-
-	for (uint64_t i = *place >> PLACE_BITS; i <= h->mask; i++) {
-		if (!each_route_of(mirror_replica(m), h->buckets[i], &nth, fn, ctx)) {
-			*place = i << PLACE_BITS | nth;
-			return false;
-		}
-	}
-	return true;
+	return replica_each_route(mirror_replica(m), place, fn, ctx);
 }
 
 /* ---- neighbours ---- */

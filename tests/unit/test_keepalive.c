@@ -219,7 +219,7 @@ static void thousands(void **state)
 {
 	struct fixture *f = *state;
 	struct tables_stats before, after;
-	size_t buckets = f->r.peers.mask;
+	size_t buckets = f->r.peers.n;
 	uint64_t now = 1000000;
 	char text[40];
 
@@ -250,7 +250,7 @@ static void thousands(void **state)
 	assert_int_equal(after.neighbours, 0);
 	assert_int_equal(after.nexthops, before.nexthops + 1);
 	assert_int_equal(f->r.peers.count, 1);
-	assert_int_equal(f->r.peers.mask, buckets);
+	assert_int_equal(f->r.peers.n, buckets);
 }
 
 /* Thousands of dead gateways do not keep neighbours in use from being confirmed. */
