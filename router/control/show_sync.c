@@ -57,7 +57,7 @@ json_t *show_sync(struct router *router, json_t *args, int *code, struct pl_erro
 	mirror_each_unfollowed(router->mirror, add_unfollowed, &list);
 	data = json_pack(
 		"{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o, "
-		"s:i, s:i, s:i, s:I, s:o, s:o, s:i}",
+		"s:i, s:i, s:i, s:i, s:I, s:o, s:o, s:i}",
 		"messages", (json_int_t)m.messages, "overruns", (json_int_t)m.overruns, "resyncs",
 		(json_int_t)m.resyncs, "audits", (json_int_t)m.audits, "drift", (json_int_t)m.drift,
 		"mended", (json_int_t)m.mended, "route_changes", (json_int_t)m.route_changes,
@@ -65,8 +65,8 @@ json_t *show_sync(struct router *router, json_t *args, int *code, struct pl_erro
 		(json_int_t)m.unsupported, "malformed", (json_int_t)m.malformed, "last_sync_ago_ms",
 		ago(now, m.last_sync_ms), "last_change_ago_ms", ago(now, m.last_change_ms),
 		"last_audit_ago_ms", ago(now, m.last_audit_ms), "routes", (int)m.routes,
-		"neighbors", (int)m.neighbours, "nexthops", (int)m.nexthops, "neighbors_refused",
-		(json_int_t)m.neighbours_refused, "tables", show_sizes(router), "unfollowed",
+		"neighbors", (int)m.neighbours, "nexthops", (int)m.nexthops, "routes_refused",
+		(int)m.refused, "neighbors_refused", (json_int_t)m.neighbours_refused, "tables", show_sizes(router), "unfollowed",
 		list.items, "unfollowed_more", (int)list.more);
 	return show_or_fail(data, code, err);
 }

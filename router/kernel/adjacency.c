@@ -112,9 +112,9 @@ static struct nexthop_spec spec_of(const struct replica *r, const struct adjacen
 
 static void say_full(struct replica *r, int code)
 {
-	replica_note(r, NOTE_FULL,
-		     "the tables have no room for a next hop (%s): routes over it keep what they "
-		     "had, and are tried again at the next resynchronisation",
+	replica_note(r, NOTE_NO_NEXTHOP,
+		     "the tables have no room for a next hop (%s): packets there are left to the "
+		     "kernel until there is",
 		     strerror(-code));
 }
 

@@ -35,13 +35,15 @@
 
 /* What one mirror_run() does at most, so that links and neighbours, which it reads in between, are
  * followed within tens of milliseconds. */
-#define DATAGRAMS_PER_RUN 256
-#define DUMP_MS_PER_RUN 10
-#define RUNS_AFTER_DUMP 64 /* as many datagrams are read before a dump's end counts */
-#define COMMITS_PER_RUN 4096
+#define WORK_MS 5	      /* no more of one thing is begun after this long */
+#define DATAGRAMS_PER_RUN 256 /* notifications; dumps' are far longer */
+#define DISCARD_RUNS 1024  /* as many notifications are passed over before a dump begins anyway */
+#define CATCH_UP_RUNS 64   /* as many notifications are read before a dump's end counts */
+#define COMMITS 1024	   /* prefixes between two grace periods */
+#define SWEEPS 1024	   /* chains of routes between two looks at the clock */
 #define FULL_MS 10000	   /* between two looks at whether the kernel's neighbour tables are full */
 #define FULL_SAY_MS 300000 /* between two lines about it */
-#define LIVE_MS 5	   /* what takes longer stops to read links and neighbours */
+#define LIVE_MS 5	   /* what cannot be left stops to read links and neighbours */
 
 /* Kinds in an order in which each finds what it refers to. */
 static const struct {
@@ -55,13 +57,23 @@ static const struct {
 #define N_STAGES (sizeof(stages) / sizeof(stages[0]))
 #define LIVE_STAGE 4 /* from which on no dump speaks of links and neighbours */
 
+/* What a synchronisation is at. Each is done a piece at a time, from mirror_run(). */
+enum sync {
+	SYNC_NONE,
+	SYNC_DISCARD,  /* of what the dump will say anyway */
+	SYNC_DUMP,     /* by stages */
+	SYNC_CATCH_UP, /* notifications that came meanwhile */
+	SYNC_SWEEP,    /* what was not mentioned goes */
+};
+
 struct mirror {
 	struct replica replica;
 	struct rtnl rtnl;
 	int epoll_fd, timer_fd;
-	bool syncing;
-	unsigned stage;	   /* while syncing */
+	enum sync sync;
+	unsigned stage;	   /* of the dump */
 	unsigned tries;	   /* of this stage */
+	unsigned runs;	   /* of SYNC_DISCARD or SYNC_CATCH_UP */
 	bool interrupted;  /* this stage changed while it was dumped */
 	bool partial;	   /* a stage stayed so: what it left out is not gone */
 	bool synced;	   /* once */
@@ -69,6 +81,7 @@ struct mirror {
 	bool routes6_told; /* IPv6 routes were spoken of since the dump began */
 	bool pending;	   /* changes wait for replica_commit() */
 	int failed;	   /* -errno of the last synchronisation */
+	uint64_t run_ms;   /* when the present mirror_run() began */
 	uint64_t heard_ms; /* of the dump */
 	uint64_t live_ms;  /* links and neighbours last read */
 	uint64_t told_ms;  /* of a route's change */
@@ -306,7 +319,7 @@ static void read_live(struct mirror *m)
 	struct replica *r = &m->replica;
 	bool dumping = r->dumping;
 
-	if (m->syncing && m->stage < LIVE_STAGE)
+	if (m->sync == SYNC_DUMP && m->stage < LIVE_STAGE)
 		return;
 	r->dumping = false;
 	read_socket(m, m->rtnl.live);
@@ -326,25 +339,19 @@ static void breathe(void *ctx)
 /* Routes before links: that a link is gone the kernel says last, when its routes are. */
 static void read_notifications(struct mirror *m)
 {
-	if (!m->syncing && read_socket(m, m->rtnl.notify))
+	if (!m->sync && read_socket(m, m->rtnl.notify))
 		m->replica.overlapped = false;
 	read_live(m);
 }
 
-static void discard(struct mirror *m, struct mnl_socket *socket)
+/* Returns true if that was all. */
+static bool discard(struct mirror *m, struct mnl_socket *socket)
 {
-	int n;
+	int n = 1;
 
-	do {
+	for (unsigned i = 0; i < DATAGRAMS_PER_RUN && (n > 0 || n == -ENOBUFS); i++)
 		n = rtnl_receive(socket, m->buffer, sizeof(m->buffer));
-	} while (n > 0 || n == -ENOBUFS);
-}
-
-/* What a dump begun now will say anyway. */
-static void discard_notifications(struct mirror *m)
-{
-	discard(m, m->rtnl.notify);
-	discard(m, m->rtnl.live);
+	return n == 0;
 }
 
 /* Wakes up for notifications, or not while nobody would read them. */
@@ -356,55 +363,88 @@ static void listen_for(struct mirror *m, bool all, bool live)
 
 /* ---- synchronisation ---- */
 
-/* What was said while the dump went on, as far as there is an end to it: first, so that what came
- * into being behind the dump's back is not swept away. Returns whether there was one. */
-static bool catch_up(struct mirror *m)
+static bool time_left(const struct mirror *m)
 {
-	for (unsigned i = 0; i < RUNS_AFTER_DUMP; i++) {
-		if (read_socket(m, m->rtnl.notify))
-			return true;
-		breathe(m);
-	}
-	return false;
+	return now_ms() - m->run_ms < WORK_MS;
 }
 
-/* Takes away what the dump did not mention, if its word is good enough. */
-static void sweep(struct mirror *m)
-{
-	bool disturbed = !catch_up(m) || m->routes6_told;
-
-	m->replica.audit.spoilt = m->replica.audit.spoilt || m->partial;
-	if (m->partial)
-		/* Nothing is taken away on the word of a dump that may have skipped it. */
-		say(m, "the kernel's state changed all the while it was read: reading it again");
-	else if (replica_sweep(&m->replica, disturbed))
-		return;
-	resync_in(m, RETRY_MS);
-}
-
-static void sync_end(struct mirror *m, int code)
+static void sync_fail(struct mirror *m, int code)
 {
 	struct replica *r = &m->replica;
 
-	m->syncing = false;
+	m->sync = SYNC_NONE;
 	m->failed = code;
 	r->dumping = false;
 	r->overlapped = true;
 	listen_for(m, true, true);
-	if (code) {
-		say(m, "cannot read the kernel's routes (%s): trying again", strerror(-code));
-		m->audit_wanted = m->audit_wanted || r->audit.running;
-		r->audit.running = false;
-		resync_in(m, RETRY_MS);
-		return;
-	}
-	sweep(m);
+	say(m, "cannot read the kernel's routes (%s): trying again", strerror(-code));
+	m->audit_wanted = m->audit_wanted || r->audit.running;
+	r->audit.running = false;
+	resync_in(m, RETRY_MS);
+}
+
+static void sync_done(struct mirror *m)
+{
+	struct replica *r = &m->replica;
+
+	m->sync = SYNC_NONE;
+	m->failed = 0;
+	listen_for(m, true, true);
 	m->pending = true;
 	m->synced = true;
 	r->stats.resyncs++;
 	r->stats.last_sync_ms = now_ms();
 	if (!m->audit_wanted)
 		m->audit_ms = r->stats.last_sync_ms + AUDIT_MS;
+}
+
+/* Takes away what the dump did not mention, if its word is good enough. */
+static void sweep_begin(struct mirror *m, bool caught_up)
+{
+	struct replica *r = &m->replica;
+
+	r->audit.spoilt = r->audit.spoilt || m->partial;
+	if (m->partial) {
+		/* Nothing is taken away on the word of a dump that may have skipped it. */
+		say(m, "the kernel's state changed all the while it was read: reading it again");
+		resync_in(m, RETRY_MS);
+		sync_done(m);
+		return;
+	}
+	m->sync = SYNC_SWEEP;
+	replica_sweep_begin(r, !caught_up || m->routes6_told);
+}
+
+static void sweep(struct mirror *m)
+{
+	bool done;
+
+	do
+		done = replica_sweep(&m->replica, SWEEPS);
+	while (!done && time_left(m));
+	if (!done)
+		return;
+	if (!m->replica.sweep.all)
+		resync_in(m, RETRY_MS);
+	sync_done(m);
+}
+
+/* What was said while the dump went on, as far as there is an end to it: first, so that what came
+ * into being behind the dump's back is not swept away. */
+static void catch_up(struct mirror *m)
+{
+	bool all = read_socket(m, m->rtnl.notify);
+
+	if (all || ++m->runs == CATCH_UP_RUNS)
+		sweep_begin(m, all);
+}
+
+static void dump_done(struct mirror *m)
+{
+	m->sync = SYNC_CATCH_UP;
+	m->runs = 0;
+	m->replica.dumping = false;
+	m->replica.overlapped = true;
 }
 
 static void stage_begin(struct mirror *m)
@@ -417,24 +457,41 @@ static void stage_begin(struct mirror *m)
 		listen_for(m, false, true);
 	rc = rtnl_dump(&m->rtnl, stages[m->stage].type, stages[m->stage].family);
 	if (rc)
-		sync_end(m, rc);
+		sync_fail(m, rc);
 }
 
-static void sync_begin(struct mirror *m)
+static void dump_begin(struct mirror *m)
 {
-	m->resync_ms = 0;
+	m->sync = SYNC_DUMP;
 	m->replica.doubt = false;
-	m->syncing = true;
 	m->partial = false;
 	m->stage = 0;
 	m->tries = 0;
 	m->routes6_told = false;
 	listen_for(m, false, false);
-	if (!m->replica.audit.running)
-		discard_notifications(m);
 	replica_mark(&m->replica);
 	m->replica.dumping = true;
 	stage_begin(m);
+}
+
+/* What a dump begun now will say anyway; when more comes all the while it cannot be helped. An audit
+ * wants to know it. */
+static void discard_old(struct mirror *m)
+{
+	if (!discard(m, m->rtnl.notify) && ++m->runs < DISCARD_RUNS)
+		return;
+	discard(m, m->rtnl.live);
+	dump_begin(m);
+}
+
+static void sync_begin(struct mirror *m)
+{
+	m->resync_ms = 0;
+	m->runs = 0;
+	if (m->replica.audit.running)
+		dump_begin(m);
+	else
+		m->sync = SYNC_DISCARD;
 }
 
 static void stage_done(struct mirror *m)
@@ -448,7 +505,7 @@ static void stage_done(struct mirror *m)
 	if (++m->stage < N_STAGES)
 		stage_begin(m);
 	else
-		sync_end(m, 0);
+		dump_done(m);
 }
 
 /* The end of a dump, or the kernel's refusal: what it does not have (IPv6, next hop objects) is
@@ -462,7 +519,7 @@ static void stage_ended(struct mirror *m, int code)
 	if (code == 0 || code == -EOPNOTSUPP || code == -ENOENT || code == -EAFNOSUPPORT)
 		stage_done(m);
 	else
-		sync_end(m, code);
+		sync_fail(m, code);
 }
 
 static int error_of(const struct nlmsghdr *nlh)
@@ -500,40 +557,54 @@ static void apply_dump(struct mirror *m, int len)
 
 static void read_dump(struct mirror *m)
 {
-	uint64_t now = now_ms();
-
-	for (unsigned i = 0; i < DATAGRAMS_PER_RUN && m->syncing; i++) {
+	do {
 		int n = rtnl_receive(m->rtnl.dump, m->buffer, sizeof(m->buffer));
 
-		if (n == 0 && now - m->heard_ms > STALL_MS)
+		if (n == 0 && m->run_ms - m->heard_ms > STALL_MS)
 			n = -ETIMEDOUT;
 		if (n == 0)
 			return;
-		m->heard_ms = now;
+		m->heard_ms = m->run_ms;
 		if (n < 0)
-			sync_end(m, n);
+			sync_fail(m, n);
 		else
 			apply_dump(m, n);
-		if (now_ms() - now >= DUMP_MS_PER_RUN)
-			return;
+	} while (m->sync == SYNC_DUMP && time_left(m));
+}
+
+static void sync_run(struct mirror *m)
+{
+	switch (m->sync) {
+	case SYNC_NONE:
+		break;
+	case SYNC_DISCARD:
+		discard_old(m);
+		break;
+	case SYNC_DUMP:
+		read_dump(m);
+		break;
+	case SYNC_CATCH_UP:
+		catch_up(m);
+		break;
+	case SYNC_SWEEP:
+		sweep(m);
+		break;
 	}
 }
 
 /* ---- running ---- */
 
-/* An audit compares what the kernel has with what it has told us: first all that is read. Returns
- * false when there is no end to it. */
-static bool audit_begin(struct mirror *m)
+/* An audit compares what the kernel has with what it has told us: first all that is read. */
+static void audit_begin(struct mirror *m)
 {
-	if (!catch_up(m) || !read_socket(m, m->rtnl.live) ||
-	    !replica_commit(&m->replica, COMMITS_PER_RUN)) {
-		m->pending = true;
-		return false;
+	if (!read_socket(m, m->rtnl.notify) || !read_socket(m, m->rtnl.live) ||
+	    !replica_commit(&m->replica, COMMITS)) {
+		m->pending = true; /* and in the next run it is tried again */
+		return;
 	}
 	m->replica.audit = (struct audit){.running = true};
 	m->audit_wanted = false;
 	sync_begin(m);
-	return true;
 }
 
 static void audit_end(struct mirror *m)
@@ -564,9 +635,11 @@ static void commit(struct mirror *m)
 	uint64_t before = r->stats.route_changes + r->stats.neighbour_changes;
 
 	/* A prefix half dumped has its candidates in no order. */
-	if (!m->pending || m->syncing)
+	if (!m->pending || m->sync)
 		return;
-	m->pending = !replica_commit(r, COMMITS_PER_RUN);
+	do
+		m->pending = !replica_commit(r, COMMITS);
+	while (m->pending && time_left(m));
 	if (r->stats.route_changes + r->stats.neighbour_changes != before)
 		r->stats.last_change_ms = now_ms();
 	if (!m->pending && r->audit.running)
@@ -610,11 +683,13 @@ static void arm_timer(struct mirror *m)
 	uint64_t next = m->tick_ms, delay_ms, now = now_ms();
 	struct itimerspec when = {0};
 
-	if (m->resync_ms && m->resync_ms < next && !m->syncing)
+	if (m->resync_ms && m->resync_ms < next && !m->sync)
 		next = m->resync_ms;
-	if (m->audit_ms < next && !m->syncing && m->synced && !m->resync_ms)
+	if (m->audit_ms < next && !m->sync && m->synced && !m->resync_ms)
 		next = m->audit_ms;
-	if ((m->pending || m->replica.doubt) && !m->syncing)
+	if ((m->pending || m->replica.doubt) && !m->sync)
+		next = now;
+	if (m->sync && m->sync != SYNC_DUMP) /* which tells by itself when it goes on */
 		next = now;
 	delay_ms = next > now ? next - now : 0;
 	when.it_value.tv_sec = (time_t)(delay_ms / 1000);
@@ -639,19 +714,20 @@ static void run_timers(struct mirror *m)
 
 	if (now >= m->tick_ms)
 		m->tick_ms = replica_tick(&m->replica, now);
+	m->pending = m->pending || !replica_is_committed(&m->replica);
 	if (now >= m->full_ms)
 		look_at_tables(m, now);
-	if (m->replica.doubt && !m->syncing) {
+	if (m->replica.doubt && !m->sync) {
 		m->replica.doubt = false;
 		resync_in(m, DOUBT_MS);
 	}
-	if (m->syncing || m->pending)
+	if (m->sync || m->pending)
 		return;
 	if (m->resync_ms && now >= m->resync_ms) {
 		if (!wait_for_lull(m, now))
 			sync_begin(m);
-	} else if (now >= m->audit_ms && m->synced && !m->resync_ms && !audit_begin(m)) {
-		m->audit_ms = now + RETRY_MS;
+	} else if (now >= m->audit_ms && m->synced && !m->resync_ms) {
+		audit_begin(m);
 	}
 }
 
@@ -672,9 +748,9 @@ void mirror_run(struct mirror *m)
 {
 	uint64_t expirations;
 
+	m->run_ms = now_ms();
 	(void)!read(m->timer_fd, &expirations, sizeof(expirations));
-	if (m->syncing)
-		read_dump(m);
+	sync_run(m);
 	read_notifications(m);
 	commit(m);
 	run_timers(m);
@@ -684,16 +760,22 @@ void mirror_run(struct mirror *m)
 int mirror_sync(struct mirror *m, struct pl_error *err)
 {
 	sync_begin(m);
-	while (m->syncing || m->pending) {
+	while (m->sync || m->pending) {
 		struct pollfd pfd = {.fd = mnl_socket_get_fd(m->rtnl.dump), .events = POLLIN};
 
-		if (m->syncing)
+		if (m->sync == SYNC_DUMP)
 			poll(&pfd, 1, 100);
-		read_dump(m);
+		m->run_ms = now_ms();
+		sync_run(m);
 		commit(m);
 	}
-	read_notifications(m);
-	commit(m);
+	/* What the carriers of the faces change, which the first dump has had set: all routes over them
+	 * become usable. */
+	do {
+		m->run_ms = now_ms();
+		read_notifications(m);
+		commit(m);
+	} while (m->pending);
 	m->tick_ms = now_ms();
 	arm_timer(m);
 	if (m->failed)

@@ -185,6 +185,7 @@ struct mirror_stats {
 	uint64_t neighbours_refused;
 	uint64_t last_sync_ms, last_change_ms, last_audit_ms; /* CLOCK_MONOTONIC; 0: never */
 	uint32_t routes;     /* candidates known, installed or not */
+	uint32_t refused;    /* prefixes that the tables have no room for, left to the kernel */
 	uint32_t neighbours; /* usable ones */
 	uint32_t nexthops;
 };

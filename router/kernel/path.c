@@ -332,22 +332,66 @@ static struct outcome resolve(struct replica *r, struct path *path)
 	}
 }
 
+/* Its routes, which may be a million, are gone through by and by: routes_commit(). */
+static void make_stale(struct replica *r, struct path *path)
+{
+	if (!path->stale && !LIST_EMPTY(&path->routes))
+		LIST_INSERT_HEAD(&r->stale_paths, path, of_stale);
+	path->stale = LIST_FIRST(&path->routes);
+}
+
+static void stale_from(struct path *path, struct route *route)
+{
+	path->stale = route;
+	if (!route)
+		LIST_REMOVE(path, of_stale);
+}
+
+struct route *paths_next_stale(struct replica *r)
+{
+	struct path *path = LIST_FIRST(&r->stale_paths);
+	struct route *route;
+
+	if (!path)
+		return NULL;
+	route = path->stale;
+	stale_from(path, LIST_NEXT(route, of_path));
+	return route;
+}
+
+/* Before those that are stale: it is looked at for its own sake. */
+void path_join(struct path *path, struct route *route)
+{
+	LIST_INSERT_HEAD(&path->routes, route, of_path);
+}
+
+void path_leave(struct path *path, struct route *route)
+{
+	if (path->stale == route)
+		stale_from(path, LIST_NEXT(route, of_path));
+	LIST_REMOVE(route, of_path);
+}
+
+static void set_failed(struct replica *r, struct path *path, bool failed)
+{
+	if (path->failed)
+		TAILQ_REMOVE(&r->failed_paths, path, of_failed);
+	if (failed)
+		TAILQ_INSERT_TAIL(&r->failed_paths, path, of_failed);
+	path->failed = failed;
+}
+
 static void path_update(struct replica *r, struct path *path)
 {
 	struct outcome now = resolve(r, path);
 	struct adjacency *old = path->adjacency;
-	struct route *route;
 
-	path->failed = now.usable && !now.adjacency;
-	if (path->failed)
-		now.adjacency = old;
-	if (old != now.adjacency || path->usable != now.usable) {
-		LIST_FOREACH(route, &path->routes, of_path)
-		entry_dirty(r, route->entry);
-	}
+	set_failed(r, path, now.usable && !now.adjacency);
+	if (old != now.adjacency || path->usable != now.usable)
+		make_stale(r, path);
 	path->usable = now.usable;
 	path->adjacency = now.adjacency;
-	if (old && !path->failed)
+	if (old)
 		adjacency_put(r, old);
 }
 
@@ -408,6 +452,7 @@ void path_put(struct replica *r, struct path *path)
 	if (--path->refs)
 		return;
 	hash_del(&r->paths, &path->node);
+	set_failed(r, path, false);
 	if (path->nh_id)
 		use_drop(r, path->nh_id);
 	if (path->adjacency)
@@ -445,6 +490,11 @@ bool path_says(const struct path *path, const struct nl_route *route, const stru
 	return path->type == route->type && path->mtu == route->mtu &&
 	       path->nh_id == route->nh_id && path->n_hops == route->n_hops &&
 	       hops_equal(path->hops, hops, route->n_hops);
+}
+
+bool path_has_hops(const struct path *path, const struct nl_hop *hops)
+{
+	return memcmp(path->hops, hops, path->n_hops * sizeof(*hops)) == 0;
 }
 
 bool path_has_dead(const struct path *path)
@@ -510,14 +560,13 @@ void paths_objects_changed(struct replica *r)
 	}
 }
 
-void paths_retry(struct replica *r)
+void paths_retry(struct replica *r, unsigned max)
 {
-	struct hash_node *node = NULL;
+	struct path *path;
 
-	while ((node = hash_walk(&r->paths, node))) {
-		struct path *path = CONTAINER(node, struct path, node);
-
+	for (; max && (path = TAILQ_FIRST(&r->failed_paths)); max--) {
+		path_update(r, path);
 		if (path->failed)
-			path_update(r, path);
+			return;
 	}
 }

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "../program/reasons.h"
+
 static int ports_init(struct replica *r, const struct mirror_port *ports, unsigned n_ports)
 {
 	r->ports = calloc(n_ports ? n_ports : 1, sizeof(*r->ports));
@@ -33,7 +35,14 @@ int replica_init(struct replica *r, struct tables *tables, const struct mirror_p
 	*r = (struct replica){.tables = tables};
 	if (events)
 		r->events = *events;
-	LIST_INIT(&r->dirty);
+	TAILQ_INIT(&r->dirty);
+	TAILQ_INIT(&r->refused);
+	r->no_room = (struct adjacency){.key = {.kind = NEXTHOP_PUNT, .reason = REASON_NO_ROUTE},
+					.refs = 1};
+	LIST_INIT(&r->stale_paths);
+	TAILQ_INIT(&r->failed_paths);
+	slab_init(&r->entry_slab, sizeof(struct entry));
+	slab_init(&r->route_slab, sizeof(struct route));
 	LIST_INIT(&r->rules);
 	keepalive_init(r);
 	LIST_INIT(&r->unfollowed_kinds);
@@ -44,23 +53,6 @@ int replica_init(struct replica *r, struct tables *tables, const struct mirror_p
 		return -ENOMEM;
 	}
 	return 0;
-}
-
-static void free_entries(struct replica *r)
-{
-	struct hash_node *node, *next;
-
-	HASH_EACH_SAFE(&r->entries, node, next)
-	{
-		struct entry *e = CONTAINER(node, struct entry, node);
-		struct route *route;
-
-		while ((route = TAILQ_FIRST(&e->routes))) {
-			TAILQ_REMOVE(&e->routes, route, of_entry);
-			free(route);
-		}
-		free(e);
-	}
 }
 
 /* Frees what a table's nodes are the first member of. */
@@ -103,7 +95,6 @@ _Static_assert(offsetof(struct link, node) == 0 && offsetof(struct peer, node) =
 void replica_fini(struct replica *r)
 {
 	if (r->ports) {
-		free_entries(r);
 		free_adjacencies(r);
 		free_nodes(&r->unfollowed);
 		free_nodes(&r->links);
@@ -113,6 +104,8 @@ void replica_fini(struct replica *r)
 		free_nodes(&r->object_uses);
 		free_ports(r);
 	}
+	slab_fini(&r->entry_slab);
+	slab_fini(&r->route_slab);
 	rules_fini(r);
 	unfollowed_fini(r);
 	hash_fini(&r->unfollowed);
@@ -210,6 +203,11 @@ bool replica_commit(struct replica *r, unsigned max)
 	return done;
 }
 
+bool replica_is_committed(const struct replica *r)
+{
+	return TAILQ_EMPTY(&r->dirty) && LIST_EMPTY(&r->stale_paths) && !r->objects_changed;
+}
+
 void replica_mark(struct replica *r)
 {
 	for (unsigned kind = 0; kind < NL_KINDS; kind++)
@@ -226,22 +224,23 @@ bool replica_is_gone(uint8_t family, uint8_t *missed, bool disturbed)
 	return ++*missed >= MISSED_ENOUGH || !disturbed || family != AF_INET6;
 }
 
-bool replica_sweep(struct replica *r, bool disturbed)
+void replica_sweep_begin(struct replica *r, bool disturbed)
 {
-	bool all = routes_sweep(r, disturbed);
+	r->sweep = (struct sweep){.disturbed = disturbed, .all = true};
+}
 
-	all = unfollowed_sweep(r, disturbed) && all;
+bool replica_sweep(struct replica *r, unsigned max)
+{
+	if (!routes_sweep(r, max) || !unfollowed_sweep(r, max))
+		return false;
 	objects_sweep(r);
 	peers_sweep(r);
 	addrs_sweep(r);
 	links_sweep(r);
 	rules_sweep(r);
-	/* What the tables had no room for may fit now. */
-	r->noted[NOTE_FULL] = false;
+	r->noted[NOTE_NO_NEXTHOP] = false;
 	r->noted[NOTE_MEMORY] = false;
-	paths_retry(r);
-	routes_retry(r);
-	return all;
+	return true;
 }
 
 uint64_t replica_tick(struct replica *r, uint64_t now_ms)
@@ -253,5 +252,6 @@ uint64_t replica_tick(struct replica *r, uint64_t now_ms)
 	hash_trim(&r->object_uses);
 	hash_trim(&r->unfollowed);
 	hash_trim(&r->entries);
+	routes_retry(r, now_ms);
 	return keepalive_tick(r, now_ms);
 }

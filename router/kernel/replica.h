@@ -21,6 +21,7 @@
 #include "hash.h"
 #include "mirror.h"
 #include "netlink.h"
+#include "slab.h"
 
 struct link {
 	struct hash_node node; /* in replica.links, by ifindex */
@@ -119,10 +120,14 @@ struct path {
 	unsigned refs;
 	uint8_t type; /* RTN_* */
 	bool usable;  /* has a hop that can be used now */
-	bool failed;  /* the tables had no room for it: try again */
+	bool failed; /* the tables had no room for it: the kernel decides; in replica.failed_paths */
+	TAILQ_ENTRY(path) of_failed;
 	uint32_t mtu, nh_id;
 	struct adjacency *adjacency; /* NULL if not usable */
 	LIST_HEAD(, route) routes;
+	/* From this one on its routes are to be looked at again: it has changed. NULL: none. */
+	struct route *stale;
+	LIST_ENTRY(path) of_stale; /* in replica.stale_paths, if there are any */
 	unsigned n_hops;
 	struct nl_hop hops[];
 };
@@ -145,14 +150,16 @@ struct route {
 struct entry {
 	struct hash_node node; /* in replica.entries */
 	struct prefix prefix;
-	bool is_dirty;
-	bool refused;  /* the tables had no room: try again */
-	bool cover;    /* in replica.covers */
-	bool differs;  /* the dump's candidates were not ours */
-	unsigned odd;  /* routes to it by TOS or source (unfollowed.c): the kernel decides */
-	uint32_t told; /* generation of the dump after whose begin a notification spoke of it */
+	bool is_dirty;	   /* in replica.dirty */
+	bool refused;	   /* in replica.refused: the tables had no room, the kernel decides */
+	bool squeezes;	   /* not even to say that: so it is said of a network around it */
+	bool cover;	   /* in replica.covers */
+	bool differs;	   /* the dump's candidates were not ours */
+	unsigned odd;	   /* routes to it by TOS or source (unfollowed.c): the kernel decides */
+	unsigned squeezed; /* by how many */
+	uint32_t told;	   /* generation of the dump after whose begin a notification spoke of it */
 	TAILQ_HEAD(, route) routes;
-	LIST_ENTRY(entry) dirty;
+	TAILQ_ENTRY(entry) of_queue; /* dirty or refused */
 	struct route *best;	     /* the one that counts; NULL: none */
 	struct adjacency *installed; /* what the tables hold; a reference; NULL: nothing */
 };
@@ -165,6 +172,13 @@ struct audit {
 	uint32_t found, mended; /* prefixes and next hop objects */
 };
 
+/* Where the sweep after a dump is. */
+struct sweep {
+	uint64_t routes, unfollowed; /* places in the tables of these names */
+	bool disturbed;		     /* see replica_sweep_begin() */
+	bool all;		     /* nothing was left for another dump to decide */
+};
+
 /* Things that are said once. */
 enum note {
 	NOTE_NO_RULE4,
@@ -172,6 +186,7 @@ enum note {
 	NOTE_OPAQUE,
 	NOTE_CUT,
 	NOTE_FULL,
+	NOTE_NO_NEXTHOP,
 	NOTE_MEMORY,
 	NOTE_MALFORMED,
 	NOTE_KINDS
@@ -199,7 +214,13 @@ struct replica {
 	unsigned asks_left;		    /* until the next tick */
 	uint64_t now_ms;		    /* at the last tick */
 
-	LIST_HEAD(, entry) dirty;
+	struct slab entry_slab, route_slab;
+	TAILQ_HEAD(entry_queue, entry) dirty, refused;
+	unsigned retries;	  /* of those refused that the next tick tries again */
+	uint64_t retry_ms;	  /* when the last did */
+	struct adjacency no_room; /* next hop 0, which leaves packets to the kernel */
+	LIST_HEAD(, path) stale_paths;
+	TAILQ_HEAD(, path) failed_paths;
 	bool objects_changed;  /* paths over objects are to be worked out anew */
 	bool split4;	       /* there has been an IPv4 rule: see routes_split4() */
 	struct prefix *covers; /* networks of the local table, which hide routes of main */
@@ -220,6 +241,7 @@ struct replica {
 	bool doubt; /* the kernel may have changed more than it said: dump again. The mirror's
 			  * to clear */
 	bool noted[NOTE_KINDS];
+	struct sweep sweep;
 	struct audit audit;
 	struct mirror_stats stats;
 };
@@ -237,18 +259,24 @@ void replica_apply(struct replica *r, struct nl_message *msg);
 
 /* Brings up to `max` prefixes into the tables and settles them. Returns true if none is left. */
 bool replica_commit(struct replica *r, unsigned max);
+bool replica_is_committed(const struct replica *r);
 
-/* Around a dump of everything: what it did not mention is gone after the sweep. Returns whether all
- * of it is: `disturbed` says that IPv6 routes changed while they were dumped, and then those left out
- * stay until more dumps have left them out. */
+/* Around a dump of everything: what it did not mention is gone after the sweep. `disturbed` says that
+ * IPv6 routes changed while they were dumped, and then those left out stay until more dumps have left
+ * them out; sweep.all tells in the end whether there are none of those.
+ *
+ * replica_sweep() goes on with it for some `max` routes, and returns true when it is over. Until then
+ * no routes are applied and nothing is committed. */
 void replica_mark(struct replica *r);
-bool replica_sweep(struct replica *r, bool disturbed);
+void replica_sweep_begin(struct replica *r, bool disturbed);
+bool replica_sweep(struct replica *r, unsigned max);
 
 /* Whether a route that the dump left out is gone; `missed` counts the dumps in a row that did. */
 bool replica_is_gone(uint8_t family, uint8_t *missed, bool disturbed);
 
-/* Has the kernel confirm neighbours that are used and turned stale, and resolve gateways; and gives
- * memory back. Does a limited amount of work; returns when it wants to be called again. */
+/* Has the kernel confirm neighbours that are used and turned stale, and resolve gateways; gives memory
+ * back, and has some of what the tables had no room for tried again. Does a limited amount of work;
+ * returns when it wants to be called again. */
 uint64_t replica_tick(struct replica *r, uint64_t now_ms);
 
 /* Says `fmt` once in a life; counts nothing. */
@@ -325,18 +353,28 @@ void keepalive_gateway(struct replica *r, struct peer *peer);
 struct path *path_get(struct replica *r, const struct nl_route *route, const struct nl_hop *hops);
 /* Whether it is that of a route, but for hops being dead or not. */
 bool path_says(const struct path *path, const struct nl_route *route, const struct nl_hop *hops);
+/* Whether its hops are these, as many as it has, dead or not. */
+bool path_has_hops(const struct path *path, const struct nl_hop *hops);
 bool hops_equal(const struct nl_hop *a, const struct nl_hop *b, unsigned n);
 void path_put(struct replica *r, struct path *path);
+
+/* A route over the path comes, and goes. Leaves references alone. */
+void path_join(struct path *path, struct route *route);
+void path_leave(struct path *path, struct route *route);
+
+/* The next route whose path has changed since it was last looked at; NULL: none. */
+struct route *paths_next_stale(struct replica *r);
 
 void object_apply(struct replica *r, const struct nl_message *msg);
 void objects_sweep(struct replica *r);
 struct object *object_find(const struct replica *r, uint32_t id);
 bool objects_lead_out(const struct replica *r, uint32_t ifindex);
 
-/* Works out anew: all paths that lead out of `ifindex`; those over objects; those that failed. */
+/* Works out anew: all paths that lead out of `ifindex`; those over objects; up to `max` of those
+ * that failed, until one fails again. */
 void paths_link_changed(struct replica *r, uint32_t ifindex);
 void paths_objects_changed(struct replica *r);
-void paths_retry(struct replica *r);
+void paths_retry(struct replica *r, unsigned max);
 
 /* Whether a route that `counts` (NULL: any) leads out of `ifindex`. */
 bool paths_lead_out(const struct replica *r, uint32_t ifindex,
@@ -361,9 +399,9 @@ bool hop_usable(const struct replica *r, const struct nl_hop *hop);
 /* ---- rib.c ---- */
 
 void route_apply(struct replica *r, struct nl_message *msg);
-bool routes_sweep(struct replica *r, bool disturbed); /* see replica_sweep() */
+bool routes_sweep(struct replica *r, unsigned max); /* see replica_sweep() */
 bool routes_commit(struct replica *r, unsigned max);
-void routes_retry(struct replica *r);
+void routes_retry(struct replica *r, uint64_t now_ms);
 void route_free(struct replica *r, struct route *route);
 void entry_dirty(struct replica *r, struct entry *entry);
 /* From now on IPv4 routes of table local count before all of main. */
@@ -393,7 +431,7 @@ enum unfollowed_why {
 enum unfollowed_why unfollowed_why(const struct nl_route *is);
 
 void unfollowed_apply(struct replica *r, const struct nl_message *msg);
-bool unfollowed_sweep(struct replica *r, bool disturbed); /* see replica_sweep() */
+bool unfollowed_sweep(struct replica *r, unsigned max); /* see replica_sweep() */
 void unfollowed_fini(struct replica *r); /* all but the nodes of replica.unfollowed */
 
 /* All that is not followed, one by one, until `fn` returns false. */

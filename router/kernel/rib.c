@@ -35,7 +35,7 @@ struct entry *entry_get(struct replica *r, const struct prefix *prefix)
 
 	if (e)
 		return e;
-	e = calloc(1, sizeof(*e));
+	e = slab_take(&r->entry_slab);
 	if (!e)
 		return NULL;
 	e->prefix = *prefix;
@@ -44,12 +44,22 @@ struct entry *entry_get(struct replica *r, const struct prefix *prefix)
 	return e;
 }
 
+static void unrefuse(struct replica *r, struct entry *e)
+{
+	if (!e->refused)
+		return;
+	e->refused = false;
+	TAILQ_REMOVE(&r->refused, e, of_queue);
+	r->stats.refused--;
+}
+
 void entry_dirty(struct replica *r, struct entry *e)
 {
 	if (e->is_dirty)
 		return;
+	unrefuse(r, e);
 	e->is_dirty = true;
-	LIST_INSERT_HEAD(&r->dirty, e, dirty);
+	TAILQ_INSERT_TAIL(&r->dirty, e, of_queue);
 }
 
 /* ---- candidates ---- */
@@ -116,18 +126,24 @@ bool routes_prefer(const struct replica *r, const struct ip_addr *addr)
 	return r->sources[source_bucket(addr)] != 0;
 }
 
+/* Drops one that is not, or no more, among its entry's. */
+static void route_discard(struct replica *r, struct route *route)
+{
+	path_leave(route->path, route);
+	path_put(r, route->path);
+	r->sources[route->source]--;
+	slab_give(&r->route_slab, route);
+	r->stats.routes--;
+}
+
 void route_free(struct replica *r, struct route *route)
 {
 	struct entry *e = route->entry;
 
 	TAILQ_REMOVE(&e->routes, route, of_entry);
-	LIST_REMOVE(route, of_path);
-	path_put(r, route->path);
 	if (e->best == route)
 		e->best = NULL;
-	r->sources[route->source]--;
-	free(route);
-	r->stats.routes--;
+	route_discard(r, route);
 	entry_dirty(r, e);
 }
 
@@ -135,13 +151,13 @@ void route_free(struct replica *r, struct route *route)
 static struct route *route_new(struct replica *r, struct entry *e, const struct nl_route *is,
 			       const struct nl_hop *hops)
 {
-	struct route *route = calloc(1, sizeof(*route));
+	struct route *route = slab_take(&r->route_slab);
 
 	if (!route)
 		return NULL;
 	route->path = path_get(r, is, hops);
 	if (!route->path) {
-		free(route);
+		slab_give(&r->route_slab, route);
 		return NULL;
 	}
 	route->entry = e;
@@ -155,19 +171,9 @@ static struct route *route_new(struct replica *r, struct entry *e, const struct 
 	if (is->source.family && is->protocol != RTPROT_KERNEL)
 		route->source = source_bucket(&is->source);
 	r->sources[route->source]++;
-	LIST_INSERT_HEAD(&route->path->routes, route, of_path);
+	path_join(route->path, route);
 	r->stats.routes++;
 	return route;
-}
-
-/* Drops one that was never put among its entry's. */
-static void route_discard(struct replica *r, struct route *route)
-{
-	LIST_REMOVE(route, of_path);
-	path_put(r, route->path);
-	r->sources[route->source]--;
-	free(route);
-	r->stats.routes--;
 }
 
 /* Puts `new` where `old` is. */
@@ -208,6 +214,20 @@ static void add_dumped(struct replica *r, struct entry *e, struct route *new,
 		TAILQ_REMOVE(&e->routes, new, of_entry);
 	}
 	insert_last(e, new);
+}
+
+/* Whether a dump says of a prefix what we know: its only candidate, dead hops included. As a rule
+ * nearly all of a million. */
+static bool confirm_only(struct replica *r, const struct entry *e, const struct nl_message *msg)
+{
+	struct route *only = TAILQ_FIRST(&e->routes);
+
+	if (!only || TAILQ_NEXT(only, of_entry) || !says_same(only, msg) ||
+	    !path_has_hops(only->path, msg->hops))
+		return false;
+	only->generation = r->generation[NL_ROUTE];
+	only->missed = 0;
+	return true;
 }
 
 /* ---- IPv4 notifications ---- */
@@ -450,6 +470,8 @@ void route_apply(struct replica *r, struct nl_message *msg)
 		return;
 	}
 	see_for_ourselves(r, msg);
+	if (r->dumping && confirm_only(r, e, msg))
+		return;
 	entry_dirty(r, e);
 	if (!r->dumping)
 		e->told = r->generation[NL_ROUTE];
@@ -478,32 +500,41 @@ static struct hash_node *next_entry(struct replica *r, struct hash_node *node, u
 	return hash_walk(&r->entries, node);
 }
 
-bool routes_sweep(struct replica *r, bool disturbed)
+static void sweep_entry(struct replica *r, struct entry *e)
 {
-	struct hash_node *node = NULL;
-	unsigned n = 0;
-	bool all = true;
+	struct route *route, *next;
 
-	while ((node = next_entry(r, node, &n))) {
-		struct entry *e = CONTAINER(node, struct entry, node);
-		struct route *route, *next;
-
-		for (route = TAILQ_FIRST(&e->routes); route; route = next) {
-			next = TAILQ_NEXT(route, of_entry);
-			if (route->generation == r->generation[NL_ROUTE])
-				continue;
-			if (replica_is_gone(e->prefix.family, &route->missed, disturbed)) {
-				e->differs = true;
-				route_free(r, route);
-			} else {
-				all = false;
-			}
+	for (route = TAILQ_FIRST(&e->routes); route; route = next) {
+		next = TAILQ_NEXT(route, of_entry);
+		if (route->generation == r->generation[NL_ROUTE])
+			continue;
+		if (replica_is_gone(e->prefix.family, &route->missed, r->sweep.disturbed)) {
+			e->differs = true;
+			route_free(r, route);
+		} else {
+			r->sweep.all = false;
 		}
 	}
-	return all;
 }
 
-/* ---- into the tables ---- */
+bool routes_sweep(struct replica *r, unsigned max)
+{
+	uint64_t *place = &r->sweep.routes;
+
+	while (*place < HASH_PLACE_END) {
+		uint64_t from = *place;
+		struct hash_node *node = hash_visit(&r->entries, place);
+
+		for (; node; node = node->next)
+			if (!hash_is_before(node, from))
+				sweep_entry(r, CONTAINER(node, struct entry, node));
+		if (!max--)
+			return *place >= HASH_PLACE_END;
+	}
+	return true;
+}
+
+/* ---- which one counts ---- */
 
 /* IPv4's local and main are one trie in the kernel, until there is a policy rule for the first time
  * (net/ipv4/fib_frontend.c fib_unmerge()): the longest prefix of both wins. IPv6, and IPv4 since then,
@@ -516,11 +547,12 @@ static bool local_first(const struct replica *r, uint8_t family)
 void routes_split4(struct replica *r)
 {
 	struct hash_node *node = NULL;
+	unsigned n = 0;
 
 	if (r->split4)
 		return;
 	r->split4 = true;
-	while ((node = hash_walk(&r->entries, node))) {
+	while ((node = next_entry(r, node, &n))) {
 		struct entry *e = CONTAINER(node, struct entry, node);
 
 		if (e->prefix.family == AF_INET)
@@ -592,17 +624,6 @@ static void update_cover(struct replica *r, struct entry *e)
 	dirty_inside(r, &e->prefix);
 }
 
-static void refused(struct replica *r, struct entry *e, int code)
-{
-	char text[PREFIX_STRLEN];
-
-	e->refused = true;
-	replica_note(r, NOTE_FULL,
-		     "%s: the tables refuse a change (%s): it is tried again at the next "
-		     "resynchronisation",
-		     prefix_print(&e->prefix, text), strerror(-code));
-}
-
 /* Makes the tables hold what `wanted` says, NULL: nothing. Returns 0 or -errno. */
 static int install(struct replica *r, struct entry *e, struct adjacency *wanted)
 {
@@ -625,67 +646,150 @@ static int install(struct replica *r, struct entry *e, struct adjacency *wanted)
 	return 0;
 }
 
-/* Where more than the destination decides: TOS, source. */
-static int install_punt(struct replica *r, struct entry *e)
+/* ---- when there is no room ---- */
+
+/* Where more than the destination decides, TOS or source, the kernel does. */
+static struct adjacency *odd_punt(struct replica *r)
 {
 	const struct adjacency_key key = {.kind = NEXTHOP_PUNT, .reason = REASON_ENCAP};
 	struct adjacency *punt = adjacency_get(r, &key);
-	int rc;
 
-	if (!punt)
-		return -ENOMEM;
-	rc = install(r, e, punt);
-	adjacency_put(r, punt);
-	return rc;
+	return punt ? punt : adjacency_ref(&r->no_room);
+}
+
+static bool left_to_kernel(const struct entry *e)
+{
+	return e->squeezed || (e->best && e->best->path->failed);
+}
+
+/* What the tables are to hold for an entry: a reference, or NULL: nothing. */
+static struct adjacency *wanted_by(struct replica *r, const struct entry *e)
+{
+	if (e->odd)
+		return odd_punt(r);
+	if (left_to_kernel(e))
+		return adjacency_ref(&r->no_room);
+	return e->best ? adjacency_ref(e->best->path->adjacency) : NULL;
+}
+
+/* That an entry is left to the kernel has no place in the tables: then the network around it that ends
+ * on a byte is left to it, which as a rule needs no more room; or, should it be refused too, the next
+ * one. Or `on` false: there is no need any more. */
+static void squeeze(struct replica *r, struct entry *e, bool on)
+{
+	struct prefix around;
+	struct entry *outer;
+
+	if (e->squeezes == on || !e->prefix.len)
+		return;
+	around =
+		prefix_make(e->prefix.family, e->prefix.bytes, (uint8_t)((e->prefix.len - 1) & ~7));
+	outer = on ? entry_get(r, &around) : entry_find(r, &around);
+	if (!outer) {
+		replica_no_memory(r);
+		return;
+	}
+	e->squeezes = on;
+	outer->squeezed += on ? 1 : -1;
+	entry_dirty(r, outer);
+}
+
+/* It is tried again by and by. */
+static void refuse(struct replica *r, struct entry *e)
+{
+	char text[PREFIX_STRLEN];
+
+	e->refused = true;
+	TAILQ_INSERT_TAIL(&r->refused, e, of_queue);
+	r->stats.refused++;
+	r->retries = 0;
+	replica_note(
+		r, NOTE_FULL,
+		"the tables are full, %s and maybe more have no room: packets there are left to "
+		"the kernel, a limited number; let less routes in (filters, aggregation)",
+		prefix_print(&e->prefix, text));
+}
+
+#define RETRY_MS 1000
+#define RETRIES_MIN 64u
+
+/* A few each time; more and more as long as they find room. */
+void routes_retry(struct replica *r, uint64_t now_ms)
+{
+	struct entry *e;
+
+	if (now_ms - r->retry_ms < RETRY_MS)
+		return;
+	r->retry_ms = now_ms;
+	if (r->noted[NOTE_FULL] && !r->stats.refused && replica_is_committed(r)) {
+		r->noted[NOTE_FULL] = false;
+		replica_say(r, "the tables have room again: all routes are in use");
+	}
+	r->retries = r->retries ? 4 * r->retries : RETRIES_MIN;
+	paths_retry(r, r->retries);
+	for (unsigned n = 0; n < r->retries && (e = TAILQ_FIRST(&r->refused)); n++)
+		entry_dirty(r, e);
+}
+
+/* ---- into the tables ---- */
+
+/* Returns false if the entry has no room in the tables. */
+static bool entry_install(struct replica *r, struct entry *e)
+{
+	struct adjacency *wanted = wanted_by(r, e);
+	int rc = install(r, e, wanted);
+
+	/* One that is in there stays, as a punt; for a new one that would be no easier. */
+	squeeze(r, e, rc && (!e->installed || install(r, e, &r->no_room)));
+	if (wanted)
+		adjacency_put(r, wanted);
+	return !rc && !(e->best && left_to_kernel(e));
 }
 
 static void entry_commit(struct replica *r, struct entry *e)
 {
 	struct adjacency *before = e->installed;
-	int rc = 0;
 
 	e->best = choose(r, e);
-	e->refused = e->best && e->best->path->failed;
 	update_cover(r, e);
-	if (e->odd)
-		rc = install_punt(r, e);
-	else if (!e->refused)
-		rc = install(r, e, e->best ? e->best->path->adjacency : NULL);
-	if (rc)
-		refused(r, e, rc);
+	if (!entry_install(r, e))
+		refuse(r, e);
 	if (r->audit.running && e->told != r->generation[NL_ROUTE] &&
 	    (e->differs || e->refused || e->installed != before)) {
 		r->audit.found++;
 		r->audit.mended += !e->refused;
 	}
 	e->differs = false;
-	if (TAILQ_EMPTY(&e->routes) && !e->installed && !e->odd) {
+	if (TAILQ_EMPTY(&e->routes) && !e->installed && !e->odd && !e->squeezed && !e->is_dirty &&
+	    !e->refused) {
 		hash_del(&r->entries, &e->node);
-		free(e);
+		slab_give(&r->entry_slab, e);
 	}
+}
+
+/* The next entry to be brought into the tables; NULL: none. */
+static struct entry *next_changed(struct replica *r)
+{
+	struct entry *e = TAILQ_FIRST(&r->dirty);
+	struct route *route;
+
+	if (e) {
+		TAILQ_REMOVE(&r->dirty, e, of_queue);
+		e->is_dirty = false;
+		return e;
+	}
+	route = paths_next_stale(r);
+	if (!route)
+		return NULL;
+	unrefuse(r, route->entry);
+	return route->entry;
 }
 
 bool routes_commit(struct replica *r, unsigned max)
 {
 	struct entry *e;
 
-	for (; max && (e = LIST_FIRST(&r->dirty)); max--) {
-		LIST_REMOVE(e, dirty);
-		e->is_dirty = false;
+	for (; max && (e = next_changed(r)); max--)
 		entry_commit(r, e);
-	}
-	return LIST_EMPTY(&r->dirty);
-}
-
-void routes_retry(struct replica *r)
-{
-	struct hash_node *node = NULL;
-	unsigned n = 0;
-
-	while ((node = next_entry(r, node, &n))) {
-		struct entry *e = CONTAINER(node, struct entry, node);
-
-		if (e->refused)
-			entry_dirty(r, e);
-	}
+	return TAILQ_EMPTY(&r->dirty) && LIST_EMPTY(&r->stale_paths);
 }

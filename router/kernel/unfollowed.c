@@ -234,23 +234,33 @@ void unfollowed_apply(struct replica *r, const struct nl_message *msg)
 	u->missed = 0;
 }
 
-bool unfollowed_sweep(struct replica *r, bool disturbed)
+static void sweep(struct replica *r, struct unfollowed *u)
 {
-	struct hash_node *node, *next;
-	bool all = true;
+	if (u->generation == r->generation[NL_ROUTE])
+		return;
+	if (replica_is_gone(u->key.prefix.family, &u->missed, r->sweep.disturbed))
+		drop(r, u);
+	else
+		r->sweep.all = false;
+}
 
-	HASH_EACH_SAFE(&r->unfollowed, node, next)
-	{
-		struct unfollowed *u = CONTAINER(node, struct unfollowed, node);
+bool unfollowed_sweep(struct replica *r, unsigned max)
+{
+	uint64_t *place = &r->sweep.unfollowed;
 
-		if (u->generation == r->generation[NL_ROUTE])
-			continue;
-		if (replica_is_gone(u->key.prefix.family, &u->missed, disturbed))
-			drop(r, u);
-		else
-			all = false;
+	while (*place < HASH_PLACE_END) {
+		uint64_t from = *place;
+		struct hash_node *node = hash_visit(&r->unfollowed, place), *next;
+
+		for (; node; node = next) {
+			next = node->next;
+			if (!hash_is_before(node, from))
+				sweep(r, CONTAINER(node, struct unfollowed, node));
+		}
+		if (!max--)
+			return *place >= HASH_PLACE_END;
 	}
-	return all;
+	return true;
 }
 
 void unfollowed_fini(struct replica *r)

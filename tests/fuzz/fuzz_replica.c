@@ -97,17 +97,27 @@ static void side_begin(struct side *s)
 	s->r.solicit = on_solicit;
 }
 
+static void sweep(struct replica *r)
+{
+	replica_sweep_begin(r, false);
+	while (!replica_sweep(r, 10))
+		;
+}
+
 /* An empty kernel: everything goes. Taking a route away may need a block that full tables lack; then
- * the next dump tries again (rib.c), when the others have left room. */
+ * the next ticks try again (rib.c), when the others have left room. */
 static void side_end(struct side *s)
 {
 	struct tables_stats stats;
+	uint64_t now_ms = UINT32_MAX;
 	unsigned tries = 0;
 
 	s->r.dumping = false;
 	do {
 		replica_mark(&s->r);
-		replica_sweep(&s->r, false);
+		sweep(&s->r);
+		must(replica_commit(&s->r, UINT32_MAX));
+		replica_tick(&s->r, now_ms += 1000);
 		must(replica_commit(&s->r, UINT32_MAX));
 		tables_stats(s->tables, &stats);
 	} while (s->tables == cramped && stats.routes4 + stats.routes6 > 0 && ++tries < 64);
@@ -492,7 +502,7 @@ static void other_command(struct fuzz_input *in, uint8_t command, uint64_t *now_
 		break;
 	case 4:
 		torn.r.dumping = false;
-		replica_sweep(&torn.r, false);
+		sweep(&torn.r);
 		break;
 	case 5:
 		torn.r.overlapped = !torn.r.overlapped;
@@ -533,7 +543,7 @@ static void dump(struct side *s)
 			dump_links(s);
 	}
 	s->r.dumping = false;
-	replica_sweep(&s->r, false);
+	sweep(&s->r);
 	must(replica_commit(&s->r, UINT32_MAX));
 }
 

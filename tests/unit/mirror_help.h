@@ -107,6 +107,15 @@ static inline int teardown(void **state)
 	return 0;
 }
 
+/* The whole sweep after a dump, in small pieces. Returns whether nothing was left to another dump. */
+static inline bool sweep(struct fixture *f, bool disturbed)
+{
+	replica_sweep_begin(&f->r, disturbed);
+	while (!replica_sweep(&f->r, 10))
+		;
+	return f->r.sweep.all;
+}
+
 static inline void dump_begin(struct fixture *f)
 {
 	replica_mark(&f->r);
@@ -117,7 +126,7 @@ static inline void dump_begin(struct fixture *f)
 static inline void dump_end(struct fixture *f)
 {
 	f->r.dumping = false;
-	assert_true(replica_sweep(&f->r, false));
+	assert_true(sweep(f, false));
 	commit(f);
 }
 

@@ -326,7 +326,7 @@ static void test_nothing_leaks(void **state)
 	assert_int_not_equal(after.nexthops, before.nexthops);
 	assert_int_equal(lookup(f, "10.9.1.1")->group >> 32, 3);
 	replica_mark(&f->r);
-	assert_true(replica_sweep(&f->r, false));
+	assert_true(sweep(f, false));
 	commit(f);
 	tables_settle(f->tables);
 	tables_stats(f->tables, &after);

@@ -97,7 +97,7 @@ static void test_device_has_successor_in_a_dump(void **state)
 	apply(f, build_link(&f->b, RTM_NEWLINK, DEVICE + 1, "eth0", UP, 1500, MAC1));
 	expect_device(&heard, true, DEVICE);
 	f->r.dumping = false;
-	replica_sweep(&f->r, false);
+	sweep(f, false);
 	expect_device(&heard, true, DEVICE + 1);
 	assert_int_equal(heard.n, 3); /* there, gone, there */
 	end(f);
@@ -163,7 +163,7 @@ static void test_face_has_successor_in_a_dump(void **state)
 	apply(f, build_link(&f->b, RTM_NEWLINK, DEVICE, "eth0", UP, 1500, MAC1));
 	apply(f, build_link(&f->b, RTM_NEWLINK, FACE0 + 1, "pl0", UP, 1500, MAC0));
 	f->r.dumping = false;
-	replica_sweep(&f->r, false);
+	sweep(f, false);
 	assert_true(f->r.ports[0].present && f->r.ports[0].admin_up && f->r.ports[0].running);
 	apply(f, build_link(&f->b, RTM_DELLINK, FACE0 + 1, "pl0", 0, 1500, MAC0));
 	assert_false(f->r.ports[0].present);

@@ -39,7 +39,7 @@ static void test_disturbed_dump_takes_nothing_away_at_once(void **state)
 		neighbour(f, "fd00::2", FACE0, NUD_REACHABLE, PEER);
 		dumped6(f, "2001:db8:1::");
 		f->r.dumping = false;
-		assert_int_equal(replica_sweep(&f->r, true), i == 3);
+		assert_int_equal(sweep(f, true), i == 3);
 		commit(f);
 		expect_forward(f, "2001:db8:1::1", 0, PEER, 1500);
 		/* IPv4's can be believed. */
@@ -71,7 +71,7 @@ static void test_disturbed_dump_keeps_routes_by_source(void **state)
 				apply(f, nlh);
 		}
 		f->r.dumping = false;
-		assert_int_equal(replica_sweep(&f->r, true), i % 3 == 0);
+		assert_int_equal(sweep(f, true), i % 3 == 0);
 		commit(f);
 		if (i < 6)
 			expect(f, "2001:db8:1::1", NEXTHOP_PUNT, REASON_ENCAP);
@@ -91,13 +91,13 @@ static void test_misses_in_a_row_count(void **state)
 		if (i % 3 == 0)
 			dumped6(f, "2001:db8:1::");
 		f->r.dumping = false;
-		assert_int_equal(replica_sweep(&f->r, true), i % 3 == 0);
+		assert_int_equal(sweep(f, true), i % 3 == 0);
 		commit(f);
 		assert_int_equal(f->r.stats.routes, 1);
 	}
 	replica_mark(&f->r);
 	links(f);
-	assert_true(replica_sweep(&f->r, false));
+	assert_true(sweep(f, false));
 	commit(f);
 	assert_int_equal(f->r.stats.routes, 0);
 }
