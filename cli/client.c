@@ -145,14 +145,12 @@ static int read_answer(struct client *client, json_t *answer, json_t **data, str
 			    text_of(error, "message"));
 }
 
-int client_ask(struct client *client, const char *command, json_t *args, json_t **data,
-	       struct pl_error *err)
+static int send_request(struct client *client, const char *command, json_t *args,
+			struct pl_error *err)
 {
 	json_t *request = json_pack("{s:I, s:s, s:O*}", "id", (json_int_t)++client->id, "command",
 				    command, "args", args);
 	char *line = request ? json_dumps(request, JSON_COMPACT) : NULL;
-	json_t *answer;
-	ssize_t len;
 	int rc;
 
 	json_decref(request);
@@ -162,9 +160,15 @@ int client_ask(struct client *client, const char *command, json_t *args, json_t 
 	if (!rc)
 		rc = send_line(client, "\n", err);
 	free(line);
-	if (rc)
-		return rc;
-	len = receive_line(client, err);
+	return rc;
+}
+
+static int receive_answer(struct client *client, json_t **data, struct pl_error *err)
+{
+	ssize_t len = receive_line(client, err);
+	json_t *answer;
+	int rc;
+
 	if (len < 0)
 		return (int)len;
 	answer = json_loadb(client->in, (size_t)len, 0, NULL);
@@ -175,29 +179,36 @@ int client_ask(struct client *client, const char *command, json_t *args, json_t 
 	return rc;
 }
 
-int client_ask_all(struct client *client, const char *command, json_t *args, const char *list,
-		   json_t **data, struct pl_error *err)
+int client_ask(struct client *client, const char *command, json_t *args, json_t **data,
+	       struct pl_error *err)
+{
+	int rc = send_request(client, command, args, err);
+
+	return rc ? rc : receive_answer(client, data, err);
+}
+
+int client_ask_pages(struct client *client, const char *command, json_t *args, const char *list,
+		     void (*page)(void *ctx, json_t *rows), void *ctx, struct pl_error *err)
 {
 	json_t *asked = args ? json_deep_copy(args) : json_object();
-	json_t *rows = json_array(), *page, *next;
+	int rc = send_request(client, command, asked, err);
 	bool more = true;
-	int rc = 0;
 
 	while (!rc && more) {
-		rc = client_ask(client, command, asked, &page, err);
+		json_t *data = NULL, *next;
+
+		rc = receive_answer(client, &data, err);
 		if (rc)
 			break;
-		json_array_extend(rows, json_object_get(page, list));
-		next = json_object_get(page, "next");
+		next = json_object_get(data, "next");
 		more = json_is_integer(next);
-		if (more)
+		if (more) {
 			json_object_set(asked, "after", next);
-		json_decref(page);
+			rc = send_request(client, command, asked, err);
+		}
+		page(ctx, json_object_get(data, list));
+		json_decref(data);
 	}
 	json_decref(asked);
-	if (rc)
-		json_decref(rows);
-	else
-		*data = json_pack("{s:o}", list, rows);
 	return rc;
 }

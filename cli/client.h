@@ -26,9 +26,10 @@ int client_open(struct client *client, const char *path, struct pl_error *err);
 int client_ask(struct client *client, const char *command, json_t *args, json_t **data,
 	       struct pl_error *err);
 
-/* The same for a listing, whose pages are put together under `list`. */
-int client_ask_all(struct client *client, const char *command, json_t *args, const char *list,
-		   json_t **data, struct pl_error *err);
+/* The same for a listing, which comes in pages: `page` gets the list named `list` of each, borrowed,
+ * while the daemon is at the next one. */
+int client_ask_pages(struct client *client, const char *command, json_t *args, const char *list,
+		     void (*page)(void *ctx, json_t *rows), void *ctx, struct pl_error *err);
 
 void client_close(struct client *client);
 

@@ -67,22 +67,108 @@ static json_t *request_args(const struct invocation *inv)
 	return args;
 }
 
-static int show(struct client *client, const struct invocation *inv, struct pl_error *err)
+/* ---- listings ---- */
+
+/* One as JSON: a line for each row, written as the pages come. */
+struct json_listing {
+	const char *name;
+	bool begun; /* has a row */
+};
+
+static void json_rows(void *ctx, json_t *rows)
 {
-	const struct grammar_command *command = inv->command;
-	json_t *args = request_args(inv), *data = NULL;
+	struct json_listing *l = ctx;
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row) {
+		if (l->begun)
+			fputs(",\n    ", stdout);
+		else
+			printf("{\n  \"%s\": [\n    ", l->name);
+		l->begun = true;
+		json_dumpf(row, stdout, 0);
+	}
+}
+
+static void text_rows(void *ctx, json_t *rows)
+{
+	listing_add(ctx, rows);
+}
+
+/* Ends what has been written of it: with the error, if it is not complete. Returns false if nothing
+ * has been written, and nothing is. */
+static bool json_end(struct json_listing *l, const char *code, const struct pl_error *err)
+{
+	json_t *error;
+
+	if (!l->begun && err)
+		return false;
+	if (l->begun)
+		fputs("\n  ]", stdout);
+	else
+		printf("{\n  \"%s\": []", l->name);
+	if (err) {
+		error = json_pack("{s:s, s:s, s:s}", "code", code, "message", err->what, "remedy",
+				  err->remedy);
+		fputs(",\n  \"error\": ", stdout);
+		json_dumpf(error, stdout, 0);
+		json_decref(error);
+	}
+	fputs("\n}\n", stdout);
+	return true;
+}
+
+/* Says why the daemon has not answered, or not all. Returns the exit status. */
+static int fail_asking(const struct client *client, bool json, int rc, const struct pl_error *err)
+{
+	if (rc == -EREMOTEIO)
+		return fail(EXIT_REFUSED, json, client->code, err);
+	return fail(rc == -EINVAL ? EXIT_USAGE : EXIT_UNREACHED, json, strerrorname_np(-rc), err);
+}
+
+static int list_json(struct client *client, const struct grammar_command *command, json_t *args)
+{
+	struct json_listing l = {.name = command->list};
+	struct pl_error err = {.remedy = ""};
+	int rc = client_ask_pages(client, command->words, args, command->list, json_rows, &l, &err);
+
+	if (json_end(&l, rc == -EREMOTEIO ? client->code : strerrorname_np(-rc), rc ? &err : NULL))
+		return rc ? EXIT_UNREACHED : EXIT_DONE;
+	return fail_asking(client, true, rc, &err);
+}
+
+static int list_text(struct client *client, const struct grammar_command *command, json_t *args)
+{
+	struct pl_error err = {.remedy = ""};
+	struct listing l;
 	int rc;
 
-	if (!args)
-		return pl_error_set(err, -EINVAL, "type it in ASCII",
-				    "%s: an argument is not UTF-8", command->words);
+	listing_begin(&l, command->action);
+	rc = client_ask_pages(client, command->words, args, command->list, text_rows, &l, &err);
+	if (rc) {
+		table_end(&l.table);
+		return fail_asking(client, false, rc, &err);
+	}
+	listing_end(&l, stdout);
+	return EXIT_DONE;
+}
+
+/* ---- commands ---- */
+
+static int show_args(struct client *client, const struct invocation *inv, json_t *args)
+{
+	const struct grammar_command *command = inv->command;
+	struct pl_error err = {.remedy = ""};
+	json_t *data;
+	int rc;
+
 	if (command->list)
-		rc = client_ask_all(client, command->words, args, command->list, &data, err);
-	else
-		rc = client_ask(client, command->words, args, &data, err);
-	json_decref(args);
+		return inv->json ? list_json(client, command, args)
+				 : list_text(client, command, args);
+	rc = client_ask(client, command->words, args, &data, &err);
 	if (rc)
-		return rc;
+		return fail_asking(client, inv->json, rc, &err);
 	if (inv->json) {
 		json_dumpf(data, stdout, JSON_INDENT(2));
 		putchar('\n');
@@ -90,7 +176,31 @@ static int show(struct client *client, const struct invocation *inv, struct pl_e
 		render(command->action, data, stdout);
 	}
 	json_decref(data);
-	return 0;
+	return EXIT_DONE;
+}
+
+static int show(struct client *client, const struct invocation *inv)
+{
+	json_t *args = request_args(inv);
+	struct pl_error err;
+	int status;
+
+	if (!args) {
+		pl_error_set(&err, -EINVAL, "type it in ASCII", "%s: an argument is not UTF-8",
+			     inv->command->words);
+		return fail(EXIT_USAGE, inv->json, "EINVAL", &err);
+	}
+	status = show_args(client, inv, args);
+	json_decref(args);
+	return status;
+}
+
+static int run_watch(struct client *client, const struct invocation *inv)
+{
+	struct pl_error err = {.remedy = ""};
+	int rc = watch(client, inv, &err);
+
+	return rc ? fail_asking(client, inv->json, rc, &err) : EXIT_DONE;
 }
 
 /* Becomes the daemon's own clean-up, which knows what there is to remove. Returns only if there is no
@@ -126,15 +236,9 @@ static int run(const struct invocation *inv)
 	if (rc)
 		return fail(EXIT_UNREACHED, inv->json, strerrorname_np(-rc), &err);
 	if (inv->command->action == ACTION_WATCH)
-		rc = watch(&client, inv, &err);
+		status = run_watch(&client, inv);
 	else
-		rc = show(&client, inv, &err);
-	status = EXIT_DONE;
-	if (rc == -EREMOTEIO)
-		status = fail(EXIT_REFUSED, inv->json, client.code, &err);
-	else if (rc)
-		status = fail(rc == -EINVAL ? EXIT_USAGE : EXIT_UNREACHED, inv->json,
-			      strerrorname_np(-rc), &err);
+		status = show(&client, inv);
 	client_close(&client);
 	return status;
 }

@@ -183,89 +183,35 @@ static void route_rows(struct table *t, json_t *route)
 	}
 }
 
-/* Address of a prefix or address, for sorting. Returns the family, 0 for neither. */
-static int sort_key(const char *prefix, unsigned char bytes[16], int *len)
+/* IPv4 first, by address, shorter prefixes first, the route in use first; what is neither prefix nor
+ * address comes last. */
+static void sort_by(struct table *t, json_t *row, const char *prefix)
 {
+	unsigned char key[TABLE_KEY_BYTES] = {0};
 	char addr[INET6_ADDRSTRLEN];
 	const char *slash = strchr(prefix, '/');
 	int family = strchr(prefix, ':') ? AF_INET6 : AF_INET;
 
 	snprintf(addr, sizeof(addr), "%.*s", (int)strcspn(prefix, "/"), prefix);
-	memset(bytes, 0, 16);
-	*len = slash ? atoi(slash + 1) : 128;
-	return inet_pton(family, addr, bytes) == 1 ? family : 0;
+	key[0] = inet_pton(family, addr, key + 1) == 1 ? (unsigned char)family : UINT8_MAX;
+	key[17] = slash ? (unsigned char)atoi(slash + 1) : 128;
+	key[18] = !json_is_true(json_object_get(row, "installed"));
+	table_key(t, key);
 }
 
-/* IPv4 first, by address, shorter prefixes first, the route in use first. For qsort(). */
-static int compare_rows(const void *a, const void *b)
+static void neighbor_row(struct table *t, json_t *n)
 {
-	json_t *row_a = *(json_t *const *)a, *row_b = *(json_t *const *)b;
-	const char *key = json_object_get(row_a, "prefix") ? "prefix" : "address";
-	unsigned char bytes_a[16], bytes_b[16];
-	int len_a, len_b, family_a = sort_key(text(row_a, key), bytes_a, &len_a);
-	int family_b = sort_key(text(row_b, key), bytes_b, &len_b);
-	int order = memcmp(bytes_a, bytes_b, 16);
-
-	if (family_a != family_b)
-		return family_a == AF_INET ? -1 : 1;
-	if (order || len_a != len_b)
-		return order ? order : (len_a > len_b) - (len_a < len_b);
-	return json_is_true(json_object_get(row_b, "installed")) -
-	       json_is_true(json_object_get(row_a, "installed"));
-}
-
-/* The rows of a list in order, ended by NULL: to be freed. NULL when out of memory. Borrowed. */
-static json_t **sorted(json_t *list)
-{
-	size_t n = json_array_size(list);
-	json_t **rows = calloc(n + 1, sizeof(*rows));
-
-	for (size_t i = 0; rows && i < n; i++)
-		rows[i] = json_array_get(list, i);
-	if (rows)
-		qsort(rows, n, sizeof(*rows), compare_rows);
-	return rows;
-}
-
-static void render_routes(json_t *data, FILE *out)
-{
-	static const char *const headers[] = {"",	"PREFIX", "TYPE",     "TABLE",	 "VIA",
-					      "DEVICE", "STATE",  "PROTOCOL", ">METRIC", ">MTU"};
-	json_t **routes = sorted(json_object_get(data, "routes"));
-	struct table t;
-
-	table_begin(&t, headers, COUNT(headers));
-	for (json_t **route = routes; route && *route; route++)
-		route_rows(&t, *route);
-	finish(&t, out);
-	free(routes);
-	fputs("* in use\n", out);
-}
-
-static void render_neighbors(json_t *data, FILE *out)
-{
-	static const char *const headers[] = {"ADDRESS", "DEVICE", "PORT",     "MAC",
-					      "STATE",	 "USABLE", ">USED AGO"};
-	json_t **rows = sorted(json_object_get(data, "neighbors"));
-	struct table t;
 	char buf[UNIT_SIZE];
 
-	table_begin(&t, headers, COUNT(headers));
-	for (json_t **row = rows; row && *row; row++) {
-		json_t *n = *row;
-
-		table_cell(&t, text(n, "address"));
-		table_cell(&t, text(n, "device"));
-		table_cell(&t, text_or_dash(n, "port"));
-		table_cell(&t, text_or_dash(n, "mac"));
-		table_cell(&t, text(n, "state"));
-		table_cell(&t, json_is_true(json_object_get(n, "usable")) ? "yes" : "no");
-		table_cell(&t, json_is_integer(json_object_get(n, "used_ago_ms"))
-				       ? unit_time((uint64_t)number(n, "used_ago_ms"), buf)
-				       : "-");
-	}
-	finish(&t, out);
-	free(rows);
+	table_cell(t, text(n, "address"));
+	table_cell(t, text(n, "device"));
+	table_cell(t, text_or_dash(n, "port"));
+	table_cell(t, text_or_dash(n, "mac"));
+	table_cell(t, text(n, "state"));
+	table_cell(t, json_is_true(json_object_get(n, "usable")) ? "yes" : "no");
+	table_cell(t, json_is_integer(json_object_get(n, "used_ago_ms"))
+			      ? unit_time((uint64_t)number(n, "used_ago_ms"), buf)
+			      : "-");
 }
 
 /* "12 x1, 13 x2": next hops with weights, as far as they fit. */
@@ -289,29 +235,73 @@ static void members_cell(struct table *t, json_t *nexthop)
 	table_cell(t, line[0] ? line : text(nexthop, "dmac"));
 }
 
-static void render_nexthops(json_t *data, FILE *out)
+static void nexthop_row(struct table *t, json_t *n)
 {
-	static const char *const headers[] = {">NEXTHOP", "KIND",   "ADDRESS",	"PORT",
-					      ">MTU",	  "REASON", ">USED BY", "TO"};
-	json_t *n;
-	struct table t;
+	cell_number(t, n, "nexthop");
+	table_cell(t, text(n, "kind"));
+	table_cell(t, text_or_dash(n, "address"));
+	table_cell(t, text_or_dash(n, "port"));
+	if (number(n, "mtu"))
+		cell_number(t, n, "mtu");
+	else
+		table_cell(t, "-");
+	table_cell(t, text_or_dash(n, "reason"));
+	cell_number(t, n, "references");
+	members_cell(t, n);
+}
+
+void listing_begin(struct listing *l, enum action action)
+{
+	static const char *const routes[] = {"",       "PREFIX", "TYPE",     "TABLE",	"VIA",
+					     "DEVICE", "STATE",	 "PROTOCOL", ">METRIC", ">MTU"};
+	static const char *const neighbors[] = {"ADDRESS", "DEVICE", "PORT",	 "MAC",
+						"STATE",   "USABLE", ">USED AGO"};
+	static const char *const nexthops[] = {">NEXTHOP", "KIND",   "ADDRESS",	 "PORT",
+					       ">MTU",	   "REASON", ">USED BY", "TO"};
+
+	l->action = action;
+	if (action == ACTION_ROUTES)
+		table_begin(&l->table, routes, COUNT(routes));
+	else if (action == ACTION_NEIGHBORS)
+		table_begin(&l->table, neighbors, COUNT(neighbors));
+	else
+		table_begin(&l->table, nexthops, COUNT(nexthops));
+}
+
+void listing_add(struct listing *l, json_t *rows)
+{
+	json_t *row;
 	size_t i;
 
-	table_begin(&t, headers, COUNT(headers));
-	json_array_foreach(json_object_get(data, "nexthops"), i, n) {
-		cell_number(&t, n, "nexthop");
-		table_cell(&t, text(n, "kind"));
-		table_cell(&t, text_or_dash(n, "address"));
-		table_cell(&t, text_or_dash(n, "port"));
-		if (number(n, "mtu"))
-			cell_number(&t, n, "mtu");
-		else
-			table_cell(&t, "-");
-		table_cell(&t, text_or_dash(n, "reason"));
-		cell_number(&t, n, "references");
-		members_cell(&t, n);
+	json_array_foreach(rows, i, row) {
+		if (l->action == ACTION_ROUTES) {
+			sort_by(&l->table, row, text(row, "prefix"));
+			route_rows(&l->table, row);
+		} else if (l->action == ACTION_NEIGHBORS) {
+			sort_by(&l->table, row, text(row, "address"));
+			neighbor_row(&l->table, row);
+		} else {
+			nexthop_row(&l->table, row);
+		}
 	}
-	finish(&t, out);
+}
+
+void listing_end(struct listing *l, FILE *out)
+{
+	table_sort(&l->table);
+	finish(&l->table, out);
+	if (l->action == ACTION_ROUTES)
+		fputs("* in use\n", out);
+}
+
+/* One that has come as a whole. */
+static void render_listing(enum action action, json_t *rows, FILE *out)
+{
+	struct listing l;
+
+	listing_begin(&l, action);
+	listing_add(&l, rows);
+	listing_end(&l, out);
 }
 
 /* ---- counters, planes ---- */
@@ -561,7 +551,7 @@ static void render_fate(json_t *data, FILE *out)
 		return;
 	fputc('\n', out);
 	one = json_pack("{s:[O]}", "routes", route);
-	render_routes(one, out);
+	render_listing(ACTION_ROUTES, json_object_get(one, "routes"), out);
 	json_decref(one);
 }
 
@@ -572,13 +562,13 @@ void render(enum action action, json_t *data, FILE *out)
 		render_ports(data, out);
 		break;
 	case ACTION_ROUTES:
-		render_routes(data, out);
+		render_listing(action, json_object_get(data, "routes"), out);
 		break;
 	case ACTION_NEIGHBORS:
-		render_neighbors(data, out);
+		render_listing(action, json_object_get(data, "neighbors"), out);
 		break;
 	case ACTION_NEXTHOPS:
-		render_nexthops(data, out);
+		render_listing(action, json_object_get(data, "nexthops"), out);
 		break;
 	case ACTION_COUNTERS:
 		render_counters(data, out);

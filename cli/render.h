@@ -12,6 +12,16 @@
 /* Prints the data of a show command's answer. */
 void render(enum action action, json_t *data, FILE *out);
 
+/* A listing (show routes, neighbors, nexthops), which comes in pages. Of each row only its line is kept
+ * until all are printed in order. */
+struct listing {
+	enum action action;
+	struct table table;
+};
+void listing_begin(struct listing *l, enum action action);
+void listing_add(struct listing *l, json_t *rows);
+void listing_end(struct listing *l, FILE *out); /* prints and frees it */
+
 /* ---- for watch ---- */
 
 /* Rates of one port between two looks, a second each. */

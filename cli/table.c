@@ -14,18 +14,21 @@ void table_begin(struct table *table, const char *const *headers, unsigned n_col
 	}
 }
 
-static bool make_room(struct table *table)
+/* Makes room for `n` more of what an array of *room has `used`. */
+static bool make_room(void **array, size_t *room, size_t used, size_t n, size_t size)
 {
-	size_t room = table->room ? table->room * 2 : 64;
-	char **cells;
+	size_t want = *room ? *room : 64;
+	void *grown;
 
-	if (table->n_cells < table->room)
+	if (used + n <= *room)
 		return true;
-	cells = reallocarray(table->cells, room, sizeof(*cells));
-	if (!cells)
+	while (want < used + n)
+		want *= 2;
+	grown = reallocarray(*array, want, size);
+	if (!grown)
 		return false;
-	table->cells = cells;
-	table->room = room;
+	*array = grown;
+	*room = want;
 	return true;
 }
 
@@ -40,21 +43,36 @@ void text_print(const char *text, FILE *out)
 		fputc(clean(*text), out);
 }
 
+static void row_begin(struct table *table)
+{
+	struct table_row *row = &table->rows[table->n_rows++];
+
+	row->at = table->text_len;
+	memcpy(row->key, table->key, sizeof(row->key));
+}
+
 void table_cell(struct table *table, const char *text)
 {
-	char *copy;
+	size_t len = text ? strlen(text) : 0;
+	void *to = table->text, *rows = table->rows;
 
 	if (table->failed)
 		return;
-	copy = strdup(text ? text : "");
-	if (!copy || !make_room(table)) {
-		free(copy);
-		table->failed = true;
+	table->failed = !make_room(&to, &table->text_room, table->text_len, len + 1, 1);
+	table->text = to;
+	table->failed = table->failed || !make_room(&rows, &table->rows_room, table->n_rows, 1,
+						    sizeof(*table->rows));
+	table->rows = rows;
+	if (table->failed)
 		return;
-	}
-	for (char *c = copy; *c; c++)
-		*c = clean(*c);
-	table->cells[table->n_cells++] = copy;
+	if (table->column == 0)
+		row_begin(table);
+	if (len > table->width[table->column])
+		table->width[table->column] = len;
+	for (size_t i = 0; i < len; i++)
+		table->text[table->text_len++] = clean(text[i]);
+	table->text[table->text_len++] = '\0';
+	table->column = (table->column + 1) % table->n_columns;
 }
 
 void table_cellf(struct table *table, const char *fmt, ...)
@@ -68,48 +86,69 @@ void table_cellf(struct table *table, const char *fmt, ...)
 	table_cell(table, text);
 }
 
-/* Where the last cell with text in the row that starts at `row` is, plus one. */
-static unsigned row_length(const struct table *table, size_t row)
+void table_key(struct table *table, const unsigned char key[TABLE_KEY_BYTES])
 {
-	unsigned n = table->n_columns;
+	memcpy(table->key, key, sizeof(table->key));
+}
 
-	while (n > 0 && table->cells[row + n - 1][0] == '\0')
-		n--;
+/* Rows alike in the order in which they came. For qsort(). */
+static int compare_rows(const void *a, const void *b)
+{
+	const struct table_row *row_a = a, *row_b = b;
+	int order = memcmp(row_a->key, row_b->key, sizeof(row_a->key));
+
+	return order ? order : (row_a->at > row_b->at) - (row_a->at < row_b->at);
+}
+
+void table_sort(struct table *table)
+{
+	if (table->n_rows > 1)
+		qsort(table->rows + 1, table->n_rows - 1, sizeof(*table->rows), compare_rows);
+}
+
+/* Finds a row's cells. Returns where the last one with text is, plus one. */
+static unsigned find_cells(const struct table *table, const struct table_row *row,
+			   const char *cells[TABLE_COLUMNS_MAX])
+{
+	const char *text = table->text + row->at;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < table->n_columns; i++) {
+		cells[i] = text;
+		n = text[0] ? i + 1 : n;
+		text += strlen(text) + 1;
+	}
 	return n;
 }
 
 unsigned table_print(const struct table *table, unsigned indent, FILE *out)
 {
-	size_t width[TABLE_COLUMNS_MAX] = {0};
-	unsigned lines = 0;
+	/* One that is not complete is left out. */
+	size_t n_rows = table->n_rows - (table->column != 0);
 
 	if (table->failed)
 		return (unsigned)(fputs("(out of memory)\n", out) >= 0);
-	for (size_t i = 0; i < table->n_cells; i++)
-		if (strlen(table->cells[i]) > width[i % table->n_columns])
-			width[i % table->n_columns] = strlen(table->cells[i]);
-	for (size_t row = 0; row + table->n_columns <= table->n_cells; row += table->n_columns) {
-		unsigned n = row_length(table, row);
+	for (size_t row = 0; row < n_rows; row++) {
+		const char *cells[TABLE_COLUMNS_MAX];
+		unsigned n = find_cells(table, &table->rows[row], cells);
 
 		fprintf(out, "%*s", n ? (int)indent : 0, "");
 		for (unsigned i = 0; i < n; i++) {
 			bool last = i == n - 1;
-			int w = last && !table->right[i] ? 0 : (int)width[i];
+			int w = last && !table->right[i] ? 0 : (int)table->width[i];
 
-			fprintf(out, table->right[i] ? "%*s%s" : "%-*s%s", w, table->cells[row + i],
+			fprintf(out, table->right[i] ? "%*s%s" : "%-*s%s", w, cells[i],
 				last ? "" : "  ");
 		}
 		fputc('\n', out);
-		lines++;
 	}
-	return lines;
+	return (unsigned)n_rows;
 }
 
 void table_end(struct table *table)
 {
-	for (size_t i = 0; i < table->n_cells; i++)
-		free(table->cells[i]);
-	free(table->cells);
+	free(table->text);
+	free(table->rows);
 	*table = (struct table){0};
 }
 

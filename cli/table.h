@@ -10,11 +10,24 @@
 
 #define TABLE_COLUMNS_MAX 16u
 
+#define TABLE_KEY_BYTES 20u
+
+/* A row is its cells' text, one after the other: a million of them must fit into memory. */
+struct table_row {
+	size_t at;			    /* in `text` */
+	unsigned char key[TABLE_KEY_BYTES]; /* by which it is sorted */
+};
+
 struct table {
 	unsigned n_columns;
 	bool right[TABLE_COLUMNS_MAX]; /* aligned to the right: numbers */
-	char **cells;		       /* n_columns to a row, the first row is the header */
-	size_t n_cells, room;
+	size_t width[TABLE_COLUMNS_MAX];
+	char *text;
+	size_t text_len, text_room;
+	struct table_row *rows; /* the first is the header */
+	size_t n_rows, rows_room;
+	unsigned column;		    /* of the next cell */
+	unsigned char key[TABLE_KEY_BYTES]; /* of the next row */
 	bool failed; /* out of memory: nothing more is added, table_print() says so */
 };
 
@@ -25,6 +38,12 @@ void table_begin(struct table *table, const char *const *headers, unsigned n_col
  * become question marks: names come from outside. */
 void table_cell(struct table *table, const char *text);
 void table_cellf(struct table *table, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* By what the rows that begin from now on are sorted; zeroes to begin with. */
+void table_key(struct table *table, const unsigned char key[TABLE_KEY_BYTES]);
+
+/* Puts the rows below the header in the order of their keys, those alike staying as they are. */
+void table_sort(struct table *table);
 
 /* Prints text, cleaned likewise. */
 void text_print(const char *text, FILE *out);

@@ -49,12 +49,17 @@ static void show_answer(unsigned command, const char *text, size_t len)
 	json_decref(data);
 }
 
+static void add_page(void *ctx, json_t *rows)
+{
+	listing_add(ctx, rows);
+}
+
 static void ask(const char *answers, size_t len)
 {
 	struct client client = {.fd = -1};
 	struct pl_error err = {"", ""};
-	json_t *data = NULL;
-	int fds[2], rc;
+	struct listing listing;
+	int fds[2];
 
 	if (len > ANSWERS_MAX)
 		return;
@@ -64,12 +69,10 @@ static void ask(const char *answers, size_t len)
 	if (len && send(fds[1], answers, len, 0) != (ssize_t)len)
 		abort();
 	shutdown(fds[1], SHUT_WR);
-	rc = client_ask_all(&client, "show routes", NULL, "routes", &data, &err);
-	if (rc ? rc > 0 || data : !json_is_array(json_object_get(data, "routes")))
+	listing_begin(&listing, ACTION_ROUTES);
+	if (client_ask_pages(&client, "show routes", NULL, "routes", add_page, &listing, &err) > 0)
 		abort();
-	if (!rc)
-		show(ACTION_ROUTES, data);
-	json_decref(data);
+	listing_end(&listing, nowhere);
 	client_close(&client);
 	close(fds[1]);
 }

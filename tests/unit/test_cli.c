@@ -240,6 +240,39 @@ static void test_table(void **state)
 	table_end(&t);
 }
 
+/* By their keys, those alike in the order in which they came; and one that is not complete is left
+ * out. */
+static void test_table_is_sorted(void **state)
+{
+	static const char *const headers[] = {"NAME", ">KEY"};
+	static const unsigned char keys[] = {7, 3, 9, 3, 7};
+	char text[512] = "";
+	FILE *out = fmemopen(text, sizeof(text), "w");
+	struct table t;
+
+	(void)state;
+	table_begin(&t, headers, 2);
+	for (unsigned i = 0; i < sizeof(keys); i++) {
+		unsigned char key[TABLE_KEY_BYTES] = {[3] = keys[i]};
+
+		table_key(&t, key);
+		table_cellf(&t, "row%u", i);
+		table_cellf(&t, "%u", keys[i]);
+	}
+	table_sort(&t);
+	table_cell(&t, "half");
+	assert_int_equal(6, table_print(&t, 0, out));
+	fclose(out);
+	assert_string_equal("NAME  KEY\n"
+			    "row1    3\n"
+			    "row3    3\n"
+			    "row0    7\n"
+			    "row4    7\n"
+			    "row2    9\n",
+			    text);
+	table_end(&t);
+}
+
 static void test_units(void **state)
 {
 	static const struct {
@@ -635,6 +668,7 @@ int main(void)
 		cmocka_unit_test(test_completion),
 		cmocka_unit_test(test_manual_has_every_command),
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_table_is_sorted),
 		cmocka_unit_test(test_units),
 		cmocka_unit_test(test_answers_of_another_daemon),
 		cmocka_unit_test(test_rates),
