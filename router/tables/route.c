@@ -6,22 +6,30 @@
 
 #include "private.h"
 
-static struct key make_key(uint8_t family, const uint8_t *bytes)
+static struct key make_key(const uint8_t bytes[16])
 {
-	uint64_t word[2] = {0};
+	uint64_t word[2];
 
-	memcpy(word, bytes, family == AF_INET ? 4 : 16);
+	memcpy(word, bytes, sizeof(word));
 	return (struct key){__builtin_bswap64(word[0]), __builtin_bswap64(word[1])};
 }
 
-static bool prefix_valid(const struct prefix *p)
+/* The prefix as a key; false if its length is too large or a bit behind it is set. */
+static bool key_of(const struct prefix *p, struct key *key)
 {
-	struct prefix made;
+	struct key masked;
 
 	if (p->family == AF_INET ? p->len > 32 : p->family != AF_INET6 || p->len > 128)
 		return false;
-	made = prefix_make(p->family, p->bytes, p->len);
-	return prefix_equal(&made, p);
+	*key = make_key(p->bytes);
+	masked = key_mask(*key, p->len);
+	return masked.hi == key->hi && masked.lo == key->lo;
+}
+
+/* Of an address, of whose bytes IPv4 has only four. */
+static struct key addr_key(const struct ip_addr *addr)
+{
+	return key_mask(make_key(addr->bytes), addr->family == AF_INET ? 32 : KEY_BITS);
 }
 
 static struct trie_family *family_of(struct tables *t, uint8_t family)
@@ -63,12 +71,13 @@ int tables_route_set(struct tables *t, const struct prefix *p, uint32_t nexthop)
 {
 	struct trie_family *family = family_of(t, p->family);
 	struct shadow_path path;
+	struct key key;
 	uint32_t old;
 	unsigned len;
 
-	if (!prefix_valid(p) || !pool_in_use(&t->nexthops, nexthop))
+	if (!key_of(p, &key) || !pool_in_use(&t->nexthops, nexthop))
 		return -EINVAL;
-	if (shadow_make(&family->shadow, make_key(p->family, p->bytes), p->len, &path))
+	if (shadow_make(&family->shadow, key, p->len, &path))
 		return -ENOMEM;
 	if (!shadow_get(&family->shadow, &path, &old))
 		shadow_cover(&family->shadow, &path, &old, &len);
@@ -84,12 +93,13 @@ int tables_route_del(struct tables *t, const struct prefix *p)
 {
 	struct trie_family *family = family_of(t, p->family);
 	struct shadow_path path;
+	struct key key;
 	uint32_t own, cover;
 	unsigned len;
 
-	if (!prefix_valid(p))
+	if (!key_of(p, &key))
 		return -ENOENT;
-	shadow_find(&family->shadow, make_key(p->family, p->bytes), p->len, &path);
+	shadow_find(&family->shadow, key, p->len, &path);
 	if (!shadow_get(&family->shadow, &path, &own))
 		return -ENOENT;
 	shadow_cover(&family->shadow, &path, &cover, &len);
@@ -103,10 +113,11 @@ int tables_route_get(const struct tables *t, const struct prefix *p, uint32_t *n
 {
 	const struct shadow *shadow = shadow_of(t, p->family);
 	struct shadow_path path;
+	struct key key;
 
-	if (!prefix_valid(p))
+	if (!key_of(p, &key))
 		return -ENOENT;
-	shadow_find(shadow, make_key(p->family, p->bytes), p->len, &path);
+	shadow_find(shadow, key, p->len, &path);
 	return shadow_get(shadow, &path, nexthop) ? 0 : -ENOENT;
 }
 
@@ -117,7 +128,7 @@ int tables_route_match(const struct tables *t, const struct ip_addr *addr, struc
 	unsigned len = addr->family == AF_INET ? 32 : 128;
 	struct shadow_path path;
 
-	shadow_find(shadow, make_key(addr->family, addr->bytes), len, &path);
+	shadow_find(shadow, addr_key(addr), len, &path);
 	if (!shadow_get(shadow, &path, nexthop) && !shadow_cover(shadow, &path, nexthop, &len))
 		return -ENOENT;
 	*matched = prefix_make(addr->family, addr->bytes, (uint8_t)len);
@@ -126,7 +137,7 @@ int tables_route_match(const struct tables *t, const struct ip_addr *addr, struc
 
 uint32_t tables_image_lookup(const struct tables *t, const struct ip_addr *addr)
 {
-	struct key key = make_key(addr->family, addr->bytes);
+	struct key key = addr_key(addr);
 	const struct tables_view *view = tables_view(t);
 
 	if (addr->family == AF_INET)

@@ -232,6 +232,8 @@ bool shadow_cover(const struct shadow *s, const struct shadow_path *path, uint32
 	for (i = path->n; i-- > 0;) {
 		const struct shadow_node *n = &s->nodes[path->node[i]];
 
+		if (n->before[SHADOW_NODES / 64] == 0)
+			continue; /* children alone */
 		spot = path->spot[i];
 		if (path->whole && i == path->n - 1)
 			spot /= 2;

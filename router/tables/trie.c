@@ -219,12 +219,13 @@ static bool needlessly_wide(struct update *u, const struct level *l)
 	return true;
 }
 
-/* After a block's entries changed: one that became uniform is replaced by its next hop. */
+/* After a block's entries changed: one that became uniform is replaced by its next hop, which can only
+ * be that of the update. */
 static void tidy(struct update *u, struct level *l)
 {
 	uint32_t entries[TRIE_BLOCK];
 
-	if (uniform(l)) {
+	if (get(l, 0) == u->nexthop && uniform(l)) {
 		set(u, l->above, l->at, get(l, 0));
 		give(u, l);
 	} else if (needlessly_wide(u, l)) {
@@ -346,27 +347,35 @@ static bool paint_root(struct update *u, uint32_t bits, unsigned end, uint32_t c
 	return true;
 }
 
+/* One of the cells that paint() changes. */
+static bool paint_one(struct update *u, struct level *l, unsigned end, uint32_t above,
+		      uint32_t node, uint32_t cell)
+{
+	uint32_t child = shadow_child(&u->family->shadow, node, cell);
+
+	if (l)
+		return paint_cell(u, l, cell, end, child);
+	return paint_root(u, above << SHADOW_STRIDE | cell, end, child);
+}
+
 /* Changes what no longer route covers of the prefix at a spot of the shadow's node, which is for bits
  * from `depth` on. Its cells are the entries of a block; or, without one, of roots, and the `above`
  * are the bits before. */
 static bool paint(struct update *u, struct level *l, unsigned depth, uint32_t above, uint32_t node,
 		  unsigned spot)
 {
-	const struct shadow *shadow = &u->family->shadow;
 	unsigned end = depth + SHADOW_STRIDE, w;
 	uint64_t cells[SHADOW_CELLS / 64];
-	uint32_t cell, child;
 	bool done = true;
 
-	shadow_bare_cells(shadow, node, spot, cells);
+	if (spot >= SHADOW_CELLS) /* most routes: one cell */
+		return paint_one(u, l, end, above, node, spot - SHADOW_CELLS);
+	shadow_bare_cells(&u->family->shadow, node, spot, cells);
 	for (w = 0; w < SHADOW_CELLS / 64; w++)
-		for (; cells[w]; cells[w] &= cells[w] - 1) {
-			cell = w * 64 + (unsigned)__builtin_ctzll(cells[w]);
-			child = shadow_child(shadow, node, cell);
-			if (!(l ? paint_cell(u, l, cell, end, child)
-				: paint_root(u, above << SHADOW_STRIDE | cell, end, child)))
+		for (; cells[w]; cells[w] &= cells[w] - 1)
+			if (!paint_one(u, l, end, above, node,
+				       w * 64 + (unsigned)__builtin_ctzll(cells[w])))
 				done = false;
-		}
 	return done;
 }
 
