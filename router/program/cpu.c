@@ -39,35 +39,13 @@ enum pl_verdict_kind reason_kind(unsigned reason)
 	return reason < REASON_COUNT ? reasons[reason].kind : PL_VERDICT_DROP;
 }
 
-static const struct {
-	const char *name;
-	passes_fn *passes;
-} isas[] = {
-	[CPU_ISA_PLAIN] = {"plain C", passes_plain},
+static passes_fn *const passes[] = {
+	[CPU_ISA_PLAIN] = passes_plain,
 #ifdef __x86_64__
-	[CPU_ISA_AVX2] = {"AVX2", passes_avx2},
-	[CPU_ISA_AVX512] = {"AVX-512", passes_avx512},
+	[CPU_ISA_AVX2] = passes_avx2,
+	[CPU_ISA_AVX512] = passes_avx512,
 #endif
 };
-
-const char *cpu_isa_name(enum cpu_isa isa)
-{
-	return (unsigned)isa < sizeof(isas) / sizeof(isas[0]) ? isas[isa].name : NULL;
-}
-
-/* __builtin_cpu_supports() also asks whether the kernel saves the wide registers. */
-enum cpu_isa cpu_isa_best(void)
-{
-#ifdef __x86_64__
-	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-	    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-	    __builtin_cpu_supports("bmi2"))
-		return CPU_ISA_AVX512;
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
-		return CPU_ISA_AVX2;
-#endif
-	return CPU_ISA_PLAIN;
-}
 
 struct cpu_processor {
 	struct passes_scratch scratch;
@@ -104,7 +82,7 @@ int cpu_processor_init(struct pl_processor *processor, const struct tables *tabl
 		return -ENOMEM;
 	}
 	memset(used, 0, TABLES_NEXTHOPS_MAX);
-	*cpu = (struct cpu_processor){.tables = tables, .passes = isas[isa].passes, .used = used};
+	*cpu = (struct cpu_processor){.tables = tables, .passes = passes[isa], .used = used};
 	processor->process = cpu_process;
 	processor->ctx = cpu;
 	return 0;

@@ -6,17 +6,10 @@
 #include <peerlane/plane.h>
 #include <stdbool.h>
 
+#include "../tables/isa.h"
 #include "../tables/tables.h"
 #include "police.h"
 #include "reasons.h"
-
-/* Which build of the program to run. All give the same answers; but for the first they are there
- * on x86 only. */
-enum cpu_isa { CPU_ISA_PLAIN, CPU_ISA_AVX2, CPU_ISA_AVX512 };
-
-/* The best this processor has. */
-enum cpu_isa cpu_isa_best(void);
-const char *cpu_isa_name(enum cpu_isa isa); /* "plain C", "AVX2", "AVX-512" */
 
 /* Fills in a processor that runs the packet program on the calling plane's core, reading `tables`.
  * One per plane: it owns scratch memory. Returns 0, -EINVAL (`isa` not supported here), -ENOMEM. */

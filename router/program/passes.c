@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The packet program over a burst, in passes: check headers and gather keys, look up all, rewrite.
  *
- * Compiled once per instruction set (lanes.h), with PASSES_NAME the name of its one function. The
+ * Compiled once per instruction set (lanes.h), PASSES_ISA being the end of its names. The
  * vectors only ever accept: a packet whose headers are ordinary in every respect becomes a key; all
  * others go through program_packet() one by one. Likewise what leads to an ordinary next hop is
  * rewritten at once and the rest goes through ipv4_route() or ipv6_route(). So there is one
  * definition of every fate, and vectors decide only what is plainly forwarded. */
-#include <stdbool.h>
-
 #include "passes.h"
 
-#include "lanes.h"
+#include "../tables/lanes.h"
 #include "packet.h"
+
+#define CAT2(a, b) a##b
+#define CAT(a, b) CAT2(a, b)
+#define NAME(function) CAT(function, PASSES_ISA)
 
 /* Packets ahead of the one being worked on. The checks stall on nothing but the frame itself, so
  * they ask for it early; the rewrite finds frames warm and needs next hops. */
@@ -178,54 +180,7 @@ static void check(struct passes_scratch *scratch, const struct tables_view *view
 	check_group(scratch, view, burst, &g);
 }
 
-/* One level of a trie for all keys that are not at its end (`more`): the next byte of their
- * addresses is at `shift` in `addr`. All reads are asked for before the first is waited for, so the
- * cache misses of a whole pass overlap. Returns false once every key is at its end. */
-static bool trie_level(struct keys *keys, lanemask *more, const uint32_t *blocks,
-		       const uint32_t *addr, int shift)
-{
-	lanemask any = 0;
-
-	for (uint32_t i = 0; i < keys->n; i += LANES) {
-		lanes byte = lanes_load(addr + i) >> shift & 0xff;
-
-		/* Shifting by a block's size also loses TRIE_CHILD. */
-		lanes_store(keys->entry_at + i, (lanes_load(keys->nexthop + i) << 8) + byte);
-	}
-	for (uint32_t i = 0; i < keys->n; i++)
-		__builtin_prefetch(blocks + keys->entry_at[i]);
-	for (uint32_t i = 0; i < keys->n; i += LANES) {
-		lanes entry = lanes_load(keys->nexthop + i);
-
-		entry = lanes_gather(entry, more[i / LANES], blocks,
-				     lanes_load(keys->entry_at + i));
-		lanes_store(keys->nexthop + i, entry);
-		more[i / LANES] &= ~lanes_below(entry, lanes_set(TRIE_CHILD));
-		any |= more[i / LANES];
-	}
-	return any != 0;
-}
-
-#define KEY_GROUPS (PASS_PACKETS / LANES)
-
-/* The lanes of the group at `i` that hold keys: what is beyond the last one is from earlier
- * bursts. */
-static lanemask keys_mask(const struct keys *keys, uint32_t i)
-{
-	return lanes_below(lanes_count(i), lanes_set(keys->n));
-}
-
-/* Asks for the root's entries first, so that their cache misses overlap. */
-static void lookup_ipv4(const struct tables_view *view, struct keys *keys)
-{
-	for (uint32_t k = 0; k < keys->n; k++)
-		__builtin_prefetch(view->root4 + (keys->dst[k] >> 16));
-	for (uint32_t k = 0; k < keys->n; k++)
-		keys->nexthop[k] = route4_lookup(view, keys->dst[k]);
-}
-
-/* The rest of route6_lookup() for the packets whose keys do not decide it: destinations outside
- * 2000::/3, whose keys lookup_ipv6() marks as not at their end, and prefixes of more than 64 bits. */
+/* The rest of route6_lookup() for the packets whose keys do not decide it. */
 static void lookup_ipv6_slow(const struct tables_view *view, const struct pl_burst *burst,
 			     struct keys *keys)
 {
@@ -238,34 +193,14 @@ static void lookup_ipv6_slow(const struct tables_view *view, const struct pl_bur
 	}
 }
 
-/* route6_lookup() for all keys, as far as the first 64 bits of an address lead. */
-static void lookup_ipv6(const struct tables_view *view, const struct pl_burst *burst,
-			struct keys *keys)
+static void lookup(const struct tables_view *view, const struct pl_burst *burst,
+		   struct passes_scratch *scratch)
 {
-	lanemask more[KEY_GROUPS];
-	lanemask deep = 0, other = 0;
-	bool any;
+	struct keys *v4 = &scratch->v4, *v6 = &scratch->v6;
 
-	for (uint32_t i = 0; i < keys->n; i++)
-		__builtin_prefetch(view->root6_global +
-				   (keys->dst[i] >> 8 & (TRIE6_GLOBAL_ROOT - 1)));
-	for (uint32_t i = 0; i < keys->n; i += LANES) {
-		lanes hi = lanes_load(keys->dst + i);
-		lanemask mask = keys_mask(keys, i);
-		lanemask global = mask & lanes_eq(hi >> 29, lanes_set(1));
-		lanes entry = lanes_gather(lanes_set(TRIE_CHILD), global, view->root6_global,
-					   hi >> 8 & (TRIE6_GLOBAL_ROOT - 1));
-
-		lanes_store(keys->nexthop + i, entry);
-		more[i / LANES] = global & ~lanes_below(entry, lanes_set(TRIE_CHILD));
-		deep |= more[i / LANES];
-		other |= mask & ~global;
-	}
-	any = deep && trie_level(keys, more, view->blocks6, keys->dst, 0);
-	for (int shift = 24; any && shift >= 0; shift -= 8)
-		any = trie_level(keys, more, view->blocks6, keys->dst2, shift);
-	if (any || other)
-		lookup_ipv6_slow(view, burst, keys);
+	NAME(lookup4_cold_)(view, v4->dst, v4->nexthop, v4->n);
+	if (NAME(lookup6_cold_)(view, v6->dst, v6->dst2, v6->nexthop, v6->n))
+		lookup_ipv6_slow(view, burst, v6);
 }
 
 /* True if the hop forwards packets of `size` without further question. */
@@ -320,15 +255,14 @@ static void rewrite_ipv6(const struct tables_view *view, struct pl_burst *burst,
 	}
 }
 
-void PASSES_NAME(struct passes_scratch *scratch, const struct tables_view *view,
-		 struct pl_burst *burst)
+void NAME(passes_)(struct passes_scratch *scratch, const struct tables_view *view,
+		   struct pl_burst *burst)
 {
 	for (uint32_t first = 0; first < burst->n; first += PASS_PACKETS) {
 		uint32_t end = first + PASS_PACKETS < burst->n ? first + PASS_PACKETS : burst->n;
 
 		check(scratch, view, burst, first, end);
-		lookup_ipv4(view, &scratch->v4);
-		lookup_ipv6(view, burst, &scratch->v6);
+		lookup(view, burst, scratch);
 		rewrite_ipv4(view, burst, &scratch->v4);
 		rewrite_ipv6(view, burst, &scratch->v6);
 	}

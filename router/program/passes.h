@@ -5,14 +5,14 @@
 
 #include <peerlane/burst.h>
 
-#include "../tables/image.h"
+#include "../tables/lookup.h"
 
 /* Packets taken through all passes together. Enough to have many table reads under way at once,
  * few enough that keys and headers are still in the nearest caches at the last pass. */
 #define PASS_PACKETS 256u
 
 /* Lanes beyond the last key, that vectors may read and write. */
-#define PASS_SLACK 16u
+#define PASS_SLACK LOOKUP_SLACK
 
 /* What the passes hand on about the well-formed packets of one family, in their order. */
 struct keys {
@@ -22,9 +22,7 @@ struct keys {
 	uint32_t dst2[PASS_PACKETS + PASS_SLACK]; /* IPv6: the next 32 bits */
 	uint32_t size[PASS_PACKETS + PASS_SLACK]; /* IP bytes; KEY_LAST_HOP if TTL is up */
 	uint32_t word[PASS_PACKETS + PASS_SLACK]; /* that with the TTL or hop limit, decremented */
-	uint32_t entry_at[PASS_PACKETS + PASS_SLACK]; /* where the trie goes on */
-	uint32_t
-		nexthop[PASS_PACKETS + PASS_SLACK]; /* its entry; in the end the route's next hop */
+	uint32_t nexthop[PASS_PACKETS + PASS_SLACK]; /* of the route */
 };
 
 /* Flag in keys.size: larger than any MTU, so that one comparison sends the packet to the slow way

@@ -27,6 +27,12 @@ static inline lanes lanes_load16(const uint16_t *p)
 	return (lanes)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
 }
 
+/* The same, sign-extended. */
+static inline lanes lanes_load16_signed(const uint16_t *p)
+{
+	return (lanes)_mm512_cvtepi16_epi32(_mm256_loadu_si256((const __m256i *)p));
+}
+
 static inline void lanes_store(uint32_t *p, lanes v)
 {
 	_mm512_storeu_si512(p, (__m512i)v);
@@ -50,20 +56,24 @@ static inline lanemask lanes_below(lanes a, lanes b)
 	return _mm512_cmplt_epu32_mask((__m512i)a, (__m512i)b);
 }
 
+/* a < b, signed */
+static inline lanemask lanes_less(lanes a, lanes b)
+{
+	return _mm512_cmplt_epi32_mask((__m512i)a, (__m512i)b);
+}
+
+/* `yes` in the lanes where a < b, signed, else `no` */
+static inline lanes lanes_if_less(lanes a, lanes b, lanes yes, lanes no)
+{
+	return (lanes)_mm512_mask_mov_epi32((__m512i)no, lanes_less(a, b), (__m512i)yes);
+}
+
 static inline lanes lanes_swap32(lanes v)
 {
 	const __m512i order = _mm512_broadcast_i32x4(
 		_mm_setr_epi8(3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12));
 
 	return (lanes)_mm512_shuffle_epi8((__m512i)v, order);
-}
-
-/* table[index] for the lanes in `mask`, `old` for the others. Elements are loaded whole: x86 never
- * tears an aligned 32-bit load, a gather's included. */
-static inline lanes lanes_gather(lanes old, lanemask mask, const uint32_t *table, lanes index)
-{
-	return (lanes)_mm512_mask_i32gather_epi32((__m512i)old, (__mmask16)mask, (__m512i)index,
-						  table, 4);
 }
 
 /* 16 bytes of every fourth packet from `frame[0]` on, side by side. */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The few vector operations that passes.c needs, for the instruction set this file is compiled
- * for: LANES packets side by side, one 32-bit word of each. Without vector instructions a vector is
- * one word, and passes.c reads as the scalar loop it then is.
+/* The few vector operations that lookup.c and program/passes.c need, for the instruction set this
+ * file is compiled for: LANES packets side by side, one 32-bit word of each. Without vector
+ * instructions a vector is one word, and their loops read as the scalar loops they then are.
  *
  * `lanes` takes the operators of uint32_t. A lanemask has one bit per lane. */
-#ifndef PEERLANE_PROGRAM_LANES_H
-#define PEERLANE_PROGRAM_LANES_H
+#ifndef PEERLANE_TABLES_LANES_H
+#define PEERLANE_TABLES_LANES_H
 
 #include <stdint.h>
 

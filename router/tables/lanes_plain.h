@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* lanes.h without vector instructions: vectors of one. */
-#include "../tables/lang.h"
+#include "lang.h"
 
 #define LANES 1u
 typedef uint32_t lanes;
@@ -25,6 +25,11 @@ static inline lanes lanes_load16(const uint16_t *p)
 	return *p;
 }
 
+static inline lanes lanes_load16_signed(const uint16_t *p)
+{
+	return (uint32_t)(int16_t)*p;
+}
+
 static inline void lanes_store(uint32_t *p, lanes v)
 {
 	*p = v;
@@ -44,6 +49,16 @@ static inline lanemask lanes_eq(lanes a, lanes b)
 static inline lanemask lanes_below(lanes a, lanes b)
 {
 	return a < b;
+}
+
+static inline lanemask lanes_less(lanes a, lanes b)
+{
+	return (int32_t)a < (int32_t)b;
+}
+
+static inline lanes lanes_if_less(lanes a, lanes b, lanes yes, lanes no)
+{
+	return (int32_t)a < (int32_t)b ? yes : no;
 }
 
 static inline lanes lanes_swap32(lanes v)

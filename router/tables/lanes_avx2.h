@@ -27,6 +27,12 @@ static inline lanes lanes_load16(const uint16_t *p)
 	return (lanes)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
 }
 
+/* The same, sign-extended. */
+static inline lanes lanes_load16_signed(const uint16_t *p)
+{
+	return (lanes)_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)p));
+}
+
 static inline void lanes_store(uint32_t *p, lanes v)
 {
 	_mm256_storeu_si256((__m256i *)p, (__m256i)v);
@@ -52,6 +58,21 @@ static inline lanemask lanes_eq(lanes a, lanes b)
 static inline lanemask lanes_below(lanes a, lanes b)
 {
 	return lanes_eq((lanes)_mm256_max_epu32((__m256i)a, (__m256i)b), a) ^ 0xff;
+}
+
+/* a < b, signed */
+static inline lanemask lanes_less(lanes a, lanes b)
+{
+	return (lanemask)_mm256_movemask_ps(
+		_mm256_castsi256_ps(_mm256_cmpgt_epi32((__m256i)b, (__m256i)a)));
+}
+
+/* `yes` in the lanes where a < b, signed, else `no` */
+static inline lanes lanes_if_less(lanes a, lanes b, lanes yes, lanes no)
+{
+	__m256i less = _mm256_cmpgt_epi32((__m256i)b, (__m256i)a);
+
+	return (lanes)_mm256_blendv_epi8((__m256i)no, (__m256i)yes, less);
 }
 
 static inline lanes lanes_swap32(lanes v)
