@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Peerlane's tables as contestants. */
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../router/tables/log.h"
+#include "../../router/tables/lookup.h"
 #include "../../router/tables/tables.h"
 #include "../net/options.h"
 #include "fib.h"
@@ -170,28 +170,22 @@ uint32_t peerlane_reference(const void *table, uint8_t family, const struct keys
 		       : nexthop;
 }
 
+static bool choose(void *table, int variant)
+{
+	(void)table;
+	return lookup_for((enum cpu_isa)variant);
+}
+
 static void lookup4(const void *table, int variant, const struct keys *keys, uint32_t first,
 		    unsigned n, union results *results)
 {
-	const struct tables_view *view = view_of(table);
-
-	(void)variant;
-	for (unsigned i = 0; i < n; i++)
-		results->u32[i] = route4_lookup(view, keys->v4[first + i]);
+	lookup_for((enum cpu_isa)variant)->ipv4(view_of(table), keys->v4 + first, results->u32, n);
 }
 
 static void lookup6(const void *table, int variant, const struct keys *keys, uint32_t first,
 		    unsigned n, union results *results)
 {
-	const struct tables_view *view = view_of(table);
-
-	(void)variant;
-	for (unsigned i = 0; i < n; i++) {
-		uint64_t word[2];
-
-		memcpy(word, keys->v6[first + i], sizeof(word));
-		results->u32[i] = route6_lookup(view, be64toh(word[0]), be64toh(word[1]));
-	}
+	lookup_for((enum cpu_isa)variant)->ipv6(view_of(table), keys->v6 + first, results->u32, n);
 }
 
 static void answers(const union results *results, unsigned n, uint32_t *out)
@@ -200,12 +194,16 @@ static void answers(const union results *results, unsigned n, uint32_t *out)
 }
 
 static const struct contestant_kind contestants4[] = {
-	{"Peerlane plain C", &kind4, 0, NULL, lookup4, answers},
+	{"Peerlane plain C", &kind4, CPU_ISA_PLAIN, choose, lookup4, answers},
+	{"Peerlane AVX2", &kind4, CPU_ISA_AVX2, choose, lookup4, answers},
+	{"Peerlane AVX-512", &kind4, CPU_ISA_AVX512, choose, lookup4, answers},
 	{0},
 };
 
 static const struct contestant_kind contestants6[] = {
-	{"Peerlane plain C", &kind6, 0, NULL, lookup6, answers},
+	{"Peerlane plain C", &kind6, CPU_ISA_PLAIN, choose, lookup6, answers},
+	{"Peerlane AVX2", &kind6, CPU_ISA_AVX2, choose, lookup6, answers},
+	{"Peerlane AVX-512", &kind6, CPU_ISA_AVX512, choose, lookup6, answers},
 	{0},
 };
 
