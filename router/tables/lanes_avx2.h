@@ -27,12 +27,6 @@ static inline lanes lanes_load16(const uint16_t *p)
 	return (lanes)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)p));
 }
 
-/* The same, sign-extended. */
-static inline lanes lanes_load16_signed(const uint16_t *p)
-{
-	return (lanes)_mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)p));
-}
-
 static inline void lanes_store(uint32_t *p, lanes v)
 {
 	_mm256_storeu_si256((__m256i *)p, (__m256i)v);
@@ -67,14 +61,6 @@ static inline lanemask lanes_less(lanes a, lanes b)
 		_mm256_castsi256_ps(_mm256_cmpgt_epi32((__m256i)b, (__m256i)a)));
 }
 
-/* `yes` in the lanes where a < b, signed, else `no` */
-static inline lanes lanes_if_less(lanes a, lanes b, lanes yes, lanes no)
-{
-	__m256i less = _mm256_cmpgt_epi32((__m256i)b, (__m256i)a);
-
-	return (lanes)_mm256_blendv_epi8((__m256i)no, (__m256i)yes, less);
-}
-
 static inline lanes lanes_swap32(lanes v)
 {
 	const __m256i order = _mm256_broadcastsi128_si256(
@@ -97,6 +83,39 @@ static inline lanes lanes_gather(lanes old, lanemask mask, const uint32_t *table
 {
 	return (lanes)_mm256_mask_i32gather_epi32((__m256i)old, (const int *)table, (__m256i)index,
 						  lanes_widen(mask), 4);
+}
+
+/* The same for a table of 16-bit words, sign-extended. The aligned 32-bit word is loaded that holds
+ * one; the table is aligned to 4 bytes and of an even length. */
+static inline lanes lanes_gather16(lanes old, lanemask mask, const uint16_t *table, lanes index)
+{
+	__m256i wide = lanes_widen(mask);
+	__m256i pair = _mm256_mask_i32gather_epi32((__m256i)old, (const int *)table,
+						   (__m256i)(index >> 1), wide, 4);
+	__m256i word = _mm256_srlv_epi32(pair, (__m256i)((index & 1) << 4));
+
+	return (lanes)_mm256_blendv_epi8((__m256i)old,
+					 _mm256_srai_epi32(_mm256_slli_epi32(word, 16), 16), wide);
+}
+
+/* The first halves of addresses 0 and 2, then of 1 and 3. */
+static inline __m256i lanes_heads(const uint8_t (*addr)[16])
+{
+	return _mm256_unpacklo_epi64(_mm256_loadu_si256((const __m256i *)addr),
+				     _mm256_loadu_si256((const __m256i *)(addr + 2)));
+}
+
+/* The first two 32-bit words of 8 addresses, host order. */
+static inline void lanes_addresses(const uint8_t (*addr)[16], lanes *first, lanes *second)
+{
+	const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+	__m256 lower = _mm256_castsi256_ps(lanes_heads(addr));
+	__m256 upper = _mm256_castsi256_ps(lanes_heads(addr + 4));
+	__m256i even = _mm256_castps_si256(_mm256_shuffle_ps(lower, upper, 0x88));
+	__m256i odd = _mm256_castps_si256(_mm256_shuffle_ps(lower, upper, 0xdd));
+
+	*first = lanes_swap32((lanes)_mm256_permutevar8x32_epi32(even, order));
+	*second = lanes_swap32((lanes)_mm256_permutevar8x32_epi32(odd, order));
 }
 
 /* 16 bytes of every fourth packet from `frame[0]` on, side by side. */

@@ -27,12 +27,6 @@ static inline lanes lanes_load16(const uint16_t *p)
 	return (lanes)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)p));
 }
 
-/* The same, sign-extended. */
-static inline lanes lanes_load16_signed(const uint16_t *p)
-{
-	return (lanes)_mm512_cvtepi16_epi32(_mm256_loadu_si256((const __m256i *)p));
-}
-
 static inline void lanes_store(uint32_t *p, lanes v)
 {
 	_mm512_storeu_si512(p, (__m512i)v);
@@ -62,18 +56,45 @@ static inline lanemask lanes_less(lanes a, lanes b)
 	return _mm512_cmplt_epi32_mask((__m512i)a, (__m512i)b);
 }
 
-/* `yes` in the lanes where a < b, signed, else `no` */
-static inline lanes lanes_if_less(lanes a, lanes b, lanes yes, lanes no)
-{
-	return (lanes)_mm512_mask_mov_epi32((__m512i)no, lanes_less(a, b), (__m512i)yes);
-}
-
 static inline lanes lanes_swap32(lanes v)
 {
 	const __m512i order = _mm512_broadcast_i32x4(
 		_mm_setr_epi8(3, 2, 1, 0, 7, 6, 5, 4, 11, 10, 9, 8, 15, 14, 13, 12));
 
 	return (lanes)_mm512_shuffle_epi8((__m512i)v, order);
+}
+
+/* table[index] for the lanes in `mask`, `old` for the others. Elements are loaded whole: x86 never
+ * tears an aligned 32-bit load, a gather's included. */
+static inline lanes lanes_gather(lanes old, lanemask mask, const uint32_t *table, lanes index)
+{
+	return (lanes)_mm512_mask_i32gather_epi32((__m512i)old, (__mmask16)mask, (__m512i)index,
+						  table, 4);
+}
+
+/* The same for a table of 16-bit words, sign-extended. The aligned 32-bit word is loaded that holds
+ * one; the table is aligned to 4 bytes and of an even length. */
+static inline lanes lanes_gather16(lanes old, lanemask mask, const uint16_t *table, lanes index)
+{
+	lanes pair = lanes_gather(old, mask, (const uint32_t *)table, index >> 1);
+	__m512i word = _mm512_srlv_epi32((__m512i)pair, (__m512i)((index & 1) << 4));
+
+	return (lanes)_mm512_mask_srai_epi32((__m512i)old, (__mmask16)mask,
+					     _mm512_slli_epi32(word, 16), 16);
+}
+
+/* The first two 32-bit words of 16 addresses, host order. */
+static inline void lanes_addresses(const uint8_t (*addr)[16], lanes *first, lanes *second)
+{
+	const __m512i heads =
+		_mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 1, 5, 9, 13, 17, 21, 25, 29);
+	__m512i lower = _mm512_permutex2var_epi32(_mm512_loadu_si512(addr), heads,
+						  _mm512_loadu_si512(addr + 4));
+	__m512i upper = _mm512_permutex2var_epi32(_mm512_loadu_si512(addr + 8), heads,
+						  _mm512_loadu_si512(addr + 12));
+
+	*first = lanes_swap32((lanes)_mm512_shuffle_i64x2(lower, upper, 0x44));
+	*second = lanes_swap32((lanes)_mm512_shuffle_i64x2(lower, upper, 0xee));
 }
 
 /* 16 bytes of every fourth packet from `frame[0]` on, side by side. */

@@ -25,11 +25,6 @@ static inline lanes lanes_load16(const uint16_t *p)
 	return *p;
 }
 
-static inline lanes lanes_load16_signed(const uint16_t *p)
-{
-	return (uint32_t)(int16_t)*p;
-}
-
 static inline void lanes_store(uint32_t *p, lanes v)
 {
 	*p = v;
@@ -51,14 +46,10 @@ static inline lanemask lanes_below(lanes a, lanes b)
 	return a < b;
 }
 
+/* a < b, signed */
 static inline lanemask lanes_less(lanes a, lanes b)
 {
 	return (int32_t)a < (int32_t)b;
-}
-
-static inline lanes lanes_if_less(lanes a, lanes b, lanes yes, lanes no)
-{
-	return (int32_t)a < (int32_t)b ? yes : no;
 }
 
 static inline lanes lanes_swap32(lanes v)
@@ -69,6 +60,11 @@ static inline lanes lanes_swap32(lanes v)
 static inline lanes lanes_gather(lanes old, lanemask mask, const uint32_t *table, lanes index)
 {
 	return mask ? PL_LOAD32(table + index) : old;
+}
+
+static inline lanes lanes_gather16(lanes old, lanemask mask, const uint16_t *table, lanes index)
+{
+	return mask ? (uint32_t)(int16_t)PL_LOAD16(table + index) : old;
 }
 
 static inline void lanes_words4(const uint8_t *base, const uint32_t *frame, int at, lanes out[4])

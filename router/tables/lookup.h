@@ -22,14 +22,6 @@ typedef void lookup4_fn(const struct tables_view *view, const uint32_t *dst, uin
 typedef void lookup6_fn(const struct tables_view *view, const uint8_t (*dst)[16], uint32_t *nexthop,
 			unsigned n);
 
-/* For the packet program: the same from the first 64 bits of addresses, given in host order as two
- * arrays of words. What they do not decide, a destination out of 2000::/3 or one inside of longer
- * prefixes, has TRIE_CHILD set in its answer, and the caller is to ask route6_lookup(). Returns whether
- * there may be such a one. Reads and writes up to LOOKUP_SLACK words beyond the first `n`. */
-typedef bool lookup6_words_fn(const struct tables_view *view, const uint32_t *dst,
-			      const uint32_t *dst2, uint32_t *nexthop, unsigned n);
-#define LOOKUP_SLACK 16u
-
 struct lookup {
 	lookup4_fn *ipv4;
 	lookup6_fn *ipv6;
@@ -38,20 +30,30 @@ struct lookup {
 /* The build for an instruction set; NULL if this processor does not have it. */
 const struct lookup *lookup_for(enum cpu_isa isa);
 
-/* The builds by name, for code that is itself built for an instruction set. The `cold` ones expect to
- * find little of the tables in the caches, as where packets pass between two lookups, and prefetch:
- * that hides much of the memory's latency, and costs a third of the time where there is none. IPv6 is
- * looked up by gathers, and with AVX-512 by those of AVX2: on Zen 5 two gathers of 8 take less time
- * than one of 16, and nothing else in it gains from wider vectors. */
-lookup4_fn lookup4_plain, lookup4_cold_plain;
+/* Lookups for the packet program. They expect to find little of the tables in the caches, as where
+ * packets pass between two lookups, and prefetch, which takes longer where there was no need. They read
+ * and write up to LOOKUP_SLACK words beyond the first `n`. */
+#define LOOKUP_SLACK 16u
+
+typedef void lookup4_cold_fn(const struct tables_view *view, const uint32_t *dst, uint32_t *nexthop,
+			     unsigned n);
+
+/* From the first 64 bits of addresses, given in host order as two arrays of words. What they do not
+ * decide, a destination out of 2000::/3 or one inside of longer prefixes, has TRIE_CHILD set in its
+ * answer, and the caller is to ask route6_lookup(). Returns whether there is such a one. */
+typedef bool lookup6_cold_fn(const struct tables_view *view, const uint32_t *dst,
+			     const uint32_t *dst2, uint32_t *nexthop, unsigned n);
+
+/* The builds by name, for code that is itself built for an instruction set. */
+lookup4_fn lookup4_plain;
 lookup6_fn lookup6_plain;
-lookup6_words_fn lookup6_cold_plain;
+lookup4_cold_fn lookup4_cold_plain;
+lookup6_cold_fn lookup6_cold_plain;
 #ifdef __x86_64__
-lookup4_fn lookup4_avx2, lookup4_cold_avx2, lookup4_avx512, lookup4_cold_avx512;
-lookup6_fn lookup6_avx2;
-lookup6_words_fn lookup6_cold_avx2;
-#define lookup6_avx512 lookup6_avx2
-#define lookup6_cold_avx512 lookup6_cold_avx2
+lookup4_fn lookup4_avx2, lookup4_avx512;
+lookup6_fn lookup6_avx2, lookup6_avx512;
+lookup4_cold_fn lookup4_cold_avx2, lookup4_cold_avx512;
+lookup6_cold_fn lookup6_cold_avx2, lookup6_cold_avx512;
 #endif
 
 #endif
