@@ -111,9 +111,6 @@ int tables_nexthop_new(struct tables *t, const struct nexthop_spec *spec, uint32
 	}
 	if (i == POOL_NONE)
 		return -ENOSPC;
-	/* Nobody refers to it: whatever was here has seen its grace period. */
-	fill64(t, &t->nexthops_image[i].info, &words.info, 1);
-	spec_words(spec, &words);
 	if (spec->kind == NEXTHOP_GROUP) {
 		err = group_new(t, spec->members, spec->n_members, NULL, &words.group);
 		if (err) {
@@ -121,6 +118,9 @@ int tables_nexthop_new(struct tables *t, const struct nexthop_spec *spec, uint32
 			return err;
 		}
 	}
+	/* Nobody refers to it: whatever was here has seen its grace period. */
+	fill64(t, &t->nexthops_image[i].info, &words.info, 1);
+	spec_words(spec, &words);
 	t->forward_left[i] = 0;
 	publish(t, i, &words);
 	log_commit(t);

@@ -345,11 +345,36 @@ static void what_publishes_comes_last(void **state)
 	expect_record(&r, TABLES_NEIGHBOURS, slot * sizeof(struct neighbour), 20);
 	expect_record(&r, TABLES_NEIGHBOURS, slot * sizeof(struct neighbour) + 20, 4);
 	assert_int_equal(tables_nexthop_new(t, &group, &index), 0);
-	expect_record(&r, TABLES_NEXTHOPS, index * sizeof(struct nexthop), 8); /* no kind yet */
 	expect_record(&r, TABLES_SLOTS, 0, 2 * 4);
+	expect_record(&r, TABLES_NEXTHOPS, index * sizeof(struct nexthop), 8); /* no kind yet */
 	expect_record(&r, TABLES_NEXTHOPS, index * sizeof(struct nexthop) + 24, 8);
 	expect_record(&r, TABLES_NEXTHOPS, index * sizeof(struct nexthop), 8);
 	assert_int_equal(tables_copy_next(r.copy, &change), 0);
+	replica_fini(&r);
+	tables_free(t);
+}
+
+/* What a function that fails has stored, if anything, a copy sees when it returns. */
+static void failures_leave_copies_alike(void **state)
+{
+	struct tables *t = tables_new(grace, NO_ROUTE_REASON);
+	struct nexthop_member nobody = {1000, 1};
+	struct nexthop_spec drop = {.kind = NEXTHOP_DROP};
+	struct nexthop_spec group = {.kind = NEXTHOP_GROUP, .members = &nobody, .n_members = 1};
+	struct replica r;
+	uint32_t index;
+
+	(void)state;
+	memset(followers, 0, sizeof(followers));
+	/* The next one has an index whose words another has left. */
+	assert_int_equal(tables_nexthop_new(t, &drop, &index), 0);
+	tables_nexthop_del(t, index);
+	tables_settle(t);
+	replica_init(&r, t, TABLES_LOG_MIN);
+	replica_fill(&r);
+	assert_int_equal(tables_nexthop_new(t, &group, &index), -EINVAL);
+	assert_int_equal(replica_replay(&r), 0);
+	replica_check(&r, t);
 	replica_fini(&r);
 	tables_free(t);
 }
@@ -522,6 +547,7 @@ int main(void)
 		cmocka_unit_test(copies_follow),
 		cmocka_unit_test(stores_side_by_side_merge),
 		cmocka_unit_test(what_publishes_comes_last),
+		cmocka_unit_test(failures_leave_copies_alike),
 		cmocka_unit_test(lost_copy_keeps_what_it_has),
 		cmocka_unit_test(filling_may_fail),
 		cmocka_unit_test(slow_copy_is_waited_for),
