@@ -128,6 +128,17 @@ int tables_nexthop_new(struct tables *t, const struct nexthop_spec *spec, uint32
 	return 0;
 }
 
+/* True if the next hop, were it to become this group, would be in a group. */
+static bool would_nest(const struct tables *t, uint32_t index, const struct nexthop_spec *spec)
+{
+	unsigned i;
+
+	for (i = 0; i < spec->n_members; i++)
+		if (spec->members[i].nexthop == index)
+			return true;
+	return t->member_slots[index];
+}
+
 int tables_nexthop_set(struct tables *t, uint32_t index, const struct nexthop_spec *spec)
 {
 	struct nexthop words;
@@ -136,7 +147,7 @@ int tables_nexthop_set(struct tables *t, uint32_t index, const struct nexthop_sp
 
 	if (!spec_valid(spec) || index == 0 || !pool_in_use(&t->nexthops, index))
 		return -EINVAL;
-	if (spec->kind == NEXTHOP_GROUP && t->member_slots[index])
+	if (spec->kind == NEXTHOP_GROUP && would_nest(t, index, spec))
 		return -EINVAL;
 	now = &t->nexthops_image[index];
 	words = *now;

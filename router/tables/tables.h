@@ -100,7 +100,8 @@ int tables_nexthop_new(struct tables *t, const struct nexthop_spec *spec, uint32
  * MTU or second MAC. So that no reader takes one word from before and one from after, its packets
  * are punted with `no_route_reason` for a grace period, which the call waits for. The same wait
  * keeps apart a FORWARD that ceased to be one and comes back with other MACs. Returns as above, and
- * -EINVAL for next hop 0, one that is not in use, and a member that would become a group. */
+ * -EINVAL for next hop 0, one that is not in use, and a member, of this or another group, that would
+ * become a group. */
 int tables_nexthop_set(struct tables *t, uint32_t index, const struct nexthop_spec *spec);
 
 /* Frees one, not next hop 0, that no route, group or neighbour refers to any more. */

@@ -170,6 +170,7 @@ static void refuses_nonsense(void **state)
 	assert_int_equal(tables_nexthop_new(t, &spec, &index), -EINVAL);
 	members[0].nexthop = 2;
 	assert_int_equal(tables_nexthop_set(t, 1, &spec), -EINVAL);
+	assert_int_equal(tables_nexthop_set(t, 2, &spec), -EINVAL); /* its own member */
 	assert_int_equal(tables_neighbour_set(t, 0, &addr, 0), -EINVAL);
 	assert_int_equal(tables_neighbour_set(t, 0, &addr, 10000), -EINVAL);
 	tables_free(t);
