@@ -56,7 +56,7 @@ struct tables_copy {
 	/* Shared. */
 	_Alignas(64) _Atomic uint64_t head; /* stored by the control thread */
 	_Alignas(64) _Atomic uint64_t done; /* by the copy's */
-	_Atomic int state;
+	_Alignas(64) _Atomic int state;	    /* rarely; looked at with every record */
 };
 
 struct tables_copy *tables_copy_new(struct tables *t, size_t log_bytes)
@@ -285,30 +285,20 @@ void log_wait(struct tables *t)
 
 /* ---- replaying ---- */
 
-/* Looks for records that have come since. Returns as tables_copy_next(). */
-static int look(struct tables_copy *c)
+int tables_copy_next(struct tables_copy *copy, struct tables_change *change)
 {
-	/* Before the head: a copy that is lost gets no more records, so the head is final then. */
-	enum tables_copy_state state = tables_copy_state(c);
+	/* First: in other states the cursor is the control thread's. And before the head: a copy that is
+	 * lost gets no more records, so the head is final then. */
+	enum tables_copy_state state = tables_copy_state(copy);
+	uint64_t header;
 
 	if (state != TABLES_COPY_LIVE && state != TABLES_COPY_LOST)
 		return 0;
-	/* Acquire: pairs with log_commit_all(). */
-	c->known = atomic_load_explicit(&c->head, memory_order_acquire);
-	if (c->cursor != c->known)
-		return 1;
-	return state == TABLES_COPY_LOST ? -EOVERFLOW : 0;
-}
-
-int tables_copy_next(struct tables_copy *copy, struct tables_change *change)
-{
-	uint64_t header;
-	int more;
-
 	if (copy->cursor == copy->known) {
-		more = look(copy);
-		if (more != 1)
-			return more;
+		/* Acquire: pairs with log_commit_all(). */
+		copy->known = atomic_load_explicit(&copy->head, memory_order_acquire);
+		if (copy->cursor == copy->known)
+			return state == TABLES_COPY_LOST ? -EOVERFLOW : 0;
 	}
 	memcpy(&header, ring_at(copy, copy->cursor), sizeof(header));
 	if (HEADER_SECTION(header) == HEADER_WRAP) {

@@ -80,7 +80,7 @@ struct tables_change {
 
 /* Takes the next record. `bytes` lies in the log and stays until tables_copy_done() passes it.
  *
- * Returns 1; 0 if there is none now (or the copy is not filled); -EOVERFLOW if the copy is lost and
+ * Returns 1; 0 if there is none now, or the copy is neither LIVE nor LOST; -EOVERFLOW if the copy is lost and
  * all that was recorded has been taken. Records appear when the function of tables.h that made them
  * returns, or waits. */
 int tables_copy_next(struct tables_copy *copy, struct tables_change *change);

@@ -421,6 +421,71 @@ static void lost_copy_keeps_what_it_has(void **state)
 	tables_free(t);
 }
 
+/* ---- filling again ---- */
+
+#define FILLINGS 20u
+
+struct asking {
+	struct replica r;
+	_Atomic unsigned fillings; /* asked for */
+};
+
+/* Takes some of what has come, then gives up the rest, asks to be filled and looks for records. */
+static void *ask_again(void *arg)
+{
+	struct asking *a = arg;
+	struct tables_change change;
+	unsigned taken = 0;
+
+	while (atomic_load_explicit(&a->fillings, memory_order_relaxed) < FILLINGS) {
+		if (tables_copy_next(a->r.copy, &change) != 1)
+			continue;
+		replica_apply(&a->r, &change);
+		if (++taken % 3)
+			continue;
+		tables_copy_want(a->r.copy);
+		atomic_fetch_add_explicit(&a->fillings, 1, memory_order_relaxed);
+	}
+	return NULL;
+}
+
+/* Leaves out the largest, in which nothing is. */
+static int put_ipv4(void *ctx, enum tables_section section, const void *bytes, size_t length)
+{
+	return section == TABLES_ROOT6_GLOBAL ? 0 : replica_put(ctx, section, bytes, length);
+}
+
+/* A copy is filled while its thread looks for records: neither touches what the other has of it. */
+static void filled_while_asked(void **state)
+{
+	struct tables *t = tables_new_limited(grace, NO_ROUTE_REASON, &small);
+	struct prefix some = prefix_of("10.0.0.0/16"), other = prefix_of("12.0.0.0/16");
+	static struct asking a;
+	pthread_t thread;
+	unsigned i;
+
+	(void)state;
+	memset(followers, 0, sizeof(followers));
+	make_nexthops(t, 3);
+	replica_init(&a.r, t, 1 << 20);
+	assert_int_equal(pthread_create(&thread, NULL, ask_again, &a), 0);
+	for (i = 0; atomic_load_explicit(&a.fillings, memory_order_relaxed) < FILLINGS; i++) {
+		int err = tables_copy_fill(a.r.copy, put_ipv4, &a.r);
+
+		assert_true(!err || err == -EAGAIN);
+		assert_int_equal(tables_route_set(t, &some, 1 + i % 3), 0);
+		assert_int_equal(tables_route_set(t, &other, 1 + i % 3), 0);
+	}
+	pthread_join(thread, NULL);
+	if (tables_copy_state(a.r.copy) == TABLES_COPY_WANTED)
+		replica_fill(&a.r);
+	assert_int_equal(tables_route_set(t, &some, 0), 0);
+	assert_int_equal(replica_replay(&a.r), 0);
+	replica_check(&a.r, t);
+	replica_fini(&a.r);
+	tables_free(t);
+}
+
 static int refuse(void *ctx, enum tables_section section, const void *bytes, size_t length)
 {
 	(void)ctx;
@@ -429,11 +494,13 @@ static int refuse(void *ctx, enum tables_section section, const void *bytes, siz
 	return section == TABLES_SLOTS ? -EIO : 0;
 }
 
-static void filling_may_fail(void **state)
+static void filling_may_fail_and_be_had_again(void **state)
 {
 	struct tables *t = tables_new_limited(grace, NO_ROUTE_REASON, &small);
+	const struct nexthop_spec drop = {.kind = NEXTHOP_DROP};
 	struct tables_change change;
 	struct replica r;
+	uint32_t index;
 
 	(void)state;
 	assert_null(tables_copy_new(t, TABLES_LOG_MIN / 2));
@@ -443,6 +510,13 @@ static void filling_may_fail(void **state)
 	assert_int_equal(tables_copy_fill(r.copy, refuse, NULL), -EIO);
 	assert_int_equal(tables_copy_state(r.copy), TABLES_COPY_WANTED);
 	make_nexthops(t, 3);
+	assert_int_equal(tables_copy_next(r.copy, &change), 0);
+	replica_fill(&r);
+	replica_check(&r, t);
+	for (index = 1; index <= 3; index++)
+		assert_int_equal(tables_nexthop_set(t, index, &drop), 0);
+	assert_int_equal(tables_copy_next(r.copy, &change), 1);
+	tables_copy_want(r.copy); /* there are more, which it shall not get any more */
 	assert_int_equal(tables_copy_next(r.copy, &change), 0);
 	replica_fill(&r);
 	replica_check(&r, t);
@@ -549,7 +623,8 @@ int main(void)
 		cmocka_unit_test(what_publishes_comes_last),
 		cmocka_unit_test(failures_leave_copies_alike),
 		cmocka_unit_test(lost_copy_keeps_what_it_has),
-		cmocka_unit_test(filling_may_fail),
+		cmocka_unit_test(filling_may_fail_and_be_had_again),
+		cmocka_unit_test(filled_while_asked),
 		cmocka_unit_test(slow_copy_is_waited_for),
 		cmocka_unit_test(gone_copy_is_waited_for_no_more),
 	};
