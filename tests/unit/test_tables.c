@@ -17,10 +17,15 @@
 #endif
 
 static unsigned graces;
+static const struct tables *watched; /* looked through at every wait; NULL: none */
+
+static void check_reachable(const struct tables *t);
 
 static void grace(void)
 {
 	graces++;
+	if (watched)
+		check_reachable(watched);
 }
 
 /* ---- the reference ---- */
@@ -228,6 +233,54 @@ static void check_image(const struct tables *t)
 	assert_int_equal(four.wide, stats.wide4);
 	assert_int_equal(four.mid4 + four.last4 + four.wide, stats.blocks4);
 	assert_int_equal(six.wide, stats.blocks6);
+}
+
+static void check_reachable4(const struct tables *t, const uint32_t *entries, uint32_t n,
+			     unsigned level)
+{
+	struct found found = {0};
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		uint32_t number = entries[i] & ~(TRIE_CHILD | TRIE_WIDE);
+		unsigned kind = entries[i] & TRIE_WIDE ? BLOCKS_WIDE
+				: level		       ? BLOCKS_LAST
+						       : BLOCKS_MID;
+		struct entries b;
+
+		if (!(entries[i] & TRIE_CHILD))
+			continue;
+		assert_true(pool_in_use(&t->v4.kinds[kind].pool, number));
+		b = block4(tables_view(t), entries[i], level, &found);
+		check_reachable4(t, b.entry, TRIE_BLOCK, level + 1);
+	}
+}
+
+static void check_reachable6(const struct tables *t, const uint32_t *entries, uint32_t n)
+{
+	uint32_t i;
+
+	for (i = 0; i < n; i++) {
+		uint32_t number = entries[i] & ~TRIE_CHILD;
+
+		if (!(entries[i] & TRIE_CHILD))
+			continue;
+		assert_true(pool_in_use(&t->v6.kinds[BLOCKS_WIDE].pool, number));
+		check_reachable6(t, tables_view(t)->blocks6 + (size_t)number * TRIE_BLOCK,
+				 TRIE_BLOCK);
+	}
+}
+
+/* What a reader can reach is not given back yet: once the wait is over, it would be used again. In the
+ * middle of an update too, where it waits for blocks. */
+static void check_reachable(const struct tables *t)
+{
+	const struct tables_view *v = tables_view(t);
+
+	check_reachable4(t, v->root4, TRIE4_ROOT, 0);
+	check_reachable6(t, v->root6_other, TRIE6_OTHER_ROOT);
+	if (graces % 16 == 0) /* it is large */
+		check_reachable6(t, v->root6_global, TRIE6_GLOBAL_ROOT);
 }
 
 static uint32_t blocks_in_use(const struct tables *t)
@@ -529,6 +582,7 @@ static void churn_without_space(uint8_t family, uint32_t limit, uint64_t seed)
 	print_message("seed %llu\n", (unsigned long long)seed);
 	make_nexthops(t, NARROW_CHILD + 3);
 	make_nexthops(roomy, NARROW_CHILD + 3);
+	watched = t;
 	for (i = 0; i < STEPS(20000); i++) {
 		struct op op = random_op(&r, family, 40, 3, &seed), undo = op;
 		int was = reference_find(&r, op.addr, op.len);
@@ -555,6 +609,7 @@ static void churn_without_space(uint8_t family, uint32_t limit, uint64_t seed)
 	/* The test is none unless it happened, and removing routes really may need blocks. */
 	assert_true(refused_set > STEPS(100));
 	assert_true(refused_del > 0);
+	watched = NULL;
 	tables_free(roomy);
 	tables_free(t);
 }
