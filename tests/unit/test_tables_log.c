@@ -423,6 +423,42 @@ static void lost_copy_keeps_what_it_has(void **state)
 
 /* ---- filling again ---- */
 
+/* A record that was open when the copy was lost is not gone on with in the new filling, though the first
+ * store is to where it ended. */
+static void filling_ends_the_open_record(void **state)
+{
+	struct tables *t = tables_new_limited(grace, NO_ROUTE_REASON, &small);
+	struct prefix all = prefix_of("0.0.0.0/0"), done = prefix_of("10.0.0.0/8");
+	struct prefix not_done = prefix_of("12.0.0.0/8"), next;
+	struct tables_copy_stats stats;
+	struct replica r;
+
+	(void)state;
+	make_nexthops(t, 2);
+	replica_init(&r, t, TABLES_LOG_MIN);
+	replica_fill(&r);
+	/* So that the log ends neither at its ring's end nor where the new filling begins. */
+	assert_int_equal(tables_route_set(t, &done, 1), 0);
+	follow(&r);
+	assert_int_equal(tables_route_set(t, &not_done, 1), 0);
+	/* One entry of the root after the other, but for those. */
+	assert_int_equal(tables_route_set(t, &all, 2), 0);
+	assert_int_equal(tables_copy_state(r.copy), TABLES_COPY_LOST);
+	tables_copy_stats(r.copy, &stats);
+	assert_int_equal(replica_replay(&r), -EOVERFLOW);
+	/* So that what is left in the ring would be wrong. */
+	assert_int_equal(tables_route_set(t, &all, 1), 0);
+	tables_copy_want(r.copy);
+	replica_fill(&r);
+	/* The entry for which there was no room any more, the last to be counted. */
+	next = to_prefix(AF_INET, (addr128)(stats.bytes / 4 - 1) << 112, 16);
+	assert_int_equal(tables_route_set(t, &next, 2), 0);
+	assert_int_equal(replica_replay(&r), 0);
+	replica_check(&r, t);
+	replica_fini(&r);
+	tables_free(t);
+}
+
 #define FILLINGS 20u
 
 struct asking {
@@ -624,6 +660,7 @@ int main(void)
 		cmocka_unit_test(failures_leave_copies_alike),
 		cmocka_unit_test(lost_copy_keeps_what_it_has),
 		cmocka_unit_test(filling_may_fail_and_be_had_again),
+		cmocka_unit_test(filling_ends_the_open_record),
 		cmocka_unit_test(filled_while_asked),
 		cmocka_unit_test(slow_copy_is_waited_for),
 		cmocka_unit_test(gone_copy_is_waited_for_no_more),
