@@ -354,6 +354,48 @@ static void what_publishes_comes_last(void **state)
 	tables_free(t);
 }
 
+/* Neighbours move to another table, larger or of the same size: whoever stays is found in the copy
+ * after every single record, as after every store in the image. */
+static void neighbours_stay_while_they_move(void **state)
+{
+	struct tables *t = tables_new_limited(grace, NO_ROUTE_REASON, &small);
+	unsigned i, k, moves = 0;
+	uint64_t at, word[2];
+	struct replica r;
+
+	(void)state;
+	memset(followers, 0, sizeof(followers));
+	make_nexthops(t, 3);
+	replica_init(&r, t, 1 << 20);
+	replica_fill(&r);
+	at = tables_view(t)->head->neighbours;
+	/* The first 12 stay; of the others more and more come to be, and go between two of them. */
+	for (i = 0; i < 600; i++) {
+		struct ip_addr addr = neighbour_addr(2 * i);
+		struct tables_change change;
+
+		assert_int_equal(tables_neighbour_set(t, 1, &addr, 1 + i % 3), 0);
+		if (i >= 12 && i % 4)
+			assert_int_equal(tables_neighbour_del(t, 1, &addr), 0);
+		moves += tables_view(t)->head->neighbours != at;
+		at = tables_view(t)->head->neighbours;
+		while (tables_copy_next(r.copy, &change) == 1) {
+			replica_apply(&r, &change);
+			for (k = 0; k < 12 && k < i; k++) {
+				addr = neighbour_addr(2 * k);
+				memcpy(word, addr.bytes, 16);
+				assert_int_equal(neighbour_lookup(&r.view, word[0], word[1], 1),
+						 1 + k % 3);
+			}
+		}
+		tables_copy_done(r.copy, tables_copy_position(r.copy));
+	}
+	assert_true(moves > 3);
+	replica_check(&r, t);
+	replica_fini(&r);
+	tables_free(t);
+}
+
 /* What a function that fails has stored, if anything, a copy sees when it returns. */
 static void failures_leave_copies_alike(void **state)
 {
@@ -657,6 +699,7 @@ int main(void)
 		cmocka_unit_test(copies_follow),
 		cmocka_unit_test(stores_side_by_side_merge),
 		cmocka_unit_test(what_publishes_comes_last),
+		cmocka_unit_test(neighbours_stay_while_they_move),
 		cmocka_unit_test(failures_leave_copies_alike),
 		cmocka_unit_test(lost_copy_keeps_what_it_has),
 		cmocka_unit_test(filling_may_fail_and_be_had_again),
