@@ -614,6 +614,35 @@ static void churn_without_space(uint8_t family, uint32_t limit, uint64_t seed)
 	tables_free(t);
 }
 
+static uint32_t shadow_nodes(const struct shadow *s)
+{
+	uint32_t n = s->top, i;
+
+	for (i = s->free; i != SHADOW_NONE; i = (uint32_t)s->nodes[i].has[0])
+		n--;
+	return n;
+}
+
+/* Nor does a route that was refused leave anything behind that only the control thread has. */
+static void refused_routes_leave_no_nodes(void **state)
+{
+	const struct tables_limits limits = {
+		.blocks4 = 1, .last4 = 1, .blocks6 = 1, .nexthops = 4, .slots = 256};
+	struct tables *t = tables_new_limited(grace, NO_ROUTE_REASON, &limits);
+	struct prefix fits = prefix_of("10.0.0.0/24"), refused = prefix_of("11.1.1.0/32");
+	uint32_t before;
+
+	(void)state;
+	make_nexthops(t, 1);
+	assert_int_equal(tables_route_set(t, &fits, 1), 0);
+	before = shadow_nodes(&t->v4.shadow);
+	assert_int_equal(tables_route_set(t, &refused, 1), -ENOSPC);
+	assert_int_equal(shadow_nodes(&t->v4.shadow), before);
+	assert_int_equal(tables_route_del(t, &fits), 0);
+	assert_int_equal(shadow_nodes(&t->v4.shadow), 1);
+	tables_free(t);
+}
+
 static void out_of_blocks_changes_nothing(void **state)
 {
 	(void)state;
@@ -901,6 +930,7 @@ int main(void)
 		cmocka_unit_test(churn_ipv6),
 		cmocka_unit_test(one_nexthop_needs_no_blocks),
 		cmocka_unit_test(out_of_blocks_changes_nothing),
+		cmocka_unit_test(refused_routes_leave_no_nodes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
