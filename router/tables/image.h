@@ -52,10 +52,10 @@ PL_ASSERT(sizeof(struct nexthop) == 32, "a next hop is four words");
 #define NEXTHOP_PORT(info) ((uint32_t)((info) >> 32) & 0xffff)
 
 /* A neighbour: open addressing, linear probing. A table of 2^k slots begins at slot 2 * 2^k or at
- * 3 * 2^k, so that those of all sizes lie apart; `neighbours` in the head says which one holds. IPv4 addresses are keyed as ::ffff:a.b.c.d, and `port`
- * has NEIGHBOUR_MAPPED set for the IPv6 address that is spelt so. `nexthop` is written last
- * (release) and read first (acquire); the key of a slot in use never changes, and a slot is reused
- * only after a grace period. */
+ * 3 * 2^k, so that those of all sizes lie apart; `neighbours` in the head says which one holds. IPv4
+ * addresses are keyed as ::ffff:a.b.c.d, and `port` has NEIGHBOUR_MAPPED set for the IPv6 address that
+ * is spelt so. `nexthop` is written last (release) and read first (acquire); the key of a slot in use
+ * never changes, and a slot is reused only after a grace period. */
 struct neighbour {
 	uint64_t addr[2]; /* wire order */
 	uint32_t port;

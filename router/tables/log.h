@@ -48,7 +48,9 @@ struct tables_copy;
 /* ---- control thread ---- */
 
 /* Registers a copy, in state WANTED. A store of a word takes 16 bytes of the log, a new block its size
- * and 8; `log_bytes` is a power of two, at least TABLES_LOG_MIN. Returns NULL with errno. */
+ * and 8. What one call stores must fit, else the copy is lost: 8.7 MB when ::/0 changes alone, 260 KB
+ * when 0.0.0.0/0 does. `log_bytes` is a power of two, at least TABLES_LOG_MIN. Returns NULL with
+ * errno. */
 struct tables_copy *tables_copy_new(struct tables *t, size_t log_bytes);
 
 /* The copy's thread uses it no more. Before tables_free(). */

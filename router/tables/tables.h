@@ -20,8 +20,8 @@
 
 /* Limits. Memory is reserved as address space and taken as it is used. A block is one of a trie
  * (image.h): IPv4 needs one for each /16 and each /24 with longer prefixes in it that lead elsewhere
- * than the rest of it. Those that cannot be narrow, for a next hop's index above 2^15 or because all
- * TABLES_LAST4_MAX are in use, are wide, and take twice the memory. */
+ * than the rest of it. Those that cannot be narrow, for a next hop's index from 2^15 on or because all
+ * TABLES_LAST4_MAX are in use or wait for a grace period, are wide, and take twice the memory. */
 #define TABLES_NEXTHOPS_MAX (1u << 20)
 #define TABLES_SLOTS_MAX (1u << 22)   /* of all ECMP groups together */
 #define TABLES_BLOCKS4_MAX (1u << 20) /* narrow or wide: of 512 or 1024 bytes */
