@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../router/tables/lookup.h"
 #include "tables_help.h"
 
 /* ---- routes ---- */
@@ -163,10 +164,8 @@ void check_done(struct check *c)
 	unsigned i;
 
 	for (i = 0; i < N_LOOKS; i++) {
-		if (looks[i].ipv4)
-			check_batch4(c, &looks[i]);
-		if (looks[i].ipv6)
-			check_batch6(c, &looks[i]);
+		check_batch4(c, &looks[i]);
+		check_batch6(c, &looks[i]);
 	}
 	c->n += c->n4 + c->n6;
 	c->n4 = c->n6 = 0;
@@ -254,6 +253,47 @@ static void one_by_one6(const struct tables *t, const uint8_t (*dst)[16], uint32
 	}
 }
 
+/* In bulk; what this processor has no build for, one by one. */
+static void bulk4(enum cpu_isa isa, const struct tables *t, const uint32_t *dst, uint32_t *nexthop,
+		  unsigned n)
+{
+	const struct lookup *lookup = lookup_for(isa);
+
+	if (lookup)
+		lookup->ipv4(tables_view(t), dst, nexthop, n);
+	else
+		one_by_one4(t, dst, nexthop, n);
+}
+
+static void bulk6(enum cpu_isa isa, const struct tables *t, const uint8_t (*dst)[16],
+		  uint32_t *nexthop, unsigned n)
+{
+	const struct lookup *lookup = lookup_for(isa);
+
+	if (lookup)
+		lookup->ipv6(tables_view(t), dst, nexthop, n);
+	else
+		one_by_one6(t, dst, nexthop, n);
+}
+
+#define BULK(name, isa)                                                                         \
+	static void name##4(const struct tables *t, const uint32_t *dst, uint32_t *nexthop,     \
+			    unsigned n)                                                         \
+	{                                                                                       \
+		bulk4(isa, t, dst, nexthop, n);                                                 \
+	}                                                                                       \
+	static void name##6(const struct tables *t, const uint8_t(*dst)[16], uint32_t *nexthop, \
+			    unsigned n)                                                         \
+	{                                                                                       \
+		bulk6(isa, t, dst, nexthop, n);                                                 \
+	}
+BULK(plain, CPU_ISA_PLAIN)
+BULK(avx2_, CPU_ISA_AVX2)
+BULK(avx512_, CPU_ISA_AVX512)
+
 const struct look looks[N_LOOKS] = {
 	{"one by one", one_by_one4, one_by_one6},
+	{"plain C", plain4, plain6},
+	{"AVX2", avx2_4, avx2_6},
+	{"AVX-512", avx512_4, avx512_6},
 };

@@ -78,15 +78,14 @@ typedef void look4_fn(const struct tables *t, const uint32_t *dst, uint32_t *nex
 typedef void look6_fn(const struct tables *t, const uint8_t (*dst)[16], uint32_t *nexthop,
 		      unsigned n);
 
-/* For destinations as lookup.h has them: IPv4 in host order, IPv6 in wire order. NULL: not on this
- * processor. */
+/* For destinations as lookup.h has them: IPv4 in host order, IPv6 in wire order. */
 struct look {
 	const char *name;
 	look4_fn *ipv4;
 	look6_fn *ipv6;
 };
 
-#define N_LOOKS 1u
+#define N_LOOKS 4u
 extern const struct look looks[N_LOOKS];
 
 #endif

@@ -204,15 +204,65 @@ static void check6(const struct image *m, const struct lookup *lookup, const str
 	assert_int_equal(answers[-1], UNTOUCHED);
 }
 
-/* Whether the first 64 bits of a random address in the /32 of 2000::/3 that `first` names lead to a
- * block. */
-static bool is_deep(const struct tables_view *view, uint32_t first)
+/* Whether the first 64 bits of an address in 2000::/3 lead to a block. */
+static bool is_deep(const struct tables_view *view, uint64_t hi)
 {
-	uint32_t entry = view->root6_global[first >> 8 & (TRIE6_GLOBAL_ROOT - 1)];
+	uint32_t entry = view->root6_global[hi >> 40 & (TRIE6_GLOBAL_ROOT - 1)];
 
-	for (unsigned level = 0; level < 5 && entry & TRIE_CHILD; level++)
-		entry = trie_entry32(view->blocks6, entry, level ? rnd(256) : first & 0xff);
+	for (int shift = 32; shift >= 0 && entry & TRIE_CHILD; shift -= 8)
+		entry = trie_entry32(view->blocks6, entry, hi >> shift & 0xff);
 	return (entry & TRIE_CHILD) != 0;
+}
+
+/* The packet program's lookups. */
+static const struct {
+	lookup4_cold_fn *ipv4;
+	lookup6_cold_fn *ipv6;
+} cold[] = {
+	[CPU_ISA_PLAIN] = {lookup4_cold_plain, lookup6_cold_plain},
+#ifdef __x86_64__
+	[CPU_ISA_AVX2] = {lookup4_cold_avx2, lookup6_cold_avx2},
+	[CPU_ISA_AVX512] = {lookup4_cold_avx512, lookup6_cold_avx512},
+#endif
+};
+
+static void check_cold4(const struct image *m, enum cpu_isa isa, unsigned n)
+{
+	static uint32_t keys[N_MAX + LOOKUP_SLACK], answers[N_MAX + LOOKUP_SLACK + 1];
+
+	for (unsigned i = 0; i < N_MAX + LOOKUP_SLACK; i++)
+		keys[i] = rnd32();
+	answers[n + LOOKUP_SLACK] = UNTOUCHED;
+	cold[isa].ipv4(&m->view, keys, answers, n);
+	for (unsigned i = 0; i < n; i++)
+		assert_int_equal(answers[i], route4_lookup(&m->view, keys[i]));
+	assert_int_equal(answers[n + LOOKUP_SLACK], UNTOUCHED);
+}
+
+/* Answers are right, or left to the caller; and those are left to it that two words cannot tell. */
+static void check_cold6(const struct image *m, enum cpu_isa isa, unsigned n)
+{
+	static uint32_t first[N_MAX + LOOKUP_SLACK], second[N_MAX + LOOKUP_SLACK];
+	static uint32_t answers[N_MAX + LOOKUP_SLACK + 1];
+	bool left = false, got;
+
+	for (unsigned i = 0; i < N_MAX + LOOKUP_SLACK; i++) {
+		first[i] = rnd(4) ? 0x20000000 | rnd32() >> 3 : rnd32();
+		second[i] = rnd32();
+	}
+	answers[n + LOOKUP_SLACK] = UNTOUCHED;
+	got = cold[isa].ipv6(&m->view, first, second, answers, n);
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t hi = (uint64_t)first[i] << 32 | second[i];
+		bool more = first[i] >> 29 != 1 || is_deep(&m->view, hi);
+
+		left |= more;
+		assert_int_equal(answers[i] >> 31, more);
+		if (!more)
+			assert_int_equal(answers[i], route6_lookup(&m->view, hi, 0));
+	}
+	assert_int_equal(got, left);
+	assert_int_equal(answers[n + LOOKUP_SLACK], UNTOUCHED);
 }
 
 /* What keys reach, so that the test cannot pass by never getting anywhere. */
@@ -227,7 +277,7 @@ static void count_forms(const struct image *m, unsigned *wide, unsigned *narrow,
 			*narrow +=
 				m->mid4[(entry & ~TRIE_CHILD) * TRIE_BLOCK + (dst >> 8 & 0xff)] >=
 				NARROW_CHILD;
-		*deep += is_deep(&m->view, rnd32());
+		*deep += is_deep(&m->view, (uint64_t)rnd32() << 32 | rnd32());
 	}
 }
 
@@ -249,6 +299,8 @@ static void check_build(enum cpu_isa isa)
 		for (unsigned n = 0; n <= N_MAX; n++) {
 			check4(m, lookup, &b, n);
 			check6(m, lookup, &b, n);
+			check_cold4(m, isa, n);
+			check_cold6(m, isa, n);
 		}
 		count_forms(m, &wide, &narrow, &deep);
 		image_free(m);
