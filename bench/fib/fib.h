@@ -141,7 +141,7 @@ struct table {
 	void *table;
 	struct series create_s;	     /* to make it, empty */
 	struct series rate[UPDATES]; /* updates per second */
-	double dirty[UPDATES];	     /* bytes written to the image per update */
+	double dirty[UPDATES];	     /* bytes written to the image per update; 0: not counted */
 	bool sampled[UPDATES];	     /* not all routes: what the time limit allowed */
 	size_t bytes;
 	char pages[64];

@@ -48,7 +48,7 @@ static json_t *table_json(const struct table *t)
 		if (!t->rate[u].n)
 			continue;
 		add(rates, update_names[u], series_json(&t->rate[u]));
-		if (t->kind->watch)
+		if (t->dirty[u] > 0)
 			add(dirty, update_names[u], json_real(t->dirty[u]));
 		if (t->sampled[u])
 			json_array_append_new(sampled, json_string(update_names[u]));

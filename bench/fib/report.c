@@ -107,7 +107,7 @@ static void print_rates(const struct match *m, enum update u)
 			printf(" %8.3f", table_seconds(m, t, u));
 		else
 			printf(" %8s", "");
-		if (t->kind->watch)
+		if (t->dirty[u] > 0)
 			printf(" %7.1f", t->dirty[u]);
 		else
 			printf(" %7s", "");
