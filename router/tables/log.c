@@ -26,6 +26,10 @@
 
 #define RECORD_MAX 4096u /* bytes */
 
+/* Bytes that are not shown longer, however much a call stores: so a copy whose thread keeps up needs a
+ * log for what it is behind, not for what a call may store. */
+#define UNSEEN_MAX (TABLES_LOG_MIN / 4)
+
 /* The record that may be extended. */
 struct open_record {
 	uint64_t at; /* position */
@@ -230,6 +234,7 @@ void log_record(struct tables *t, const void *at, size_t length, bool reachable)
 {
 	size_t offset = (size_t)((uintptr_t)at - (uintptr_t)t->image);
 	struct tables_copy *c;
+	bool much = false;
 	unsigned section;
 
 	assert(offset < t->image_bytes && length <= RECORD_MAX);
@@ -238,8 +243,12 @@ void log_record(struct tables *t, const void *at, size_t length, bool reachable)
 			break;
 	offset -= t->sections[section].start;
 	for (c = t->copies; c; c = c->next)
-		if (c->live)
+		if (c->live) {
 			record(c, section, offset, at, length, reachable);
+			much |= c->write - c->committed >= UNSEEN_MAX;
+		}
+	if (much)
+		log_commit_all(t);
 }
 
 void log_commit_all(struct tables *t)

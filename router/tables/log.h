@@ -19,9 +19,10 @@
  * period. So whoever replays must never wait for the control thread, must look at the log when there
  * are no packets too, and whoever drives an accelerator that hangs must say tables_copy_gone().
  *
- * Nothing waits for room in a log. A copy whose log is full is lost: what was recorded remains to be
- * replayed, nothing more comes, and it is waited for no more. Its thread then asks for a new filling
- * with tables_copy_want(). */
+ * Nothing waits for room in a log; but what a long call records appears in pieces, so that it need not
+ * find room for all of it. A copy whose log is full is lost: what was recorded remains to be replayed,
+ * nothing more comes, and it is waited for no more. Its thread then asks for a new filling with
+ * tables_copy_want(). */
 #ifndef PEERLANE_TABLES_LOG_H
 #define PEERLANE_TABLES_LOG_H
 
@@ -48,8 +49,8 @@ struct tables_copy;
 /* ---- control thread ---- */
 
 /* Registers a copy, in state WANTED. A store of a word takes 16 bytes of the log, a new block its size
- * and 8. What one call stores must fit, else the copy is lost: 8.7 MB when ::/0 changes alone, 260 KB
- * when 0.0.0.0/0 does. `log_bytes` is a power of two, at least TABLES_LOG_MIN. Returns NULL with
+ * and 8; a change of ::/0 alone takes 8.7 MB, one of 0.0.0.0/0 260 KB. The copy is lost if its thread
+ * falls further behind than `log_bytes`, which is a power of two, at least TABLES_LOG_MIN. Returns NULL with
  * errno. */
 struct tables_copy *tables_copy_new(struct tables *t, size_t log_bytes);
 
@@ -84,7 +85,8 @@ struct tables_change {
  *
  * Returns 1; 0 if there is none now, or the copy is neither LIVE nor LOST; -EOVERFLOW if the copy is lost and
  * all that was recorded has been taken. Records appear when the function of tables.h that made them
- * returns, or waits. */
+ * returns, or waits, and within a long one every 16 KiB: whole records, in states that readers of the
+ * image have seen. Where a change is undone for want of blocks, a copy sees it come and go as they do. */
 int tables_copy_next(struct tables_copy *copy, struct tables_change *change);
 
 /* The position behind the last record taken, of a copy that is LIVE or LOST. */

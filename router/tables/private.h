@@ -82,7 +82,8 @@ void log_record(struct tables *t, const void *at, size_t length, bool reachable)
 
 void log_commit_all(struct tables *t);
 
-/* Shows copies what has been recorded. At the end of every function that stores. */
+/* Shows copies what has been recorded. At the end of every function that stores; where much has come
+ * together log_record() does. */
 static inline void log_commit(struct tables *t)
 {
 	if (t->recording)
