@@ -46,8 +46,7 @@ static int image_init(struct tables *t, const struct tables_limits *limits)
 
 static int pools_init(struct tables *t, const struct tables_limits *limits)
 {
-	/* No more blocks of bits 16 to 23 than the root has entries. */
-	const uint32_t blocks4[BLOCK_KINDS] = {limits->blocks4, TRIE4_ROOT, limits->last4};
+	const uint32_t blocks4[BLOCK_KINDS] = {limits->blocks4, limits->mid4, limits->last4};
 	const uint32_t blocks6[BLOCK_KINDS] = {limits->blocks6};
 	size_t per_nexthop = limits->nexthops * sizeof(uint32_t);
 
@@ -72,6 +71,9 @@ struct tables *tables_new_limited(tables_grace_fn *grace, uint8_t no_route_reaso
 		return NULL;
 	if (!limits.neighbours)
 		limits.neighbours = TABLES_NEIGHBOURS_MAX;
+	/* No more blocks of bits 16 to 23 than the root has entries. */
+	if (!limits.mid4)
+		limits.mid4 = TRIE4_ROOT;
 	t->grace = grace;
 	t->n_graces = 1;
 	t->no_route_reason = no_route_reason;

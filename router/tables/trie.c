@@ -397,16 +397,20 @@ static void narrow_below_entry(struct update *u, uint32_t i)
 	tidy(u, &mid);
 }
 
+static bool has_narrow_to_spare(const struct trie_family *f)
+{
+	return pool_has(&f->kinds[BLOCKS_MID].pool) && pool_has(&f->kinds[BLOCKS_LAST].pool);
+}
+
 /* One entry with each change, until all have been seen with narrow blocks to spare. */
 static void revisit(struct update *u)
 {
-	const struct pool *spare = &u->family->kinds[BLOCKS_LAST].pool;
 	uint32_t *left = &u->family->to_revisit;
 
-	if (*left == 0 || !pool_has(spare))
+	if (*left == 0 || !has_narrow_to_spare(u->family))
 		return;
 	narrow_below_entry(u, *left - 1);
-	if (pool_has(spare))
+	if (has_narrow_to_spare(u->family))
 		(*left)--;
 }
 

@@ -720,6 +720,34 @@ static void blocks_widen_and_narrow(void **state)
 	tables_free(t);
 }
 
+/* An entry of the root counts as seen to only with narrow blocks of both levels to spare: here one waits
+ * for a grace period while all changes that would look at the entries go by. */
+static void blocks_narrow_after_limbo(void **state)
+{
+	const struct tables_limits limits = {
+		.blocks4 = 16, .mid4 = 1, .last4 = 16, .blocks6 = 16, .nexthops = 4, .slots = 256};
+	struct tables *t = tables_new_limited(grace, NO_ROUTE_REASON, &limits);
+	struct prefix first = prefix_of("10.0.0.0/24"), other = prefix_of("12.0.0.0/16");
+	struct tables_stats stats;
+	uint32_t i;
+
+	(void)state;
+	make_nexthops(t, 2);
+	assert_int_equal(tables_route_set(t, &first, 1), 0);
+	set_route(t, "11.0.0.0/24", 1);
+	tables_stats(t, &stats);
+	assert_int_equal(stats.mid4, 1);
+	assert_int_equal(stats.wide4, 1);
+	assert_int_equal(tables_route_del(t, &first), 0);
+	for (i = 0; i <= TRIE4_ROOT; i++)
+		assert_int_equal(tables_route_set(t, &other, 1 + i % 2), 0);
+	tables_settle(t);
+	for (i = 0; i <= TRIE4_ROOT; i++)
+		assert_int_equal(tables_route_set(t, &other, 1 + i % 2), 0);
+	check_kinds(t, 1, 0, 0);
+	tables_free(t);
+}
+
 #ifndef TSAN
 
 /* Address `i` of as many as one likes, all far from each other. */
@@ -920,6 +948,7 @@ int main(void)
 		cmocka_unit_test(prefixes_compared),
 		cmocka_unit_test(starts_without_routes),
 		cmocka_unit_test(blocks_widen_and_narrow),
+		cmocka_unit_test(blocks_narrow_after_limbo),
 #ifndef TSAN /* see STEPS() */
 		cmocka_unit_test(more_nexthops_than_15_bits),
 		cmocka_unit_test(more_last_blocks_than_15_bits),
