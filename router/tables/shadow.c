@@ -197,7 +197,11 @@ void shadow_find(const struct shadow *s, struct key key, unsigned len, struct sh
 
 int shadow_make(struct shadow *s, struct key key, unsigned len, struct shadow_path *path)
 {
+	uint32_t there;
+
 	shadow_find(s, key, len, path);
+	if (shadow_get(s, path, &there))
+		return 0;
 	while (!make_room(&s->nodes[path->node[path->n - 1]])) {
 		uint32_t last = path->node[path->n - 1], fresh;
 

@@ -52,8 +52,8 @@ void shadow_fini(struct shadow *s);
 void shadow_find(const struct shadow *s, struct key key, unsigned len, struct shadow_path *path);
 
 /* The same, and makes what nodes are missing, and room for the route: the next shadow_put() there
- * cannot fail. Follow with shadow_put() or shadow_prune(). Returns 0, or -ENOMEM and has changed
- * nothing. */
+ * cannot fail. Takes no memory for a route that is there. Follow with shadow_put() or shadow_prune().
+ * Returns 0, or -ENOMEM and has changed nothing. */
 int shadow_make(struct shadow *s, struct key key, unsigned len, struct shadow_path *path);
 
 /* Next hop of the route of exactly this prefix into *nexthop; false if there is none. */

@@ -52,7 +52,8 @@ void tables_settle(struct tables *t);
 /* ---- routes ---- */
 
 /* Inserts or replaces. Returns 0, -ENOSPC (more blocks needed than there are; readers may have seen
- * the new answer for a moment), -ENOMEM, or -EINVAL (prefix malformed, or no such next hop). */
+ * the new answer for a moment), -ENOMEM (of a new route alone), or -EINVAL (prefix malformed, or no such next
+ * hop). */
 int tables_route_set(struct tables *t, const struct prefix *p, uint32_t nexthop);
 
 /* Returns 0, -ENOENT, or -ENOSPC: removing a route may take a block too. */

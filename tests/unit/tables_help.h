@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "../../router/tables/shadow.h"
 #include "../../router/tables/tables.h"
 
 #if defined(__SANITIZE_THREAD__)
@@ -92,6 +93,16 @@ static inline struct ip_addr addr_of(const char *text)
 
 	assert_int_equal(ip_addr_parse(text, &a), 0);
 	return a;
+}
+
+/* Nodes in use, the root counted. */
+static inline uint32_t shadow_nodes(const struct shadow *s)
+{
+	uint32_t n = s->top, i;
+
+	for (i = s->free; i != SHADOW_NONE; i = (uint32_t)s->nodes[i].has[0])
+		n--;
+	return n;
 }
 
 /* Makes `n` next hops, numbered as they come: 1, 2, ... in a new table. */

@@ -614,15 +614,6 @@ static void churn_without_space(uint8_t family, uint32_t limit, uint64_t seed)
 	tables_free(t);
 }
 
-static uint32_t shadow_nodes(const struct shadow *s)
-{
-	uint32_t n = s->top, i;
-
-	for (i = s->free; i != SHADOW_NONE; i = (uint32_t)s->nodes[i].has[0])
-		n--;
-	return n;
-}
-
 /* Nor does a route that was refused leave anything behind that only the control thread has. */
 static void refused_routes_leave_no_nodes(void **state)
 {
