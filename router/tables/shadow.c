@@ -80,17 +80,31 @@ static void hold(struct shadow_node *n, unsigned slot, uint32_t number)
 	n->number[at] = number;
 }
 
+/* Gives back what a quarter of the room and no more is used of: half of it. A node that had more numbers
+ * than these has room for four times as many, from when they were twice as many; and afterwards what
+ * make_room() would have made. */
+static void give_room(struct shadow_node *n, unsigned have)
+{
+	uint32_t *number = realloc(n->number, 2 * have * sizeof(*number));
+
+	if (number) /* else it keeps what it has */
+		n->number = number;
+}
+
 static void drop(struct shadow_node *n, unsigned slot)
 {
-	unsigned at = rank(n, slot), w;
+	unsigned at = rank(n, slot), have, w;
 
 	memmove(n->number + at, n->number + at + 1, (count(n) - at - 1) * sizeof(*n->number));
 	n->has[slot / 64] &= ~(1ull << slot % 64);
 	for (w = slot / 64 + 1; w < SHADOW_WORDS; w++)
 		n->before[w]--;
-	if (count(n) == 0) {
+	have = count(n);
+	if (have == 0) {
 		free(n->number);
 		n->number = NULL;
+	} else if (have >= NUMBERS_MIN && !(have & (have - 1))) {
+		give_room(n, have);
 	}
 }
 

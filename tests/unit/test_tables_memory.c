@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Changes of routes when there is no memory for them. The linker leads the tables' calls of realloc() here. */
+/* Changes of routes when there is no memory for them, and the memory that deleted ones give
+ * back. The linker leads the tables' calls of realloc() here. */
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "../../router/tables/private.h"
@@ -145,11 +147,44 @@ static void replacing_takes_no_memory(void **state)
 	tables_free(t);
 }
 
+/* What most routes of a node took comes back when they go, whether or not all of them do. */
+static void deleted_routes_give_memory_back(void **state)
+{
+	struct tables *t = tables_new(grace, NO_ROUTE_REASON);
+	const struct shadow_node *root = &t->v4.shadow.nodes[0];
+	struct prefix p;
+	unsigned i;
+
+	(void)state;
+	make_nexthops(t, 2);
+	for (i = 0; i < 256; i++) {
+		p = eighth(i);
+		assert_int_equal(tables_route_set(t, &p, 1 + i % 2), 0);
+	}
+	assert_true(malloc_usable_size(root->number) >= 256 * sizeof(uint32_t));
+	for (i = 0; i < 248; i++) {
+		p = eighth(i);
+		assert_int_equal(tables_route_del(t, &p), 0);
+		/* Four times what there is, and the C library's own. */
+		assert_true(malloc_usable_size(root->number) <=
+			    4 * (256 - i) * sizeof(uint32_t) + 32);
+	}
+	for (i = 248; i < 256; i++) {
+		struct route r;
+
+		p = eighth(i);
+		r = route_of(t, &p);
+		assert_true(r.there && r.nexthop == 1 + i % 2);
+	}
+	tables_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(want_of_memory_changes_nothing),
 		cmocka_unit_test(replacing_takes_no_memory),
+		cmocka_unit_test(deleted_routes_give_memory_back),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
