@@ -62,9 +62,10 @@ struct tables {
 
 /* Limits below the public ones, to see what running out does. `slots` is a multiple of
  * TABLES_GROUP_SLOTS_MAX. `last4` and `mid4` are how many of IPv4's blocks are narrow ones of bits 24 to
- * 31 and 16 to 23. No `neighbours` or `mid4`: the public limit, or as many as can be. */
+ * 31 and 16 to 23. `nodes` is for each family. None of `neighbours`, `nodes`, `mid4`: the public limit, or as
+ * many as can be. */
 struct tables_limits {
-	uint32_t blocks4, last4, blocks6, nexthops, slots, neighbours, mid4;
+	uint32_t blocks4, last4, blocks6, nexthops, slots, neighbours, mid4, nodes;
 };
 
 struct tables *tables_new_limited(tables_grace_fn *grace, uint8_t no_route_reason,

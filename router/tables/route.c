@@ -74,11 +74,13 @@ int tables_route_set(struct tables *t, const struct prefix *p, uint32_t nexthop)
 	struct key key;
 	uint32_t old;
 	unsigned len;
+	int err;
 
 	if (!key_of(p, &key) || !pool_in_use(&t->nexthops, nexthop))
 		return -EINVAL;
-	if (shadow_make(&family->shadow, key, p->len, &path))
-		return -ENOMEM;
+	err = shadow_make(&family->shadow, key, p->len, &path);
+	if (err)
+		return err;
 	if (!shadow_get(&family->shadow, &path, &old))
 		shadow_cover(&family->shadow, &path, &old, &len);
 	if (!lead(t, family, &path, old, nexthop)) {

@@ -7,13 +7,12 @@
 
 #include "pool.h"
 
-#define NODES_MAX (1u << 24)
 #define NUMBERS_MIN 4u
 
-int shadow_init(struct shadow *s)
+int shadow_init(struct shadow *s, uint32_t limit)
 {
-	*s = (struct shadow){.top = 1};
-	s->nodes = space_reserve(NODES_MAX * sizeof(*s->nodes), true);
+	*s = (struct shadow){.limit = limit, .top = 1};
+	s->nodes = space_reserve(limit * sizeof(*s->nodes), true);
 	return s->nodes ? 0 : -ENOMEM;
 }
 
@@ -25,7 +24,7 @@ void shadow_fini(struct shadow *s)
 		return;
 	for (i = 0; i < s->top; i++)
 		free(s->nodes[i].number);
-	space_release(s->nodes, NODES_MAX * sizeof(*s->nodes));
+	space_release(s->nodes, s->limit * sizeof(*s->nodes));
 	s->nodes = NULL;
 }
 
@@ -110,13 +109,14 @@ static void drop(struct shadow_node *n, unsigned slot)
 
 /* ---- nodes ---- */
 
+/* SHADOW_NONE: there are as many as there may be. */
 static uint32_t node_new(struct shadow *s)
 {
 	uint32_t n = s->free;
 
 	if (n != SHADOW_NONE)
 		s->free = (uint32_t)s->nodes[n].has[0];
-	else if (s->top < NODES_MAX)
+	else if (s->top < s->limit)
 		n = s->top++;
 	else
 		return SHADOW_NONE;
@@ -211,24 +211,29 @@ void shadow_find(const struct shadow *s, struct key key, unsigned len, struct sh
 
 int shadow_make(struct shadow *s, struct key key, unsigned len, struct shadow_path *path)
 {
-	uint32_t there;
+	uint32_t last, fresh, there;
+	int err;
 
 	shadow_find(s, key, len, path);
 	if (shadow_get(s, path, &there))
 		return 0;
-	while (!make_room(&s->nodes[path->node[path->n - 1]])) {
-		uint32_t last = path->node[path->n - 1], fresh;
-
-		if (path->whole)
+	for (;;) {
+		last = path->node[path->n - 1];
+		err = make_room(&s->nodes[last]);
+		if (!err && path->whole)
 			return 0;
-		fresh = node_new(s);
-		if (fresh == SHADOW_NONE)
+		if (err)
 			break;
+		fresh = node_new(s);
+		if (fresh == SHADOW_NONE) {
+			err = -ENOSPC;
+			break;
+		}
 		hold(&s->nodes[last], path->spot[path->n - 1] - SHADOW_CELLS + SHADOW_NODES, fresh);
 		step(path, fresh);
 	}
 	shadow_prune(s, path);
-	return -ENOMEM;
+	return err;
 }
 
 bool shadow_get(const struct shadow *s, const struct shadow_path *path, uint32_t *nexthop)

@@ -29,6 +29,7 @@ struct shadow_node {
 
 struct shadow {
 	struct shadow_node *nodes; /* 0 is the tree's root */
+	uint32_t limit;		   /* nodes there may be, the root counted */
 	uint32_t top;		   /* those from here on were never used */
 	uint32_t free;		   /* unused ones below, chained by has[0]; SHADOW_NONE */
 	uint32_t n_routes;
@@ -45,7 +46,7 @@ struct shadow_path {
 };
 
 /* Returns 0 or -ENOMEM; shadow_fini() either way. */
-int shadow_init(struct shadow *s);
+int shadow_init(struct shadow *s, uint32_t limit);
 void shadow_fini(struct shadow *s);
 
 /* The way to a prefix, as far as there are nodes. */
@@ -53,7 +54,7 @@ void shadow_find(const struct shadow *s, struct key key, unsigned len, struct sh
 
 /* The same, and makes what nodes are missing, and room for the route: the next shadow_put() there
  * cannot fail. Takes no memory for a route that is there. Follow with shadow_put() or shadow_prune().
- * Returns 0, or -ENOMEM and has changed nothing. */
+ * Returns 0, or -ENOMEM, or -ENOSPC (more nodes needed than there may be), and has changed nothing. */
 int shadow_make(struct shadow *s, struct key key, unsigned len, struct shadow_path *path);
 
 /* Next hop of the route of exactly this prefix into *nexthop; false if there is none. */

@@ -53,7 +53,8 @@ static int pools_init(struct tables *t, const struct tables_limits *limits)
 	t->forward_left = space_reserve(per_nexthop, false);
 	t->member_slots = space_reserve(per_nexthop, false);
 	if (!t->forward_left || !t->member_slots || pool_init(&t->nexthops, limits->nexthops) ||
-	    trie_family_init(&t->v4, blocks4) || trie_family_init(&t->v6, blocks6) ||
+	    trie_family_init(&t->v4, blocks4, limits->nodes) ||
+	    trie_family_init(&t->v6, blocks6, limits->nodes) ||
 	    slots_init(&t->slots, limits->slots) || neighbours_init(t, limits->neighbours))
 		return -ENOMEM;
 	return 0;
@@ -74,6 +75,8 @@ struct tables *tables_new_limited(tables_grace_fn *grace, uint8_t no_route_reaso
 	/* No more blocks of bits 16 to 23 than the root has entries. */
 	if (!limits.mid4)
 		limits.mid4 = TRIE4_ROOT;
+	if (!limits.nodes)
+		limits.nodes = TABLES_NODES_MAX;
 	t->grace = grace;
 	t->n_graces = 1;
 	t->no_route_reason = no_route_reason;

@@ -27,6 +27,9 @@
 #define TABLES_BLOCKS4_MAX (1u << 20) /* narrow or wide: of 512 or 1024 bytes */
 #define TABLES_LAST4_MAX (1u << 15)
 #define TABLES_BLOCKS6_MAX (1u << 21) /* of 1024 bytes */
+/* Of each family, in the control thread's record: one for each prefix of 0, 8, 16, ... bits that has
+ * longer routes in it. */
+#define TABLES_NODES_MAX (1u << 24)
 #define TABLES_NEIGHBOURS_MAX (1u << 20)
 #define TABLES_GROUP_SLOTS_MAX 256u /* of one ECMP group: weights are kept to 1/256 */
 
@@ -51,9 +54,9 @@ void tables_settle(struct tables *t);
 
 /* ---- routes ---- */
 
-/* Inserts or replaces. Returns 0, -ENOSPC (more blocks needed than there are; readers may have seen
- * the new answer for a moment), -ENOMEM (of a new route alone), or -EINVAL (prefix malformed, or no such next
- * hop). */
+/* Inserts or replaces. Returns 0, -ENOSPC (more blocks or nodes needed than there are; readers may have
+ * seen the new answer for a moment), -ENOMEM (of a new route alone), or -EINVAL (prefix malformed, or no
+ * such next hop). */
 int tables_route_set(struct tables *t, const struct prefix *p, uint32_t nexthop);
 
 /* Returns 0, -ENOENT, or -ENOSPC: removing a route may take a block too. */

@@ -414,12 +414,12 @@ static void revisit(struct update *u)
 		(*left)--;
 }
 
-int trie_family_init(struct trie_family *f, const uint32_t limits[BLOCK_KINDS])
+int trie_family_init(struct trie_family *f, const uint32_t limits[BLOCK_KINDS], uint32_t nodes)
 {
 	unsigned i;
 
 	f->max_blocks = limits[BLOCKS_WIDE];
-	if (shadow_init(&f->shadow))
+	if (shadow_init(&f->shadow, nodes))
 		return -ENOMEM;
 	for (i = 0; i < f->n_kinds; i++)
 		if (pool_init(&f->kinds[i].pool, limits[i]))

@@ -30,8 +30,9 @@ struct trie_family {
 	uint32_t to_revisit; /* entries of the root: see revisit() */
 };
 
-/* `n_kinds` is set. Returns 0 or -ENOMEM; trie_family_fini() either way. */
-int trie_family_init(struct trie_family *f, const uint32_t limits[BLOCK_KINDS]);
+/* `n_kinds` is set. `limits` on blocks; `nodes`: of the shadow. Returns 0 or -ENOMEM; trie_family_fini()
+ * either way. */
+int trie_family_init(struct trie_family *f, const uint32_t limits[BLOCK_KINDS], uint32_t nodes);
 void trie_family_fini(struct trie_family *f);
 
 bool trie_family_waits(const struct trie_family *f); /* for a grace period */

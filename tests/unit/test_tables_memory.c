@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Changes of routes when there is no memory for them, and the memory that deleted ones give
+/* Changes of routes when there is no memory for them, or no node, and the memory that deleted ones give
  * back. The linker leads the tables' calls of realloc() here. */
 #include <errno.h>
 #include <malloc.h>
@@ -27,6 +27,8 @@ void *__wrap_realloc(void *p, size_t bytes)
 static void grace(void)
 {
 }
+
+/* ---- memory ---- */
 
 struct route {
 	bool there;
@@ -179,12 +181,41 @@ static void deleted_routes_give_memory_back(void **state)
 	tables_free(t);
 }
 
+/* ---- nodes ---- */
+
+static void nodes_run_out(void **state)
+{
+	const struct tables_limits limits = {
+		.blocks4 = 16, .last4 = 16, .blocks6 = 16, .nexthops = 4, .slots = 256, .nodes = 3};
+	struct tables *t = tables_new_limited(grace, NO_ROUTE_REASON, &limits);
+	struct prefix first = prefix_of("10.0.0.0/24"), second = prefix_of("11.0.0.0/24");
+	struct prefix near = prefix_of("10.0.1.0/24"), eight = prefix_of("11.0.0.0/8");
+	struct ip_addr addr = addr_of("11.0.0.1");
+	uint32_t nexthop;
+
+	(void)state;
+	make_nexthops(t, 1);
+	assert_int_equal(tables_route_set(t, &first, 1), 0); /* the root's and two */
+	assert_int_equal(tables_route_set(t, &second, 1), -ENOSPC);
+	assert_int_equal(tables_route_get(t, &second, &nexthop), -ENOENT);
+	assert_int_equal(tables_image_lookup(t, &addr), 0);
+	assert_int_equal(shadow_nodes(&t->v4.shadow), 3);
+	assert_int_equal(tables_route_set(t, &near, 1), 0);
+	assert_int_equal(tables_route_set(t, &eight, 1), 0);
+	assert_int_equal(tables_route_del(t, &first), 0);
+	assert_int_equal(tables_route_set(t, &second, 1), -ENOSPC);
+	assert_int_equal(tables_route_del(t, &near), 0);
+	assert_int_equal(tables_route_set(t, &second, 1), 0);
+	tables_free(t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(want_of_memory_changes_nothing),
 		cmocka_unit_test(replacing_takes_no_memory),
 		cmocka_unit_test(deleted_routes_give_memory_back),
+		cmocka_unit_test(nodes_run_out),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
