@@ -141,7 +141,11 @@ static void clear_slots(struct tables *t, struct neighbour *slots, uint32_t n_sl
 }
 
 /* Moves the neighbours, without those that are gone, to another table: one twice as large if they
- * fill more than a quarter of this, else the other one of this size, which readers have left. */
+ * fill more than a quarter of this, which was never used before; else the other one of this size.
+ *
+ * Readers have left that one. If it ever held, it did right before this one, of which no slot was gone at
+ * first. Now more than a quarter of them is, so some neighbour was deleted since readers began to leave,
+ * and make_room() has seen to it that none is in limbo: a grace period has passed after that. */
 static void rebuild(struct tables *t)
 {
 	struct neighbours *n = &t->neighbours;
@@ -167,7 +171,6 @@ static void rebuild(struct tables *t)
 	}
 	n->used = used;
 	publish_table(t);
-	n->old_limbo = true;
 }
 
 /* True if one more would fill the table beyond a half. */
@@ -264,10 +267,9 @@ void neighbours_settle(struct tables *t)
 	for (i = 0; i < n->n_limbo; i++)
 		free_run(t, n->limbo[i]);
 	n->n_limbo = 0;
-	n->old_limbo = false;
 }
 
 bool neighbours_limbo(const struct tables *t)
 {
-	return t->neighbours.n_limbo || t->neighbours.old_limbo;
+	return t->neighbours.n_limbo;
 }

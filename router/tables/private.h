@@ -28,7 +28,6 @@ struct neighbours {
 	uint8_t *state;		       /* per slot of the table, see neighbour.c */
 	uint32_t *limbo;	       /* slots that wait for a grace period */
 	uint32_t used, gone, n_limbo;
-	bool old_limbo; /* readers may still be in the table before this one */
 };
 
 struct tables {
