@@ -14,7 +14,7 @@ struct share {
 	uint64_t weight;
 	uint32_t held;	/* slots it has now */
 	uint32_t quota; /* slots still to be given */
-	int64_t lacks;	/* slots times the total of weights; below 0: has too much */
+	int64_t lacks;	/* slots times the total of weights; below 0: was rounded up */
 };
 
 static int merge_members(struct tables *t, const struct nexthop_member *members, unsigned n_members,
@@ -93,39 +93,46 @@ static void give_slot(struct share *shares, unsigned n, uint64_t total)
 	shares[most].lacks -= (int64_t)total;
 }
 
-/* Takes one from the member that lacks least and keeps one. */
-static void take_slot(struct share *shares, unsigned n, uint64_t total)
+/* Gives one slot to each member to whom less than one is due: a path with a small weight still is a path.
+ * The others share by weight what is left, of which less than one may be due to some of them then. Lowers
+ * the total of weights and the slots to those others'. */
+static void give_least(struct share *shares, unsigned n, uint64_t *total, uint32_t *n_slots)
 {
-	unsigned i, least = n;
+	bool again;
+	unsigned i;
 
-	for (i = 0; i < n; i++)
-		if (shares[i].quota > 1 && (least == n || shares[i].lacks < shares[least].lacks))
-			least = i;
-	shares[least].quota--;
-	shares[least].lacks += (int64_t)total;
+	do {
+		again = false;
+		for (i = 0; i < n; i++) {
+			if (shares[i].quota || shares[i].weight * *n_slots >= *total)
+				continue;
+			shares[i].quota = 1;
+			*total -= shares[i].weight;
+			--*n_slots;
+			again = true;
+		}
+	} while (again);
 }
 
 /* What is due to each, rounded down or up: up for those that have as much already, so that as few flows
- * as can be must move, then by largest remainder. Except that every member gets a slot at least: a
- * path with a small weight still is a path. */
-static void apportion(struct share *shares, unsigned n, uint64_t total, unsigned order)
+ * as can be must move, then by largest remainder. */
+static void apportion(struct share *shares, unsigned n, uint64_t total, uint32_t n_slots)
 {
 	uint32_t given = 0;
 	unsigned i;
 
+	give_least(shares, n, &total, &n_slots);
 	for (i = 0; i < n; i++) {
-		uint64_t due = shares[i].weight << order;
+		uint64_t due = shares[i].weight * n_slots;
 
+		if (shares[i].quota)
+			continue;
 		shares[i].quota = (uint32_t)(due / total);
-		if (!shares[i].quota)
-			shares[i].quota = 1;
-		shares[i].lacks = (int64_t)due - (int64_t)(shares[i].quota * total);
+		shares[i].lacks = (int64_t)(due % total);
 		given += shares[i].quota;
 	}
-	for (; given < 1u << order; given++)
+	for (; given < n_slots; given++)
 		give_slot(shares, n, total);
-	for (; given > 1u << order; given--)
-		take_slot(shares, n, total);
 }
 
 /* Fills `slots`: first those whose old member still has slots due, then the rest. */
@@ -190,7 +197,7 @@ int group_new(struct tables *t, const struct nexthop_member *members, unsigned n
 		return -ENOSPC;
 	if (old)
 		count_held(t, *old, n_slots, shares, n);
-	apportion(shares, n, total, order);
+	apportion(shares, n, total, n_slots);
 	fill(t, old, shares, n, slots, n_slots);
 	/* Published by the store of the group word. */
 	fill32(t, &t->slots_image[first], slots, n_slots);

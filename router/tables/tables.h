@@ -91,8 +91,9 @@ struct nexthop_spec {
 };
 
 /* Returns 0 and the new index, -EINVAL or -ENOSPC. A group gets the fewest slots that keep to the
- * weights exactly, or else TABLES_GROUP_SLOTS_MAX, of which each member has its due rounded down or up
- * and at least one; a member named twice counts with both weights. */
+ * weights exactly, or else TABLES_GROUP_SLOTS_MAX, of which each member has its due rounded down or up.
+ * Members whose due is less than one get one, and the others share the rest in the same way. A member named
+ * twice counts with both weights. */
 int tables_nexthop_new(struct tables *t, const struct nexthop_spec *spec, uint32_t *index);
 
 /* Changes one in place; routes that lead to it follow at once. The port and MACs of a FORWARD are

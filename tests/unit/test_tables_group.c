@@ -102,6 +102,73 @@ static void shares_follow_weights(void **state)
 	tables_free(t);
 }
 
+/* Many members whose due is less than a slot get one each; those with more share the rest by weight, not
+ * by what is left when slots are taken from them. */
+static void small_members_leave_the_rest_in_proportion(void **state)
+{
+	/* The first members' weights, then that of so many small ones; the shares of the first. */
+	static const struct {
+		unsigned n, weight[3], n_small, small, share[3];
+	} cases[] = {
+		{1, {1000}, 100, 1, {156}},
+		/* 156 slots as 2 to 1, as 9 to 2 to 1 */
+		{2, {2000, 1000}, 100, 1, {104, 52}},
+		{3, {117000, 26000, 13000}, 100, 1, {117, 26, 13}},
+		/* 1.002 due to the second, but 0.42 when the small ones have got theirs */
+		{2, {65000, 256}, 150, 1, {105, 1}},
+		{1, {1000}, 255, 1, {1}},
+	};
+	struct tables *t = tables_new(grace, 7);
+	unsigned i, j;
+
+	(void)state;
+	make_nexthops(t, 255);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct nexthop_member members[256];
+		struct nexthop_spec spec = group_spec(members, cases[i].n + cases[i].n_small);
+		struct slots_seen seen;
+		uint32_t group;
+
+		for (j = 0; j < spec.n_members; j++)
+			members[j] = (struct nexthop_member){j, j < cases[i].n ? cases[i].weight[j]
+									       : cases[i].small};
+		assert_int_equal(tables_nexthop_new(t, &spec, &group), 0);
+		seen = read_slots(t, group);
+		assert_int_equal(seen.n, 256);
+		for (j = 0; j < spec.n_members; j++)
+			assert_int_equal(count_slots(&seen, j),
+					 j < cases[i].n ? cases[i].share[j] : 1);
+		tables_nexthop_del(t, group);
+		tables_settle(t);
+	}
+	tables_free(t);
+}
+
+/* 251 slots for two, five for five small ones: whose the odd one is stays as it is when members come in
+ * another order. */
+static void order_of_members_moves_nothing(void **state)
+{
+	struct tables *t = tables_new(grace, 7);
+	struct nexthop_member members[7], reverse[7];
+	struct nexthop_spec spec = group_spec(members, 7), again = group_spec(reverse, 7);
+	struct slots_seen before, after;
+	uint32_t group;
+	unsigned i;
+
+	(void)state;
+	make_nexthops(t, 7);
+	for (i = 0; i < 7; i++)
+		reverse[6 - i] = members[i] = (struct nexthop_member){1 + i, i < 2 ? 100000 : 1};
+	assert_int_equal(tables_nexthop_new(t, &spec, &group), 0);
+	before = read_slots(t, group);
+	assert_int_equal(before.n, 256);
+	assert_int_equal(count_slots(&before, 1) + count_slots(&before, 2), 251);
+	assert_int_equal(tables_nexthop_set(t, group, &again), 0);
+	after = read_slots(t, group);
+	assert_memory_equal(&before, &after, sizeof(before));
+	tables_free(t);
+}
+
 static void member_named_twice_counts_twice(void **state)
 {
 	static const struct nexthop_member members[] = {{1, 1}, {2, 2}, {1, 1}};
@@ -386,6 +453,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shares_follow_weights),
+		cmocka_unit_test(small_members_leave_the_rest_in_proportion),
+		cmocka_unit_test(order_of_members_moves_nothing),
 		cmocka_unit_test(member_named_twice_counts_twice),
 		cmocka_unit_test(changes_disturb_least),
 		cmocka_unit_test(only_flows_concerned_move),
