@@ -6,6 +6,7 @@
  * Everything is cut into regions. A region's addresses lead only to the region's own next hops, its
  * next hops only to the region's own port, so that a block, a slot or an index that is used again too
  * early, or two words that do not belong together, show as an answer from elsewhere. */
+#include <endian.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -566,11 +567,99 @@ static void readers_of_a_copy_see_old_or_new(void **state)
 	tables_free(w.t);
 }
 
+/* ---- neighbours that move ---- */
+
+#define ENOUGH_MOVES (1000u / SCALE)
+#define ENOUGH_LOOKUPS (16384u / SCALE)
+
+struct moving {
+	struct tables *t;
+	_Atomic bool stop;
+	_Atomic(unsigned long) lookups, lost;
+};
+
+/* Some address, of those that `nth` tells apart, whose probes begin at this slot of the table. */
+static struct ip_addr addr_at(const struct tables *t, uint32_t slot, unsigned nth)
+{
+	uint32_t mask = NEIGHBOURS_MASK(tables_view(t)->head->neighbours);
+	struct ip_addr addr = {AF_INET6, {0xfe, 0x80}};
+	uint64_t word[2];
+	unsigned i;
+
+	for (i = nth << 16;; i++) {
+		uint32_t wire = htobe32(i);
+
+		memcpy(addr.bytes + 12, &wire, sizeof(wire));
+		memcpy(word, addr.bytes, sizeof(word));
+		if ((neighbour_hash(word[0], word[1], 1) & mask) == slot)
+			return addr;
+	}
+}
+
+#define STAYS_AT 40u
+
+static void *look_for_it(void *arg)
+{
+	struct moving *m = arg;
+	struct ip_addr addr = addr_at(m->t, STAYS_AT, 0);
+	uint64_t word[2];
+
+	memcpy(word, addr.bytes, sizeof(word));
+	dawdle_seed = 62;
+	urcu_qsbr_register_thread();
+	while (!atomic_load_explicit(&m->stop, memory_order_relaxed)) {
+		for (unsigned i = 0; i < 16; i++)
+			if (neighbour_lookup(tables_view(m->t), word[0], word[1], 1) != 1)
+				atomic_fetch_add_explicit(&m->lost, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&m->lookups, 16, memory_order_relaxed);
+		READER_SAYS();
+		urcu_qsbr_quiescent_state();
+	}
+	READER_SAYS();
+	urcu_qsbr_unregister_thread();
+	return NULL;
+}
+
+/* Neighbours come and go in slots right before that of one that stays, so that these cannot be had back by
+ * waiting: once more than a quarter is lost so, the one moves to the other table of the same size. */
+static void neighbour_stays_while_tables_alternate(void **state)
+{
+	static struct moving m;
+	struct ip_addr addr;
+	pthread_t thread;
+	uint64_t end = now_ms() + PATIENCE_MS, at;
+	unsigned moves = 0, n = 0;
+
+	(void)state;
+	m.t = tables_new_limited(grace, NO_ROUTE_REASON, &limits);
+	make_nexthops(m.t, 2);
+	addr = addr_at(m.t, STAYS_AT, 0);
+	must(tables_neighbour_set(m.t, 1, &addr, 1));
+	assert_int_equal(pthread_create(&thread, NULL, look_for_it, &m), 0);
+	while ((moves < ENOUGH_MOVES || m.lookups < ENOUGH_LOOKUPS) && now_ms() < end) {
+		at = tables_view(m.t)->head->neighbours;
+		n = (n + 1) % 32;
+		addr = addr_at(m.t, STAYS_AT - 1 - n, 1);
+		must(tables_neighbour_set(m.t, 1, &addr, 2));
+		must(tables_neighbour_del(m.t, 1, &addr));
+		moves += tables_view(m.t)->head->neighbours != at;
+		assert_int_equal(NEIGHBOURS_MASK(tables_view(m.t)->head->neighbours),
+				 NEIGHBOURS_MIN - 1);
+	}
+	atomic_store_explicit(&m.stop, true, memory_order_relaxed);
+	pthread_join(thread, NULL);
+	print_message("%u moves, %lu lookups, %lu lost\n", moves, m.lookups, m.lost);
+	assert_int_equal(m.lost, 0);
+	assert_true(moves >= ENOUGH_MOVES && m.lookups >= ENOUGH_LOOKUPS);
+	tables_free(m.t);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(readers_see_old_or_new),
 		cmocka_unit_test(readers_of_a_copy_see_old_or_new),
+		cmocka_unit_test(neighbour_stays_while_tables_alternate),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
