@@ -751,7 +751,6 @@ static void entry_commit(struct replica *r, struct entry *e)
 	struct adjacency *before = e->installed;
 
 	e->best = choose(r, e);
-	update_cover(r, e);
 	if (!entry_install(r, e))
 		refuse(r, e);
 	if (r->audit.running && e->told != r->generation[NL_ROUTE] &&
@@ -760,6 +759,8 @@ static void entry_commit(struct replica *r, struct entry *e)
 		r->audit.mended += !e->refused;
 	}
 	e->differs = false;
+	/* Last: links that are heard of meanwhile may take the best one's path away. */
+	update_cover(r, e);
 	if (TAILQ_EMPTY(&e->routes) && !e->installed && !e->odd && !e->squeezed && !e->is_dirty &&
 	    !e->refused) {
 		hash_del(&r->entries, &e->node);

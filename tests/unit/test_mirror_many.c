@@ -178,6 +178,42 @@ static void test_listing_while_routes_come_and_go(void **state)
 		assert_int_equal(l.met[i], 1);
 }
 
+/* ---- what comes in the midst of a commit ---- */
+
+/* Long work lets links be heard of in between: here the very one that the route leads out of. */
+static void link_goes(void *ctx)
+{
+	struct fixture *f = ctx;
+
+	f->r.breathe = NULL;
+	face0(f, 0);
+}
+
+static void test_link_goes_amid_a_commit(void **state)
+{
+	struct fixture *f = *state;
+	struct nlmsghdr *nlh;
+
+	neighbours(f);
+	for (unsigned i = 0; i < 5000; i++)
+		many_via(f, RTM_NEWROUTE, i, "10.0.1.2", FACE1);
+	commit(f);
+	/* Of table local: hides what main has inside, so all entries are looked at. */
+	nlh = build_route(&f->b, RTM_NEWROUTE, CREATE, RTN_MULTICAST, "ff00::", 8, 256);
+	mnl_attr_put_u32(nlh, RTA_OIF, FACE0);
+	apply(f, nlh);
+	f->r.breathe = link_goes;
+	f->r.breathe_ctx = f;
+	commit(f);
+	assert_null(f->r.breathe);
+	expect(f, "ff02::1", NEXTHOP_PUNT, REASON_NO_ROUTE);
+	assert_int_equal(f->r.n_covers, 0);
+	face0(f, UP);
+	commit(f);
+	expect(f, "ff02::1", NEXTHOP_PUNT, REASON_MULTICAST);
+	expect_forward(f, many(4999), 1, PEER2, 1500);
+}
+
 /* ---- too many ---- */
 
 static int setup_cramped(void **state)
@@ -341,6 +377,7 @@ int main(void)
 		TEST(test_sweep_in_pieces),
 		TEST(test_dump_of_what_is_known),
 		TEST(test_listing_while_routes_come_and_go),
+		TEST(test_link_goes_amid_a_commit),
 		CRAMPED(test_no_room_for_routes),
 		CRAMPED(test_refused_route_goes),
 		CRAMPED(test_no_room_for_next_hops),
