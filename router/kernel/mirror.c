@@ -66,6 +66,12 @@ enum sync {
 	SYNC_SWEEP,    /* what was not mentioned goes */
 };
 
+/* What has been read from a socket, and what of it is being applied. */
+struct inbox {
+	struct nl_message message;
+	char buffer[RTNL_BUFFER_BYTES] __attribute__((aligned(8)));
+};
+
 struct mirror {
 	struct replica replica;
 	struct rtnl rtnl;
@@ -93,8 +99,8 @@ struct mirror {
 	} full4, full6;	  /* the kernel's tables of neighbours */
 	uint64_t full_ms; /* when next to look at them */
 	struct mirror_hop explained[MIRROR_HOPS_MAX];
-	struct nl_message message;
-	char buffer[RTNL_BUFFER_BYTES] __attribute__((aligned(8)));
+	/* Two: links and neighbours may be read while another message is applied, see breathe(). */
+	struct inbox inbox, live_inbox;
 };
 
 static uint64_t now_ms(void)
@@ -269,21 +275,21 @@ static void malformed(struct mirror *m, uint16_t type)
 		     type);
 }
 
-static void apply_notifications(struct mirror *m, int len)
+static void apply_notifications(struct mirror *m, struct inbox *in, int len)
 {
-	const struct nlmsghdr *nlh = (const void *)m->buffer;
+	const struct nlmsghdr *nlh = (const void *)in->buffer;
 
 	for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
-		int rc = nl_parse(nlh, &m->message);
+		int rc = nl_parse(nlh, &in->message);
 
 		if (rc > 0) {
-			replica_apply(&m->replica, &m->message);
+			replica_apply(&m->replica, &in->message);
 			m->pending = true;
-			if (m->message.kind == NL_ROUTE)
+			if (in->message.kind == NL_ROUTE)
 				m->told_ms = now_ms();
 			m->routes6_told = m->routes6_told ||
-					  (m->message.kind == NL_ROUTE &&
-					   m->message.route.prefix.family == AF_INET6);
+					  (in->message.kind == NL_ROUTE &&
+					   in->message.route.prefix.family == AF_INET6);
 		} else if (rc < 0) {
 			malformed(m, nlh->nlmsg_type);
 			m->replica.doubt = true;
@@ -292,10 +298,10 @@ static void apply_notifications(struct mirror *m, int len)
 }
 
 /* Applies what a socket holds. Returns true if that was all. */
-static bool read_socket(struct mirror *m, struct mnl_socket *socket)
+static bool read_socket(struct mirror *m, struct mnl_socket *socket, struct inbox *in)
 {
 	for (unsigned i = 0; i < DATAGRAMS_PER_RUN; i++) {
-		int n = rtnl_receive(socket, m->buffer, sizeof(m->buffer));
+		int n = rtnl_receive(socket, in->buffer, sizeof(in->buffer));
 
 		if (n == 0)
 			return true;
@@ -308,7 +314,7 @@ static bool read_socket(struct mirror *m, struct mnl_socket *socket)
 			resync_in(m, RETRY_MS);
 			return false;
 		}
-		apply_notifications(m, n);
+		apply_notifications(m, in, n);
 	}
 	return false;
 }
@@ -322,7 +328,7 @@ static void read_live(struct mirror *m)
 	if (m->sync == SYNC_DUMP && m->stage < LIVE_STAGE)
 		return;
 	r->dumping = false;
-	read_socket(m, m->rtnl.live);
+	read_socket(m, m->rtnl.live, &m->live_inbox);
 	r->dumping = dumping;
 	m->live_ms = now_ms();
 }
@@ -339,7 +345,7 @@ static void breathe(void *ctx)
 /* Routes before links: that a link is gone the kernel says last, when its routes are. */
 static void read_notifications(struct mirror *m)
 {
-	if (!m->sync && read_socket(m, m->rtnl.notify))
+	if (!m->sync && read_socket(m, m->rtnl.notify, &m->inbox))
 		m->replica.overlapped = false;
 	read_live(m);
 }
@@ -350,7 +356,7 @@ static bool discard(struct mirror *m, struct mnl_socket *socket)
 	int n = 1;
 
 	for (unsigned i = 0; i < DATAGRAMS_PER_RUN && (n > 0 || n == -ENOBUFS); i++)
-		n = rtnl_receive(socket, m->buffer, sizeof(m->buffer));
+		n = rtnl_receive(socket, m->inbox.buffer, sizeof(m->inbox.buffer));
 	return n == 0;
 }
 
@@ -433,7 +439,7 @@ static void sweep(struct mirror *m)
  * into being behind the dump's back is not swept away. */
 static void catch_up(struct mirror *m)
 {
-	bool all = read_socket(m, m->rtnl.notify);
+	bool all = read_socket(m, m->rtnl.notify, &m->inbox);
 
 	if (all || ++m->runs == CATCH_UP_RUNS)
 		sweep_begin(m, all);
@@ -534,7 +540,7 @@ static int error_of(const struct nlmsghdr *nlh)
 
 static void apply_dump(struct mirror *m, int len)
 {
-	const struct nlmsghdr *nlh = (const void *)m->buffer;
+	const struct nlmsghdr *nlh = (const void *)m->inbox.buffer;
 
 	for (; mnl_nlmsg_ok(nlh, len); nlh = mnl_nlmsg_next(nlh, &len)) {
 		int rc;
@@ -547,9 +553,9 @@ static void apply_dump(struct mirror *m, int len)
 			stage_ended(m, error_of(nlh));
 			return;
 		}
-		rc = nl_parse(nlh, &m->message);
+		rc = nl_parse(nlh, &m->inbox.message);
 		if (rc > 0)
-			replica_apply(&m->replica, &m->message);
+			replica_apply(&m->replica, &m->inbox.message);
 		else if (rc < 0)
 			malformed(m, nlh->nlmsg_type);
 	}
@@ -558,7 +564,7 @@ static void apply_dump(struct mirror *m, int len)
 static void read_dump(struct mirror *m)
 {
 	do {
-		int n = rtnl_receive(m->rtnl.dump, m->buffer, sizeof(m->buffer));
+		int n = rtnl_receive(m->rtnl.dump, m->inbox.buffer, sizeof(m->inbox.buffer));
 
 		if (n == 0 && m->run_ms - m->heard_ms > STALL_MS)
 			n = -ETIMEDOUT;
@@ -597,7 +603,8 @@ static void sync_run(struct mirror *m)
 /* An audit compares what the kernel has with what it has told us: first all that is read. */
 static void audit_begin(struct mirror *m)
 {
-	if (!read_socket(m, m->rtnl.notify) || !read_socket(m, m->rtnl.live) ||
+	if (!read_socket(m, m->rtnl.notify, &m->inbox) ||
+	    !read_socket(m, m->rtnl.live, &m->live_inbox) ||
 	    !replica_commit(&m->replica, COMMITS)) {
 		m->pending = true; /* and in the next run it is tried again */
 		return;

@@ -469,6 +469,31 @@ def test_rule_splits_tables(mirror):
     assert mirror.ask("get 10.9.1.1") == "punt local"
 
 
+def test_rule_while_neighbours_change(net, capfd):
+    """A rule has all routes looked at, and neighbours are read meanwhile: nothing of it is lost."""
+    n = 5000
+    batch(many(n, "add", "10.0.0.2"))
+    mirror = Mirror(*FACES)
+    try:
+        agree(mirror, spread(n))
+        before = mirror.stats()
+        os.kill(mirror.process.pid, signal.SIGSTOP)
+        try:
+            ip("rule add from 192.0.2.0/24 table 100 pref 100")
+            ip("neigh replace 10.0.0.2 lladdr 02:00:00:00:00:99 dev f0")
+            ip("rule add from 198.51.100.0/24 table 100 pref 101")
+        finally:
+            os.kill(mirror.process.pid, signal.SIGCONT)
+        wait_until(lambda: mirror.stats()["unsupported"] == before["unsupported"] + 2, mirror.stats)
+        agree(mirror, spread(n))
+        assert mirror.stats()["malformed"] == 0
+    finally:
+        assert mirror.close() == 0
+    said = capfd.readouterr().err
+    assert "IPv4 rule 100: from 192.0.2.0/24 lookup 100 is not followed" in said
+    assert "IPv4 rule 101: from 198.51.100.0/24 lookup 100 is not followed" in said
+
+
 def test_explanation(mirror):
     ip("route add 10.9.0.0/16 via 10.0.0.2 metric 10")
     ip("route add unreachable 10.9.0.0/16 metric 20")
