@@ -119,12 +119,22 @@ static bool json_end(struct json_listing *l, const char *code, const struct pl_e
 	return true;
 }
 
-/* Says why the daemon has not answered, or not all. Returns the exit status. */
-static int fail_asking(const struct client *client, bool json, int rc, const struct pl_error *err)
+static const char *code_of(const struct client *client, int rc)
+{
+	return rc == -EREMOTEIO ? client->code : strerrorname_np(-rc);
+}
+
+static int status_of(int rc)
 {
 	if (rc == -EREMOTEIO)
-		return fail(EXIT_REFUSED, json, client->code, err);
-	return fail(rc == -EINVAL ? EXIT_USAGE : EXIT_UNREACHED, json, strerrorname_np(-rc), err);
+		return EXIT_REFUSED;
+	return rc == -EINVAL ? EXIT_USAGE : EXIT_UNREACHED;
+}
+
+/* Says why the daemon has not answered. Returns the exit status. */
+static int fail_asking(const struct client *client, bool json, int rc, const struct pl_error *err)
+{
+	return fail(status_of(rc), json, code_of(client, rc), err);
 }
 
 static int list_json(struct client *client, const struct grammar_command *command, json_t *args)
@@ -133,8 +143,8 @@ static int list_json(struct client *client, const struct grammar_command *comman
 	struct pl_error err = {.remedy = ""};
 	int rc = client_ask_pages(client, command->words, args, command->list, json_rows, &l, &err);
 
-	if (json_end(&l, rc == -EREMOTEIO ? client->code : strerrorname_np(-rc), rc ? &err : NULL))
-		return rc ? EXIT_UNREACHED : EXIT_DONE;
+	if (json_end(&l, code_of(client, rc), rc ? &err : NULL))
+		return rc ? status_of(rc) : EXIT_DONE;
 	return fail_asking(client, true, rc, &err);
 }
 

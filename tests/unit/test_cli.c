@@ -15,6 +15,8 @@
 #include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "../../cli/grammar.h"
@@ -600,6 +602,62 @@ static void test_exit_statuses(void **state)
 	json_decref(answer);
 }
 
+/* A daemon of one client, in a process of its own: reads a line before each answer. */
+static pid_t answer_with(const char *path, const char *const *answers)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char line[1000];
+	pid_t pid;
+	FILE *f;
+
+	snprintf(addr.sun_path, sizeof(addr.sun_path), "%s", path);
+	assert_int_equal(0, bind(listener, (struct sockaddr *)&addr, sizeof(addr)));
+	assert_int_equal(0, listen(listener, 1));
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid) {
+		close(listener);
+		return pid;
+	}
+	f = fdopen(accept(listener, NULL, NULL), "r+");
+	for (; f && *answers && fgets(line, sizeof(line), f); answers++) {
+		fseek(f, 0, SEEK_CUR); /* from reading to writing */
+		fprintf(f, "%s\n", *answers);
+		fflush(f);
+	}
+	_exit(0);
+}
+
+/* What has come of it is printed, and why no more: JSON all the same. */
+static void test_listing_breaks_off(void **state)
+{
+	static const char *const answers[] = {
+		"{\"id\":1,\"ok\":true,\"data\":{\"routes\":[{\"prefix\":\"192.0.2.0/24\"}],"
+		"\"next\":7}}",
+		"{\"id\":2,\"ok\":false,\"error\":{\"code\":\"EBUSY\",\"message\":\"no\","
+		"\"remedy\":\"\"}}",
+		NULL};
+	char path[] = "/tmp/test_cli.XXXXXX", socket[64], text[100];
+	json_t *answer;
+	pid_t pid;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	snprintf(socket, sizeof(socket), "%s/socket", path);
+	pid = answer_with(socket, answers);
+	snprintf(text, sizeof(text), "-j -s %s show routes", socket);
+	assert_int_equal(1, run(text)); /* the daemon refuses */
+	answer = json_loads(out, 0, NULL);
+	assert_int_equal(1, json_array_size(json_object_get(answer, "routes")));
+	assert_string_equal("EBUSY", json_string_value(json_object_get(
+					     json_object_get(answer, "error"), "code")));
+	json_decref(answer);
+	assert_int_equal(pid, waitpid(pid, NULL, 0));
+	unlink(socket);
+	rmdir(path);
+}
+
 static void test_full_disk_is_an_error(void **state)
 {
 	static const char *const lines[] = {"show ports", "-j show ports", "watch -n 1 -i 0.1",
@@ -678,6 +736,7 @@ int main(void)
 		cmocka_unit_test(test_program_in_json),
 		cmocka_unit_test(test_program_puts_pages_together),
 		cmocka_unit_test(test_exit_statuses),
+		cmocka_unit_test(test_listing_breaks_off),
 		cmocka_unit_test(test_full_disk_is_an_error),
 		cmocka_unit_test(test_watch_prints_lines),
 	};
