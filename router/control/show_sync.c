@@ -66,8 +66,8 @@ json_t *show_sync(struct router *router, json_t *args, int *code, struct pl_erro
 		ago(now, m.last_sync_ms), "last_change_ago_ms", ago(now, m.last_change_ms),
 		"last_audit_ago_ms", ago(now, m.last_audit_ms), "routes", (int)m.routes,
 		"neighbors", (int)m.neighbours, "nexthops", (int)m.nexthops, "routes_refused",
-		(int)m.refused, "neighbors_refused", (json_int_t)m.neighbours_refused, "tables", show_sizes(router), "unfollowed",
-		list.items, "unfollowed_more", (int)list.more);
+		(int)m.refused, "neighbors_refused", (json_int_t)m.neighbours_refused, "tables",
+		show_sizes(router), "unfollowed", list.items, "unfollowed_more", (int)list.more);
 	return show_or_fail(data, code, err);
 }
 
