@@ -13,22 +13,6 @@ struct key {
 
 #define KEY_BITS 128u
 
-/* Bit `i`, below KEY_BITS. */
-static inline unsigned key_bit(struct key k, unsigned i)
-{
-	return (i < 64 ? k.hi >> (63 - i) : k.lo >> (127 - i)) & 1;
-}
-
-/* How many leading bits are equal. */
-static inline unsigned key_common(struct key a, struct key b)
-{
-	if (a.hi != b.hi)
-		return (unsigned)__builtin_clzll(a.hi ^ b.hi);
-	if (a.lo != b.lo)
-		return 64 + (unsigned)__builtin_clzll(a.lo ^ b.lo);
-	return KEY_BITS;
-}
-
 /* The first `len` bits, the others zero. */
 static inline struct key key_mask(struct key k, unsigned len)
 {

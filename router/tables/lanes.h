@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The few vector operations that lookup.c and program/passes.c need, for the instruction set this
+/* The few vector operations that lookup_*.c and program/passes.c need, for the instruction set this
  * file is compiled for: LANES packets side by side, one 32-bit word of each. Without vector
  * instructions a vector is one word, and their loops read as the scalar loops they then are.
  *
