@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Pages: those that keys lie on, those that DPDK needs, and which ones a table got. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -16,6 +17,7 @@
 
 static long reserved_before = -1;
 static int lock_fd = -1;
+static sigset_t signals_before;
 
 static size_t whole_pages(size_t bytes)
 {
@@ -97,10 +99,23 @@ static bool reserve(long n)
 	return false;
 }
 
+/* That which asks to end waits until the pages are unreserved. */
+static void hold_signals(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, &signals_before);
+}
+
 bool pages_reserve(unsigned n)
 {
 	bool enough;
 
+	hold_signals();
 	lock();
 	enough = reserve(n);
 	if (!enough)
@@ -109,7 +124,8 @@ bool pages_reserve(unsigned n)
 }
 
 /* Pages in use become surplus when fewer are to be reserved: the kernel takes each of them back
- * when its user lets go of it. So however this program ends, nothing is left behind. */
+ * when its user lets go of it. So however this program ends, nothing is left behind, unless it is
+ * killed (SIGKILL) in the second for which they are reserved. */
 void pages_unreserve(void)
 {
 	if (reserved_before >= 0 && !write_long(POOL "/nr_hugepages", reserved_before))
@@ -118,6 +134,7 @@ void pages_unreserve(void)
 	if (lock_fd >= 0)
 		close(lock_fd);
 	lock_fd = -1;
+	sigprocmask(SIG_SETMASK, &signals_before, NULL);
 }
 
 /* The value of a line "NAME:  123 kB" if it has that name. */
