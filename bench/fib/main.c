@@ -285,6 +285,8 @@ int main(int argc, char **argv)
 	m[0] = match_new(&o, &r, AF_INET);
 	m[1] = match_new(&o, &r, AF_INET6);
 	routes_free(&r);
+	if (!m[0]->routes.n && !m[1]->routes.n)
+		die("no routes to measure with");
 	s.dpdk = "not asked for";
 	if (!o.only || strcmp(o.only, "Peerlane"))
 		s.dpdk = dpdk_start(s.core, &m[0]->routes, &m[1]->routes);

@@ -115,6 +115,8 @@ void table_routes_make(struct table_routes *t, const struct options *o, const st
 	}
 	if (t->n < n)
 		fprintf(stderr, "%u default or repeated routes left out\n", n - t->n);
+	if (!t->n)
+		return;
 	t->shuffled = new_routes(n);
 	memcpy(t->shuffled, t->sorted, t->n * sizeof(*t->sorted));
 	shuffle(t->shuffled, t->n, o->seed);
