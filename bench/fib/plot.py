@@ -60,6 +60,8 @@ def legend(axes):
 
 
 def log_scale(axes):
+    if not any(bar.get_height() > 0 for bar in axes.patches):
+        return  # nothing was measured
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_minor_locator(ticker.NullLocator())

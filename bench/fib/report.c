@@ -139,7 +139,7 @@ void report_print(const struct match *m)
 	       family_name(m->routes.family), m->routes.n, m->routes.n_nexthops,
 	       o->correlated ? "correlated " : "random ", o->bulk, o->keys, m->pages_keys,
 	       o->repetitions, o->ms);
-	for (enum pattern p = 0; p < PATTERNS; p++)
+	for (enum pattern p = 0; o->repetitions && p < PATTERNS; p++)
 		print_lookups(m, p);
 	print_tables(m);
 }
