@@ -11,9 +11,7 @@
 #include "../tables/lanes.h"
 #include "packet.h"
 
-#define CAT2(a, b) a##b
-#define CAT(a, b) CAT2(a, b)
-#define NAME(function) CAT(function, PASSES_ISA)
+#define NAME(function) LANES_NAME(function, PASSES_ISA)
 
 /* Packets ahead of the one being worked on. The checks stall on nothing but the frame itself, so
  * they ask for it early; the rewrite finds frames warm and needs next hops. */

@@ -19,6 +19,10 @@ typedef uint32_t lanemask;
 #include "lanes_plain.h"
 #endif
 
+/* The name of a build's function: `function` and the instruction set's. */
+#define LANES_NAME(function, isa) LANES_JOIN(function, isa)
+#define LANES_JOIN(a, b) a##b
+
 #define LANES_ALL ((lanemask)((1ull << LANES) - 1))
 
 /* 16-bit byte swap in the lower half of each lane; the upper half must be zero. */

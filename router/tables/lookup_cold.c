@@ -4,11 +4,9 @@
  * first is waited for, so that the cache misses of a whole block overlap. */
 #include "lookup.h"
 
-#include "lanes.h"
+#include "bulk.h"
 
-#define CAT2(a, b) a##b
-#define CAT(a, b) CAT2(a, b)
-#define NAME(function) CAT(function, LOOKUP_ISA)
+#define NAME(function) LANES_NAME(function, LOOKUP_ISA)
 
 /* Enough for the memory to be kept busy, few enough for what is known of them to stay in the
  * first-level cache. */
@@ -21,17 +19,7 @@ static inline lanemask keys_mask(uint32_t i, uint32_t n)
 	return lanes_below(lanes_count(i), lanes_set(n));
 }
 
-/* Where a walk goes on below `entry`. */
-static inline lanes next_at(lanes entry, lanes addr, int shift)
-{
-	/* Shifting by a block's size also loses TRIE_CHILD. */
-	return (entry << 8) + (addr >> shift & 0xff);
-}
-
 /* ---- IPv4 ---- */
-
-/* Below this, as signed numbers, are the entries that name a narrow block, and those alone. */
-#define WIDE_CHILD (TRIE_CHILD | TRIE_WIDE)
 
 /* Returns whether a walk has not ended: in a wide block, or below 24 bits. */
 static bool block4(const struct tables_view *view, const uint32_t *dst, uint32_t *nexthop,
@@ -45,7 +33,7 @@ static bool block4(const struct tables_view *view, const uint32_t *dst, uint32_t
 		lanes entry = lanes_gather(addr, LANES_ALL, view->root4, addr >> 16);
 
 		lanes_store(nexthop + i, entry);
-		lanes_store(at + i, next_at(entry, addr, 8));
+		lanes_store(at + i, block_at(entry, addr, 8));
 		any |= keys_mask(i, n) & lanes_less(entry, lanes_set(0));
 	}
 	if (!any)
@@ -91,7 +79,7 @@ static bool level6(const uint32_t *blocks, const uint32_t *addr, int shift, uint
 	lanemask any = 0;
 
 	for (uint32_t i = 0; i < n; i += LANES)
-		lanes_store(at + i, next_at(lanes_load(entry + i), lanes_load(addr + i), shift));
+		lanes_store(at + i, block_at(lanes_load(entry + i), lanes_load(addr + i), shift));
 	for (uint32_t i = 0; i < n; i++)
 		__builtin_prefetch(blocks + at[i]);
 	for (uint32_t i = 0; i < n; i += LANES) {

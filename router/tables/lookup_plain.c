@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "bulk.h"
+
 /* IPv4: a level of the trie at a time, in short loops over a block of keys. No branch depends on where
  * a walk ends: a key whose walk has ended goes on loading entry 0, which is in the nearest cache, and
  * what it loads is not used. So many keys in a block that many misses can be under way, and so few
@@ -18,10 +20,10 @@ static inline uint32_t whole_steps(uint32_t n)
 	return (n + STEP - 1) & ~(STEP - 1);
 }
 
-/* An entry that names a narrow block: as signed numbers, all entries that do are below all others. */
+/* An entry that names a narrow block. */
 static inline bool has_narrow_child(uint32_t entry)
 {
-	return (int32_t)entry < (int32_t)(TRIE_CHILD | TRIE_WIDE);
+	return (int32_t)entry < (int32_t)WIDE_CHILD;
 }
 
 /* Two results are stored as one word: with a store for each, stores would be what limits. */
@@ -96,15 +98,6 @@ void lookup4_plain(const struct tables_view *view, const uint32_t *dst, uint32_t
 	memset(key + n, 0, (whole_steps(n) - n) * sizeof(*key));
 	block4(view, key, answer, whole_steps(n));
 	memcpy(nexthop, answer, n * sizeof(*answer));
-}
-
-/* Half an address, host order. */
-static inline uint64_t half(const uint8_t *bytes)
-{
-	uint64_t x;
-
-	memcpy(&x, bytes, sizeof(x));
-	return __builtin_bswap64(x);
 }
 
 /* IPv6, where walks are of unequal length: nothing beats one after the other while the tables are in

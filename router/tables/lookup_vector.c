@@ -10,11 +10,9 @@
 
 #include <string.h>
 
-#include "lanes.h"
+#include "bulk.h"
 
-#define CAT2(a, b) a##b
-#define CAT(a, b) CAT2(a, b)
-#define NAME(function) CAT(function, LOOKUP_ISA)
+#define NAME(function) LANES_NAME(function, LOOKUP_ISA)
 
 #define VECTORS 8u
 #define GROUP (VECTORS * LANES)
@@ -23,9 +21,6 @@
 #define EACH_VECTOR _Pragma("GCC unroll 8") for (uint32_t v = 0; v < vectors; v++)
 
 /* ---- IPv4 ---- */
-
-/* Below this, as signed numbers, are the entries that name a narrow block, and those alone. */
-#define WIDE_CHILD (TRIE_CHILD | TRIE_WIDE)
 
 /* What the vectors leave over, for it is rare: wide blocks, and prefixes of more than 24 bits. */
 static void finish4(const struct tables_view *view, const uint32_t *dst, uint32_t *nexthop,
@@ -58,8 +53,7 @@ static inline void group4(const struct tables_view *view, const uint32_t *dst, u
 	EACH_VECTOR
 	{
 		lanemask more = lanes_less(entry[v], lanes_set(WIDE_CHILD));
-		/* Shifting by a block's size also loses TRIE_CHILD. */
-		lanes at = (entry[v] << 8) + (addr[v] >> 8 & 0xff);
+		lanes at = block_at(entry[v], addr[v], 8);
 
 		/* With its sign: NARROW_CHILD becomes TRIE_CHILD. */
 		entry[v] = lanes_gather16(entry[v], more, mid, at);
@@ -107,16 +101,10 @@ struct walks {
 	lanemask more[VECTORS]; /* those that go on */
 };
 
-/* Where a walk goes on: in the root, and in the blocks below. */
+/* Where walks begin. */
 static inline lanes root_at(lanes dst)
 {
 	return dst >> 8 & (TRIE6_GLOBAL_ROOT - 1);
-}
-
-static inline lanes block_at(lanes entry, lanes addr, int shift)
-{
-	/* Shifting by a block's size also loses TRIE_CHILD. */
-	return (entry << 8) + (addr >> shift & 0xff);
 }
 
 /* Walks so few that they take less time one by one: left to finish6(). */
@@ -166,15 +154,6 @@ static inline bool walk6(const struct tables_view *view, struct walks *w, uint32
 		going = level6(view->blocks6, w, w->dst2, shift, vectors);
 	EACH_VECTOR left |= lanes_less(w->entry[v], lanes_set(0));
 	return left != 0;
-}
-
-/* Half an address, host order. */
-static inline uint64_t half(const uint8_t *bytes)
-{
-	uint64_t x;
-
-	memcpy(&x, bytes, sizeof(x));
-	return __builtin_bswap64(x);
 }
 
 static void finish6(const struct tables_view *view, const uint8_t (*dst)[16], uint32_t *nexthop,
