@@ -641,15 +641,17 @@ static void commit(struct mirror *m)
 	struct replica *r = &m->replica;
 	uint64_t before = r->stats.route_changes + r->stats.neighbour_changes;
 
-	/* A prefix half dumped has its candidates in no order. */
-	if (!m->pending || m->sync)
-		return;
-	do
-		m->pending = !replica_commit(r, COMMITS);
-	while (m->pending && time_left(m));
+	/* What a link that has gone took along does not wait for a dump, which may take seconds. */
+	if (m->sync)
+		while (!replica_commit_stale(r, COMMITS) && time_left(m))
+			;
+	else if (m->pending)
+		do
+			m->pending = !replica_commit(r, COMMITS);
+		while (m->pending && time_left(m));
 	if (r->stats.route_changes + r->stats.neighbour_changes != before)
 		r->stats.last_change_ms = now_ms();
-	if (!m->pending && r->audit.running)
+	if (!m->sync && !m->pending && r->audit.running)
 		audit_end(m);
 }
 

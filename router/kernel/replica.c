@@ -203,6 +203,17 @@ bool replica_commit(struct replica *r, unsigned max)
 	return done;
 }
 
+bool replica_commit_stale(struct replica *r, unsigned max)
+{
+	bool done;
+
+	if (LIST_EMPTY(&r->stale_paths))
+		return true;
+	done = routes_commit_stale(r, max);
+	tables_settle(r->tables);
+	return done;
+}
+
 bool replica_is_committed(const struct replica *r)
 {
 	return TAILQ_EMPTY(&r->dirty) && LIST_EMPTY(&r->stale_paths) && !r->objects_changed;

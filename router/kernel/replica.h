@@ -261,6 +261,10 @@ void replica_apply(struct replica *r, struct nl_message *msg);
 bool replica_commit(struct replica *r, unsigned max);
 bool replica_is_committed(const struct replica *r);
 
+/* The same amid a dump, of prefixes that it has not spoken of and whose paths have changed: the others
+ * may have their candidates in no order. Returns true if no such path is left. */
+bool replica_commit_stale(struct replica *r, unsigned max);
+
 /* Around a dump of everything: what it did not mention is gone after the sweep. `disturbed` says that
  * IPv6 routes changed while they were dumped, and then those left out stay until more dumps have left
  * them out; sweep.all tells in the end whether there are none of those.
@@ -399,8 +403,9 @@ bool hop_usable(const struct replica *r, const struct nl_hop *hop);
 /* ---- rib.c ---- */
 
 void route_apply(struct replica *r, struct nl_message *msg);
-bool routes_sweep(struct replica *r, unsigned max); /* see replica_sweep() */
-bool routes_commit(struct replica *r, unsigned max);
+bool routes_sweep(struct replica *r, unsigned max);	   /* see replica_sweep() */
+bool routes_commit(struct replica *r, unsigned max);	   /* see replica_commit() */
+bool routes_commit_stale(struct replica *r, unsigned max); /* see replica_commit_stale() */
 void routes_retry(struct replica *r, uint64_t now_ms);
 void route_free(struct replica *r, struct route *route);
 void entry_dirty(struct replica *r, struct entry *entry);

@@ -768,29 +768,44 @@ static void entry_commit(struct replica *r, struct entry *e)
 	}
 }
 
-/* The next entry to be brought into the tables; NULL: none. */
-static struct entry *next_changed(struct replica *r)
+/* The next entry to be brought into the tables, as it has changed itself; NULL: none. */
+static struct entry *next_dirty(struct replica *r)
 {
 	struct entry *e = TAILQ_FIRST(&r->dirty);
-	struct route *route;
 
-	if (e) {
-		TAILQ_REMOVE(&r->dirty, e, of_queue);
-		e->is_dirty = false;
-		return e;
-	}
-	route = paths_next_stale(r);
+	if (!e)
+		return NULL;
+	TAILQ_REMOVE(&r->dirty, e, of_queue);
+	e->is_dirty = false;
+	return e;
+}
+
+/* The same for one with a path that has changed. */
+static struct entry *next_stale(struct replica *r)
+{
+	struct route *route = paths_next_stale(r);
+
 	if (!route)
 		return NULL;
 	unrefuse(r, route->entry);
 	return route->entry;
 }
 
+bool routes_commit_stale(struct replica *r, unsigned max)
+{
+	struct entry *e;
+
+	for (; max && (e = next_stale(r)); max--)
+		if (!e->is_dirty) /* else it has its turn in routes_commit() */
+			entry_commit(r, e);
+	return LIST_EMPTY(&r->stale_paths);
+}
+
 bool routes_commit(struct replica *r, unsigned max)
 {
 	struct entry *e;
 
-	for (; max && (e = next_changed(r)); max--)
+	for (; max && ((e = next_dirty(r)) || (e = next_stale(r))); max--)
 		entry_commit(r, e);
 	return TAILQ_EMPTY(&r->dirty) && LIST_EMPTY(&r->stale_paths);
 }

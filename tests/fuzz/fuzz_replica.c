@@ -489,8 +489,10 @@ static void other_command(struct fuzz_input *in, uint8_t command, uint64_t *now_
 {
 	switch (command % 8) {
 	case 0:
-	case 1:
 		replica_commit(&torn.r, fuzz_u8(in));
+		break;
+	case 1:
+		replica_commit_stale(&torn.r, fuzz_u8(in));
 		break;
 	case 2:
 		*now_ms += fuzz_u16(in);

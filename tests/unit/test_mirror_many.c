@@ -189,6 +189,40 @@ static void link_goes(void *ctx)
 	face0(f, 0);
 }
 
+/* A dump takes seconds, and has prefixes half told. A link that goes meanwhile takes the others' routes
+ * at once. */
+static void test_link_goes_amid_a_dump(void **state)
+{
+	struct fixture *f = *state;
+
+	neighbours(f);
+	for (unsigned i = 0; i < MANY; i++) {
+		many_via(f, RTM_NEWROUTE, i, "10.0.0.2", FACE0);
+		apply(f, build_via(&f->b, RTM_NEWROUTE, CREATE, many(i), 24, 9, "10.0.1.2", FACE1));
+	}
+	commit(f);
+	dump_begin(f);
+	neighbours(f);
+	for (unsigned i = 0; i < 10; i++)
+		many_via(f, RTM_NEWROUTE, i, "10.0.0.2", FACE0);
+	f->r.dumping = false;
+	face0(f, 0);
+	f->r.dumping = true;
+	while (!replica_commit_stale(&f->r, 7))
+		;
+	for (unsigned i = 0; i < MANY; i++)
+		expect_forward(f, many(i), i >= 10, i >= 10 ? PEER2 : PEER, 1500);
+	for (unsigned i = 0; i < MANY; i++) {
+		if (i >= 10)
+			many_via(f, RTM_NEWROUTE, i, "10.0.0.2", FACE0);
+		apply(f, build_via(&f->b, RTM_NEWROUTE, CREATE, many(i), 24, 9, "10.0.1.2", FACE1));
+	}
+	dump_end(f);
+	for (unsigned i = 0; i < MANY; i++)
+		expect_forward(f, many(i), 1, PEER2, 1500);
+	assert_int_equal(f->r.stats.routes, 2 * MANY);
+}
+
 static void test_link_goes_amid_a_commit(void **state)
 {
 	struct fixture *f = *state;
@@ -377,6 +411,7 @@ int main(void)
 		TEST(test_sweep_in_pieces),
 		TEST(test_dump_of_what_is_known),
 		TEST(test_listing_while_routes_come_and_go),
+		TEST(test_link_goes_amid_a_dump),
 		TEST(test_link_goes_amid_a_commit),
 		CRAMPED(test_no_room_for_routes),
 		CRAMPED(test_refused_route_goes),
