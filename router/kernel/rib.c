@@ -718,7 +718,8 @@ void routes_retry(struct replica *r, uint64_t now_ms)
 {
 	struct entry *e;
 
-	if (now_ms - r->retry_ms < RETRY_MS)
+	/* An audit would take what finds room now for what it has found. */
+	if (now_ms - r->retry_ms < RETRY_MS || r->audit.running)
 		return;
 	r->retry_ms = now_ms;
 	if (r->noted[NOTE_FULL] && !r->stats.refused && replica_is_committed(r)) {
@@ -754,7 +755,7 @@ static void entry_commit(struct replica *r, struct entry *e)
 	if (!entry_install(r, e))
 		refuse(r, e);
 	if (r->audit.running && e->told != r->generation[NL_ROUTE] &&
-	    (e->differs || e->refused || e->installed != before)) {
+	    (e->differs || e->installed != before)) {
 		r->audit.found++;
 		r->audit.mended += !e->refused;
 	}

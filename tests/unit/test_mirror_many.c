@@ -348,6 +348,31 @@ static void test_no_room_for_routes(void **state)
 	expect_forward(f, "10.8.1.1", 1, PEER2, 1500);
 }
 
+/* That there is no room for it is no difference from the kernel's, which an audit would find. */
+static void test_no_room_is_no_drift(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned turn = 0; turn < 2; turn++) {
+		if (turn)
+			dump_begin(f);
+		f->r.audit = (struct audit){.running = turn};
+		for (unsigned i = 0; i < 1000; i += 100) { /* a block each */
+			many_via(f, RTM_NEWROUTE, i, "10.0.0.2", FACE0);
+			apply(f, build_via(&f->b, RTM_NEWROUTE, CREATE, many(i), 24, 9, "10.0.1.2",
+					   FACE1));
+		}
+		neighbours(f);
+		f->r.dumping = false;
+		if (turn)
+			assert_true(sweep(f, false));
+		replica_tick(&f->r, 1000000);
+		commit(f);
+		assert_true(f->r.stats.refused > 0);
+	}
+	assert_int_equal(f->r.audit.found, 0);
+}
+
 /* One that goes while it has no room takes along what was said for its sake. */
 static void test_refused_route_goes(void **state)
 {
@@ -414,6 +439,7 @@ int main(void)
 		TEST(test_link_goes_amid_a_dump),
 		TEST(test_link_goes_amid_a_commit),
 		CRAMPED(test_no_room_for_routes),
+		CRAMPED(test_no_room_is_no_drift),
 		CRAMPED(test_refused_route_goes),
 		CRAMPED(test_no_room_for_next_hops),
 	};
