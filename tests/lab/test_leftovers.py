@@ -94,7 +94,7 @@ def test_memory_runs_out(make_lab):
     """The same with address space, in steps from what the program itself needs to enough."""
     lab = make_lab()
     failed = 0
-    for mib in (40, 60, 80, 100, 1000, 3000, 3300, 3400, 3600, 6000):
+    for mib in (40, 60, 80, 100, 1000, 3000, 4000, 6000, 8000, 9000, 20000):
         status, said = run_limited(lab, f"--as={mib << 20}")
         if status is None:
             break
