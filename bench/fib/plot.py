@@ -133,7 +133,8 @@ def main():
                 f"{max(len(s['all']) for s in families[0]['contestants'][0]['mlookups_per_s'].values())}"
                 f" repetitions; bulks of {result['bulk']}")
     figure.tight_layout(rect=(0, 0.02, 1, 1))
-    figure.savefig(args.svg, metadata={"Date": None})
+    figure.savefig(args.svg, metadata={"Date": None,
+                                       "Rights": "SPDX-License-Identifier: BSD-2-Clause"})
 
 
 main()
