@@ -6,7 +6,8 @@
  *     adjacency.c  table next hops, shared and counted; the neighbours behind them
  *     keepalive.c  which neighbours the kernel is asked to look after
  *     path.c       what a route leads to, shared by the routes that say the same; next hop objects
- *     rib.c        routes: which candidate of a prefix counts, and putting it into the tables
+ *     rib.c        routes: the candidates of every prefix, in the kernel's order
+ *     install.c    which of them counts, and putting it into the tables
  *     rule.c       policy rules, which are not followed but said
  *     unfollowed.c routes that are not followed, counted; what else is not, told
  *
@@ -403,20 +404,23 @@ bool hop_usable(const struct replica *r, const struct nl_hop *hop);
 /* ---- rib.c ---- */
 
 void route_apply(struct replica *r, struct nl_message *msg);
-bool routes_sweep(struct replica *r, unsigned max);	   /* see replica_sweep() */
-bool routes_commit(struct replica *r, unsigned max);	   /* see replica_commit() */
-bool routes_commit_stale(struct replica *r, unsigned max); /* see replica_commit_stale() */
-void routes_retry(struct replica *r, uint64_t now_ms);
+bool routes_sweep(struct replica *r, unsigned max); /* see replica_sweep() */
 void route_free(struct replica *r, struct route *route);
-void entry_dirty(struct replica *r, struct entry *entry);
-/* From now on IPv4 routes of table local count before all of main. */
-void routes_split4(struct replica *r);
 struct entry *entry_find(const struct replica *r, const struct prefix *prefix);
 struct entry *entry_get(struct replica *r, const struct prefix *prefix); /* NULL: no memory */
 
 /* Whether a route may have `addr` as its preferred source. Now and then true of an address that
  * none has: a dump for nothing, against a table of all sources. */
 bool routes_prefer(const struct replica *r, const struct ip_addr *addr);
+
+/* ---- install.c ---- */
+
+void entry_dirty(struct replica *r, struct entry *entry);
+bool routes_commit(struct replica *r, unsigned max);	   /* see replica_commit() */
+bool routes_commit_stale(struct replica *r, unsigned max); /* see replica_commit_stale() */
+void routes_retry(struct replica *r, uint64_t now_ms);
+/* From now on IPv4 routes of table local count before all of main. */
+void routes_split4(struct replica *r);
 
 /* ---- rule.c ---- */
 
