@@ -27,9 +27,10 @@ enum cpu_isa cpu_isa_best(void)
 #ifdef __x86_64__
 	if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
 	    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-	    __builtin_cpu_supports("bmi2"))
+	    __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2"))
 		return CPU_ISA_AVX512;
-	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2"))
+	if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+	    __builtin_cpu_supports("bmi2"))
 		return CPU_ISA_AVX2;
 #endif
 	return CPU_ISA_PLAIN;
