@@ -125,8 +125,9 @@ def test_comes_and_goes(still):
           f"{phases.asker.longest_ms(began):.0f} ms")
     full_kib = memory_kib(lab.router)
     phases.run("deleted", table.delete, 0)
-    # A route takes more than 150 bytes; what lies in half-empty pages may stay.
-    assert full_kib - memory_kib(lab.router) > 0.9 * len(table.of) * 150 / 1024
+    # A route takes more than 150 bytes; what lies in half-empty pages may stay, and the kernel may make
+    # huge pages of what stays meanwhile.
+    assert full_kib - memory_kib(lab.router) > 0.6 * len(table.of) * 150 / 1024
 
     with overrunning(lab.router):
         assert phases.run("added beyond the socket's room", table.add, 1) > 0
