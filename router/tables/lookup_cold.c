@@ -55,7 +55,7 @@ static bool block4(const struct tables_view *view, const uint32_t *dst, uint32_t
 void NAME(lookup4_cold_)(const struct tables_view *view, const uint32_t *dst, uint32_t *nexthop,
 			 unsigned n)
 {
-	for (; n > 0;) {
+	while (n > 0) {
 		uint32_t keys = n < BLOCK ? n : BLOCK;
 		bool left = block4(view, dst, nexthop, keys);
 

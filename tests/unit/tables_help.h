@@ -119,4 +119,12 @@ static inline void make_nexthops(struct tables *t, unsigned n)
 	}
 }
 
+static inline struct tables_stats stats_of(const struct tables *t)
+{
+	struct tables_stats stats;
+
+	tables_stats(t, &stats);
+	return stats;
+}
+
 #endif

@@ -113,9 +113,8 @@ static inline void check_image(const struct tables *t)
 	const struct tables_view *v = tables_view(t);
 	/* Once all were in use, what was made then may still be wide. */
 	struct found four = {.last4_full = pool->top == pool->limit}, six = {0};
-	struct tables_stats stats;
+	struct tables_stats stats = stats_of(t);
 
-	tables_stats(t, &stats);
 	check_below4(v, v->root4, TRIE4_ROOT, 0, &four);
 	check_below6(v, v->root6_global, TRIE6_GLOBAL_ROOT, &six);
 	check_below6(v, v->root6_other, TRIE6_OTHER_ROOT, &six);
@@ -176,17 +175,15 @@ static inline void check_reachable(const struct tables *t)
 
 static inline uint32_t blocks_in_use(const struct tables *t)
 {
-	struct tables_stats stats;
+	struct tables_stats stats = stats_of(t);
 
-	tables_stats(t, &stats);
 	return stats.blocks4 + stats.blocks6;
 }
 
 static inline void check_empty(const struct tables *t)
 {
-	struct tables_stats stats;
+	struct tables_stats stats = stats_of(t);
 
-	tables_stats(t, &stats);
 	assert_int_equal(stats.routes4, 0);
 	assert_int_equal(stats.routes6, 0);
 	assert_int_equal(stats.blocks4, 0);

@@ -4,9 +4,8 @@
 
 static void check_kinds(const struct tables *t, uint32_t mid4, uint32_t last4, uint32_t wide4)
 {
-	struct tables_stats stats;
+	struct tables_stats stats = stats_of(t);
 
-	tables_stats(t, &stats);
 	assert_int_equal(stats.mid4, mid4);
 	assert_int_equal(stats.last4, last4);
 	assert_int_equal(stats.wide4, wide4);

@@ -12,14 +12,6 @@ static void grace(void)
 	graces++;
 }
 
-static struct tables_stats stats_of(const struct tables *t)
-{
-	struct tables_stats stats;
-
-	tables_stats(t, &stats);
-	return stats;
-}
-
 struct slots_seen {
 	unsigned n;
 	uint32_t nexthop[TABLES_GROUP_SLOTS_MAX];

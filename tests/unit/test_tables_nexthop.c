@@ -14,14 +14,6 @@ static void grace(void)
 	graces++;
 }
 
-static struct tables_stats stats_of(const struct tables *t)
-{
-	struct tables_stats stats;
-
-	tables_stats(t, &stats);
-	return stats;
-}
-
 /* ---- next hops ---- */
 
 static const struct nexthop_spec forward_spec = {
