@@ -19,6 +19,7 @@ struct pl_queue_stats {
 	pl_stat tx_packets, tx_bytes;
 	pl_stat rx_nobuf;   /* refills that found the pool dry */
 	pl_stat rx_dropped; /* lost before us: ring full, no buffer; as the device counts them */
+	pl_stat rx_errors;  /* received damaged, as the device says, and dropped */
 	pl_stat tx_dropped; /* ring full, link down or refused by the device */
 	pl_stat tx_wakeups; /* system calls made to start transmission */
 };
@@ -44,6 +45,11 @@ struct pl_queue_ops {
 	 * NULL. */
 	void (*refresh_stats)(struct pl_queue *q);
 
+	/* The plane is about to sleep: has event_fd signalled by whatever arrives from now on. Returns
+	 * false if something has arrived already: then the plane must not sleep. NULL: event_fd always
+	 * tells. */
+	bool (*arm)(struct pl_queue *q);
+
 	/* Releases the queue. Its plane has stopped and holds no packets. Its buffers return to the
 	 * pool. */
 	void (*close)(struct pl_queue *q);
@@ -54,6 +60,9 @@ struct pl_queue {
 	const struct pl_queue_ops *ops;
 	struct pl_pool *pool;
 	int event_fd; /* readable (poll) when rx() has something; -1: none, must be polled */
+	/* Whether each signal of event_fd is to be told once (EPOLLET), and nobody reads it: so it is
+	 * for interrupts, which arm() asks for. */
+	bool event_edge;
 	struct pl_queue_stats stats;
 };
 

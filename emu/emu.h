@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Emulated NICs: an 82599 (and an 82576) as a driver sees them, without one in the machine.
+ *
+ * A NIC is a pl_pci device like any other: registers with the datasheet's reset values and side
+ * effects, descriptor rings read and written in memory by a DMA engine, MSI-X vectors. What lies
+ * beyond its port is a wire. All NICs of an `emu` are played by one thread (emu_start()), or by whoever
+ * calls emu_turn(). Everything a driver does that a real device would not stand is reported. */
+#ifndef EMU_EMU_H
+#define EMU_EMU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <peerlane/error.h>
+#include <peerlane/pci.h>
+
+struct emu;
+struct emu_wire;
+
+/* `report` is told of each illegal use in words (any thread that touches the device; may be NULL).
+ * Returns NULL with errno. */
+struct emu *emu_new(void (*report)(void *ctx, const char *nic, const char *what), void *ctx);
+
+enum emu_model { EMU_82599, EMU_82576 };
+
+struct emu_nic_config {
+	const char *name; /* "eth1": the device is emu:eth1 */
+	enum emu_model model;
+	uint8_t mac[6];	       /* in its EEPROM */
+	struct emu_wire *wire; /* becomes the NIC's, also on failure; NULL: no cable */
+};
+
+/* Adds a NIC. It is freed by pl_pci_close(), before emu_free(). Before emu_start(). Returns 0, or -errno
+ * with `err` filled. */
+int emu_add(struct emu *emu, const struct emu_nic_config *config, struct pl_pci **pci,
+	    struct pl_error *err);
+
+/* Starts the thread, pinned to `cpu` (-1: not), with all signals blocked. It sleeps while nothing is to
+ * be done. Returns 0 or -errno with `err` filled. */
+int emu_start(struct emu *emu, int cpu, struct pl_error *err);
+
+/* Stops and joins it. Accepts one never started. */
+void emu_stop(struct emu *emu);
+
+/* One turn of all NICs; for tests without a thread. Returns how many frames moved. */
+unsigned emu_turn(struct emu *emu);
+
+void emu_free(struct emu *emu);
+
+/* ---- faults, for tests ---- */
+
+enum emu_fault {
+	EMU_FAULT_RESET,     /* never comes out of reset */
+	EMU_FAULT_EEPROM,    /* never done reading its EEPROM */
+	EMU_FAULT_CHECKSUM,  /* EEPROM with a wrong checksum */
+	EMU_FAULT_DMA_INIT,  /* RDRXCTL.DMAIDONE never set */
+	EMU_FAULT_LINK,	     /* link never up */
+	EMU_FAULT_RX_ENABLE, /* RXDCTL.ENABLE never acknowledged */
+	EMU_FAULT_TX_ENABLE,
+	EMU_FAULT_RX_DISABLE, /* RXDCTL.ENABLE never reads as cleared */
+	EMU_FAULT_MASTER,     /* STATUS.GIO master never reads as disabled */
+	EMU_FAULT_REMOVED, /* surprise removal: all registers read as ones, no DMA, no interrupts */
+	EMU_FAULT_CRC,	   /* frames arrive damaged */
+	EMU_FAULTS
+};
+
+/* Switches a fault on or off. Any thread. */
+void emu_inject(struct pl_pci *pci, enum emu_fault fault, bool on);
+
+/* What went wrong so far. Any thread. */
+struct emu_stats {
+	uint64_t illegal; /* uses reported, DMA faults included */
+	uint64_t
+		dma_faults; /* accesses to addresses that were not mapped, or without bus mastering */
+	uint64_t interrupts; /* MSI-X messages sent */
+	uint64_t dma_bytes_read, dma_bytes_written;
+};
+void emu_stats(struct pl_pci *pci, struct emu_stats *stats);
+
+/* ---- wires ---- */
+
+/* A frame on the wire, without FCS. */
+struct emu_frame {
+	const uint8_t *data;
+	uint32_t len;
+};
+
+/* What is at the other end. All are called by the emulator's thread. */
+struct emu_wire_ops {
+	/* Lends up to `max` frames that have arrived, in order, until the next call of arrived().
+	 * `drop`: how many frames may be offered at all times; a wire that can wait (memory) offers no
+	 * more than `max`, one that cannot goes on receiving and the NIC drops. */
+	unsigned (*arrived)(struct emu_wire *wire, struct emu_frame *frames, unsigned max);
+	/* Takes copies of frames that the NIC sends. What does not fit is dropped by the wire. */
+	void (*send)(struct emu_wire *wire, const struct emu_frame *frames, unsigned n);
+	/* Once per turn, after the others; may be NULL. Returns true if it wants to be called again
+	 * soon though no event will tell. */
+	bool (*flush)(struct emu_wire *wire);
+	/* Whether there is something at the other end. */
+	bool (*link)(struct emu_wire *wire);
+	void (*close)(struct emu_wire *wire);
+};
+
+struct emu_wire {
+	const struct emu_wire_ops *ops;
+	const char *kind; /* "netdev", "memory", ... */
+	int event_fd;	  /* readable when arrived() has something, or the link changes; -1: poll */
+	bool patient;	  /* frames wait on the wire until the NIC has descriptors for them */
+};
+
+/* A network interface of the caller's network namespace, taken over by an AF_XDP socket: what arrives on
+ * it is what arrives at the NIC, past the kernel. The link is the interface's carrier; an interface that
+ * vanishes is a cable pulled, and one of its name that appears is plugged in. Control thread. Returns 0
+ * or -errno with `err` filled as pl_port_open(). `mac` gets the interface's address. */
+int emu_wire_netdev(const char *ifname, struct emu_wire **wire, uint8_t mac[6],
+		    struct pl_error *err);
+
+/* Offers the frames of a list, over and over or once, as fast as they are taken, and hands what is sent
+ * to `sent` (NULL: counted only). NULL with errno. */
+struct emu_wire *emu_wire_memory(void (*sent)(void *ctx, const struct emu_frame *frames,
+					      unsigned n),
+				 void *ctx);
+/* The list, which stays the caller's; while no turn runs. */
+void emu_wire_memory_feed(struct emu_wire *wire, const struct emu_frame *frames, unsigned n,
+			  bool loop);
+/* The cable is there (as at first) or pulled. */
+void emu_wire_memory_link(struct emu_wire *wire, bool up);
+uint64_t emu_wire_memory_sent(const struct emu_wire *wire); /* frames so far. Any thread */
+
+/* Writes everything that passes `inner` (which becomes its own) to a capture file (libpcap), both ways.
+ * Returns 0 or -errno with `err` filled. */
+int emu_wire_capture(struct emu_wire *inner, const char *path, struct emu_wire **wire,
+		     struct pl_error *err);
+
+#endif

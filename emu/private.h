@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the parts of an emulated NIC share.
+ *
+ *	registers     82599.c, 82576.c (a model each), cause.c (interrupts), eeprom.c: what a driver
+ *		      writes becomes a decoded state (struct emu_ring, struct emu_filter), and what has
+ *		      been counted becomes what it reads.
+ *	engine	      rx.c, tx.c, rss.c, filter.c: frames, descriptors, memory. Knows the decoded state
+ *		      alone, no offsets of registers.
+ *	bus	      nic.c: the pl_pci device, DMA addresses, faults and reports.
+ *	emu.c	      the thread that turns all NICs.
+ *
+ * A NIC's lock is held by whoever reads or writes a register or turns it. Tails are not registers in
+ * that sense: a driver stores them in the BAR as it would on hardware, and the engine loads them. */
+#ifndef EMU_PRIVATE_H
+#define EMU_PRIVATE_H
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+
+#include "emu.h"
+
+#define EMU_BAR_BYTES (512u << 10)
+#define EMU_QUEUES_MAX 128u
+#define EMU_VECTORS_MAX 64u
+#define EMU_FILTERS_MAX 128u
+#define EMU_MAPPINGS_MAX 64u
+
+struct emu_nic;
+
+/* ---- the decoded state: written by the model, read by the engine ---- */
+
+struct emu_ring {
+	bool enabled;
+	uint64_t base;	    /* device address */
+	uint32_t n;	    /* descriptors */
+	uint32_t head;	    /* the engine's; the model shows it */
+	uint32_t tail_at;   /* offset of the tail in the BAR */
+	uint32_t tail_seen; /* the last one that the engine has checked */
+	/* receive */
+	uint32_t buffer_bytes;
+	bool drop; /* without a descriptor drop, rather than wait (SRRCTL.DROP_EN) */
+	/* transmit: when a descriptor is written back */
+	uint32_t writeback_threshold;
+};
+
+struct emu_filter {
+	bool unicast_all, multicast_all, broadcast;
+	bool valid[EMU_FILTERS_MAX];
+	uint8_t mac[EMU_FILTERS_MAX][6];
+	uint32_t multicast[128];  /* a bit for each of 4096 hashes */
+	unsigned multicast_shift; /* which bits of the address: MCSTCTRL.MO */
+	bool multicast_on;
+	uint32_t frame_max; /* bytes with FCS, without VLAN tags */
+	bool strip_crc;
+	bool pass_errors; /* store bad packets: FCTRL.SBP */
+};
+
+enum {
+	EMU_RSS_TCP4 = 1 << 0,
+	EMU_RSS_IP4 = 1 << 1,
+	EMU_RSS_IP6 = 1 << 2,
+	EMU_RSS_TCP6 = 1 << 3,
+	EMU_RSS_UDP4 = 1 << 4,
+	EMU_RSS_UDP6 = 1 << 5,
+};
+
+struct emu_rss {
+	bool on;
+	unsigned types; /* EMU_RSS_... */
+	uint8_t key[40];
+	uint8_t table[128]; /* hash's low 7 bits to queue */
+};
+
+/* Counted by the engine, and never taken back; the model shows what has come since the last read. */
+struct emu_counts {
+	uint64_t rx_packets, rx_bytes; /* good ones, stored or not; bytes with FCS */
+	uint64_t rx_broadcast, rx_multicast;
+	uint64_t rx_missed; /* no descriptor, no room */
+	uint64_t rx_crc_errors, rx_undersize, rx_oversize;
+	uint64_t rx_size[6]; /* 64, 65-127, 128-255, 256-511, 512-1023, 1024 and more */
+	uint64_t tx_packets, tx_bytes, tx_broadcast, tx_multicast;
+	uint64_t tx_size[6];
+	struct {
+		uint64_t rx_packets, rx_bytes, rx_dropped, tx_packets, tx_bytes;
+	} queue[EMU_QUEUES_MAX];
+};
+
+/* A model: the registers of one controller. The NIC's lock is held in all. */
+struct emu_model_ops {
+	const char *name; /* "82599ES" */
+	uint16_t device;  /* PCI id */
+	unsigned n_vectors;
+	void (*power_on)(struct emu_nic *nic);
+	uint32_t (*read)(struct emu_nic *nic, uint32_t offset);
+	void (*write)(struct emu_nic *nic, uint32_t offset, uint32_t value);
+	/* The engine has written back descriptors of a queue: its cause. */
+	void (*queue_event)(struct emu_nic *nic, unsigned queue, bool tx);
+	/* The wire's link has come or gone. */
+	void (*link_event)(struct emu_nic *nic);
+	/* Sends what moderation had put off; returns when it wants to be called again, in ns of
+	 * emu_now_ns(), or UINT64_MAX. */
+	uint64_t (*tick)(struct emu_nic *nic, uint64_t now_ns);
+};
+extern const struct emu_model_ops emu_82599, emu_82576;
+
+struct emu_mapping {
+	struct pl_dma dma; /* dma.address is ours; NULL: free */
+};
+
+struct emu_nic {
+	struct pl_pci pci; /* first: a pl_pci is its NIC */
+	struct emu *emu;
+	const struct emu_model_ops *model;
+	char name[32];
+	pthread_mutex_t lock;
+	uint32_t *regs;	     /* the BAR as words */
+	uint8_t config[256]; /* PCI configuration space */
+	uint8_t mac[6];
+	uint16_t eeprom[2048];
+	bool faults[EMU_FAULTS];
+	bool bus_master;
+	int irq_fds[EMU_VECTORS_MAX]; /* -1: none */
+	struct emu_mapping mappings[EMU_MAPPINGS_MAX];
+	unsigned last_mapping; /* where the last access was */
+	struct emu_wire *wire;
+	bool wire_link;
+	bool rx_on, tx_on;
+	struct emu_ring rx[EMU_QUEUES_MAX], tx[EMU_QUEUES_MAX];
+	unsigned n_rx, n_tx; /* beyond these none is enabled */
+	struct emu_filter filter;
+	struct emu_rss rss;
+	struct emu_counts counts;
+	struct emu_stats stats;
+	void *model_state; /* the model's own; freed with free() */
+};
+
+/* ---- bus and reports (nic.c) ---- */
+
+/* CLOCK_MONOTONIC. */
+uint64_t emu_now_ns(void);
+
+/* An illegal use: counted, and told to whoever wants to know. */
+void emu_report(struct emu_nic *nic, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The memory at a device address, if all of it is mapped, contiguous, and the NIC is bus master; else
+ * NULL, and it is reported as a DMA fault. */
+void *emu_dma(struct emu_nic *nic, uint64_t address, uint32_t len, bool write);
+
+/* Sends the MSI-X message of a vector. */
+void emu_msix(struct emu_nic *nic, unsigned vector);
+
+/* ---- engine ---- */
+
+/* Forgets all about rings and frames on the chip: reset. */
+void emu_engine_reset(struct emu_nic *nic);
+
+/* Receives what the wire has; transmits what the rings have. Return how many frames moved. */
+unsigned emu_rx(struct emu_nic *nic);
+unsigned emu_tx(struct emu_nic *nic);
+
+/* The hash of a frame and which RSS type it is (EMU_RSS_..., 0: none). */
+uint32_t emu_rss_hash(const struct emu_rss *rss, const uint8_t *frame, uint32_t len,
+		      unsigned *type);
+
+/* Whether a frame is received. */
+bool emu_filter_accepts(const struct emu_filter *filter, const uint8_t *frame);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the drivers (ixgbe, igb), the rings and nic.c share.
+ *
+ * nic.c knows no registers; a driver knows registers and no buffers; ring.c knows descriptors and
+ * buffers, and of registers the tails and those that arm interrupts. */
+#ifndef PEERLANE_NIC_PRIVATE_H
+#define PEERLANE_NIC_PRIVATE_H
+
+#include <peerlane/nic.h>
+
+struct nic_queue;
+
+/* A driver. Functions that return int return 0 or -errno with `err` filled. Control thread. */
+struct nic_driver {
+	const char *name; /* "ixgbe" */
+
+	/* Resets the device and reads its identity: fills nic->caps. DMA is off afterwards. */
+	int (*reset)(struct pl_nic *nic, struct pl_error *err);
+
+	/* All of the bring-up that comes after reset: MAC filters, RSS, packet buffers, interrupts,
+	 * each queue of nic->queues (its rings are prepared: nic_queue_prepare()) enabled with its
+	 * acknowledgement awaited, transmit and receive on. Tails of RX rings are left to ring.c. */
+	int (*start)(struct pl_nic *nic, struct pl_error *err);
+
+	/* Quiesces: no DMA once it returns, or it gives up waiting; never fails. */
+	void (*stop)(struct pl_nic *nic);
+
+	void (*link)(struct pl_nic *nic, struct pl_nic_link *link);
+	void (*set_mac)(struct pl_nic *nic); /* nic->mac; by itself, or as part of start() */
+	void (*set_mtu)(struct pl_nic *nic); /* nic->config.mtu; likewise */
+
+	/* Adds what the device has counted since the last time to nic->counters. */
+	void (*count)(struct pl_nic *nic);
+	const struct nic_counter_register *counter_registers;
+	unsigned n_counters;
+
+	/* Offsets of registers that planes use. */
+	uint32_t (*rx_tail)(unsigned queue);
+	uint32_t (*tx_tail)(unsigned queue);
+	/* Lets vector `vector` interrupt for what comes from now on; whatever has come since the cause
+	 * was last cleared counts. Its own plane. */
+	void (*arm)(struct pl_nic *nic, unsigned vector);
+	/* Forgets the vector's cause, before the last look at a ring. */
+	void (*clear)(struct pl_nic *nic, unsigned vector);
+};
+
+struct nic_counter_register {
+	const char *name, *text;
+	uint32_t offset;
+	uint32_t offset_high; /* of the upper bits; 0: 32 bits are all */
+};
+
+extern const struct nic_driver ixgbe_driver, igb_driver;
+
+/* A pool's region as this NIC's device knows it: mapped once however many queues use it. */
+struct nic_mapping {
+	struct pl_pool *pool;
+	struct pl_dma dma;
+};
+
+/* MSI-X vectors: one per queue pair, and the last for all other causes. */
+#define NIC_OTHER_VECTOR(nic) ((nic)->config.n_queues)
+
+struct pl_nic {
+	struct pl_pci *pci;
+	const struct nic_driver *driver;
+	struct pl_nic_config config;
+	char name[32];
+	struct pl_nic_caps caps;
+	uint8_t mac[6];	     /* received, beside broadcast and multicast */
+	unsigned frame_room; /* bytes of a frame that the buffers of all queues hold */
+	bool started;
+	bool gone;				     /* registers have read as all ones */
+	struct nic_queue *queues[PL_NIC_QUEUES_MAX]; /* by index; NULL: not open */
+	struct nic_mapping mappings[PL_NIC_QUEUES_MAX];
+	unsigned n_mappings;
+	struct pl_region rings; /* of all queues' descriptors */
+	struct pl_dma rings_dma;
+	int event_fd;				/* of NIC_OTHER_VECTOR */
+	uint64_t counters[PL_NIC_COUNTERS_MAX]; /* of driver->counter_registers */
+};
+
+/* ---- registers (reg.c) ---- */
+
+static inline uint32_t nic_read(struct pl_nic *nic, uint32_t offset)
+{
+	return pl_pci_read(nic->pci, offset);
+}
+
+static inline void nic_write(struct pl_nic *nic, uint32_t offset, uint32_t value)
+{
+	pl_pci_write(nic->pci, offset, value);
+}
+
+static inline void nic_set(struct pl_nic *nic, uint32_t offset, uint32_t bits)
+{
+	nic_write(nic, offset, nic_read(nic, offset) | bits);
+}
+
+static inline void nic_unset(struct pl_nic *nic, uint32_t offset, uint32_t bits)
+{
+	nic_write(nic, offset, nic_read(nic, offset) & ~bits);
+}
+
+/* Waits until the register's `bits` read as `value`. Returns 0, -ETIMEDOUT, or -ENODEV when the
+ * device is gone (all ones), which it notes in nic->gone. */
+int nic_wait(struct pl_nic *nic, uint32_t offset, uint32_t bits, uint32_t value,
+	     unsigned timeout_us);
+
+/* Fills `err`: "pl0: 82599ES (0000:03:00.0) did not come out of reset". Returns `code`. */
+int nic_fail(struct pl_nic *nic, int code, struct pl_error *err, const char *what);
+
+void nic_sleep_us(unsigned us);
+
+/* ---- rings (ring.c) ---- */
+
+/* Device addresses of queue `index`'s rings of config.ring_size descriptors of 16 bytes. */
+uint64_t nic_rx_ring_address(const struct pl_nic *nic, unsigned index);
+uint64_t nic_tx_ring_address(const struct pl_nic *nic, unsigned index);
+
+/* Bytes of buffers of the queue that the device may be told of (SRRCTL.BSIZEPACKET), a multiple of
+ * 1024. Frames never reach that far beyond a buffer: the longest frame received is limited. */
+unsigned nic_rx_buffer_bytes(const struct pl_nic *nic, unsigned index);
+
+/* Empty rings, all descriptors zero; the former ones' buffers have been taken back. */
+void nic_queue_prepare(struct nic_queue *q);
+
+/* Fills the RX ring from the pool and writes its tail. */
+void nic_queue_fill(struct nic_queue *q);
+
+/* Makes and frees queue `index`: rings in nic->rings, memory for what lies in them. */
+int nic_queue_new(struct pl_nic *nic, unsigned index, struct pl_pool *pool, struct nic_queue **q,
+		  struct pl_error *err);
+
+struct pl_queue *nic_queue_base(struct nic_queue *q);
+
+#endif

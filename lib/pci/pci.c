@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is common to all ways to reach a device. */
+#include <peerlane/pci.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void pl_pci_init(struct pl_pci *pci)
+{
+	const char *wanted = getenv("PEERLANE_TRACE");
+
+	pci->trace = wanted && !strcmp(wanted, "regs");
+}
+
+uint32_t pl_pci_read(struct pl_pci *pci, uint32_t offset)
+{
+	uint32_t value = pci->ops->read ? pci->ops->read(pci, offset)
+					: *(volatile uint32_t *)(pci->bar + offset);
+
+	if (__builtin_expect(pci->trace, false))
+		fprintf(stderr, "r 0x%05x 0x%08x\n", offset, value);
+	return value;
+}
+
+void pl_pci_write(struct pl_pci *pci, uint32_t offset, uint32_t value)
+{
+	if (__builtin_expect(pci->trace, false))
+		fprintf(stderr, "w 0x%05x 0x%08x\n", offset, value);
+	if (pci->ops->write)
+		pci->ops->write(pci, offset, value);
+	else
+		*(volatile uint32_t *)(pci->bar + offset) = value;
+}
+
+int pl_pci_dma_map(struct pl_pci *pci, void *base, size_t len_bytes, size_t page_bytes,
+		   struct pl_dma *dma, struct pl_error *err)
+{
+	int rc = pci->ops->dma_map(pci, base, len_bytes, page_bytes, dma);
+
+	if (rc)
+		return pl_error_set(err, rc,
+				    rc == -ENOMEM ? "raise LimitMEMLOCK= (ulimit -l)" : NULL,
+				    "%s: cannot map %zu bytes for DMA: %s", pci->name, len_bytes,
+				    strerror(-rc));
+	return 0;
+}
+
+void pl_pci_dma_unmap(struct pl_pci *pci, struct pl_dma *dma)
+{
+	if (dma->n)
+		pci->ops->dma_unmap(pci, dma);
+	*dma = (struct pl_dma){0};
+}
+
+int pl_pci_bus_master(struct pl_pci *pci, bool on, struct pl_error *err)
+{
+	int rc = pci->ops->bus_master(pci, on);
+
+	if (rc)
+		return pl_error_set(err, rc, NULL, "%s: cannot switch bus mastering %s: %s",
+				    pci->name, on ? "on" : "off", strerror(-rc));
+	return 0;
+}
+
+int pl_pci_irq(struct pl_pci *pci, unsigned vector, int event_fd, struct pl_error *err)
+{
+	int rc = pci->ops->irq(pci, vector, event_fd);
+
+	if (rc)
+		return pl_error_set(err, rc, NULL, "%s: cannot use MSI-X vector %u: %s", pci->name,
+				    vector, strerror(-rc));
+	return 0;
+}
+
+void pl_pci_close(struct pl_pci *pci)
+{
+	if (!pci)
+		return;
+	(void)pci->ops->bus_master(pci, false);
+	pci->ops->close(pci);
+}
