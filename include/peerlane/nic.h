@@ -18,6 +18,7 @@
 #define PL_NIC_QUEUES_MAX 16u
 #define PL_NIC_RING_MIN 64u
 #define PL_NIC_RING_MAX 4096u
+#define PL_NIC_MODERATION_MAX_US 1000u
 
 /* Bytes of a frame beyond the MTU that buffers must hold: Ethernet header and two VLAN tags. */
 #define PL_NIC_FRAME_OVERHEAD 22u
@@ -32,8 +33,9 @@ struct pl_nic_config {
 	unsigned n_queues;  /* one RX and one TX queue per plane, 1 to caps.max_queues */
 	unsigned ring_size; /* descriptors, a power of two, PL_NIC_RING_MIN to _MAX */
 	unsigned mtu;
-	unsigned moderation_us; /* least time between two interrupts of a queue; 0: none */
-	bool flow_control;	/* send and obey pause frames */
+	unsigned
+		moderation_us; /* least time between two interrupts of a queue; 0: none; to _MAX_US */
+	bool flow_control;     /* send and obey pause frames */
 };
 
 struct pl_nic_caps {
@@ -93,6 +95,9 @@ int pl_nic_link(struct pl_nic *nic, struct pl_nic_link *link);
 /* Frames for `mac`, broadcasts and all multicasts are received, beside nothing else. Holds over
  * pl_nic_start(). */
 int pl_nic_set_mac(struct pl_nic *nic, const uint8_t mac[6], struct pl_error *err);
+
+/* All frames are received, whoever they are for; or no more. Holds over pl_nic_start(). */
+int pl_nic_set_promiscuous(struct pl_nic *nic, bool on, struct pl_error *err);
 
 /* Returns 0 or -EMSGSIZE with `err` filled: the queues' buffers are too small, or the device can't. */
 int pl_nic_set_mtu(struct pl_nic *nic, unsigned mtu, struct pl_error *err);

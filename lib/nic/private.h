@@ -19,14 +19,19 @@ struct nic_driver {
 
 	/* All of the bring-up that comes after reset: MAC filters, RSS, packet buffers, interrupts,
 	 * each queue of nic->queues (its rings are prepared: nic_queue_prepare()) enabled with its
-	 * acknowledgement awaited, transmit and receive on. Tails of RX rings are left to ring.c. */
+	 * acknowledgement awaited, transmit on. Bus mastering is on already. Tails of RX rings are left
+	 * to ring.c. */
 	int (*start)(struct pl_nic *nic, struct pl_error *err);
+
+	/* Turns reception on, once the RX rings have buffers. NULL: start() has done so. */
+	int (*receive)(struct pl_nic *nic, struct pl_error *err);
 
 	/* Quiesces: no DMA once it returns, or it gives up waiting; never fails. */
 	void (*stop)(struct pl_nic *nic);
 
 	void (*link)(struct pl_nic *nic, struct pl_nic_link *link);
-	void (*set_mac)(struct pl_nic *nic); /* nic->mac; by itself, or as part of start() */
+	/* What is received: nic->mac, nic->promiscuous. By itself, or as part of start(). */
+	void (*set_mac)(struct pl_nic *nic);
 	void (*set_mtu)(struct pl_nic *nic); /* nic->config.mtu; likewise */
 
 	/* Adds what the device has counted since the last time to nic->counters. */
@@ -56,6 +61,7 @@ extern const struct nic_driver ixgbe_driver, igb_driver;
 struct nic_mapping {
 	struct pl_pool *pool;
 	struct pl_dma dma;
+	unsigned users; /* queues; 0: free */
 };
 
 /* MSI-X vectors: one per queue pair, and the last for all other causes. */
@@ -67,18 +73,28 @@ struct pl_nic {
 	struct pl_nic_config config;
 	char name[32];
 	struct pl_nic_caps caps;
-	uint8_t mac[6];	     /* received, beside broadcast and multicast */
+	uint8_t mac[6]; /* received, beside broadcast and multicast */
+	bool promiscuous;
 	unsigned frame_room; /* bytes of a frame that the buffers of all queues hold */
 	bool started;
 	bool gone;				     /* registers have read as all ones */
 	struct nic_queue *queues[PL_NIC_QUEUES_MAX]; /* by index; NULL: not open */
 	struct nic_mapping mappings[PL_NIC_QUEUES_MAX];
-	unsigned n_mappings;
 	struct pl_region rings; /* of all queues' descriptors */
 	struct pl_dma rings_dma;
 	int event_fd;				/* of NIC_OTHER_VECTOR */
 	uint64_t counters[PL_NIC_COUNTERS_MAX]; /* of driver->counter_registers */
+	void *state;				/* the driver's own; freed with free() */
 };
+
+/* ---- nic.c ---- */
+
+/* The mapping of a queue's pool: made before nic_queue_new(). */
+const struct nic_mapping *nic_mapping_of(const struct pl_nic *nic, const struct pl_pool *pool);
+
+/* What ring.c calls last when it closes queue `index`: nic.c forgets it, closes its event descriptor,
+ * and with the last queue of its pool unmaps that. DMA has ended. */
+void nic_queue_closed(struct pl_nic *nic, unsigned index, struct pl_pool *pool, int event_fd);
 
 /* ---- registers (reg.c) ---- */
 
@@ -110,6 +126,10 @@ int nic_wait(struct pl_nic *nic, uint32_t offset, uint32_t bits, uint32_t value,
 /* Fills `err`: "pl0: 82599ES (0000:03:00.0) did not come out of reset". Returns `code`. */
 int nic_fail(struct pl_nic *nic, int code, struct pl_error *err, const char *what);
 
+/* Reads all ones from the register that never does (STATUS, the same in all families): the device is
+ * gone. Notes and returns it. */
+bool nic_is_gone(struct pl_nic *nic);
+
 void nic_sleep_us(unsigned us);
 
 /* ---- rings (ring.c) ---- */
@@ -125,10 +145,12 @@ unsigned nic_rx_buffer_bytes(const struct pl_nic *nic, unsigned index);
 /* Empty rings, all descriptors zero; the former ones' buffers have been taken back. */
 void nic_queue_prepare(struct nic_queue *q);
 
-/* Fills the RX ring from the pool and writes its tail. */
+/* Fills the RX ring from the pool and writes its tail. Nothing happens if its plane has left the queue:
+ * then pl_queue_resume() does it. */
 void nic_queue_fill(struct nic_queue *q);
 
-/* Makes and frees queue `index`: rings in nic->rings, memory for what lies in them. */
+/* Makes queue `index`: rings in nic->rings, memory for what lies in them. Lowers nic->frame_room to what
+ * its buffers hold. nic.c gives it its event descriptor afterwards. */
 int nic_queue_new(struct pl_nic *nic, unsigned index, struct pl_pool *pool, struct nic_queue **q,
 		  struct pl_error *err);
 
