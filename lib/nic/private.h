@@ -57,6 +57,16 @@ struct nic_counter_register {
 
 extern const struct nic_driver ixgbe_driver, igb_driver;
 
+/* A device that a driver knows (ids.c). */
+struct nic_id {
+	uint16_t device; /* vendor: PL_PCI_VENDOR_INTEL */
+	const char *model;
+	const char *driver; /* nic_driver.name */
+};
+
+/* NULL: none does. */
+const struct nic_id *nic_id_find(uint16_t vendor, uint16_t device);
+
 /* A pool's region as this NIC's device knows it: mapped once however many queues use it. */
 struct nic_mapping {
 	struct pl_pool *pool;
