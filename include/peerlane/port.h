@@ -53,6 +53,12 @@ struct pl_queue_ops {
 	/* Releases the queue. Its plane has stopped and holds no packets. Its buffers return to the
 	 * pool. */
 	void (*close)(struct pl_queue *q);
+
+	/* A device that goes away and comes back: see pl_queue_leave(), pl_queue_collect() and
+	 * pl_queue_resume(). NULL: that does not happen to queues of this kind. */
+	void (*leave)(struct pl_queue *q);
+	uint32_t (*collect)(struct pl_queue *q);
+	int (*resume)(struct pl_queue *q, struct pl_error *err);
 };
 
 /* The RX and the TX queue that one plane has of one port. */
@@ -172,7 +178,10 @@ void pl_port_info(const struct pl_port *port, struct pl_port_info *info);
 
 /* The queue's plane lets go of the device: from then on rx() gives nothing, and tx() drops and
  * counts. What the device had not taken counts as dropped, too. Plane. */
-void pl_queue_leave(struct pl_queue *q);
+static inline void pl_queue_leave(struct pl_queue *q)
+{
+	q->ops->leave(q);
+}
 
 /* Closes the port's sockets and its hold on the device. It may take tens of milliseconds. Control
  * thread. */
@@ -181,7 +190,10 @@ void pl_port_leave(struct pl_port *port);
 /* Brings all buffers that the device had back to the pool: the kernel holds some in lists of its own,
  * so they are known by who had them last. The device must be gone, or pl_port_leave() might be too
  * early for one that writes into them by itself. Plane. Returns how many. */
-uint32_t pl_queue_collect(struct pl_queue *q);
+static inline uint32_t pl_queue_collect(struct pl_queue *q)
+{
+	return q->ops->collect(q);
+}
 
 /* One try to take the device over that has the port's name now: what succeeds stays for the next
  * try. Never waits for another's hold to end. What pl_port_accept_mac() set is to be set again.
@@ -191,7 +203,10 @@ int pl_port_return(struct pl_port *port, struct pl_error *err);
 
 /* Gives the device buffers and has it receive. Plane. Returns 0, or -errno with `err` filled: the
  * device is gone again. */
-int pl_queue_resume(struct pl_queue *q, struct pl_error *err);
+static inline int pl_queue_resume(struct pl_queue *q, struct pl_error *err)
+{
+	return q->ops->resume(q, err);
+}
 
 /* Closes all these ports (NULL: none) and those of their queues that are open, together: for each
  * socket the kernel waits some 15 ms, and so for all of them at once. The queues' planes have

@@ -402,6 +402,9 @@ static bool away_flush(struct pl_queue *q)
 	return false;
 }
 
+static void afxdp_leave(struct pl_queue *q);
+static uint32_t afxdp_collect(struct pl_queue *q);
+static int afxdp_resume(struct pl_queue *q, struct pl_error *err);
 static void afxdp_close(struct pl_queue *q);
 
 static const struct pl_queue_ops away_ops = {
@@ -409,9 +412,12 @@ static const struct pl_queue_ops away_ops = {
 	.tx = away_tx,
 	.flush = away_flush,
 	.close = afxdp_close,
+	.leave = afxdp_leave,
+	.collect = afxdp_collect,
+	.resume = afxdp_resume,
 };
 
-void pl_queue_leave(struct pl_queue *q)
+static void afxdp_leave(struct pl_queue *q)
 {
 	struct afxdp_queue *aq = afxdp_queue_of(q);
 
@@ -427,7 +433,7 @@ void pl_queue_leave(struct pl_queue *q)
 	q->ops = &away_ops;
 }
 
-uint32_t pl_queue_collect(struct pl_queue *q)
+static uint32_t afxdp_collect(struct pl_queue *q)
 {
 	struct afxdp_queue *aq = afxdp_queue_of(q);
 	struct pl_pool *pool = q->pool;
@@ -626,7 +632,7 @@ static void afxdp_close(struct pl_queue *q)
 	bpf_map_delete_elem(aq->port->map_fd, &aq->index);
 	afxdp_queue_unbind(q, &closing);
 	closing_run(&closing);
-	pl_queue_collect(q);
+	afxdp_collect(q);
 	queue_free(aq);
 }
 
@@ -636,9 +642,12 @@ static const struct pl_queue_ops afxdp_ops = {
 	.flush = afxdp_flush,
 	.refresh_stats = afxdp_refresh_stats,
 	.close = afxdp_close,
+	.leave = afxdp_leave,
+	.collect = afxdp_collect,
+	.resume = afxdp_resume,
 };
 
-int pl_queue_resume(struct pl_queue *q, struct pl_error *err)
+static int afxdp_resume(struct pl_queue *q, struct pl_error *err)
 {
 	struct afxdp_queue *aq = afxdp_queue_of(q);
 	int rc;
@@ -706,7 +715,7 @@ int pl_port_queue_open(struct pl_port *port, unsigned index, struct pl_pool *poo
 		rc = afxdp_queue_bind(&aq->q, err);
 	}
 	if (!rc)
-		rc = pl_queue_resume(&aq->q, err);
+		rc = afxdp_resume(&aq->q, err);
 	if (rc) {
 		afxdp_close(&aq->q);
 		return rc;
