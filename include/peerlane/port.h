@@ -90,20 +90,36 @@ static inline bool pl_queue_flush(struct pl_queue *q)
 
 enum pl_attach { PL_ATTACH_AUTO, PL_ATTACH_NATIVE, PL_ATTACH_GENERIC };
 
+struct pl_pci;
+struct pl_nic_counter;
+
 struct pl_port_config {
 	const char *name;   /* "pl0", for messages */
-	const char *device; /* "eth1" */
+	const char *device; /* "eth1"; of a NIC whatever it is to be called */
 	unsigned n_queues;  /* one per plane */
 	unsigned ring_size; /* descriptors per ring, a power of two, 64 to 4096 */
+
+	/* The PCI device to drive ourselves (peerlane/nic.h): kind "nic". It stays the caller's and
+	 * must outlive the port. NULL: the network device `device`, by AF_XDP. */
+	struct pl_pci *pci;
+
+	/* AF_XDP alone */
 	enum pl_attach attach;
 	bool zero_copy; /* what pl_port_probe() allowed for all ports of the planes */
+
+	/* NICs alone */
+	unsigned mtu;
+	unsigned moderation_us; /* least time between two interrupts of a queue; 0: none */
+	bool flow_control;	/* send and obey pause frames */
 };
 
 /* What a device can do, asked before any queue is opened. */
 struct pl_port_caps {
 	uint8_t mac[6];
-	unsigned mtu;
-	unsigned ifindex;
+	unsigned mtu;	    /* that it has now; of a NIC that asked for */
+	unsigned mtu_max;   /* whatever the buffers */
+	uint32_t buf_sizes; /* sizes of buffers that it can receive into, all in one: 2048 | 4096 */
+	unsigned ifindex;   /* of the network device underneath; 0: there is none */
 	unsigned max_queues;
 	bool zero_copy;
 };
@@ -120,35 +136,47 @@ struct pl_port;
 
 /* What became of a port, for logs and `show`. */
 struct pl_port_info {
-	const char *kind;   /* "afxdp" */
-	const char *attach; /* "native", "generic" */
-	const char *copy;   /* "zero-copy", "copy" */
-	unsigned ifindex;   /* of the network device underneath */
+	const char *kind;    /* "afxdp", "nic" */
+	const char *attach;  /* "native", "generic"; NULL: not AF_XDP */
+	const char *copy;    /* "zero-copy", "copy"; NULL: not AF_XDP */
+	const char *driver;  /* "ixgbe"; NULL: not a NIC of ours */
+	const char *model;   /* "82599ES"; NULL likewise */
+	const char *backend; /* how we reach it: "emulated"; NULL likewise */
+	unsigned ifindex;    /* of the network device underneath; 0: there is none */
 	unsigned n_queues;
 	unsigned ring_size;
 };
 
-/* Asks what `config->device` can do. Opens nothing that stays open.
+/* How a device fares that has no network device of the kernel's to tell. */
+struct pl_port_state {
+	bool present; /* false: it is gone, and the rest is not known */
+	bool carrier;
+	unsigned mbps;	   /* 0: not known */
+	const char *media; /* "10GBASE-SR"; NULL: not known. Valid as long as the port */
+};
+
+/* Asks what the device can do. Opens nothing that stays open. A NIC is reset.
  *
  * Returns 0 or -errno with `err` filled (-ENODEV: no such device; -EPROTOTYPE: not an Ethernet one;
- * -EPERM: missing privilege; -EINVAL: more queues than the device has, or fewer
- * than it receives on; -EBUSY: another program has
- * a socket on it). Any thread. */
+ * -EPERM: missing privilege; -EINVAL: more queues than the device has, or fewer than it receives
+ * on; -EBUSY: another program has a socket on it; of a NIC as pl_nic_open()). Control thread. */
 int pl_port_probe(const struct pl_port_config *config, struct pl_port_caps *caps,
 		  struct pl_error *err);
 
-/* Opens an AF_XDP port: loads and attaches our XDP program by bpf_link, so that whatever ends the
- * process also detaches it. Until the port is closed the device leaves VLAN tags in the frames. A
+/* Opens a port. Queues are opened one by one afterwards, and then it is started.
+ *
+ * AF_XDP: loads and attaches our XDP program by bpf_link, so that whatever ends the process also
+ * detaches it. Until the port is closed the device leaves VLAN tags in the frames. A
  * veth's peer must, too, send them there (ethtool -K PEER txvlan off): beside the frame they reach
- * no XDP program. Queues are opened one by one afterwards.
+ * no XDP program. A NIC is reset.
  *
  * Returns 0 and the port, or -errno with `err` filled and nothing left behind (-EBUSY: another XDP
- * program is on the device; -EOPNOTSUPP: it always takes VLAN tags off; -EMSGSIZE: its MTU is too large for any buffer; others as
- * pl_port_probe()). */
+ * program is on the device; -EOPNOTSUPP: it always takes VLAN tags off; -EMSGSIZE: its MTU is too
+ * large for any buffer; others as pl_port_probe()). */
 int pl_port_open(struct pl_port **port, const struct pl_port_config *config, struct pl_error *err);
 
 /* Opens queue `index` of the port on `pool`, whose plane will own it. The pool's region is
- * registered with the kernel at its first queue and shared by all its queues, so that a packet
+ * registered with the kernel, or mapped for the device, at its first queue and shared by all its queues, so that a packet
  * received on one leaves on another without being copied by us.
  *
  * Waits up to half a second for a former owner's hold on the device's queue to end. Returns 0 and
@@ -157,15 +185,31 @@ int pl_port_open(struct pl_port **port, const struct pl_port_config *config, str
 int pl_port_queue_open(struct pl_port *port, unsigned index, struct pl_pool *pool,
 		       struct pl_queue **queue, struct pl_error *err);
 
+/* All queues are open: has the device receive and transmit, if it does not yet. Control thread. Returns
+ * 0, or -errno with `err` filled, and then it does not. */
+int pl_port_start(struct pl_port *port, struct pl_error *err);
+
 /* Lets frames for `mac` and all multicast frames through the device's filters. Control thread.
  * Returns 0 or -errno with `err` filled. */
 int pl_port_accept_mac(struct pl_port *port, const uint8_t mac[6], struct pl_error *err);
 
-/* Sets the MTU of the device underneath. Control thread. Returns 0 or -errno with `err` filled
+/* Sets the MTU of the device. Control thread. Returns 0 or -errno with `err` filled
  * (-EMSGSIZE: the buffers of its queues are too small for that). */
 int pl_port_set_mtu(struct pl_port *port, unsigned mtu, struct pl_error *err);
 
 void pl_port_info(const struct pl_port *port, struct pl_port_info *info);
+
+/* A descriptor that is readable when pl_port_state() may have changed, which is to be called then;
+ * and about once a second besides, for a device that vanishes does not say so. -1: there is a network
+ * device of the kernel's (pl_port_info.ifindex), and netlink tells. */
+int pl_port_event_fd(const struct pl_port *port);
+
+/* How the device is now. Only if there is an event_fd. Control thread. */
+void pl_port_state(struct pl_port *port, struct pl_port_state *state);
+
+/* What the device itself has counted since the port was opened, into PL_NIC_COUNTERS_MAX places.
+ * Returns how many, which is 0 for AF_XDP. Control thread. */
+unsigned pl_port_counters(struct pl_port *port, struct pl_nic_counter *counters);
 
 /* ---- a device that goes away, and one of its name that comes back, while planes run ----
  *

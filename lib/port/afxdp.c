@@ -18,6 +18,9 @@
 #include "netdev.h"
 #include "redirect.skel.h"
 
+/* The kernel takes chunks of a page at most (Documentation/networking/af_xdp.rst). */
+#define BUF_BYTES_MAX 4096u
+
 static const char *const remedy_privilege =
 	"start as root, or grant CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF";
 
@@ -196,8 +199,8 @@ static int probe_zero_copy(const struct pl_port_config *config, bool *zero_copy,
 	return 0; /* any other failure: then not zero-copy */
 }
 
-int pl_port_probe(const struct pl_port_config *config, struct pl_port_caps *caps,
-		  struct pl_error *err)
+static int afxdp_probe(const struct pl_port_config *config, struct pl_port_caps *caps,
+		       struct pl_error *err)
 {
 	struct netdev dev;
 	int rc = query_device(config, &dev, err);
@@ -212,6 +215,8 @@ int pl_port_probe(const struct pl_port_config *config, struct pl_port_caps *caps
 	caps->mtu = dev.mtu;
 	caps->ifindex = dev.ifindex;
 	caps->max_queues = dev.n_queues;
+	caps->mtu_max = BUF_BYTES_MAX - PL_FRAME_OFFSET - FRAME_OVERHEAD;
+	caps->buf_sizes = 2048 | BUF_BYTES_MAX;
 	return probe_zero_copy(config, &caps->zero_copy, err);
 }
 
@@ -226,7 +231,7 @@ static int check_mtu(const char *name, const char *device, unsigned mtu, unsigne
 	snprintf(remedy, sizeof(remedy),
 		 "ip link set %s mtu %u%s; frames over several buffers are not supported", device,
 		 room - FRAME_OVERHEAD,
-		 room < 4096 - PL_FRAME_OFFSET ? ", or buffers of 4096 bytes" : "");
+		 room < BUF_BYTES_MAX - PL_FRAME_OFFSET ? ", or buffers of 4096 bytes" : "");
 	return pl_error_set(err, -EMSGSIZE, remedy,
 			    "%s: MTU %u of %s needs frames of %u bytes, but a buffer holds %u",
 			    name, mtu, device, mtu + FRAME_OVERHEAD, room);
@@ -234,7 +239,7 @@ static int check_mtu(const char *name, const char *device, unsigned mtu, unsigne
 
 /* Keeps VLAN tags in the frames: a tag taken off by the device is nowhere for an XDP program to see
  * in general, and frames of any VLAN would be routed as if they had none. */
-static int keep_tags(struct pl_port *port, struct pl_error *err)
+static int keep_tags(struct afxdp_port *port, struct pl_error *err)
 {
 	unsigned before, after;
 	int rc = netdev_get_strip(port->device, &before);
@@ -258,7 +263,7 @@ static int keep_tags(struct pl_port *port, struct pl_error *err)
 	return 0;
 }
 
-static int load_program(struct pl_port *port, unsigned max_queues, struct pl_error *err)
+static int load_program(struct afxdp_port *port, unsigned max_queues, struct pl_error *err)
 {
 	int rc;
 
@@ -276,7 +281,7 @@ static int load_program(struct pl_port *port, unsigned max_queues, struct pl_err
 	return 0;
 }
 
-static int link_program(struct pl_port *port, bool native)
+static int link_program(struct afxdp_port *port, bool native)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts,
 		    .flags = native ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
@@ -291,7 +296,7 @@ static int link_program(struct pl_port *port, bool native)
 }
 
 /* Says why the program could not be attached, as far as the code tells. */
-static int attach_error(const struct pl_port *port, int rc, struct pl_error *err)
+static int attach_error(const struct afxdp_port *port, int rc, struct pl_error *err)
 {
 	char remedy[sizeof(err->remedy)];
 
@@ -321,7 +326,7 @@ static int attach_error(const struct pl_port *port, int rc, struct pl_error *err
 	}
 }
 
-static int attach_program(struct pl_port *port, struct pl_error *err)
+static int attach_program(struct afxdp_port *port, struct pl_error *err)
 {
 	int rc = -EOPNOTSUPP;
 
@@ -335,37 +340,33 @@ static int attach_program(struct pl_port *port, struct pl_error *err)
 	return rc ? attach_error(port, rc, err) : 0;
 }
 
-static bool ring_size_valid(unsigned size)
-{
-	return size >= 64 && size <= 4096 && (size & (size - 1)) == 0;
-}
+static void let_go(struct pl_port *base, struct closing *closing);
+static void free_port(struct pl_port *base);
 
-int pl_port_open(struct pl_port **result, const struct pl_port_config *config, struct pl_error *err)
+static int afxdp_open(struct pl_port **result, const struct pl_port_config *config,
+		      struct pl_error *err)
 {
+	struct closing closing = {0};
+	struct afxdp_port *port;
 	struct netdev dev;
-	struct pl_port *port;
 	int rc;
 
-	*result = NULL;
-	if (!ring_size_valid(config->ring_size))
-		return pl_error_set(err, -EINVAL, "use a power of two from 64 to 4096",
-				    "%s: rings of %u descriptors are not possible", config->name,
-				    config->ring_size);
 	rc = query_device(config, &dev, err);
 	if (rc)
 		return rc;
-	rc = check_mtu(config->name, config->device, dev.mtu, 4096 - PL_FRAME_OFFSET, err);
+	rc = check_mtu(config->name, config->device, dev.mtu, BUF_BYTES_MAX - PL_FRAME_OFFSET, err);
 	if (rc)
 		return rc;
 	port = calloc(1, sizeof(*port));
 	if (!port)
 		return pl_error_set(err, -ENOMEM, NULL, "%s: no memory", config->name);
+	port->port.ops = &afxdp_port_ops;
 	snprintf(port->name, sizeof(port->name), "%s", config->name);
 	snprintf(port->device, sizeof(port->device), "%s", config->device);
 	port->ifindex = dev.ifindex;
 	port->n_queues = config->n_queues;
 	port->ring_size = config->ring_size;
-	port->frame_room = 4096 - PL_FRAME_OFFSET;
+	port->frame_room = BUF_BYTES_MAX - PL_FRAME_OFFSET;
 	port->zero_copy = config->zero_copy;
 	port->attach = config->attach;
 	port->link_fd = -1;
@@ -384,16 +385,20 @@ int pl_port_open(struct pl_port **result, const struct pl_port_config *config, s
 		rc = attach_program(port, err);
 	if (rc)
 		goto fail;
-	*result = port;
+	*result = &port->port;
 	return 0;
 fail:
-	pl_ports_close(&port, 1);
+	let_go(&port->port, &closing);
+	closing_run(&closing);
+	free_port(&port->port);
 	return rc;
 }
 
 /* Lets go of the device: sockets, program, filter. */
-static void let_go(struct pl_port *port, struct closing *closing)
+static void let_go(struct pl_port *base, struct closing *closing)
 {
+	struct afxdp_port *port = afxdp_port_of(base);
+
 	closing_add(closing, port->link_fd);
 	closing_add(closing, port->filter_fd);
 	port->link_fd = -1;
@@ -403,8 +408,10 @@ static void let_go(struct pl_port *port, struct closing *closing)
 			afxdp_queue_unbind(port->queues[i], closing);
 }
 
-static void free_port(struct pl_port *port)
+static void free_port(struct pl_port *base)
 {
+	struct afxdp_port *port = afxdp_port_of(base);
+
 	for (unsigned i = 0; port->queues && i < port->n_queues; i++)
 		pl_queue_close(port->queues[i]);
 	if (port->program)
@@ -415,31 +422,20 @@ static void free_port(struct pl_port *port)
 	free(port);
 }
 
-void pl_ports_close(struct pl_port *const *ports, unsigned n)
+static void afxdp_leave(struct pl_port *base)
 {
+	struct afxdp_port *port = afxdp_port_of(base);
 	struct closing closing = {0};
 
-	for (unsigned i = 0; i < n; i++)
-		if (ports[i])
-			let_go(ports[i], &closing);
-	closing_run(&closing);
-	for (unsigned i = 0; i < n; i++)
-		if (ports[i])
-			free_port(ports[i]);
-}
-
-void pl_port_leave(struct pl_port *port)
-{
-	struct closing closing = {0};
-
-	let_go(port, &closing);
+	let_go(base, &closing);
 	closing_run(&closing);
 	port->strip = 0; /* nothing to be undone: the next device of this name is another */
 	port->ifindex = 0;
 }
 
-int pl_port_return(struct pl_port *port, struct pl_error *err)
+static int afxdp_retake(struct pl_port *base, struct pl_error *err)
 {
+	struct afxdp_port *port = afxdp_port_of(base);
 	const struct pl_port_config config = {
 		.name = port->name, .device = port->device, .n_queues = port->n_queues};
 	struct netdev dev;
@@ -447,7 +443,7 @@ int pl_port_return(struct pl_port *port, struct pl_error *err)
 
 	/* Another one already than in the last try. */
 	if (port->ifindex && (rc || dev.ifindex != port->ifindex))
-		pl_port_leave(port);
+		afxdp_leave(base);
 	if (!rc)
 		rc = check_mtu(port->name, port->device, dev.mtu, port->frame_room, err);
 	if (rc)
@@ -463,8 +459,9 @@ int pl_port_return(struct pl_port *port, struct pl_error *err)
 	return rc;
 }
 
-int pl_port_accept_mac(struct pl_port *port, const uint8_t mac[6], struct pl_error *err)
+static int afxdp_accept_mac(struct pl_port *base, const uint8_t mac[6], struct pl_error *err)
 {
+	struct afxdp_port *port = afxdp_port_of(base);
 	int fd = netdev_open_filter(port->ifindex, mac);
 
 	if (fd < 0)
@@ -479,8 +476,9 @@ int pl_port_accept_mac(struct pl_port *port, const uint8_t mac[6], struct pl_err
 	return 0;
 }
 
-int pl_port_set_mtu(struct pl_port *port, unsigned mtu, struct pl_error *err)
+static int afxdp_set_mtu(struct pl_port *base, unsigned mtu, struct pl_error *err)
 {
+	struct afxdp_port *port = afxdp_port_of(base);
 	int rc = check_mtu(port->name, port->device, mtu, port->frame_room, err);
 
 	if (rc)
@@ -493,7 +491,7 @@ int pl_port_set_mtu(struct pl_port *port, unsigned mtu, struct pl_error *err)
 	return 0;
 }
 
-int afxdp_check_room(struct pl_port *port, unsigned room, struct pl_error *err)
+int afxdp_check_room(struct afxdp_port *port, unsigned room, struct pl_error *err)
 {
 	struct netdev dev;
 	int rc = netdev_query(port->device, &dev);
@@ -507,8 +505,10 @@ int afxdp_check_room(struct pl_port *port, unsigned room, struct pl_error *err)
 	return rc;
 }
 
-void pl_port_info(const struct pl_port *port, struct pl_port_info *info)
+static void afxdp_info(const struct pl_port *base, struct pl_port_info *info)
 {
+	const struct afxdp_port *port = (const struct afxdp_port *)base;
+
 	*info = (struct pl_port_info){
 		.kind = "afxdp",
 		.attach = port->native ? "native" : "generic",
@@ -518,3 +518,16 @@ void pl_port_info(const struct pl_port *port, struct pl_port_info *info)
 		.ring_size = port->ring_size,
 	};
 }
+
+const struct pl_port_ops afxdp_port_ops = {
+	.probe = afxdp_probe,
+	.open = afxdp_open,
+	.queue_open = afxdp_queue_open,
+	.accept_mac = afxdp_accept_mac,
+	.set_mtu = afxdp_set_mtu,
+	.info = afxdp_info,
+	.leave = afxdp_leave,
+	.retake = afxdp_retake,
+	.let_go = let_go,
+	.free = free_port,
+};

@@ -8,9 +8,7 @@
 
 #include <xdp/xsk.h>
 
-#include <peerlane/port.h>
-
-#include "closing.h"
+#include "private.h"
 
 /* Beside the MTU a frame has an Ethernet header and perhaps a VLAN tag. */
 #define FRAME_OVERHEAD 18u
@@ -20,7 +18,8 @@
 #define BIND_RETRY_MS 5u
 #define BIND_TRIES 100u
 
-struct pl_port {
+struct afxdp_port {
+	struct pl_port port;
 	char name[32];
 	char device[IF_NAMESIZE];
 	unsigned ifindex;
@@ -31,7 +30,7 @@ struct pl_port {
 	bool native;
 	bool zero_copy;
 	bool returning; /* what fails is tried again: no long search for the reason */
-	unsigned strip; /* what pl_port_close() switches on again: NETDEV_STRIPS_... */
+	unsigned strip; /* what closing switches on again: NETDEV_STRIPS_... */
 	int link_fd;	/* the attachment of our program; closing it detaches */
 	int map_fd;	/* the program's map from queues to sockets */
 	int filter_fd;	/* keeps the device's MAC filters open; -1: none */
@@ -39,12 +38,17 @@ struct pl_port {
 	struct pl_queue **queues; /* by index; NULL: not open */
 };
 
+static inline struct afxdp_port *afxdp_port_of(struct pl_port *port)
+{
+	return (struct afxdp_port *)port;
+}
+
 /* Waits BIND_RETRY_MS. */
 void afxdp_sleep_before_retry(void);
 
 /* Refuses buffers that hold no frame of more than `room` bytes if the device's MTU allows longer
  * ones, and remembers it for later changes of the MTU. Returns 0 or -errno with `err` filled. */
-int afxdp_check_room(struct pl_port *port, unsigned room, struct pl_error *err);
+int afxdp_check_room(struct afxdp_port *port, unsigned room, struct pl_error *err);
 
 /* Gives the queue a socket, in one try, unless it has one; and takes it away, if it has one, leaving
  * it to `closing` to end it. Of the queue's plane nothing is touched, it must have left
@@ -52,5 +56,9 @@ int afxdp_check_room(struct pl_port *port, unsigned room, struct pl_error *err);
  * former owner for some more milliseconds). */
 int afxdp_queue_bind(struct pl_queue *q, struct pl_error *err);
 void afxdp_queue_unbind(struct pl_queue *q, struct closing *closing);
+
+/* See pl_port_queue_open(). */
+int afxdp_queue_open(struct pl_port *port, unsigned index, struct pl_pool *pool,
+		     struct pl_queue **queue, struct pl_error *err);
 
 #endif

@@ -81,7 +81,7 @@ struct afxdp_queue {
 	uint32_t buf_shift;
 	unsigned slot;
 	struct xsk_socket *xsk; /* NULL: not bound */
-	struct pl_port *port;
+	struct afxdp_port *port;
 	unsigned index;
 };
 
@@ -474,7 +474,7 @@ static void umem_put(struct pl_pool *pool)
 }
 
 /* Registers the region with the kernel. */
-static int umem_register(struct pl_pool *pool, const struct pl_port *port, struct pl_error *err)
+static int umem_register(struct pl_pool *pool, const struct afxdp_port *port, struct pl_error *err)
 {
 	const struct xsk_umem_config config = {
 		.fill_size = port->ring_size,
@@ -543,7 +543,7 @@ static void note_bound(struct afxdp_queue *aq)
 int afxdp_queue_bind(struct pl_queue *q, struct pl_error *err)
 {
 	struct afxdp_queue *aq = afxdp_queue_of(q);
-	struct pl_port *port = aq->port;
+	struct afxdp_port *port = aq->port;
 	const struct xsk_socket_config config = {
 		.rx_size = port->ring_size,
 		.tx_size = port->ring_size,
@@ -663,7 +663,7 @@ static int afxdp_resume(struct pl_queue *q, struct pl_error *err)
 }
 
 /* A queue with its place among the pool's and the port's, not bound. NULL: no memory. */
-static struct afxdp_queue *queue_new(struct pl_port *port, unsigned index, struct pl_pool *pool)
+static struct afxdp_queue *queue_new(struct afxdp_port *port, unsigned index, struct pl_pool *pool)
 {
 	struct pl_afxdp_umem *umem = umem_get(pool);
 	struct afxdp_queue *aq;
@@ -692,13 +692,13 @@ static struct afxdp_queue *queue_new(struct pl_port *port, unsigned index, struc
 	return aq;
 }
 
-int pl_port_queue_open(struct pl_port *port, unsigned index, struct pl_pool *pool,
-		       struct pl_queue **queue, struct pl_error *err)
+int afxdp_queue_open(struct pl_port *base, unsigned index, struct pl_pool *pool,
+		     struct pl_queue **queue, struct pl_error *err)
 {
+	struct afxdp_port *port = afxdp_port_of(base);
 	struct afxdp_queue *aq;
 	int rc;
 
-	*queue = NULL;
 	if (index >= port->n_queues || port->queues[index])
 		return pl_error_set(err, -EINVAL, NULL, "%s: queue %u of %u%s", port->name, index,
 				    port->n_queues,

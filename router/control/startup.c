@@ -232,6 +232,8 @@ static int open_port(struct router *router, unsigned index, struct pl_error *err
 		rc = pl_port_queue_open(port->port, i, &router->planes[i].pool,
 					&router->planes[i].ports[index].wire, err);
 	if (!rc)
+		rc = pl_port_start(port->port, err);
+	if (!rc)
 		rc = pl_port_accept_mac(port->port, port->mac, err);
 	if (rc)
 		return rc;
