@@ -10,9 +10,9 @@ int pl_pool_init(struct pl_pool *pool, uint32_t n_bufs, uint32_t buf_bytes, stru
 	int rc;
 
 	*pool = (struct pl_pool){0};
-	/* AF_XDP takes chunks of these two sizes only (Documentation/networking/af_xdp.rst). */
-	if (n_bufs == 0 || (buf_bytes != 2048 && buf_bytes != 4096))
-		return pl_error_set(err, -EINVAL, "use buffers of 2048 or 4096 bytes",
+	/* AF_XDP takes chunks of the first two sizes only (Documentation/networking/af_xdp.rst). */
+	if (n_bufs == 0 || (buf_bytes != 2048 && buf_bytes != 4096 && buf_bytes != 16384))
+		return pl_error_set(err, -EINVAL, "use buffers of 2048, 4096 or 16384 bytes",
 				    "cannot make a pool of %u buffers of %u bytes", n_bufs,
 				    buf_bytes);
 	pool->stack = calloc(n_bufs, sizeof(*pool->stack));

@@ -18,9 +18,6 @@
 #include "netdev.h"
 #include "redirect.skel.h"
 
-/* The kernel takes chunks of a page at most (Documentation/networking/af_xdp.rst). */
-#define BUF_BYTES_MAX 4096u
-
 static const char *const remedy_privilege =
 	"start as root, or grant CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF";
 
@@ -215,8 +212,8 @@ static int afxdp_probe(const struct pl_port_config *config, struct pl_port_caps 
 	caps->mtu = dev.mtu;
 	caps->ifindex = dev.ifindex;
 	caps->max_queues = dev.n_queues;
-	caps->mtu_max = BUF_BYTES_MAX - PL_FRAME_OFFSET - FRAME_OVERHEAD;
-	caps->buf_sizes = 2048 | BUF_BYTES_MAX;
+	caps->mtu_max = AFXDP_BUF_BYTES_MAX - PL_FRAME_OFFSET - FRAME_OVERHEAD;
+	caps->buf_sizes = 2048 | AFXDP_BUF_BYTES_MAX;
 	return probe_zero_copy(config, &caps->zero_copy, err);
 }
 
@@ -231,7 +228,7 @@ static int check_mtu(const char *name, const char *device, unsigned mtu, unsigne
 	snprintf(remedy, sizeof(remedy),
 		 "ip link set %s mtu %u%s; frames over several buffers are not supported", device,
 		 room - FRAME_OVERHEAD,
-		 room < BUF_BYTES_MAX - PL_FRAME_OFFSET ? ", or buffers of 4096 bytes" : "");
+		 room < AFXDP_BUF_BYTES_MAX - PL_FRAME_OFFSET ? ", or buffers of 4096 bytes" : "");
 	return pl_error_set(err, -EMSGSIZE, remedy,
 			    "%s: MTU %u of %s needs frames of %u bytes, but a buffer holds %u",
 			    name, mtu, device, mtu + FRAME_OVERHEAD, room);
@@ -354,7 +351,8 @@ static int afxdp_open(struct pl_port **result, const struct pl_port_config *conf
 	rc = query_device(config, &dev, err);
 	if (rc)
 		return rc;
-	rc = check_mtu(config->name, config->device, dev.mtu, BUF_BYTES_MAX - PL_FRAME_OFFSET, err);
+	rc = check_mtu(config->name, config->device, dev.mtu, AFXDP_BUF_BYTES_MAX - PL_FRAME_OFFSET,
+		       err);
 	if (rc)
 		return rc;
 	port = calloc(1, sizeof(*port));
@@ -366,7 +364,7 @@ static int afxdp_open(struct pl_port **result, const struct pl_port_config *conf
 	port->ifindex = dev.ifindex;
 	port->n_queues = config->n_queues;
 	port->ring_size = config->ring_size;
-	port->frame_room = BUF_BYTES_MAX - PL_FRAME_OFFSET;
+	port->frame_room = AFXDP_BUF_BYTES_MAX - PL_FRAME_OFFSET;
 	port->zero_copy = config->zero_copy;
 	port->attach = config->attach;
 	port->link_fd = -1;

@@ -13,6 +13,9 @@
 /* Beside the MTU a frame has an Ethernet header and perhaps a VLAN tag. */
 #define FRAME_OVERHEAD 18u
 
+/* The kernel takes chunks of a page at most (Documentation/networking/af_xdp.rst). */
+#define AFXDP_BUF_BYTES_MAX 4096u
+
 /* Binding a queue fails with EBUSY for 10 to 20 ms after its former owner has closed it, since the
  * kernel lets go of it in the background. */
 #define BIND_RETRY_MS 5u

@@ -703,6 +703,10 @@ int afxdp_queue_open(struct pl_port *base, unsigned index, struct pl_pool *pool,
 		return pl_error_set(err, -EINVAL, NULL, "%s: queue %u of %u%s", port->name, index,
 				    port->n_queues,
 				    index < port->n_queues ? " is open already" : "");
+	if (pool->buf_bytes > AFXDP_BUF_BYTES_MAX)
+		return pl_error_set(err, -EINVAL, "use buffers of 2048 or 4096 bytes",
+				    "%s: AF_XDP does not take buffers of %u bytes", port->name,
+				    pool->buf_bytes);
 	rc = afxdp_check_room(port, pl_pool_frame_max(pool), err);
 	if (rc)
 		return rc;

@@ -149,7 +149,11 @@ static void test_pool_refuses(void **state)
 	(void)state;
 	assert_int_equal(pl_pool_init(&pool, 0, 2048, &err), -EINVAL);
 	assert_int_equal(pl_pool_init(&pool, 10, 1024, &err), -EINVAL);
-	assert_non_null(strstr(err.remedy, "2048 or 4096"));
+	assert_int_equal(pl_pool_init(&pool, 10, 8192, &err), -EINVAL);
+	assert_non_null(strstr(err.remedy, "2048, 4096 or 16384"));
+	assert_int_equal(pl_pool_init(&pool, 10, 16384, &err), 0);
+	assert_int_equal(pl_pool_frame_max(&pool), 16384 - 258);
+	pl_pool_fini(&pool);
 	assert_int_equal(pl_pool_init(&pool, 1u << 20, 4096, &err), -EINVAL); /* 4 GiB */
 	assert_null(pool.stack);
 	pl_pool_fini(&pool);
