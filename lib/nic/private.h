@@ -45,7 +45,8 @@ struct nic_driver {
 	/* Lets vector `vector` interrupt for what comes from now on; whatever has come since the cause
 	 * was last cleared counts. Its own plane. */
 	void (*arm)(struct pl_nic *nic, unsigned vector);
-	/* Forgets the vector's cause, before the last look at a ring. */
+	/* Forgets the vector's cause, before the last look at a ring: when it returns the device has taken
+	 * note, so what it writes to a ring later sets the cause again. */
 	void (*clear)(struct pl_nic *nic, unsigned vector);
 };
 
@@ -57,19 +58,9 @@ struct nic_counter_register {
 
 extern const struct nic_driver ixgbe_driver, igb_driver;
 
-/* A device that a driver knows (ids.c). */
-struct nic_id {
-	uint16_t device; /* vendor: PL_PCI_VENDOR_INTEL */
-	const char *model;
-	const char *driver; /* nic_driver.name */
-};
-
-/* NULL: none does. */
-const struct nic_id *nic_id_find(uint16_t vendor, uint16_t device);
-
-/* A pool's region as this NIC's device knows it: mapped once however many queues use it. */
+/* A pool's region as this NIC's device knows it: mapped once however many queues use it (ring.c). */
 struct nic_mapping {
-	struct pl_pool *pool;
+	struct pl_pool *pool; /* NULL: free */
 	struct pl_dma dma;
 	unsigned users; /* queues; 0: free */
 };
@@ -144,6 +135,13 @@ void nic_sleep_us(unsigned us);
 
 /* ---- rings (ring.c) ---- */
 
+/* Bytes that nic->rings must have at least, rings_dma made, before the first nic_queue_new(). The device
+ * must find each ring in one piece, to which they are aligned by their size. */
+static inline size_t nic_rings_bytes(const struct pl_nic *nic)
+{
+	return (size_t)nic->config.n_queues * 2 * nic->config.ring_size * 16;
+}
+
 /* Device addresses of queue `index`'s rings of config.ring_size descriptors of 16 bytes. */
 uint64_t nic_rx_ring_address(const struct pl_nic *nic, unsigned index);
 uint64_t nic_tx_ring_address(const struct pl_nic *nic, unsigned index);
@@ -152,15 +150,20 @@ uint64_t nic_tx_ring_address(const struct pl_nic *nic, unsigned index);
  * 1024. Frames never reach that far beyond a buffer: the longest frame received is limited. */
 unsigned nic_rx_buffer_bytes(const struct pl_nic *nic, unsigned index);
 
-/* Empty rings, all descriptors zero; the former ones' buffers have been taken back. */
+/* Bytes of a frame, without FCS, for which a pool's buffers have room wherever frames start in them. */
+unsigned nic_frame_room(const struct pl_pool *pool);
+
+/* Empty rings, all descriptors zero; the former ones' buffers have been taken back, unless the queue's
+ * plane has left it: then by pl_queue_collect(), before. The device does no DMA. */
 void nic_queue_prepare(struct nic_queue *q);
 
-/* Fills the RX ring from the pool and writes its tail. Nothing happens if its plane has left the queue:
- * then pl_queue_resume() does it. */
+/* Fills the RX ring from the pool and writes its tail; from then on the plane's calls reach the device. Not
+ * if its plane has left it: then pl_queue_resume() does that. */
 void nic_queue_fill(struct nic_queue *q);
 
-/* Makes queue `index`: rings in nic->rings, memory for what lies in them. Lowers nic->frame_room to what
- * its buffers hold. nic.c gives it its event descriptor afterwards. */
+/* Makes queue `index`, which is neither prepared nor filled yet, and sets nic->queues: memory for what lies
+ * in its rings, the pool mapped, an eventfd on MSI-X vector `index`. Its close() undoes all that, and stops
+ * the NIC if need be. Returns 0 or -errno with `err` filled (-EMSGSIZE: not contiguous for the device). */
 int nic_queue_new(struct pl_nic *nic, unsigned index, struct pl_pool *pool, struct nic_queue **q,
 		  struct pl_error *err);
 

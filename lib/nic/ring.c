@@ -1,0 +1,644 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Queues over advanced descriptors: an RX and a TX ring in memory that the device reads and writes.
+ *
+ * Places in a ring are numbered without end; where they lie is the number modulo the ring's size. The
+ * device owns the descriptors from its head to the tail that we write; one stays free, since a tail
+ * that equals the head says that all is the processor's (82599 datasheet 7.1.9, 7.2.3.3).
+ *
+ * Once set up, a queue is its plane's alone. It takes no lock and allocates nothing. */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "descriptor.h"
+#include "private.h"
+
+/* Frames are received this far into their buffers: the IP header is aligned then, as everywhere (see
+ * PL_FRAME_OFFSET). Buffers lie a power of two apart, so the first bytes of all frames would share a few
+ * sets of the first-level cache; hence neighbours differ by COLOUR_STEP. */
+#define FRAME_START 2u
+#define COLOURS 4u
+#define COLOUR_STEP 64u
+#define FRAME_START_MAX (FRAME_START + (COLOURS - 1) * COLOUR_STEP)
+#define FCS_BYTES 4u
+
+_Static_assert(FRAME_START % 16 == PL_FRAME_OFFSET % 16, "frames keep their residue modulo 16");
+_Static_assert(FRAME_START_MAX + FCS_BYTES <= PL_FRAME_OFFSET, "room as pl_pool_frame_max() says");
+
+/* The RX ring is topped up when this many descriptors, or a quarter of it, at least are missing. */
+#define REFILL_MIN 32u
+#define REFILL_CHUNK 128u
+
+/* A TX descriptor in so many asks for a report, and so does the last one before the tail is written:
+ * buffers come back in groups, but all of them come back. */
+#define REPORT_EVERY 32u
+
+/* tx() writes the tail when so many frames wait for it; else flush() does, once for all bursts of a turn. */
+#define TAIL_AT 64u
+
+/* What the device takes at least: it pads to 60 bytes by itself, but not from less (82599 datasheet,
+ * 8.2.3.22.8, TXPADEN). */
+#define TX_LEN_MIN 17u
+
+/* A TX descriptor that reports. */
+struct mark {
+	uint32_t place;
+	uint32_t bytes; /* nic_queue.tx_bytes with its frame */
+};
+
+struct nic_queue {
+	struct pl_queue q;
+	struct pl_nic *nic;
+	struct pl_pci *pci;
+	const struct pl_dma *dma; /* of the pool's region */
+	uint32_t mask;		  /* descriptors in each ring, less one */
+	unsigned index;
+	bool left; /* its plane has let go of the device */
+
+	union nic_rx_desc *rx;
+	uint32_t *rx_frame;  /* in whose buffer each descriptor receives */
+	uint32_t rx_next;    /* the next to be received */
+	uint32_t rx_given;   /* the next to be given to the device: its tail */
+	uint32_t rx_tail_at; /* the tail's register */
+	uint32_t rx_room;    /* bytes that any frame has in its buffer */
+	uint32_t buf_shift;
+	bool rx_starved;  /* the last refill found too few buffers */
+	bool rx_in_frame; /* the last descriptor did not end its frame */
+
+	union nic_tx_desc *tx;
+	uint32_t *tx_frame;
+	struct mark *marks;
+	uint32_t tx_first;   /* the oldest that the device has */
+	uint32_t tx_next;    /* the next to be written */
+	uint32_t tx_rung;    /* the tail as last written */
+	uint32_t tx_tail_at; /* its register */
+	uint32_t tx_bytes;   /* of all frames so far, modulo 2^32 */
+	uint32_t tx_counted; /* of those that are done */
+	uint32_t mark_first, mark_next;
+};
+
+static struct nic_queue *nic_queue_of(struct pl_queue *q)
+{
+	return (struct nic_queue *)q;
+}
+
+static uint32_t smaller(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+static bool unlikely(bool condition)
+{
+	return __builtin_expect(condition, false);
+}
+
+/* ---- receive ---- */
+
+/* Where in its buffer a frame is to be received. */
+static uint32_t start_in(const struct nic_queue *nq, uint32_t frame)
+{
+	uint32_t number = frame >> nq->buf_shift;
+
+	/* Of buffers of 2048 bytes two neighbours fill the sets of the cache once. */
+	return (number << nq->buf_shift) + FRAME_START + number / 2 % COLOURS * COLOUR_STEP;
+}
+
+static void give(struct nic_queue *nq, const uint32_t *frame, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t slot = (nq->rx_given + i) & nq->mask;
+		uint32_t start = start_in(nq, frame[i]);
+
+		nq->rx_frame[slot] = start;
+		nq->rx[slot].read.packet = pl_dma_address(nq->dma, start);
+		nq->rx[slot].read.header = 0;
+	}
+	nq->rx_given += n;
+}
+
+/* Tops the ring up from the pool: here, and nowhere else, so that it depends neither on transmission nor
+ * on what becomes of the packets. */
+static void refill(struct nic_queue *nq)
+{
+	uint32_t room = nq->mask - (nq->rx_given - nq->rx_next);
+	uint32_t before = nq->rx_given;
+	uint32_t frame[REFILL_CHUNK];
+
+	if (room < smaller(REFILL_MIN, nq->mask / 4))
+		return;
+	nq->rx_starved = false;
+	while (room) {
+		uint32_t want = smaller(room, REFILL_CHUNK);
+		uint32_t n = pl_pool_get(nq->q.pool, frame, want, PL_OWNER_RX_RING);
+
+		give(nq, frame, n);
+		room -= n;
+		if (n < want) {
+			nq->rx_starved = true;
+			pl_stat_add(&nq->q.stats.rx_nobuf, 1);
+			break;
+		}
+	}
+	if (nq->rx_given != before)
+		pl_pci_ring(nq->pci, nq->rx_tail_at, nq->rx_given & nq->mask);
+}
+
+/* Whether the device has received into a descriptor. Acquire: what it wrote before, the frame and the rest
+ * of the descriptor, is there then; pairs with the release of an emulated device. */
+static bool received(const struct nic_queue *nq, uint32_t place)
+{
+	const uint32_t *status = &nq->rx[place & nq->mask].done.status;
+
+	return __atomic_load_n(status, __ATOMIC_ACQUIRE) & NIC_RX_DD;
+}
+
+/* A descriptor that is not a frame of its own, whole and in order: back to the pool. A frame over several,
+ * which there is not as long as the device receives no longer ones than it was told to, counts once. */
+static void discard(struct nic_queue *nq, const uint32_t *frame, uint32_t status)
+{
+	if (!nq->rx_in_frame)
+		pl_stat_add(&nq->q.stats.rx_errors, 1);
+	nq->rx_in_frame = !(status & NIC_RX_EOP);
+	pl_pool_put(nq->q.pool, frame, 1, PL_OWNER_RX_RING);
+}
+
+static unsigned nic_rx(struct pl_queue *q, uint32_t *frame, uint16_t *len, unsigned max)
+{
+	struct nic_queue *nq = nic_queue_of(q);
+	/* Behind the last one given lie descriptors that are done, from the round before. */
+	uint32_t given = smaller(max, nq->rx_given - nq->rx_next);
+	uint8_t *base = q->pool->base;
+	uint64_t bytes = 0;
+	unsigned done = 0, n = 0;
+
+	while (done < given && received(nq, nq->rx_next + done))
+		done++;
+	pl_pci_read_barrier();
+	for (unsigned i = 0; i < done; i++) {
+		uint32_t slot = (nq->rx_next + i) & nq->mask;
+		uint32_t status = nq->rx[slot].done.status;
+
+		frame[n] = nq->rx_frame[slot];
+		len[n] = nq->rx[slot].done.length;
+		/* Neither 0 nor beyond the buffer, whatever the device says. */
+		if (unlikely((status & (NIC_RX_EOP | NIC_RX_RXE)) != NIC_RX_EOP ||
+			     len[n] - 1u >= nq->rx_room || nq->rx_in_frame)) {
+			discard(nq, &frame[n], status);
+			continue;
+		}
+		__builtin_prefetch(base + frame[n]);
+		bytes += len[n++];
+	}
+	nq->rx_next += done;
+	refill(nq);
+	if (!n)
+		return 0;
+	pl_pool_move(q->pool, frame, n, PL_OWNER_RX_RING, PL_OWNER_BURST);
+	pl_stat_add(&q->stats.rx_packets, n);
+	pl_stat_add(&q->stats.rx_bytes, bytes);
+	return n;
+}
+
+/* ---- transmit ---- */
+
+/* Whether the device is done with a descriptor that reports, and all before it. Acquire: it has read the
+ * frames by then; pairs with the release of an emulated device. */
+static bool transmitted(const struct nic_queue *nq, uint32_t place)
+{
+	const uint32_t *status = &nq->tx[place & nq->mask].done.status;
+
+	return __atomic_load_n(status, __ATOMIC_ACQUIRE) & NIC_TX_DD;
+}
+
+/* Gives the buffers of the oldest `n` descriptors back to the pool. */
+static void free_oldest(struct nic_queue *nq, uint32_t n)
+{
+	uint32_t slot = nq->tx_first & nq->mask;
+	uint32_t straight = smaller(n, nq->mask + 1 - slot);
+
+	pl_pool_put(nq->q.pool, nq->tx_frame + slot, straight, PL_OWNER_TX_RING);
+	pl_pool_put(nq->q.pool, nq->tx_frame, n - straight, PL_OWNER_TX_RING);
+	nq->tx_first += n;
+}
+
+/* Takes back what the device is done with, as far as it has reported. */
+static void reclaim(struct nic_queue *nq)
+{
+	uint32_t end = nq->tx_first;
+	uint32_t bytes = nq->tx_counted;
+	uint32_t n;
+
+	while (nq->mark_first != nq->mark_next) {
+		const struct mark *mark = &nq->marks[nq->mark_first & nq->mask];
+
+		if (!transmitted(nq, mark->place))
+			break;
+		end = mark->place + 1;
+		bytes = mark->bytes;
+		nq->mark_first++;
+	}
+	n = end - nq->tx_first;
+	if (!n)
+		return;
+	pl_stat_add(&nq->q.stats.tx_packets, n);
+	pl_stat_add(&nq->q.stats.tx_bytes, bytes - nq->tx_counted);
+	nq->tx_counted = bytes;
+	free_oldest(nq, n);
+}
+
+static uint32_t tx_room(const struct nic_queue *nq)
+{
+	return nq->mask - (nq->tx_next - nq->tx_first);
+}
+
+/* Has the descriptor before `tx_next` report, if it does not. */
+static void report_last(struct nic_queue *nq)
+{
+	uint32_t place = nq->tx_next - 1;
+
+	if (nq->mark_first != nq->mark_next &&
+	    nq->marks[(nq->mark_next - 1) & nq->mask].place == place)
+		return;
+	nq->tx[place & nq->mask].read.command |= NIC_TX_RS;
+	nq->marks[nq->mark_next++ & nq->mask] = (struct mark){place, nq->tx_bytes};
+}
+
+/* Writes the tail, if there is something new: the device transmits up to there. */
+static void ring_tail(struct nic_queue *nq)
+{
+	if (nq->tx_rung == nq->tx_next)
+		return;
+	report_last(nq);
+	pl_pci_ring(nq->pci, nq->tx_tail_at, nq->tx_next & nq->mask);
+	nq->tx_rung = nq->tx_next;
+}
+
+/* Zeros for a frame shorter than the device can take. */
+static uint32_t pad(const struct nic_queue *nq, uint32_t frame, uint32_t len)
+{
+	memset(pl_pool_data(nq->q.pool, frame) + len, 0, TX_LEN_MIN - len);
+	return TX_LEN_MIN;
+}
+
+/* Writes descriptors of `n` frames that lie in the ring without a break. */
+static void put_run(struct nic_queue *nq, const uint32_t *frame, const uint16_t *len, uint32_t n)
+{
+	const struct pl_dma dma = *nq->dma; /* which the stores below cannot change */
+	uint32_t slot = nq->tx_next & nq->mask;
+	union nic_tx_desc *desc = nq->tx + slot;
+	uint32_t bytes = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t length = len[i];
+
+		if (unlikely(length < TX_LEN_MIN))
+			length = pad(nq, frame[i], length);
+		desc[i].read.packet = pl_dma_address(&dma, frame[i]);
+		desc[i].read.command = NIC_TX_DTYP_DATA | NIC_TX_DEXT | NIC_TX_IFCS | NIC_TX_EOP |
+				       length;
+		desc[i].read.payload = length << NIC_TX_PAYLEN_SHIFT;
+		bytes += length;
+	}
+	memcpy(nq->tx_frame + slot, frame, n * sizeof(*frame));
+	nq->tx_next += n;
+	nq->tx_bytes += bytes;
+}
+
+static void nic_tx(struct pl_queue *q, const uint32_t *frame, const uint16_t *len, unsigned n)
+{
+	struct nic_queue *nq = nic_queue_of(q);
+	uint32_t fit;
+
+	if (tx_room(nq) < n)
+		reclaim(nq);
+	/* With the link down what is in the ring stays there, and what comes is dropped. */
+	fit = smaller(tx_room(nq), n);
+	pl_pool_move(q->pool, frame, fit, PL_OWNER_BURST, PL_OWNER_TX_RING);
+	for (uint32_t at = 0; at < fit;) {
+		uint32_t run = smaller(fit - at, REPORT_EVERY - nq->tx_next % REPORT_EVERY);
+
+		put_run(nq, frame + at, len + at, run);
+		if (nq->tx_next % REPORT_EVERY == 0)
+			report_last(nq);
+		at += run;
+	}
+	if (nq->tx_next - nq->tx_rung >= TAIL_AT)
+		ring_tail(nq);
+	if (unlikely(fit < n)) {
+		pl_pool_put(q->pool, frame + fit, n - fit, PL_OWNER_BURST);
+		pl_stat_add(&q->stats.tx_dropped, n - fit);
+	}
+}
+
+/* The return value: an RX ring without descriptors would never have an interrupt sent, and one with few
+ * might lose what comes at once. Buffers come back to the pool without any event. */
+static bool nic_flush(struct pl_queue *q)
+{
+	struct nic_queue *nq = nic_queue_of(q);
+
+	ring_tail(nq);
+	reclaim(nq);
+	return nq->rx_starved;
+}
+
+/* ---- sleep ---- */
+
+/* What the device writes before its cause is cleared is seen by the look that follows; what it writes
+ * after that sets the cause again, and an interrupt is sent at once when it is armed. */
+static bool nic_arm(struct pl_queue *q)
+{
+	struct nic_queue *nq = nic_queue_of(q);
+	const struct nic_driver *driver = nq->nic->driver;
+
+	driver->clear(nq->nic, nq->index);
+	if (nq->rx_next != nq->rx_given && received(nq, nq->rx_next))
+		return false;
+	driver->arm(nq->nic, nq->index);
+	return true;
+}
+
+/* ---- a queue without its device ---- */
+
+static unsigned away_rx(struct pl_queue *q, uint32_t *frame, uint16_t *len, unsigned max)
+{
+	(void)q, (void)frame, (void)len, (void)max;
+	return 0;
+}
+
+static void away_tx(struct pl_queue *q, const uint32_t *frame, const uint16_t *len, unsigned n)
+{
+	(void)len;
+	pl_pool_put(q->pool, frame, n, PL_OWNER_BURST);
+	pl_stat_add(&q->stats.tx_dropped, n);
+}
+
+static bool away_flush(struct pl_queue *q)
+{
+	(void)q;
+	return false;
+}
+
+static void nic_leave(struct pl_queue *q);
+static uint32_t nic_collect(struct pl_queue *q);
+static int nic_resume(struct pl_queue *q, struct pl_error *err);
+static void nic_close(struct pl_queue *q);
+
+static const struct pl_queue_ops away_ops = {
+	.rx = away_rx,
+	.tx = away_tx,
+	.flush = away_flush,
+	.close = nic_close,
+	.leave = nic_leave,
+	.collect = nic_collect,
+	.resume = nic_resume,
+};
+
+static const struct pl_queue_ops nic_ops = {
+	.rx = nic_rx,
+	.tx = nic_tx,
+	.flush = nic_flush,
+	.arm = nic_arm,
+	.close = nic_close,
+	.leave = nic_leave,
+	.collect = nic_collect,
+	.resume = nic_resume,
+};
+
+static void nic_leave(struct pl_queue *q)
+{
+	struct nic_queue *nq = nic_queue_of(q);
+
+	if (q->ops == &nic_ops) {
+		reclaim(nq);
+		/* What the device has not reported as sent. */
+		pl_stat_add(&q->stats.tx_dropped, nq->tx_next - nq->tx_first);
+	}
+	q->ops = &away_ops;
+	nq->left = true;
+}
+
+/* Nothing is written to the rings any more: what lies in them is known by ours alone. */
+static uint32_t nic_collect(struct pl_queue *q)
+{
+	struct nic_queue *nq = nic_queue_of(q);
+	uint32_t before = q->pool->n_free;
+
+	for (; nq->rx_next != nq->rx_given; nq->rx_next++)
+		pl_pool_put(q->pool, &nq->rx_frame[nq->rx_next & nq->mask], 1, PL_OWNER_RX_RING);
+	free_oldest(nq, nq->tx_next - nq->tx_first);
+	return q->pool->n_free - before;
+}
+
+static void receive_again(struct nic_queue *nq)
+{
+	nq->left = false;
+	nq->q.ops = &nic_ops;
+	refill(nq);
+}
+
+static int nic_resume(struct pl_queue *q, struct pl_error *err)
+{
+	(void)err; /* a device that is gone again shows by its registers, not here */
+	receive_again(nic_queue_of(q));
+	return 0;
+}
+
+/* ---- set up and taken down ---- */
+
+/* Both rings of a queue, one after the other, each aligned to its size. */
+static uint64_t ring_offset(const struct pl_nic *nic, unsigned index, bool tx)
+{
+	return (2 * index + tx) * (uint64_t)nic->config.ring_size * NIC_DESC_BYTES;
+}
+
+uint64_t nic_rx_ring_address(const struct pl_nic *nic, unsigned index)
+{
+	return pl_dma_address(&nic->rings_dma, ring_offset(nic, index, false));
+}
+
+uint64_t nic_tx_ring_address(const struct pl_nic *nic, unsigned index)
+{
+	return pl_dma_address(&nic->rings_dma, ring_offset(nic, index, true));
+}
+
+unsigned nic_rx_buffer_bytes(const struct pl_nic *nic, unsigned index)
+{
+	return nic->queues[index]->q.pool->buf_bytes;
+}
+
+unsigned nic_frame_room(const struct pl_pool *pool)
+{
+	return pool->buf_bytes - FRAME_START_MAX - FCS_BYTES;
+}
+
+void nic_queue_prepare(struct nic_queue *q)
+{
+	size_t bytes = (size_t)(q->mask + 1) * NIC_DESC_BYTES;
+
+	if (!q->left) {
+		nic_leave(&q->q);
+		nic_collect(&q->q);
+		q->left = false;
+	}
+	memset(q->rx, 0, bytes);
+	memset(q->tx, 0, bytes);
+	q->rx_next = q->rx_given = 0;
+	q->rx_starved = q->rx_in_frame = false;
+	q->tx_first = q->tx_next = q->tx_rung = 0;
+	q->tx_bytes = q->tx_counted = 0;
+	q->mark_first = q->mark_next = 0;
+}
+
+void nic_queue_fill(struct nic_queue *q)
+{
+	if (!q->left)
+		receive_again(q);
+}
+
+struct pl_queue *nic_queue_base(struct nic_queue *q)
+{
+	return &q->q;
+}
+
+/* The pool's mapping, made for the first queue on it. NULL with `err` filled. */
+static struct nic_mapping *map_pool(struct pl_nic *nic, struct pl_pool *pool, struct pl_error *err)
+{
+	struct nic_mapping *mapping = NULL;
+	const struct pl_region *region = &pool->region;
+
+	for (unsigned i = 0; i < PL_NIC_QUEUES_MAX; i++) {
+		if (nic->mappings[i].pool == pool)
+			return &nic->mappings[i];
+		if (!nic->mappings[i].pool && !mapping)
+			mapping = &nic->mappings[i];
+	}
+	/* There is room for one per queue. */
+	if (pl_pci_dma_map(nic->pci, region->base, region->len_bytes, region->page_bytes,
+			   &mapping->dma, err))
+		return NULL;
+	mapping->pool = pool;
+	return mapping;
+}
+
+/* Unless another queue is on the pool. */
+static void unmap_pool(struct pl_nic *nic, const struct pl_pool *pool)
+{
+	for (unsigned i = 0; i < PL_NIC_QUEUES_MAX; i++)
+		if (nic->queues[i] && nic->queues[i]->q.pool == pool)
+			return;
+	for (unsigned i = 0; i < PL_NIC_QUEUES_MAX; i++)
+		if (nic->mappings[i].pool == pool) {
+			pl_pci_dma_unmap(nic->pci, &nic->mappings[i].dma);
+			nic->mappings[i].pool = NULL;
+		}
+}
+
+static void queue_free(struct nic_queue *nq)
+{
+	if (nq->q.event_fd >= 0)
+		close(nq->q.event_fd);
+	free(nq->rx_frame);
+	free(nq->tx_frame);
+	free(nq->marks);
+	free(nq);
+}
+
+static struct nic_queue *queue_alloc(unsigned ring_size)
+{
+	struct nic_queue *nq = aligned_alloc(64, (sizeof(*nq) + 63) / 64 * 64);
+
+	if (!nq)
+		return NULL;
+	memset(nq, 0, sizeof(*nq));
+	nq->mask = ring_size - 1;
+	nq->rx_frame = calloc(ring_size, sizeof(*nq->rx_frame));
+	nq->tx_frame = calloc(ring_size, sizeof(*nq->tx_frame));
+	nq->marks = calloc(ring_size, sizeof(*nq->marks));
+	nq->q.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (!nq->rx_frame || !nq->tx_frame || !nq->marks || nq->q.event_fd < 0) {
+		queue_free(nq);
+		return NULL;
+	}
+	return nq;
+}
+
+static void set_up(struct nic_queue *nq, struct pl_nic *nic, unsigned index, struct pl_pool *pool)
+{
+	uint8_t *rings = nic->rings.base;
+
+	nq->q.ops = &away_ops;
+	nq->q.pool = pool;
+	nq->q.event_edge = true;
+	nq->nic = nic;
+	nq->pci = nic->pci;
+	nq->index = index;
+	nq->rx = (union nic_rx_desc *)(rings + ring_offset(nic, index, false));
+	nq->tx = (union nic_tx_desc *)(rings + ring_offset(nic, index, true));
+	nq->rx_tail_at = nic->driver->rx_tail(index);
+	nq->tx_tail_at = nic->driver->tx_tail(index);
+	nq->rx_room = pool->buf_bytes - FRAME_START_MAX;
+	nq->buf_shift = (uint32_t)__builtin_ctz(pool->buf_bytes);
+}
+
+/* Rings and buffers must each lie in one piece for the device. */
+static int check_pieces(const struct pl_nic *nic, const struct pl_dma *dma,
+			const struct pl_pool *pool, struct pl_error *err)
+{
+	static const char remedy[] = "provide huge pages (vm.nr_hugepages), or use smaller rings";
+
+	if (nic->config.ring_size * NIC_DESC_BYTES > (uint64_t)1 << nic->rings_dma.shift)
+		return pl_error_set(err, -EMSGSIZE, remedy,
+				    "%s: a ring of %u descriptors is not contiguous for the device",
+				    nic->name, nic->config.ring_size);
+	if (pool->buf_bytes > (uint64_t)1 << dma->shift)
+		return pl_error_set(err, -EMSGSIZE, "provide huge pages (vm.nr_hugepages)",
+				    "%s: buffers of %u bytes are not contiguous for the device",
+				    nic->name, pool->buf_bytes);
+	return 0;
+}
+
+int nic_queue_new(struct pl_nic *nic, unsigned index, struct pl_pool *pool, struct nic_queue **q,
+		  struct pl_error *err)
+{
+	struct nic_queue *nq = queue_alloc(nic->config.ring_size);
+	struct nic_mapping *mapping;
+	int rc = -ENOMEM;
+
+	*q = NULL;
+	if (!nq)
+		return pl_error_set(err, rc, NULL, "%s: no memory for queue %u", nic->name, index);
+	mapping = map_pool(nic, pool, err);
+	if (!mapping)
+		goto failed;
+	rc = check_pieces(nic, &mapping->dma, pool, err);
+	if (!rc)
+		rc = pl_pci_irq(nic->pci, index, nq->q.event_fd, err);
+	if (rc)
+		goto failed;
+	set_up(nq, nic, index, pool);
+	nq->dma = &mapping->dma;
+	nic->queues[index] = nq;
+	*q = nq;
+	return 0;
+
+failed:
+	unmap_pool(nic, pool);
+	queue_free(nq);
+	return rc;
+}
+
+static void nic_close(struct pl_queue *q)
+{
+	struct nic_queue *nq = nic_queue_of(q);
+	struct pl_nic *nic = nq->nic;
+	struct pl_error ignored;
+
+	if (nic->started) /* the device would write into buffers that others have by then */
+		pl_nic_stop(nic);
+	nic_collect(q);
+	(void)pl_pci_irq(nic->pci, nq->index, -1, &ignored);
+	nic->queues[nq->index] = NULL;
+	unmap_pool(nic, q->pool);
+	queue_free(nq);
+}
