@@ -9,8 +9,9 @@
  *	bus	      nic.c: the pl_pci device, DMA addresses, faults and reports.
  *	emu.c	      the thread that turns all NICs.
  *
- * A NIC's lock is held by whoever reads or writes a register or turns it. Tails are not registers in
- * that sense: a driver stores them in the BAR as it would on hardware, and the engine loads them. */
+ * A NIC's lock (emu_lock()) is held by whoever reads or writes a register or turns it. Tails are not
+ * registers in that sense: a driver stores them in the BAR as it would on hardware, and the engine loads
+ * them. */
 #ifndef EMU_PRIVATE_H
 #define EMU_PRIVATE_H
 
@@ -25,8 +26,10 @@
 #define EMU_VECTORS_MAX 64u
 #define EMU_FILTERS_MAX 128u
 #define EMU_MAPPINGS_MAX 64u
+#define EMU_NICS_MAX 32u
 
 struct emu_nic;
+struct emu_engine;
 
 /* ---- the decoded state: written by the model, read by the engine ---- */
 
@@ -37,6 +40,9 @@ struct emu_ring {
 	uint32_t head;	    /* the engine's; the model shows it */
 	uint32_t tail_at;   /* offset of the tail in the BAR */
 	uint32_t tail_seen; /* the last one that the engine has checked */
+	/* The engine's: has met what it cannot go on from, an illegal use or a DMA fault, and stands
+	 * still until it is enabled anew. */
+	bool stuck;
 	/* receive */
 	uint32_t buffer_bytes;
 	bool drop; /* without a descriptor drop, rather than wait (SRRCTL.DROP_EN) */
@@ -104,8 +110,12 @@ struct emu_model_ops {
 };
 extern const struct emu_model_ops emu_82599, emu_82576;
 
+/* Device addresses of a mapping lie in a window of its own, in which the pieces of memory are shuffled:
+ * `window` is a multiple of a piece, and no window begins at 0. */
 struct emu_mapping {
 	struct pl_dma dma; /* dma.address is ours; NULL: free */
+	uint64_t window;
+	uint8_t **piece; /* by (address - window) >> dma.shift: dma.n of them */
 };
 
 struct emu_nic {
@@ -113,9 +123,10 @@ struct emu_nic {
 	struct emu *emu;
 	const struct emu_model_ops *model;
 	char name[32];
-	pthread_mutex_t lock;
-	uint32_t *regs;	     /* the BAR as words */
-	uint8_t config[256]; /* PCI configuration space */
+	pthread_mutex_t lock; /* by emu_lock() */
+	atomic_uint waiting;  /* for it: the emulator's thread makes way */
+	uint32_t *regs;	      /* the BAR as words */
+	uint8_t config[256];  /* PCI configuration space */
 	uint8_t mac[6];
 	uint16_t eeprom[2048];
 	bool faults[EMU_FAULTS];
@@ -124,7 +135,8 @@ struct emu_nic {
 	struct emu_mapping mappings[EMU_MAPPINGS_MAX];
 	unsigned last_mapping; /* where the last access was */
 	struct emu_wire *wire;
-	bool wire_link;
+	bool wire_link; /* written by the engine */
+	bool link;	/* the MAC's, written by the model: while it is down no frame passes */
 	bool rx_on, tx_on;
 	struct emu_ring rx[EMU_QUEUES_MAX], tx[EMU_QUEUES_MAX];
 	unsigned n_rx, n_tx; /* beyond these none is enabled */
@@ -133,7 +145,49 @@ struct emu_nic {
 	struct emu_counts counts;
 	struct emu_stats stats;
 	void *model_state; /* the model's own; freed with free() */
+	struct emu_engine *engine;
 };
+
+/* ---- all NICs (emu.c) ---- */
+
+struct emu {
+	void (*report)(void *ctx, const char *nic, const char *what);
+	void *report_ctx;
+	pthread_mutex_t lock; /* of the list: held throughout a turn, before any NIC's */
+	atomic_uint waiting;  /* for it */
+	struct emu_nic *nics[EMU_NICS_MAX];
+	unsigned n_nics;
+	pthread_t thread;
+	int cpu;
+	bool started;
+	atomic_bool stop;
+	atomic_int wanted; /* 1: the thread sleeps, or is about to: write to bell_fd */
+	int bell_fd;	   /* eventfd */
+	int epoll_fd;	   /* of bell_fd and the wires' event descriptors, edge-triggered */
+};
+
+/* Has a NIC, complete and powered on, take part in turns: opens its engine. Returns 0 or -errno. Before
+ * emu_start(). */
+int emu_attach(struct emu *emu, struct emu_nic *nic);
+
+/* No more: when it returns no turn uses it. Closes its engine and its wire. */
+void emu_detach(struct emu *emu, struct emu_nic *nic);
+
+/* There is something to do: a tail or a register has been written. Any thread, without locks. */
+void emu_wake(struct emu *emu);
+
+/* For accesses of registers: the emulator's thread, which takes the lock again and again, makes way. */
+static inline void emu_lock(struct emu_nic *nic)
+{
+	atomic_fetch_add_explicit(&nic->waiting, 1, memory_order_relaxed);
+	pthread_mutex_lock(&nic->lock);
+	atomic_fetch_sub_explicit(&nic->waiting, 1, memory_order_relaxed);
+}
+
+static inline void emu_unlock(struct emu_nic *nic)
+{
+	pthread_mutex_unlock(&nic->lock);
+}
 
 /* ---- bus and reports (nic.c) ---- */
 
@@ -147,6 +201,21 @@ void emu_report(struct emu_nic *nic, const char *format, ...) __attribute__((for
  * NULL, and it is reported as a DMA fault. */
 void *emu_dma(struct emu_nic *nic, uint64_t address, uint32_t len, bool write);
 
+/* The same, at once where the last access was in the same mapping. The caller counts the bytes. */
+static inline void *emu_dma_quick(struct emu_nic *nic, uint64_t address, uint32_t len, bool write)
+{
+	const struct emu_mapping *mapping = &nic->mappings[nic->last_mapping];
+	uint64_t offset = address - mapping->window;
+	uint64_t inside = offset & (((uint64_t)1 << mapping->dma.shift) - 1);
+
+	if (__builtin_expect(mapping->dma.address && nic->bus_master &&
+				     offset >> mapping->dma.shift < mapping->dma.n &&
+				     inside + len <= (uint64_t)1 << mapping->dma.shift,
+			     true))
+		return mapping->piece[offset >> mapping->dma.shift] + inside;
+	return emu_dma(nic, address, len, write);
+}
+
 /* Sends the MSI-X message of a vector. */
 void emu_msix(struct emu_nic *nic, unsigned vector);
 
@@ -154,6 +223,9 @@ void emu_msix(struct emu_nic *nic, unsigned vector);
 
 /* Forgets all about rings and frames on the chip: reset. */
 void emu_engine_reset(struct emu_nic *nic);
+
+/* A ring has been enabled: what the engine knew of it is forgotten. */
+void emu_ring_start(struct emu_nic *nic, struct emu_ring *ring);
 
 /* Receives what the wire has; transmits what the rings have. Return how many frames moved. */
 unsigned emu_rx(struct emu_nic *nic);

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the engine's parts (rx.c, tx.c, rss.c, filter.c, shadow.c) share, and emu.c calls. */
+#ifndef EMU_ENGINE_H
+#define EMU_ENGINE_H
+
+#include "private.h"
+
+/* Frames received, and sent by each queue, in one turn at most: a NIC's lock is held that long. */
+#define EMU_BATCH 64u
+
+/* A packet buffer on the chip, for what comes while there are no descriptors (82599: 512 KB). */
+#define EMU_CHIP_BYTES (512u << 10)
+
+/* Toeplitz hash: what each value of each byte of the input adds. */
+#define EMU_RSS_INPUT_MAX 36u
+struct emu_toeplitz {
+	uint8_t key[40]; /* that it was made of */
+	bool made;
+	uint32_t byte[EMU_RSS_INPUT_MAX][256];
+};
+
+/* What a parser finds in a frame. */
+struct emu_parsed {
+	uint32_t hash;
+	uint16_t packet_type; /* as in a descriptor: EMU_TYPE_... */
+	uint8_t rss_type;     /* as in a descriptor; 0: not hashed */
+	uint8_t checksum;     /* EMU_CHECKSUM_... of the IPv4 header */
+};
+
+/* Packet types of advanced descriptors (82599 datasheet 7.1.6.2, 82576 7.1.5.2). */
+enum {
+	EMU_TYPE_IP4 = 1 << 0,
+	EMU_TYPE_IP4_OPTIONS = 1 << 1,
+	EMU_TYPE_IP6 = 1 << 2,
+	EMU_TYPE_IP6_EXTENSIONS = 1 << 3,
+	EMU_TYPE_TCP = 1 << 4,
+	EMU_TYPE_UDP = 1 << 5,
+	EMU_TYPE_SCTP = 1 << 6,
+};
+
+enum { EMU_CHECKSUM_NONE, EMU_CHECKSUM_GOOD, EMU_CHECKSUM_BAD };
+
+/* The filter's entries that are valid, in one row. */
+struct emu_addresses {
+	unsigned n;
+	uint64_t mac[EMU_FILTERS_MAX]; /* 6 bytes as they are in memory, then zeros */
+};
+
+/* Frames waiting on the chip, oldest first: each a length and as many bytes, one after the other. */
+struct emu_chip {
+	uint8_t *bytes; /* EMU_CHIP_BYTES, had when first needed */
+	uint32_t first, used;
+	unsigned n;
+};
+
+struct emu_shadow;
+
+struct emu_engine {
+	struct emu_addresses addresses;
+	struct emu_toeplitz toeplitz;
+	/* Lent by the wire: those from `first` on are still to be stored. */
+	struct emu_frame lent[EMU_BATCH];
+	unsigned first, n_lent;
+	struct emu_chip chip;
+	/* Frames that consist of several buffers, or are padded, on their way out. */
+	uint8_t *bounce;
+	/* By emu_watch_descriptors(); NULL: not asked for. */
+	struct emu_shadow *shadow;
+};
+
+int emu_engine_open(struct emu_nic *nic);
+void emu_engine_close(struct emu_nic *nic);
+
+/* ---- rings ---- */
+
+/* Where the descriptors are that the NIC owns: all of the ring, which is contiguous for the device. NULL:
+ * a fault, and the ring is stuck. */
+void *emu_ring_descriptors(struct emu_nic *nic, struct emu_ring *ring);
+
+/* Looks at the tail. Returns how many descriptors the NIC owns; 0, too, when the ring stands still. */
+uint32_t emu_ring_owned(struct emu_nic *nic, struct emu_ring *ring, const char *kind,
+			unsigned queue);
+
+/* Reports what a ring cannot go on from: it stands still until it is enabled anew. */
+void emu_ring_stuck(struct emu_nic *nic, struct emu_ring *ring, const char *kind, unsigned queue,
+		    const char *why);
+
+/* ---- frames ---- */
+
+void emu_addresses_make(struct emu_addresses *addresses, const struct emu_filter *filter);
+bool emu_addresses_accept(const struct emu_addresses *addresses, const struct emu_filter *filter,
+			  const uint8_t *frame);
+
+void emu_toeplitz_make(struct emu_toeplitz *toeplitz, const uint8_t key[40]);
+
+/* Finds out what a frame is, and hashes it as `rss` wants. */
+void emu_parse(const struct emu_rss *rss, const struct emu_toeplitz *toeplitz, const uint8_t *frame,
+	       uint32_t len, struct emu_parsed *parsed);
+
+/* Copies a frame: few lengths matter, 60 above all. */
+void emu_copy(void *to, const void *from, uint32_t len);
+
+#endif
