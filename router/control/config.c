@@ -89,6 +89,11 @@ static void key_remedy(const char *section, const char *key, char *remedy, size_
 		len += (size_t)snprintf(remedy + len, size - len, "%s %s", i ? "," : "", keys[i]);
 }
 
+bool config_port_given(const struct config_port *port, const char *key)
+{
+	return port->seen & 1ull << (find_setting("Port", key) - config_settings);
+}
+
 /* Sets one setting of the file. Returns 0 or -EINVAL. */
 static int set_key(struct source *s, const char *section, const char *key, const char *value)
 {
@@ -157,7 +162,8 @@ struct config_port *config_add_port(struct config *config, const char *name, con
 		return NULL;
 	}
 	port = &config->ports[config->n_ports++];
-	*port = (struct config_port){.zero_copy = true};
+	*port = (struct config_port){.zero_copy = true,
+				     .moderation_us = CONFIG_MODERATION_DEFAULT_US};
 	strcpy(port->name, name);
 	snprintf(port->origin, sizeof(port->origin), "%s", origin);
 	return port;
@@ -337,28 +343,74 @@ out:
 
 /* ---- checks of the whole ---- */
 
+/* A key that is for another kind of device would have no effect. */
+static int check_keys(const struct config_port *port, struct pl_error *err)
+{
+	static const struct {
+		const char *key;
+		bool afxdp, pci, emu; /* for which kinds it is */
+		const char *remedy;
+	} keys[] = {
+		{"Attach", true, false, false, "leave it out: there is no XDP program"},
+		{"ZeroCopy", true, false, false, "leave it out: nothing is ever copied"},
+		{"MTU", false, true, true, "leave it out: the port takes the MTU of its device"},
+		{"InterruptModeration", false, true, true,
+		 "leave it out, and see ethtool -C for that of the device"},
+		{"FlowControl", false, true, true,
+		 "leave it out, and see ethtool -A for that of the device"},
+		{"Capture", false, false, true, "leave it out, and see tcpdump"},
+	};
+
+	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		bool is_for = port->kind == CONFIG_AFXDP ? keys[i].afxdp
+			      : port->kind == CONFIG_PCI ? keys[i].pci
+							 : keys[i].emu;
+
+		if (!is_for && config_port_given(port, keys[i].key))
+			return pl_error_set(err, -EINVAL, keys[i].remedy,
+					    "%s %s=: is not for %s devices", port->origin,
+					    keys[i].key,
+					    port->kind == CONFIG_AFXDP ? "afxdp:"
+					    : port->kind == CONFIG_PCI ? "pci:"
+								       : "emu:");
+	}
+	return 0;
+}
+
+/* Two ports on one device, also if one of them would reach it otherwise. */
+static bool same_device(const struct config_port *a, const struct config_port *b)
+{
+	return !strcmp(a->device, b->device) ||
+	       (a->interface[0] && !strcmp(a->interface, b->interface));
+}
+
 static int check_ports(const struct config *config, struct pl_error *err)
 {
 	for (unsigned i = 0; i < config->n_ports; i++) {
 		const struct config_port *port = &config->ports[i];
+		int rc;
 
 		if (!port->device[0])
 			return pl_error_set(err, -EINVAL, "add a line such as Device=afxdp:eth1",
 					    "%s Device=: missing", port->origin);
+		rc = check_keys(port, err);
+		if (rc)
+			return rc;
 		for (unsigned j = 0; j < config->n_ports; j++) {
 			const struct config_port *other = &config->ports[j];
 
-			if (!strcmp(port->name, other->device))
+			if (!strcmp(port->name, other->interface))
 				return pl_error_set(
 					err, -EINVAL,
 					"name the port for its TAP interface, such as pl0",
 					"%s: %s is the name of a device that is taken over",
 					port->origin, port->name);
-			if (j < i && !strcmp(port->device, other->device))
-				return pl_error_set(err, -EINVAL,
-						    "give every port a device of its own",
-						    "%s Device=afxdp:%s: is port %s's already",
-						    port->origin, port->device, other->name);
+			if (j < i && same_device(port, other))
+				return pl_error_set(
+					err, -EINVAL, "give every port a device of its own",
+					"%s Device=%s%s: is port %s's already", port->origin,
+					port->kind == CONFIG_AFXDP ? "afxdp:" : "", port->device,
+					other->name);
 		}
 	}
 	return 0;

@@ -27,7 +27,7 @@ static const struct other_option {
 } other_options[] = {
 	{"config", 'c', 'c', "FILE",
 	 "read this configuration (default " CONFIG_FILE_DEFAULT ", unless --port is given)"},
-	{"port", 0, OPT_PORT, "NAME=afxdp:IFNAME",
+	{"port", 0, OPT_PORT, "NAME=DEVICE",
 	 "add a port; more with commas: pl0=afxdp:eth1,attach=generic,zerocopy=no"},
 	{"check", 0, OPT_CHECK, NULL,
 	 "read the configuration, ask the devices, say what would be used"},
@@ -98,7 +98,8 @@ static const struct config_setting *port_setting(const char *key)
 static int set_port_part(struct config *config, struct config_port *port, char *part, bool first,
 			 struct pl_error *err)
 {
-	static const char *const keys[] = {"attach", "zerocopy"};
+	static const char *const keys[] = {"attach",	  "zerocopy", "mtu", "interruptmoderation",
+					   "flowcontrol", "capture"};
 	const struct config_setting *setting;
 	char remedy[200] = "";
 	char *value = part;
@@ -112,12 +113,13 @@ static int set_port_part(struct config *config, struct config_port *port, char *
 			*value++ = '\0';
 		setting = port_setting(part);
 		if (!setting || !value) {
-			meant = suggest_nearest(part, keys, 2);
+			meant = suggest_nearest(part, keys, sizeof(keys) / sizeof(keys[0]));
 			if (meant)
 				snprintf(remedy, sizeof(remedy), "did you mean %s=?", meant);
 			else
 				snprintf(remedy, sizeof(remedy),
-					 "after the device there may be attach= and zerocopy=");
+					 "after the device there may be attach=, zerocopy=, mtu=, "
+					 "interruptmoderation=, flowcontrol= and capture=");
 			return pl_error_set(err, -EINVAL, remedy, "--port %s: %.60s: %s",
 					    port->name, part,
 					    setting ? "has no value" : "unknown key");

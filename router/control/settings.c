@@ -201,26 +201,121 @@ const char *config_name_fault(const char *name)
 	return NULL;
 }
 
+/* "0000:03:00.0", as lspci -D says it; without the domain it is 0000. */
+static bool read_pci_address(const char *text, char *out, size_t size)
+{
+	unsigned domain = 0, bus, slot, function;
+	int end = -1;
+
+	if (strlen(text) == 7)
+		sscanf(text, "%2x:%2x.%1x%n", &bus, &slot, &function, &end);
+	else if (strlen(text) == 12)
+		sscanf(text, "%4x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &end);
+	if (end < 0 || text[end] || strspn(text, "0123456789abcdefABCDEF:.") != strlen(text) ||
+	    slot > 0x1f || function > 7)
+		return false;
+	snprintf(out, size, "pci:%04x:%02x:%02x.%x", domain, bus, slot, function);
+	return true;
+}
+
+static const char *set_pci(struct config_port *port, const char *value, char *remedy,
+			   size_t remedy_size)
+{
+	port->kind = CONFIG_PCI;
+	snprintf(remedy, remedy_size,
+		 "use the address that peerlane devices shows, such as Device=pci:0000:03:00.0");
+	return read_pci_address(value, port->device, sizeof(port->device)) ? NULL
+									   : "no PCI address";
+}
+
 static const char *set_device(struct config *config, struct config_port *port, const char *value,
 			      char *remedy, size_t remedy_size)
 {
-	static const char kind[] = "afxdp:";
+	static const char *const kinds[] = {
+		[CONFIG_AFXDP] = "afxdp:", [CONFIG_PCI] = "pci:", [CONFIG_EMU] = "emu:"};
 	const char *fault;
+	unsigned kind = 0;
 
 	(void)config;
 	snprintf(remedy, remedy_size,
-		 "use afxdp: and a network interface, such as Device=afxdp:eth1");
-	if (strncmp(value, kind, strlen(kind)) != 0) {
+		 "use afxdp: and a network interface, such as Device=afxdp:eth1, or pci: and an "
+		 "address, or emu: and a network interface");
+	while (kind < COUNT(kinds) && strncmp(value, kinds[kind], strlen(kinds[kind])) != 0)
+		kind++;
+	if (kind == COUNT(kinds)) {
 		if (!strchr(value, ':') && !config_name_fault(value))
 			snprintf(remedy, remedy_size, "did you mean Device=afxdp:%s?", value);
 		return strchr(value, ':') ? "no such kind of device"
 					  : "does not say what kind of device it is";
 	}
-	value += strlen(kind);
+	value += strlen(kinds[kind]);
+	if (kind == CONFIG_PCI)
+		return set_pci(port, value, remedy, remedy_size);
 	fault = config_name_fault(value);
 	if (fault)
 		return fault;
-	strcpy(port->device, value);
+	port->kind = kind;
+	strcpy(port->interface, value);
+	snprintf(port->device, sizeof(port->device), "%s%.15s", kind == CONFIG_EMU ? "emu:" : "",
+		 value);
+	return NULL;
+}
+
+static const char *set_mtu(struct config *config, struct config_port *port, const char *value,
+			   char *remedy, size_t remedy_size)
+{
+	unsigned long number;
+	const char *end;
+
+	(void)config;
+	snprintf(remedy, remedy_size, "use bytes from %u to %u, such as MTU=1500", CONFIG_MTU_MIN,
+		 CONFIG_MTU_MAX);
+	if (!read_number(value, &end, &number) || *end)
+		return "not a number";
+	if (number < CONFIG_MTU_MIN || number > CONFIG_MTU_MAX)
+		return "out of range";
+	port->mtu = (unsigned)number;
+	return NULL;
+}
+
+static const char *set_moderation(struct config *config, struct config_port *port,
+				  const char *value, char *remedy, size_t remedy_size)
+{
+	unsigned long number;
+	const char *end;
+
+	(void)config;
+	snprintf(remedy, remedy_size,
+		 "use microseconds from 0 to %u, such as InterruptModeration=%u",
+		 CONFIG_MODERATION_MAX_US, CONFIG_MODERATION_DEFAULT_US);
+	if (!read_number(value, &end, &number) || *end)
+		return "not a number";
+	if (number > CONFIG_MODERATION_MAX_US)
+		return "out of range";
+	port->moderation_us = (unsigned)number;
+	return NULL;
+}
+
+static const char *set_flow_control(struct config *config, struct config_port *port,
+				    const char *value, char *remedy, size_t remedy_size)
+{
+	(void)config;
+	snprintf(remedy, remedy_size, "use FlowControl=yes or FlowControl=no");
+	return read_boolean(value, &port->flow_control) ? NULL : "neither yes nor no";
+}
+
+static const char *set_capture(struct config *config, struct config_port *port, const char *value,
+			       char *remedy, size_t remedy_size)
+{
+	(void)config;
+	snprintf(remedy, remedy_size,
+		 "use an absolute path of at most %zu characters, such as /tmp/eth1.pcap",
+		 sizeof(port->capture) - 1);
+	if (value[0] != '/')
+		return "not an absolute path";
+	if (strlen(value) >= sizeof(port->capture))
+		return "too long";
+	strcpy(port->capture, value);
 	return NULL;
 }
 
@@ -323,13 +418,25 @@ const struct config_setting config_settings[] = {
 	{"PuntLimits", key, NULL, "PPS|no", text " (default " TEXT_OF(rate) ")", set_limit_##symbol},
 	LIMITS(X)
 #undef X
-	{"Port", "Device", NULL, "afxdp:IFNAME",
-	 "the network interface the port takes over, by AF_XDP", set_device},
+	{"Port", "Device", NULL, "afxdp:IFNAME|pci:ADDRESS|emu:IFNAME",
+	 "a network interface that the port takes over by AF_XDP; a NIC that it drives itself; an "
+	 "emulated NIC whose wire is a network interface", set_device},
 	{"Port", "Attach", NULL, "auto|native|generic",
-	 "where the XDP program runs: in the driver, else in the kernel's generic path "
+	 "afxdp: where the XDP program runs: in the driver, else in the kernel's generic path "
 	 "(default auto)", set_attach},
 	{"Port", "ZeroCopy", NULL, "auto|no",
-	 "whether the driver may receive straight into our buffers (default auto)", set_zero_copy},
+	 "afxdp: whether the driver may receive straight into our buffers (default auto)",
+	 set_zero_copy},
+	{"Port", "MTU", NULL, "BYTES",
+	 "pci, emu: of the port at the start, 68 to 9000 (default 1500; emu: the interface's)", set_mtu},
+	{"Port", "InterruptModeration", NULL, "MICROSECONDS",
+	 "pci, emu: least time between two interrupts of a queue, 0 to 1000 (default 20)",
+	 set_moderation},
+	{"Port", "FlowControl", NULL, "yes|no",
+	 "pci, emu: send and obey pause frames (default no)", set_flow_control},
+	{"Port", "Capture", NULL, "PATH",
+	 "emu: write what passes the emulated NIC's wire to this file, as tcpdump does (default: no)",
+	 set_capture},
 };
 /* clang-format on */
 const unsigned config_n_settings = COUNT(config_settings);

@@ -134,6 +134,51 @@ static void test_limits(void **state)
 	assert_int_equal(1000, c.limits[LIMIT_TTL]);
 }
 
+static int read_args(struct config *config, struct config_command *command, const char *line,
+		     struct pl_error *err);
+
+static void test_devices(void **state)
+{
+	struct config c;
+	struct config_command command;
+	struct pl_error err;
+
+	(void)state;
+	assert_int_equal(0, read_text(&c,
+				      "[Port pl0]\nDevice=afxdp:eth1\n"
+				      "[Port pl1]\nDevice=pci:0000:03:00.1\nMTU=9000\n"
+				      "InterruptModeration=0\nFlowControl=yes\n"
+				      "[Port pl2]\nDevice=pci:AF:1f.7\n"
+				      "[Port pl3]\nCapture=/tmp/x.pcap\nMTU=68\n"
+				      "Device=emu:fifteen-letters\n",
+				      &err));
+	assert_int_equal(CONFIG_AFXDP, c.ports[0].kind);
+	assert_string_equal("eth1", c.ports[0].interface);
+	assert_int_equal(CONFIG_PCI, c.ports[1].kind);
+	assert_string_equal("pci:0000:03:00.1", c.ports[1].device);
+	assert_string_equal("", c.ports[1].interface);
+	assert_int_equal(9000, c.ports[1].mtu);
+	assert_int_equal(0, c.ports[1].moderation_us);
+	assert_true(c.ports[1].flow_control);
+	assert_string_equal("pci:0000:af:1f.7", c.ports[2].device);
+	assert_int_equal(0, c.ports[2].mtu);
+	assert_int_equal(CONFIG_MODERATION_DEFAULT_US, c.ports[2].moderation_us);
+	assert_false(c.ports[2].flow_control);
+	assert_int_equal(CONFIG_EMU, c.ports[3].kind);
+	assert_string_equal("emu:fifteen-letters", c.ports[3].device);
+	assert_string_equal("fifteen-letters", c.ports[3].interface);
+	assert_string_equal("/tmp/x.pcap", c.ports[3].capture);
+
+	assert_int_equal(
+		0, read_args(&c, &command,
+			     "--port pl0=emu:eth1,mtu=9000,interruptmoderation=5,capture=/tmp/y",
+			     &err));
+	assert_int_equal(CONFIG_EMU, c.ports[0].kind);
+	assert_int_equal(9000, c.ports[0].mtu);
+	assert_int_equal(5, c.ports[0].moderation_us);
+	assert_string_equal("/tmp/y", c.ports[0].capture);
+}
+
 /* Text, the whole error, the whole remedy. */
 static const struct {
 	const char *text, *what, *remedy;
@@ -263,9 +308,43 @@ static const struct {
 	 "did you mean Device=afxdp:eth1?"},
 	{"[Port pl0]\nDevice=dpdk:eth1\n",
 	 "f.conf:2: [Port pl0] Device=dpdk:eth1: no such kind of device",
-	 "use afxdp: and a network interface, such as Device=afxdp:eth1"},
+	 "use afxdp: and a network interface, such as Device=afxdp:eth1, or pci: and an address, "
+	 "or "
+	 "emu: and a network interface"},
 	{"[Port pl0]\nDevice=afxdp:\n", "f.conf:2: [Port pl0] Device=afxdp:: no name",
-	 "use afxdp: and a network interface, such as Device=afxdp:eth1"},
+	 "use afxdp: and a network interface, such as Device=afxdp:eth1, or pci: and an address, "
+	 "or "
+	 "emu: and a network interface"},
+	{"[Port pl0]\nDevice=emu:\n", "f.conf:2: [Port pl0] Device=emu:: no name",
+	 "use afxdp: and a network interface, such as Device=afxdp:eth1, or pci: and an address, "
+	 "or "
+	 "emu: and a network interface"},
+	{"[Port pl0]\nDevice=pci:eth1\n", "f.conf:2: [Port pl0] Device=pci:eth1: no PCI address",
+	 "use the address that peerlane devices shows, such as Device=pci:0000:03:00.0"},
+	{"[Port pl0]\nDevice=pci:0000:03:20.0\n",
+	 "f.conf:2: [Port pl0] Device=pci:0000:03:20.0: no PCI address",
+	 "use the address that peerlane devices shows, such as Device=pci:0000:03:00.0"},
+	{"[Port pl0]\nDevice=pci:0000:03:00.8\n",
+	 "f.conf:2: [Port pl0] Device=pci:0000:03:00.8: no PCI address",
+	 "use the address that peerlane devices shows, such as Device=pci:0000:03:00.0"},
+	{"[Port pl0]\nDevice=pci:03:00.0x\n",
+	 "f.conf:2: [Port pl0] Device=pci:03:00.0x: no PCI address",
+	 "use the address that peerlane devices shows, such as Device=pci:0000:03:00.0"},
+	{"[Port pl0]\nMTU=67\n", "f.conf:2: [Port pl0] MTU=67: out of range",
+	 "use bytes from 68 to 9000, such as MTU=1500"},
+	{"[Port pl0]\nMTU=9001\n", "f.conf:2: [Port pl0] MTU=9001: out of range",
+	 "use bytes from 68 to 9000, such as MTU=1500"},
+	{"[Port pl0]\nMTU=1.5k\n", "f.conf:2: [Port pl0] MTU=1.5k: not a number",
+	 "use bytes from 68 to 9000, such as MTU=1500"},
+	{"[Port pl0]\nInterruptModeration=1001\n",
+	 "f.conf:2: [Port pl0] InterruptModeration=1001: out of range",
+	 "use microseconds from 0 to 1000, such as InterruptModeration=20"},
+	{"[Port pl0]\nFlowControl=auto\n",
+	 "f.conf:2: [Port pl0] FlowControl=auto: neither yes nor no",
+	 "use FlowControl=yes or FlowControl=no"},
+	{"[Port pl0]\nCapture=a.pcap\n",
+	 "f.conf:2: [Port pl0] Capture=a.pcap: not an absolute path",
+	 "use an absolute path of at most 255 characters, such as /tmp/eth1.pcap"},
 	{"[Port pl0]\nAttach=genric\n", "f.conf:2: [Port pl0] Attach=genric: no such way to attach",
 	 "did you mean Attach=generic?"},
 	{"[Port pl0]\nAttach=offload\n",
@@ -286,6 +365,32 @@ static const struct {
 	{"[Port pl0]\nDevice=afxdp:e\n[Port pl1]\nDevice=afxdp:e\n",
 	 "f.conf:3: [Port pl1] Device=afxdp:e: is port pl0's already",
 	 "give every port a device of its own"},
+	{"[Port pl0]\nDevice=afxdp:e\n[Port pl1]\nDevice=emu:e\n",
+	 "f.conf:3: [Port pl1] Device=emu:e: is port pl0's already",
+	 "give every port a device of its own"},
+	{"[Port pl0]\nDevice=pci:03:00.0\n[Port pl1]\nDevice=pci:0000:03:00.0\n",
+	 "f.conf:3: [Port pl1] Device=pci:0000:03:00.0: is port pl0's already",
+	 "give every port a device of its own"},
+	{"[Port eth1]\nDevice=emu:eth1\n",
+	 "f.conf:1: [Port eth1]: eth1 is the name of a device that is taken over",
+	 "name the port for its TAP interface, such as pl0"},
+	{"[Port pl0]\nDevice=afxdp:e\nMTU=1400\n",
+	 "f.conf:1: [Port pl0] MTU=: is not for afxdp: devices",
+	 "leave it out: the port takes the MTU of its device"},
+	{"[Port pl0]\nFlowControl=no\nDevice=afxdp:e\n",
+	 "f.conf:1: [Port pl0] FlowControl=: is not for afxdp: devices",
+	 "leave it out, and see ethtool -A for that of the device"},
+	{"[Port pl0]\nDevice=afxdp:e\nInterruptModeration=0\n",
+	 "f.conf:1: [Port pl0] InterruptModeration=: is not for afxdp: devices",
+	 "leave it out, and see ethtool -C for that of the device"},
+	{"[Port pl0]\nDevice=pci:03:00.0\nCapture=/tmp/a\n",
+	 "f.conf:1: [Port pl0] Capture=: is not for pci: devices", "leave it out, and see tcpdump"},
+	{"[Port pl0]\nDevice=emu:e\nAttach=native\n",
+	 "f.conf:1: [Port pl0] Attach=: is not for emu: devices",
+	 "leave it out: there is no XDP program"},
+	{"[Port pl0]\nDevice=pci:03:00.0\nZeroCopy=no\n",
+	 "f.conf:1: [Port pl0] ZeroCopy=: is not for pci: devices",
+	 "leave it out: nothing is ever copied"},
 	{"[Port eth1]\nDevice=afxdp:eth1\n",
 	 "f.conf:1: [Port eth1]: eth1 is the name of a device that is taken over",
 	 "name the port for its TAP interface, such as pl0"},
@@ -544,6 +649,7 @@ int main(void)
 		cmocka_unit_test(test_everything_set),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_errors_name_place_and_remedy),
 		cmocka_unit_test(test_first_error_wins),
 		cmocka_unit_test(test_odd_bytes),
