@@ -39,6 +39,7 @@ struct pl_nic_config {
 };
 
 struct pl_nic_caps {
+	const char *driver; /* "ixgbe" */
 	const char *model;
 	uint8_t mac[6]; /* the permanent one */
 	unsigned max_queues;
