@@ -189,10 +189,11 @@ static void make_verdict_buckets(struct pl_plane *plane)
 	memset(bucket + PL_VERDICT(PL_VERDICT_DROP, 0), BUCKET_DROP, PL_REASONS_MAX);
 }
 
-static int watch(struct pl_plane_private *priv, int fd)
+/* Level-triggered, what arrived before the plane slept wakes it all the same; `edge`: each signal wakes
+ * it once, see arm_queues(). */
+static int watch(struct pl_plane_private *priv, int fd, bool edge)
 {
-	/* Level-triggered: what arrived before the plane slept wakes it all the same. */
-	struct epoll_event event = {.events = EPOLLIN};
+	struct epoll_event event = {.events = EPOLLIN | (edge ? EPOLLET : 0)};
 
 	return epoll_ctl(priv->epoll_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
@@ -205,7 +206,7 @@ static int watch_queue(struct pl_plane_private *priv, const struct pl_queue *q)
 		priv->must_poll = true;
 		return 0;
 	}
-	return watch(priv, q->event_fd);
+	return watch(priv, q->event_fd, q->event_edge);
 }
 
 int pl_plane_watch(struct pl_plane *plane, const struct pl_queue *q)
@@ -230,7 +231,7 @@ static int open_events(struct pl_plane *plane)
 	priv->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (priv->wake_fd < 0)
 		return -errno;
-	rc = watch(priv, priv->wake_fd);
+	rc = watch(priv, priv->wake_fd, false);
 	for (unsigned i = 0; !rc && i < plane->n_ports; i++) {
 		rc = watch_queue(priv, plane->ports[i].wire);
 		if (!rc)

@@ -18,6 +18,10 @@
 /* While a queue has work that no event announces, sleep at most this long. */
 #define PENDING_SLEEP_MS 1
 
+/* All that a plane watches may have something at a time: its queues, and what ends its sleep. One call
+ * takes it all, or what is left would end the next sleeps at once. */
+#define EVENTS_MAX (2 * PL_PORTS_MAX + 1)
+
 /* Slow counters are brought up to date this often while packets move. */
 #define STATS_INTERVAL_MS 1000u
 
@@ -97,6 +101,29 @@ static void refresh_stats(struct pl_plane *plane)
 			      memory_order_relaxed); /* as pl_stat_add() */
 }
 
+static bool arm_queue(struct pl_queue *q)
+{
+	return !q || !q->ops->arm || q->ops->arm(q);
+}
+
+/* Asks for interrupts where they must be asked for. Returns false if packets are there: then the plane must
+ * not sleep.
+ *
+ * No packet is left behind by a plane that sleeps. A queue without arm() is readable for as long as
+ * it has one. Of the others, a packet that comes before arm() has looked at the ring is seen by it. One that
+ * comes later has the device signal the queue's descriptor, at once or, if that was before arm() was done,
+ * when it is. A signal is kept by epoll until epoll_wait() returns it, whether it comes before or
+ * during that call; and after a call that returned something the rings are looked at again before the next.
+ * What this costs is a sleep that ends at once: when another queue had us go on, and one that was
+ * armed already signalled what has been taken meanwhile. */
+static bool arm_queues(struct pl_plane *plane)
+{
+	for (unsigned i = 0; i < plane->n_ports; i++)
+		if (!arm_queue(plane->ports[i].wire) || !arm_queue(plane->ports[i].face))
+			return false;
+	return true;
+}
+
 /* Sleeps until a queue has something, the plane is to stop, or a time-out that is due anyway.
  * Meanwhile the plane counts as one that holds no reference, so writers need not wait for it. */
 static void sleep_for_events(struct pl_plane *plane)
@@ -105,12 +132,12 @@ static void sleep_for_events(struct pl_plane *plane)
 	int timeout_ms = priv->pending	   ? PENDING_SLEEP_MS
 			 : priv->stats_old ? (int)STATS_INTERVAL_MS
 					   : -1;
-	struct epoll_event event;
+	struct epoll_event events[EVENTS_MAX];
 
 	pl_stat_add(&plane->stats.sleeps, 1);
 	tsan_reader_leaves();
 	urcu_qsbr_thread_offline();
-	epoll_wait(priv->epoll_fd, &event, 1, timeout_ms);
+	epoll_wait(priv->epoll_fd, events, EVENTS_MAX, timeout_ms);
 	urcu_qsbr_thread_online();
 }
 
@@ -154,7 +181,8 @@ static void *plane_main(void *arg)
 			idle_turns = 0;
 			priv->stats_old = true;
 		} else if (may_sleep && ++idle_turns >= IDLE_TURNS) {
-			sleep_for_events(plane);
+			if (arm_queues(plane))
+				sleep_for_events(plane);
 			idle_turns = 0;
 		} else if (!may_sleep) {
 			priv->stats_old = true; /* idle or not, it uses its core */
