@@ -110,6 +110,16 @@ static bool device_same(const struct mirror_device *a, const struct mirror_devic
 	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0;
 }
 
+void link_set_carrier(struct replica *r, unsigned index, bool carrier)
+{
+	struct port *p = &r->ports[index];
+
+	if (p->carrier == carrier)
+		return;
+	p->carrier = carrier;
+	paths_link_changed(r, p->face_ifindex);
+}
+
 /* Takes over what is known of a port's device. `is` NULL: it is gone. */
 static void device_changed(struct replica *r, unsigned index, const struct nl_link *is)
 {
@@ -129,10 +139,7 @@ static void device_changed(struct replica *r, unsigned index, const struct nl_li
 		return;
 	p->device_heard = true;
 	p->device_is = now;
-	if (p->carrier != now.carrier) {
-		p->carrier = now.carrier;
-		paths_link_changed(r, p->face_ifindex);
-	}
+	link_set_carrier(r, index, now.carrier);
 	if (r->events.device_changed)
 		r->events.device_changed(r->events.ctx, index, &now);
 }

@@ -746,6 +746,13 @@ void mirror_set_face(struct mirror *m, unsigned port, unsigned ifindex)
 	arm_timer(m);
 }
 
+void mirror_set_carrier(struct mirror *m, unsigned port, bool carrier)
+{
+	link_set_carrier(&m->replica, port, carrier);
+	m->pending = true; /* perhaps */
+	arm_timer(m);
+}
+
 void mirror_audit(struct mirror *m)
 {
 	m->audit_wanted = true;

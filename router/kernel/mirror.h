@@ -16,7 +16,7 @@
 struct mirror;
 
 /* A port as the mirror must know it. `face_ifindex` is the TAP's, `device_ifindex` that of the
- * device underneath (0: none, then the port is always linked). When that one has gone, the next one
+ * device underneath (0: none, see mirror_set_carrier()). When that one has gone, the next one
  * of the name `device` (NULL: none) takes its place. */
 struct mirror_port {
 	const char *name;
@@ -65,6 +65,10 @@ int mirror_fd(const struct mirror *m);
 /* The port has another TAP: the former one had been deleted. Whether mirror_run() has heard of the
  * new one already or not. */
 void mirror_set_face(struct mirror *m, unsigned port, unsigned ifindex);
+
+/* Whether the port has a link: of one without a network device underneath (mirror_port.device_ifindex
+ * is 0), of which the kernel knows nothing. Until this is called it has. */
+void mirror_set_carrier(struct mirror *m, unsigned port, bool carrier);
 
 /* Has all be read and compared now, as it is every 5 minutes. The outcome is in mirror_stats() once
  * `audits` has grown. */

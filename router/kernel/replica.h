@@ -311,6 +311,9 @@ struct link *link_find(const struct replica *r, uint32_t ifindex);
 /* See mirror_set_face(). */
 void link_set_face(struct replica *r, unsigned index, uint32_t ifindex);
 
+/* See mirror_set_carrier(). */
+void link_set_carrier(struct replica *r, unsigned index, bool carrier);
+
 /* Index of the port whose face this is, or -1. */
 int link_port(const struct replica *r, uint32_t ifindex);
 
