@@ -23,6 +23,16 @@ static const struct nic_id ids[] = {
 	{0x1521, "i350", "igb"},
 	{0x1533, "i210", "igb"},
 	{0x157b, "i210", "igb"}, /* without flash */
+	/* 1000BASE-X, backplanes, SGMII */
+	{0x10e6, "82576", "igb"}, /* fiber */
+	{0x10e7, "82576", "igb"},
+	{0x1522, "i350", "igb"}, /* fiber */
+	{0x1523, "i350", "igb"},
+	{0x1524, "i350", "igb"}, /* SGMII */
+	{0x1536, "i210", "igb"}, /* fiber */
+	{0x1537, "i210", "igb"},
+	{0x1538, "i210", "igb"}, /* SGMII */
+	{0x157c, "i210", "igb"}, /* without flash */
 };
 /* clang-format on */
 
