@@ -67,6 +67,10 @@ enum emu_fault {
 /* Switches a fault on or off. Any thread. */
 void emu_inject(struct pl_pci *pci, enum emu_fault fault, bool on);
 
+/* From now on compares, at each turn, all descriptors that the NIC owns with what they were when it got
+ * them, and reports changes. Slow. Any thread; returns 0 or -ENOMEM. */
+int emu_watch_descriptors(struct pl_pci *pci);
+
 /* What went wrong so far. Any thread. */
 struct emu_stats {
 	uint64_t illegal; /* uses reported, DMA faults included */
@@ -120,7 +124,8 @@ int emu_wire_netdev(const char *ifname, struct emu_wire **wire, uint8_t mac[6],
 struct emu_wire *emu_wire_memory(void (*sent)(void *ctx, const struct emu_frame *frames,
 					      unsigned n),
 				 void *ctx);
-/* The list, which stays the caller's; while no turn runs. */
+/* The list, which stays the caller's. It takes the place of a former one at once: of that, frames may
+ * be in use until all of them are stored, or no turn runs. Any thread. */
 void emu_wire_memory_feed(struct emu_wire *wire, const struct emu_frame *frames, unsigned n,
 			  bool loop);
 /* The cable is there (as at first) or pulled. */

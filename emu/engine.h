@@ -11,6 +11,15 @@
 /* A packet buffer on the chip, for what comes while there are no descriptors (82599: 512 KB). */
 #define EMU_CHIP_BYTES (512u << 10)
 
+/* The longest frame and buffer: 15.5 KB (82599 datasheet 7.2.1.1). */
+#define EMU_FRAME_MAX 15872u
+
+/* Bytes of frames, sent in one go, that are not sent right out of a driver's buffer. */
+#define EMU_BOUNCE_BYTES (64u << 10)
+
+/* The longest ring: TDLEN and RDLEN have 20 bits for bytes. */
+#define EMU_RING_MAX 65536u
+
 /* Toeplitz hash: what each value of each byte of the input adds. */
 #define EMU_RSS_INPUT_MAX 36u
 struct emu_toeplitz {
@@ -58,14 +67,13 @@ struct emu_shadow;
 struct emu_engine {
 	struct emu_addresses addresses;
 	struct emu_toeplitz toeplitz;
-	/* Lent by the wire: those from `first` on are still to be stored. */
+	/* Lent by the wire and not stored yet. */
 	struct emu_frame lent[EMU_BATCH];
-	unsigned first, n_lent;
+	unsigned n_lent;
 	struct emu_chip chip;
 	/* Frames that consist of several buffers, or are padded, on their way out. */
 	uint8_t *bounce;
-	/* By emu_watch_descriptors(); NULL: not asked for. */
-	struct emu_shadow *shadow;
+	struct emu_shadow *shadow; /* by emu_watch_descriptors(); NULL: not asked for */
 };
 
 int emu_engine_open(struct emu_nic *nic);
@@ -73,17 +81,37 @@ void emu_engine_close(struct emu_nic *nic);
 
 /* ---- rings ---- */
 
-/* Where the descriptors are that the NIC owns: all of the ring, which is contiguous for the device. NULL:
- * a fault, and the ring is stuck. */
-void *emu_ring_descriptors(struct emu_nic *nic, struct emu_ring *ring);
+/* As read from memory; what is written back is written piece by piece. */
+struct emu_descriptor {
+	uint64_t low, high;
+};
 
-/* Looks at the tail. Returns how many descriptors the NIC owns; 0, too, when the ring stands still. */
-uint32_t emu_ring_owned(struct emu_nic *nic, struct emu_ring *ring, const char *kind,
-			unsigned queue);
+/* All of the ring, which is contiguous for the device. NULL: a fault, and the ring is stuck. */
+struct emu_descriptor *emu_ring_descriptors(struct emu_nic *nic, struct emu_ring *ring);
+
+/* Looks at the tail of an enabled ring. Returns how many descriptors the NIC owns, from ring->head on,
+ * and where the ring is; 0, too, when it stands still. */
+uint32_t emu_ring_look(struct emu_nic *nic, unsigned queue, bool tx,
+		       struct emu_descriptor **descriptors);
 
 /* Reports what a ring cannot go on from: it stands still until it is enabled anew. */
 void emu_ring_stuck(struct emu_nic *nic, struct emu_ring *ring, const char *kind, unsigned queue,
-		    const char *why);
+		    const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* Compares what the NIC has owned with what it was, and notes what it owns from now on, to `tail`. */
+void emu_shadow_look(struct emu_nic *nic, unsigned queue, bool tx,
+		     const struct emu_descriptor *descriptors, uint32_t tail);
+void emu_shadow_forget(struct emu_engine *engine);
+void emu_shadow_free(struct emu_engine *engine);
+
+/* ---- frames that wait on the chip ---- */
+
+/* Copies a frame to the end. Returns false when there is no room. */
+bool emu_chip_put(struct emu_chip *chip, const struct emu_frame *frame);
+/* The oldest one; there is one. */
+void emu_chip_peek(struct emu_chip *chip, struct emu_frame *frame);
+/* Forgets it. */
+void emu_chip_drop(struct emu_chip *chip);
 
 /* ---- frames ---- */
 
@@ -99,5 +127,29 @@ void emu_parse(const struct emu_rss *rss, const struct emu_toeplitz *toeplitz, c
 
 /* Copies a frame: few lengths matter, 60 above all. */
 void emu_copy(void *to, const void *from, uint32_t len);
+
+/* Asks for a cache line that is going to be written. */
+static inline void emu_prefetch_write(const void *at)
+{
+#ifdef __x86_64__
+	/* Not in the baseline, where it does nothing, but in every processor of the last ten years. */
+	__asm__ volatile("prefetchw %0" ::"m"(*(const char *)at));
+#else
+	__builtin_prefetch(at, 1);
+#endif
+}
+
+static inline uint32_t emu_next(const struct emu_ring *ring, uint32_t at)
+{
+	return at + 1 == ring->n ? 0 : at + 1;
+}
+
+/* Place in rx_size and tx_size of a frame of `len` bytes without FCS. */
+static inline unsigned emu_size_class(uint32_t len)
+{
+	unsigned bits = 32 - (unsigned)__builtin_clz(len + 4);
+
+	return len <= 60 ? 0 : bits > 10 ? 5 : bits - 6;
+}
 
 #endif

@@ -46,8 +46,9 @@ struct emu_ring {
 	/* receive */
 	uint32_t buffer_bytes;
 	bool drop; /* without a descriptor drop, rather than wait (SRRCTL.DROP_EN) */
-	/* transmit: when a descriptor is written back */
+	/* transmit: descriptors, of those that ask for it, that are written back together (WTHRESH) */
 	uint32_t writeback_threshold;
+	uint32_t written; /* the engine's: to where that has been done */
 };
 
 struct emu_filter {
@@ -158,7 +159,6 @@ struct emu {
 	struct emu_nic *nics[EMU_NICS_MAX];
 	unsigned n_nics;
 	pthread_t thread;
-	int cpu;
 	bool started;
 	atomic_bool stop;
 	atomic_int wanted; /* 1: the thread sleeps, or is about to: write to bell_fd */
