@@ -33,6 +33,7 @@ void pl_region_free(struct pl_region *region);
 /* Who has a buffer. Kept only in builds with PL_DEBUG_OWNERSHIP; see pl_pool_move(). */
 enum pl_owner { PL_OWNER_POOL, PL_OWNER_RX_RING, PL_OWNER_BURST, PL_OWNER_TX_RING };
 
+struct pl_queue;
 struct pl_afxdp_umem; /* lib/port/afxdp: the kernel's registration of a pool's region */
 
 /* Buffers of one size in one region. Belongs to one plane: one thread at a time, no locks.
@@ -48,6 +49,8 @@ struct pl_pool {
 	struct pl_region region;
 	struct pl_afxdp_umem
 		*umem; /* owned by lib/port/afxdp, NULL while no AF_XDP queue is open */
+	/* Queues of other kinds that have buffers of it: see pl_queue_ops.each_held(). */
+	struct pl_queue *other_queues;
 #ifdef PL_DEBUG_OWNERSHIP
 	uint8_t *owner; /* enum pl_owner per buffer */
 #endif

@@ -382,6 +382,7 @@ static bool away_flush(struct pl_queue *q)
 static void nic_leave(struct pl_queue *q);
 static uint32_t nic_collect(struct pl_queue *q);
 static int nic_resume(struct pl_queue *q, struct pl_error *err);
+static void nic_each_held(struct pl_queue *q, void (*fn)(void *ctx, uint32_t frame), void *ctx);
 static void nic_close(struct pl_queue *q);
 
 static const struct pl_queue_ops away_ops = {
@@ -392,6 +393,7 @@ static const struct pl_queue_ops away_ops = {
 	.leave = nic_leave,
 	.collect = nic_collect,
 	.resume = nic_resume,
+	.each_held = nic_each_held,
 };
 
 static const struct pl_queue_ops nic_ops = {
@@ -403,6 +405,7 @@ static const struct pl_queue_ops nic_ops = {
 	.leave = nic_leave,
 	.collect = nic_collect,
 	.resume = nic_resume,
+	.each_held = nic_each_held,
 };
 
 static void nic_leave(struct pl_queue *q)
@@ -428,6 +431,16 @@ static uint32_t nic_collect(struct pl_queue *q)
 		pl_pool_put(q->pool, &nq->rx_frame[nq->rx_next & nq->mask], 1, PL_OWNER_RX_RING);
 	free_oldest(nq, nq->tx_next - nq->tx_first);
 	return q->pool->n_free - before;
+}
+
+static void nic_each_held(struct pl_queue *q, void (*fn)(void *ctx, uint32_t frame), void *ctx)
+{
+	const struct nic_queue *nq = nic_queue_of(q);
+
+	for (uint32_t i = nq->rx_next; i != nq->rx_given; i++)
+		fn(ctx, nq->rx_frame[i & nq->mask]);
+	for (uint32_t i = nq->tx_first; i != nq->tx_next; i++)
+		fn(ctx, nq->tx_frame[i & nq->mask]);
 }
 
 static void receive_again(struct nic_queue *nq)
@@ -619,6 +632,7 @@ int nic_queue_new(struct pl_nic *nic, unsigned index, struct pl_pool *pool, stru
 	set_up(nq, nic, index, pool);
 	nq->dma = &mapping->dma;
 	nic->queues[index] = nq;
+	pl_queue_join(&nq->q);
 	*q = nq;
 	return 0;
 
@@ -637,6 +651,7 @@ static void nic_close(struct pl_queue *q)
 	if (nic->started) /* the device would write into buffers that others have by then */
 		pl_nic_stop(nic);
 	nic_collect(q);
+	pl_queue_part(q);
 	(void)pl_pci_irq(nic->pci, nq->index, -1, &ignored);
 	nic->queues[nq->index] = NULL;
 	unmap_pool(nic, q->pool);

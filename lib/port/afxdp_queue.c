@@ -46,8 +46,8 @@ struct pl_afxdp_umem {
 	/* The queue through whose socket others join: what libxdp's own descriptor of the UMEM
 	 * refers to. */
 	struct afxdp_queue *anchor;
-	/* Who has a buffer that is not in the pool: HOLDER_RX or _TX of a slot. Written when a ring
-	 * gets it, and not when the pool does. */
+	/* Who has a buffer that is not in the pool, nor another kind's queue's: HOLDER_RX or _TX of a
+	 * slot. Written when a ring of ours gets it, and not when the pool or another does. */
 	uint8_t holder[];
 };
 
@@ -433,6 +433,14 @@ static void afxdp_leave(struct pl_queue *q)
 	q->ops = &away_ops;
 }
 
+/* One that another kind of queue has: the byte still says which of ours had it before. */
+static void not_ours(void *ctx, uint32_t frame)
+{
+	struct afxdp_queue *aq = ctx;
+
+	aq->holder[frame >> aq->buf_shift] = HOLDER_POOL;
+}
+
 static uint32_t afxdp_collect(struct pl_queue *q)
 {
 	struct afxdp_queue *aq = afxdp_queue_of(q);
@@ -441,6 +449,8 @@ static uint32_t afxdp_collect(struct pl_queue *q)
 
 	for (uint32_t i = 0; i < pool->n_free; i++)
 		aq->holder[pool->stack[i] >> aq->buf_shift] = HOLDER_POOL;
+	for (struct pl_queue *other = pool->other_queues; other; other = other->next_on_pool)
+		other->ops->each_held(other, not_ours, aq);
 	for (uint32_t i = 0; i < pool->n_bufs; i++) {
 		uint32_t frame = i << aq->buf_shift;
 		uint8_t holder = aq->holder[i];
