@@ -76,8 +76,8 @@ struct pl_nic {
 	struct pl_nic_caps caps;
 	uint8_t mac[6]; /* received, beside broadcast and multicast */
 	bool promiscuous;
-	unsigned frame_room; /* bytes of a frame that the buffers of all queues hold */
-	bool started;
+	bool fresh;				     /* reset, and not started since */
+	bool started;				     /* receives and transmits */
 	bool gone;				     /* registers have read as all ones */
 	struct nic_queue *queues[PL_NIC_QUEUES_MAX]; /* by index; NULL: not open */
 	struct nic_mapping mappings[PL_NIC_QUEUES_MAX];
