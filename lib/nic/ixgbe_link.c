@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The link: 4.6.4. */
+#include "ixgbe.h"
+
+#include <errno.h>
+
+#include <peerlane/error.h>
+
+/* EEPROM: word 0x2b points to a list of what the analogue part is told for each kind of module: pairs of a
+ * kind and where its values lie, up to the kind 0xffff. */
+#define NVM_MODULES 0x2bu
+#define NVM_LIST_END 0xffffu
+#define NVM_LIST_MAX 32u
+#define NVM_VALUES_MAX 256u
+/* Kinds come in pairs, one for each port of the device. */
+#define NVM_KIND_COPPER 3u
+#define NVM_KIND_OPTICAL 5u
+
+static bool nvm_nothing(uint16_t word)
+{
+	return word == 0 || word == 0xffff;
+}
+
+/* Where the values for this kind of module lie; 0: the EEPROM has none, and none are needed. */
+static unsigned find_values(struct pl_nic *nic, unsigned kind)
+{
+	uint16_t list, entry, at;
+
+	if (ixgbe_nvm_read(nic, NVM_MODULES, &list) || nvm_nothing(list))
+		return 0;
+	for (unsigned i = 0; i < NVM_LIST_MAX; i++) {
+		if (ixgbe_nvm_read(nic, list + 1 + 2 * i, &entry) || entry == NVM_LIST_END)
+			return 0;
+		if (entry != kind)
+			continue;
+		if (ixgbe_nvm_read(nic, list + 2 + 2 * i, &at) || nvm_nothing(at))
+			return 0;
+		return at;
+	}
+	return 0;
+}
+
+/* The receiver's and transmitter's settings for a module: those of the board's maker. */
+static void set_analogue(struct pl_nic *nic, enum ixgbe_module module)
+{
+	unsigned kind = module == IXGBE_MODULE_COPPER ? NVM_KIND_COPPER : NVM_KIND_OPTICAL;
+	unsigned at = find_values(nic, kind + (ixgbe_of(nic)->lan & 1));
+	uint16_t value;
+
+	for (unsigned i = 1; at && i <= NVM_VALUES_MAX; i++) {
+		if (ixgbe_nvm_read(nic, at + i, &value) || value == NVM_LIST_END)
+			return;
+		nic_write(nic, IXGBE_CORECTL, value);
+	}
+}
+
+/* 10 Gb/s serial over SFI, without negotiation: AUTOC and AUTOC2 (8.2.3.22.19, 8.2.3.22.22). Firmware that
+ * manages the link by itself (LESM) writes AUTOC, too: it is ours while we hold the MAC's semaphore. */
+static int set_up_serial(struct pl_nic *nic, enum ixgbe_module module, struct pl_error *err)
+{
+	uint32_t mode, serial;
+	int rc = ixgbe_take(nic, IXGBE_SYNC_MAC);
+
+	if (rc)
+		return nic_fail(nic, rc, err, "does not let its link be set up (SW_FW_SYNC)");
+	if (module != IXGBE_MODULE_NONE)
+		set_analogue(nic, module);
+	serial = nic_read(nic, IXGBE_AUTOC2) & ~IXGBE_AUTOC2_SERIAL_MASK;
+	nic_write(nic, IXGBE_AUTOC2, serial | IXGBE_AUTOC2_SERIAL_SFI);
+	mode = nic_read(nic, IXGBE_AUTOC) & ~IXGBE_AUTOC_LMS_MASK;
+	nic_write(nic, IXGBE_AUTOC, mode | IXGBE_AUTOC_LMS_10G_SERIAL | IXGBE_AUTOC_RESTART);
+	ixgbe_release(nic, IXGBE_SYNC_MAC);
+	return 0;
+}
+
+static int set_up_sfp(struct pl_nic *nic, struct pl_error *err)
+{
+	enum ixgbe_module module;
+	uint32_t pins = nic_read(nic, IXGBE_ESDP);
+
+	/* The laser on. */
+	pins &= ~(IXGBE_ESDP_DATA(IXGBE_PIN_TX_DISABLE) | IXGBE_ESDP_OUTPUT(IXGBE_PIN_MODULE));
+	nic_write(nic, IXGBE_ESDP, pins | IXGBE_ESDP_OUTPUT(IXGBE_PIN_TX_DISABLE));
+	module = ixgbe_sfp_identify(nic);
+	return set_up_serial(nic, module, err);
+}
+
+int ixgbe_link_setup(struct pl_nic *nic, struct pl_error *err)
+{
+	if (ixgbe_of(nic)->mac == IXGBE_82599)
+		return set_up_sfp(nic, err);
+	return ixgbe_phy_setup(nic, err);
+}
+
+/* 8.2.3.22.20. The X550 has speeds that the others do not know: each is told as the standard one whose
+ * encoding it shares. */
+static unsigned speed_of(uint32_t links)
+{
+	bool odd = links & IXGBE_LINKS_NON_STANDARD;
+
+	switch (IXGBE_LINKS_SPEED(links)) {
+	case 3:
+		return odd ? 2500 : 10000;
+	case 2:
+		return 1000;
+	case 1:
+		return odd ? 5000 : 100;
+	default:
+		return 0;
+	}
+}
+
+void ixgbe_link(struct pl_nic *nic, struct pl_nic_link *link)
+{
+	struct ixgbe *ixgbe = ixgbe_of(nic);
+	uint32_t causes = nic_read(nic, IXGBE_EICR) & ~IXGBE_EICR_QUEUES;
+	struct pl_error ignored;
+	uint32_t links;
+
+	/* Only what has been seen: what comes from now on interrupts anew. */
+	nic_write(nic, IXGBE_EICR, causes);
+	if (ixgbe->mac == IXGBE_82599 && causes & IXGBE_EICR_MODULE)
+		(void)ixgbe_link_setup(nic, &ignored);
+	links = nic_read(nic, IXGBE_LINKS);
+	link->up = links & IXGBE_LINKS_UP;
+	link->mbps = link->up ? speed_of(ixgbe->mac == IXGBE_X550
+						 ? links
+						 : links & ~IXGBE_LINKS_NON_STANDARD)
+			      : 0;
+	link->media = ixgbe->media;
+}
