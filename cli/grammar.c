@@ -42,6 +42,8 @@ const struct grammar_command grammar_commands[] = {
 	 "rates of all ports, live; q stops it"},
 	{"cleanup", {{NULL}}, NULL, ACTION_CLEANUP,
 	 "remove what a former run has left; no daemon may run"},
+	{"devices", {{NULL}}, NULL, ACTION_DEVICES,
+	 "what could be a port, and what stands in the way; needs no daemon"},
 	{"help", {{NULL}}, NULL, ACTION_HELP,
 	 "print this"},
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* peerlane: the operator's command. Asks the daemon over its control socket, prints what it says. */
+/* peerlane: the operator's command. Asks the daemon over its control socket, prints what it says; of
+ * devices it asks the machine itself. */
 #include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -8,12 +9,13 @@
 #include <unistd.h>
 
 #include "client.h"
+#include "devices.h"
 #include "grammar.h"
 #include "render.h"
 #include "watch.h"
 
 #define EXIT_DONE 0
-#define EXIT_REFUSED 1 /* by the daemon */
+#define EXIT_REFUSED 1 /* by the daemon, or the kernel */
 #define EXIT_USAGE 2
 #define EXIT_UNREACHED 3
 #define EXIT_OUTPUT 4 /* could not be written */
@@ -236,6 +238,48 @@ static int cleanup(const struct invocation *inv)
 	return fail(EXIT_UNREACHED, inv->json, strerrorname_np(code), &err);
 }
 
+/* What the daemon uses, if it answers; `daemon` says whether it does. */
+static json_t *ask_ports(const struct invocation *inv, struct pl_error *daemon)
+{
+	struct client client;
+	json_t *ports = NULL;
+	int rc = client_open(&client, inv->socket, daemon);
+
+	if (!rc) {
+		rc = client_ask(&client, "show ports", NULL, &ports, daemon);
+		client_close(&client);
+	}
+	if (!rc)
+		snprintf(daemon->what, sizeof(daemon->what), "running");
+	else if ((rc == -ENOENT || rc == -ECONNREFUSED) && !inv->socket_given)
+		snprintf(daemon->what, sizeof(daemon->what), "not running");
+	return ports;
+}
+
+/* Asks the machine itself. */
+static int devices(const struct invocation *inv)
+{
+	struct pl_error err = {.remedy = ""}, daemon;
+	struct devices_sources sources = {.sysfs = "/sys"};
+	json_t *data;
+	int rc;
+
+	sources.ports = ask_ports(inv, &daemon);
+	sources.daemon = daemon.what;
+	rc = devices_list(&sources, &data, &err);
+	json_decref(sources.ports);
+	if (rc)
+		return fail(EXIT_REFUSED, inv->json, strerrorname_np(-rc), &err);
+	if (inv->json) {
+		json_dumpf(data, stdout, JSON_INDENT(2));
+		putchar('\n');
+	} else {
+		render(inv->command->action, data, stdout);
+	}
+	json_decref(data);
+	return EXIT_DONE;
+}
+
 static int run(const struct invocation *inv)
 {
 	struct pl_error err = {.remedy = ""};
@@ -270,5 +314,7 @@ int main(int argc, char **argv)
 	}
 	if (inv.command->action == ACTION_CLEANUP)
 		return finish_output(cleanup(&inv));
+	if (inv.command->action == ACTION_DEVICES)
+		return finish_output(devices(&inv));
 	return finish_output(run(&inv));
 }

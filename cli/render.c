@@ -591,6 +591,9 @@ void render(enum action action, json_t *data, FILE *out)
 	case ACTION_VERSION:
 		render_pairs(data, out);
 		break;
+	case ACTION_DEVICES:
+		render_devices(data, out);
+		break;
 	case ACTION_WATCH:
 	case ACTION_CLEANUP:
 	case ACTION_HELP:

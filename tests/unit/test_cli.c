@@ -73,6 +73,7 @@ static void test_commands_parse(void **state)
 		{"show route 192.0.2.1", ACTION_ROUTE, "192.0.2.1", NULL, false,
 		 "/run/peerlane/control.sock"},
 		{"cleanup -j", ACTION_CLEANUP, NULL, NULL, true, "/run/peerlane/control.sock"},
+		{"devices", ACTION_DEVICES, NULL, NULL, false, "/run/peerlane/control.sock"},
 		{"help", ACTION_HELP, NULL, NULL, false, "/run/peerlane/control.sock"},
 		{"show nothing -h", ACTION_HELP, NULL, NULL, false, "/run/peerlane/control.sock"},
 	};
@@ -160,7 +161,7 @@ static void test_completion(void **state)
 	static const struct {
 		const char *typed, *offered;
 	} cases[] = {
-		{"", "show\naudit\nwatch\ncleanup\nhelp\n"},
+		{"", "show\naudit\nwatch\ncleanup\ndevices\nhelp\n"},
 		{"s", "show\n"},
 		{"show ", "ports\nroutes\nroute\nneighbors\nnexthops\ncounters\nlimits\nplanes\nsyn"
 			  "c\nversion\n"},
@@ -344,6 +345,10 @@ static void test_answers_of_another_daemon(void **state)
 		 "{\"ports\":[{\"addresses\":[1,null],\"face\":{"
 		 "\"to_kernel_full\":9223372036854775807,\"from_kernel_full\":5}}]}",
 		 "? ?"},
+		{ACTION_DEVICES,
+		 "{\"devices\":[{\"interfaces\":[1,null],\"obstacles\":[7,{\"what\":\"a\\u001b["
+		 "2J\"}]}]}",
+		 "  - a?[2J\n"},
 		{ACTION_ROUTE, "{\"text\":\"a\\u001b[2Jb\\u009b\"}", "a?[2Jb??\n"},
 	};
 	json_t *from = json_pack("{s:{s:I}}", "counters", "rx_packets", (json_int_t)INT64_MIN);
@@ -602,6 +607,32 @@ static void test_exit_statuses(void **state)
 	json_decref(answer);
 }
 
+/* What could be a port is told with a daemon, which says what it uses, and without. */
+static void test_devices(void **state)
+{
+	json_t *answer;
+
+	(void)state;
+	control_world_command(world, "ip link add memory type veth peer name other0");
+	assert_int_equal(0, run_here("devices"));
+	has(out, "afxdp:memory");
+	has(out, "in use: pl0");
+	has(out, "afxdp:other0");
+	has(out, "Not listed: 2 "); /* the TAPs of the ports */
+	assert_null(strstr(out, "not known"));
+	assert_string_equal("", errors);
+	assert_int_equal(0, run("-j -s /tmp/no-such-socket devices"));
+	answer = json_loads(out, 0, NULL);
+	assert_true(json_array_size(json_object_get(answer, "devices")) >= 2);
+	has(json_string_value(json_object_get(answer, "daemon")),
+	    "/tmp/no-such-socket: cannot reach peerlaned: No such file or directory");
+	json_decref(answer);
+	assert_int_equal(0, run("-s /tmp/no-such-socket devices"));
+	has(out, "What peerlaned uses is not known: /tmp/no-such-socket: cannot reach peerlaned");
+	assert_null(strstr(out, "in use"));
+	control_world_command(world, "ip link del memory");
+}
+
 /* A daemon of one client, in a process of its own: reads a line before each answer. */
 static pid_t answer_with(const char *path, const char *const *answers)
 {
@@ -661,7 +692,7 @@ static void test_listing_breaks_off(void **state)
 static void test_full_disk_is_an_error(void **state)
 {
 	static const char *const lines[] = {"show ports", "-j show ports", "watch -n 1 -i 0.1",
-					    "help"};
+					    "devices", "help"};
 
 	(void)state;
 	for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -736,6 +767,7 @@ int main(void)
 		cmocka_unit_test(test_program_in_json),
 		cmocka_unit_test(test_program_puts_pages_together),
 		cmocka_unit_test(test_exit_statuses),
+		cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_listing_breaks_off),
 		cmocka_unit_test(test_full_disk_is_an_error),
 		cmocka_unit_test(test_watch_prints_lines),

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "render.h"
+
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const char *text_or(json_t *object, const char *key, const char *other)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value ? value : other;
+}
+
+/* Names of interfaces, as far as they fit. */
+static void interfaces_cell(struct table *t, json_t *device)
+{
+	char line[80] = "";
+	json_t *name;
+	size_t i;
+
+	json_array_foreach(json_object_get(device, "interfaces"), i, name) {
+		size_t len = strlen(line);
+
+		snprintf(line + len, sizeof(line) - len, "%s%s", i ? " " : "",
+			 json_is_string(name) ? json_string_value(name) : "?");
+	}
+	table_cell(t, line[0] ? line : "-");
+}
+
+static void state_cell(struct table *t, json_t *device)
+{
+	const char *user = text_or(device, "used_by", NULL);
+	bool more = json_array_size(json_object_get(device, "obstacles")) > 0;
+
+	if (user)
+		table_cellf(t, "in use: %s", user);
+	else if (!json_is_true(json_object_get(device, "usable")))
+		table_cell(t, "not usable, see below");
+	else
+		table_cell(t, more ? "usable, see below" : "usable");
+}
+
+/* What stands in the way of one, and below each line what removes it. */
+static void obstacles_of(const char *of, json_t *obstacles, FILE *out)
+{
+	json_t *one;
+	size_t i;
+
+	if (!json_array_size(obstacles))
+		return;
+	fputc('\n', out);
+	text_print(of, out);
+	fputs(":\n", out);
+	json_array_foreach(obstacles, i, one) {
+		const char *remedy = text_or(one, "remedy", "");
+
+		fprintf(out, "  %s ", json_is_true(json_object_get(one, "blocks")) ? "!" : "-");
+		text_print(text_or(one, "what", ""), out);
+		fputs(remedy[0] ? "\n      " : "", out);
+		text_print(remedy, out);
+		fputc('\n', out);
+	}
+}
+
+/* What is not in the table. */
+static void notes(json_t *data, bool interfaces, FILE *out)
+{
+	json_int_t others = json_integer_value(json_object_get(data, "other_interfaces"));
+	const char *daemon = text_or(data, "daemon", "");
+
+	fputc('\n', out);
+	if (interfaces)
+		fputs("Device=emu:IFNAME in place of afxdp:IFNAME puts an emulated 82599 in front "
+		      "of the interface.\n",
+		      out);
+	if (others)
+		fprintf(out,
+			"Not listed: %" JSON_INTEGER_FORMAT " made of other interfaces, or of none "
+			"(bridges, VLANs, TAPs, ...).\n",
+			others);
+	if (strcmp(daemon, "running") != 0 && strcmp(daemon, "not running") != 0) {
+		fputs("What peerlaned uses is not known: ", out);
+		text_print(daemon, out);
+		fputc('\n', out);
+	}
+}
+
+void render_devices(json_t *data, FILE *out)
+{
+	static const char *const headers[] = {"DEVICE", "MODEL",   "DRIVER", "INTERFACE",
+					      "LINK",	"BACKEND", "STATE"};
+	json_t *devices = json_object_get(data, "devices"), *device;
+	json_t *machine = json_object_get(data, "machine");
+	bool interfaces = false;
+	struct table t;
+	size_t i;
+
+	table_begin(&t, headers, COUNT(headers));
+	json_array_foreach(devices, i, device) {
+		interfaces |= !strcmp(text_or(device, "kind", ""), "afxdp");
+		table_cell(&t, text_or(device, "device", "?"));
+		table_cell(&t, text_or(device, "model", "-"));
+		table_cell(&t, text_or(device, "driver", "-"));
+		interfaces_cell(&t, device);
+		table_cell(&t, text_or(device, "link", "-"));
+		table_cell(&t, text_or(device, "backend", "none"));
+		state_cell(&t, device);
+	}
+	table_print(&t, 0, out);
+	table_end(&t);
+	json_array_foreach(devices, i, device) {
+		obstacles_of(text_or(device, "device", "?"), json_object_get(device, "obstacles"),
+			     out);
+	}
+	obstacles_of("this machine", json_object_get(machine, "obstacles"), out);
+	notes(data, interfaces, out);
+}
