@@ -106,7 +106,8 @@ int pl_nic_set_mtu(struct pl_nic *nic, unsigned mtu, struct pl_error *err);
 /* All counters; reading clears them in the device, so they are accumulated here. Returns how many. */
 unsigned pl_nic_counters(struct pl_nic *nic, struct pl_nic_counter *counters);
 
-/* Stops it, if that was not done, resets it and frees it. All queues are closed. Accepts NULL. */
+/* Stops it, if that was not done, closes the queues that are open, whose planes have stopped, resets it
+ * and frees it. Accepts NULL. */
 void pl_nic_close(struct pl_nic *nic);
 
 #endif

@@ -124,6 +124,7 @@ int pl_nic_open(struct pl_nic **result, struct pl_pci *pci, const struct pl_nic_
 	nic->config = *config;
 	snprintf(nic->name, sizeof(nic->name), "%s", config->name);
 	nic->config.name = nic->name;
+	nic->caps.driver = nic->driver->name;
 	nic->caps.model = id->model;
 	nic->event_fd = -1;
 
@@ -153,6 +154,9 @@ void pl_nic_close(struct pl_nic *nic)
 	if (!nic)
 		return;
 	pl_nic_stop(nic);
+	for (unsigned i = 0; i < nic->config.n_queues; i++)
+		if (nic->queues[i])
+			pl_queue_close(nic_queue_base(nic->queues[i]));
 	/* So that whoever drives it next finds it as the EEPROM sets it up. */
 	if (!nic->fresh && !nic_is_gone(nic))
 		(void)nic->driver->reset(nic, &ignored);

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "devices.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <peerlane/nic.h>
+
+#include "../kernel/interface.h"
+#include <emu/emu.h>
+
+/* Illegal uses of emulated devices that are worth a line each; all are counted (`show ports`). */
+#define REPORTS_MAX 20u
+
+/* Opens the PCI device at an address such as "0000:03:00.0". Returns 0, or -errno with `err` filled. */
+static int open_pci(const struct config_port *port, struct pl_pci **pci, struct pl_error *err)
+{
+	*pci = NULL;
+	return pl_error_set(err, -EOPNOTSUPP,
+			    "see what there is and what stands in the way: peerlane devices; until "
+			    "then, if a kernel driver has it: Device=afxdp: and its interface",
+			    "%s: cannot drive %s: this build reaches no devices on the PCI bus yet",
+			    port->name, strchr(port->device, ':') + 1);
+}
+
+/* ---- emulated ones ---- */
+
+static bool is_emulated(const struct config_port *port)
+{
+	return port->kind == CONFIG_EMU;
+}
+
+/* Any thread that touches a device. */
+static void on_report(void *ctx, const char *nic, const char *what)
+{
+	struct router *router = ctx;
+	/* Relaxed: only a number. */
+	unsigned before = atomic_fetch_add_explicit(&router->reports, 1, memory_order_relaxed);
+
+	if (before < REPORTS_MAX)
+		log_warning(router->log, "emulated 82599 %s: %s%s", nic, what,
+			    before + 1 == REPORTS_MAX ? " (what comes is only counted)" : "");
+}
+
+/* What the interface of an emulated NIC's wire is like. */
+static int probe_wire(const struct config_port *port, struct pl_port_caps *caps,
+		      struct pl_error *err)
+{
+	const struct pl_port_config asked = {.name = port->name, .device = port->interface};
+
+	return pl_port_probe(&asked, caps, err);
+}
+
+/* Asks a NIC that has no cable. */
+static int probe_emulated(const struct config_port *port, const struct pl_port_config *asked,
+			  struct pl_port_caps *caps, struct pl_error *err)
+{
+	struct emu_nic_config nic = {.name = port->interface, .model = EMU_82599};
+	struct pl_port_config config = *asked;
+	struct pl_port_caps wire;
+	struct emu *emu;
+	int rc = probe_wire(port, &wire, err);
+
+	if (rc)
+		return rc;
+	memcpy(nic.mac, wire.mac, sizeof(nic.mac));
+	config.mtu = port->mtu ? port->mtu : wire.mtu;
+	emu = emu_new(NULL, NULL);
+	if (!emu)
+		return pl_error_set(err, -errno, NULL, "%s: %s", port->name, strerror(errno));
+	rc = emu_add(emu, &nic, &config.pci, err);
+	if (!rc) {
+		rc = pl_port_probe(&config, caps, err);
+		pl_pci_close(config.pci);
+	}
+	emu_free(emu);
+	/* What the wire cannot carry is of no use. */
+	if (!rc && wire.mtu_max < caps->mtu_max)
+		caps->mtu_max = wire.mtu_max;
+	return rc;
+}
+
+static int open_wire(const struct config_port *port, struct emu_nic_config *nic,
+		     struct pl_error *err)
+{
+	int rc = port->mtu ? interface_set_mtu(port->interface, port->mtu, err) : 0;
+
+	if (!rc)
+		rc = emu_wire_netdev(port->interface, &nic->wire, nic->mac, err);
+
+	if (!rc && port->capture[0])
+		rc = emu_wire_capture(nic->wire, port->capture, &nic->wire, err);
+	return rc;
+}
+
+static int open_emulated(struct router *router, unsigned index, struct pl_error *err)
+{
+	const struct config_port *port = &router->config->ports[index];
+	struct emu_nic_config nic = {.name = port->interface, .model = EMU_82599};
+	int rc;
+
+	if (!router->emu) {
+		router->emu = emu_new(on_report, router);
+		if (!router->emu)
+			return pl_error_set(err, -errno, NULL, "%s: %s", port->name,
+					    strerror(errno));
+	}
+	rc = open_wire(port, &nic, err);
+	return rc ? rc : emu_add(router->emu, &nic, &router->ports[index].pci, err);
+}
+
+/* ---- all of them ---- */
+
+int devices_probe(const struct config_port *port, const struct pl_port_config *asked,
+		  struct pl_port_caps *caps, struct pl_error *err)
+{
+	struct pl_port_config config = *asked;
+	int rc;
+
+	if (is_emulated(port))
+		return probe_emulated(port, asked, caps, err);
+	rc = open_pci(port, &config.pci, err);
+	if (rc)
+		return rc;
+	rc = pl_port_probe(&config, caps, err);
+	pl_pci_close(config.pci);
+	return rc;
+}
+
+int devices_open(struct router *router, struct pl_error *err)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < router->config->n_ports && !rc; i++) {
+		const struct config_port *port = &router->config->ports[i];
+
+		if (port->kind == CONFIG_PCI)
+			rc = open_pci(port, &router->ports[i].pci, err);
+		else if (is_emulated(port))
+			rc = open_emulated(router, i, err);
+	}
+	return rc;
+}
+
+int devices_start(struct router *router, struct pl_error *err)
+{
+	/* On any core that the planes leave free. */
+	return router->emu ? emu_start(router->emu, -1, err) : 0;
+}
+
+int devices_set_wire_mtu(const struct router_port *port, unsigned mtu, struct pl_error *err)
+{
+	if (!port->pci || !port->interface)
+		return 0;
+	return interface_set_mtu(port->interface, mtu, err);
+}
+
+bool devices_emu_stats(const struct router_port *port, struct emu_stats *stats)
+{
+	/* The only ones whose wire is a network interface. */
+	if (!port->pci || !port->interface)
+		return false;
+	emu_stats(port->pci, stats);
+	return true;
+}
+
+void devices_close(struct router *router)
+{
+	if (router->emu)
+		emu_stop(router->emu);
+	for (unsigned i = 0; i < router->n_ports; i++) {
+		pl_pci_close(router->ports[i].pci);
+		router->ports[i].pci = NULL;
+	}
+	if (router->emu)
+		emu_free(router->emu);
+	router->emu = NULL;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The PCI devices of ports that are NICs which we drive ourselves: had before the ports, given back after
+ * them. Emulated ones are played by one thread. Control thread. */
+#ifndef PEERLANE_CONTROL_DEVICES_H
+#define PEERLANE_CONTROL_DEVICES_H
+
+#include "router.h"
+
+/* Fills in what the device of a port that is a NIC can do, and its MTU. `asked` is as for
+ * pl_port_probe(), without the device. Nothing stays open. Returns 0, or -errno with `err` filled. */
+int devices_probe(const struct config_port *port, const struct pl_port_config *asked,
+		  struct pl_port_caps *caps, struct pl_error *err);
+
+/* Gives each port of the configuration that is a NIC its device (router_port.pci). Returns 0, or -errno
+ * with `err` filled; devices_close() is to be called in both cases. */
+int devices_open(struct router *router, struct pl_error *err);
+
+/* Has the emulated ones played from now on. The thread is confined as its maker is. Returns 0, or -errno
+ * with `err` filled. */
+int devices_start(struct router *router, struct pl_error *err);
+
+/* Has the network interface that is the wire of an emulated NIC carry frames of this MTU. Does nothing
+ * for others. Returns 0, or -errno with `err` filled. */
+int devices_set_wire_mtu(const struct router_port *port, unsigned mtu, struct pl_error *err);
+
+struct emu_stats;
+
+/* What went wrong in the port's emulated device. Returns false if it has none. */
+bool devices_emu_stats(const struct router_port *port, struct emu_stats *stats);
+
+/* Gives all devices back. The ports are closed: until then the emulated ones are played. */
+void devices_close(struct router *router);
+
+#endif
