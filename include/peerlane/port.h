@@ -119,7 +119,7 @@ struct pl_nic_counter;
 struct pl_port_config {
 	const char *name;   /* "pl0", for messages */
 	const char *device; /* "eth1"; of a NIC whatever it is to be called */
-	unsigned n_queues;  /* one per plane */
+	unsigned n_queues;  /* one per plane; 0: as many as there are, only to probe */
 	unsigned ring_size; /* descriptors per ring, a power of two, 64 to 4096 */
 
 	/* The PCI device to drive ourselves (peerlane/nic.h): kind "nic". It stays the caller's and
@@ -145,6 +145,7 @@ struct pl_port_caps {
 	unsigned ifindex;   /* of the network device underneath; 0: there is none */
 	unsigned max_queues;
 	bool zero_copy;
+	const char *model, *backend; /* as in pl_port_info */
 };
 
 /* Buffers that a queue may hold at a time: on its RX side as many as the ring has descriptors,

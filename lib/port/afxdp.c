@@ -39,7 +39,7 @@ static int check_spare_queues(const struct pl_port_config *config, const struct 
 {
 	char remedy[sizeof(err->remedy)], planes[32] = "";
 
-	if (dev->n_rx_queues <= config->n_queues)
+	if (dev->n_rx_queues <= config->n_queues || config->n_queues == 0)
 		return 0;
 	if (dev->n_queues == dev->n_rx_queues)
 		snprintf(planes, sizeof(planes), "Planes=%u, or: ", dev->n_queues);

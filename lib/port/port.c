@@ -5,8 +5,7 @@
 
 static const struct pl_port_ops *ops_of(const struct pl_port_config *config)
 {
-	(void)config;
-	return &afxdp_port_ops;
+	return config->pci ? &nic_port_ops : &afxdp_port_ops;
 }
 
 static bool ring_size_valid(unsigned size)

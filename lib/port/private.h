@@ -38,6 +38,6 @@ struct pl_port {
 	const struct pl_port_ops *ops;
 };
 
-extern const struct pl_port_ops afxdp_port_ops;
+extern const struct pl_port_ops afxdp_port_ops, nic_port_ops;
 
 #endif
