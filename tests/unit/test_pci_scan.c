@@ -437,6 +437,52 @@ static void test_models(void **state)
 	assert_null(pl_nic_model(0x14e4, 0x10fb)); /* another vendor's */
 }
 
+/* Whether a line of the text has both. */
+static bool line_has(const char *text, const char *one, const char *other)
+{
+	for (const char *at = text; (at = strstr(at, one)); at++) {
+		const char *end = strchr(at, '\n'), *second = strstr(at, other);
+
+		if (second && end && second < end)
+			return true;
+	}
+	return false;
+}
+
+/* docs/hardware.md has each device that a driver knows, with its model, and no others. */
+static void test_models_are_documented(void **state)
+{
+	FILE *file = fopen(SOURCE_ROOT "/docs/hardware.md", "re");
+	static char page[65536];
+	char *table, *end;
+	unsigned known = 0, listed = 0;
+
+	(void)state;
+	assert_non_null(file);
+	assert_in_range(fread(page, 1, sizeof(page), file), 1, sizeof(page) - 1);
+	fclose(file);
+	table = strstr(page, "\n## NICs\n");
+	assert_non_null(table);
+	end = strstr(table + 1, "\n## ");
+	assert_non_null(end);
+	*end = '\0';
+	for (unsigned device = 0; device <= UINT16_MAX; device++) {
+		const char *model = pl_nic_model(PL_PCI_VENDOR_INTEL, (uint16_t)device);
+		char id[16];
+
+		if (!model)
+			continue;
+		known++;
+		snprintf(id, sizeof(id), "`8086:%04x`", device);
+		if (!line_has(table, id, model))
+			fail_msg("docs/hardware.md lacks %s, %s", id, model);
+	}
+	for (const char *at = table; (at = strstr(at, "`8086:")); at++)
+		listed++;
+	assert_true(known > 0);
+	assert_int_equal(known, listed);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest trees[] = {
@@ -457,6 +503,7 @@ int main(void)
 		cmocka_unit_test(test_longest_list),
 		cmocka_unit_test(test_resources),
 		cmocka_unit_test(test_models),
+		cmocka_unit_test(test_models_are_documented),
 	};
 
 	return cmocka_run_group_tests(trees, NULL, NULL);
