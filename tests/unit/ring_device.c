@@ -143,8 +143,13 @@ void device_queue(struct ring_device *d, unsigned index, struct pl_pool *pool)
 	assert_ptr_equal(d->nic.queues[index], nq);
 	d->queues[index] = nic_queue_base(nq);
 	nic_queue_prepare(nq);
-	d->rx_head[index] = d->tx_head[index] = 0;
 	nic_queue_fill(nq);
+}
+
+void device_reset_queue(struct ring_device *d, unsigned index)
+{
+	d->rx_head[index] = d->tx_head[index] = 0;
+	memset(d->bar + rx_tail(index), 0, 16);
 }
 
 void device_close(struct ring_device *d)

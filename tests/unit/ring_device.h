@@ -38,6 +38,9 @@ void device_open(struct ring_device *d, unsigned ring_size);
 /* Opens queue `index`, and has it filled. */
 void device_queue(struct ring_device *d, unsigned index, struct pl_pool *pool);
 
+/* The device forgets all about a queue: heads and tails are 0. */
+void device_reset_queue(struct ring_device *d, unsigned index);
+
 /* All queues are closed. */
 void device_close(struct ring_device *d);
 

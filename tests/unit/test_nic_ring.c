@@ -451,7 +451,7 @@ static void test_leaves_and_returns(void **state)
 		assert_int_equal(pl_queue_collect(w.q), RING - 1 + 8);
 		assert_int_equal(w.pool.n_free, w.pool.n_bufs);
 		nic_queue_prepare(nq);
-		w.device.rx_head[0] = w.device.tx_head[0] = 0;
+		device_reset_queue(&w.device, 0);
 		/* The control thread's part ends here; the plane's pool is not touched. */
 		nic_queue_fill(nq);
 		assert_int_equal(w.pool.n_free, w.pool.n_bufs);
@@ -483,7 +483,7 @@ static void test_prepared_anew(void **state)
 		pl_queue_flush(w.q);
 		nic_queue_prepare(w.device.nic.queues[0]);
 		assert_int_equal(w.pool.n_free, w.pool.n_bufs);
-		w.device.rx_head[0] = w.device.tx_head[0] = 0;
+		device_reset_queue(&w.device, 0);
 		nic_queue_fill(w.device.nic.queues[0]);
 		assert_int_equal(pl_queue_rx(w.q, frame, len, RING), 0);
 	}
