@@ -35,6 +35,9 @@
 /* A wire that does not say when it has something is looked at that often. */
 #define POLL_NS 1000000u
 
+/* And what comes beside frames, links going and coming, while it is awake. */
+#define LOOK_NS 1000000u
+
 /* Others that wait for a lock have it before the next round; not for ever, if they are not let run. */
 #define YIELDS_MAX 1000u
 
@@ -134,6 +137,7 @@ static void take(pthread_mutex_t *lock, atomic_uint *waiting)
 
 struct round {
 	uint64_t now_ns;
+	bool look;	  /* at what comes beside frames */
 	uint64_t next_ns; /* when something will be due */
 	unsigned moved;
 };
@@ -159,6 +163,8 @@ static void turn_nic(struct emu_nic *nic, struct round *round)
 	struct emu_wire *wire = nic->wire;
 
 	take(&nic->lock, &nic->waiting);
+	if (round->look && wire && wire->ops->look)
+		wire->ops->look(wire);
 	look_at_link(nic);
 	if (nic->faults[EMU_FAULT_REMOVED]) {
 		pthread_mutex_unlock(&nic->lock);
@@ -174,10 +180,14 @@ static void turn_nic(struct emu_nic *nic, struct round *round)
 	pthread_mutex_unlock(&nic->lock);
 }
 
-static struct round turn(struct emu *emu)
+static struct round turn(struct emu *emu, bool look)
 {
-	struct round round = {.now_ns = emu_now_ns(), .next_ns = UINT64_MAX};
+	struct round round = {.now_ns = emu_now_ns(), .look = look, .next_ns = UINT64_MAX};
 
+	if (round.now_ns - emu->looked_ns >= LOOK_NS)
+		round.look = true;
+	if (round.look)
+		emu->looked_ns = round.now_ns;
 	take(&emu->lock, &emu->waiting);
 	for (unsigned i = 0; i < emu->n_nics; i++)
 		turn_nic(emu->nics[i], &round);
@@ -187,7 +197,7 @@ static struct round turn(struct emu *emu)
 
 unsigned emu_turn(struct emu *emu)
 {
-	return turn(emu).moved;
+	return turn(emu, true).moved;
 }
 
 /* ---- the thread ---- */
@@ -237,7 +247,7 @@ static void sleep_on(struct emu *emu)
 	struct round round;
 
 	atomic_exchange_explicit(&emu->wanted, 1, memory_order_acq_rel);
-	round = turn(emu);
+	round = turn(emu, true);
 	if (!round.moved && !is_stopped(emu) && round.next_ns > round.now_ns + NAP_NS)
 		wait_until(emu, round.next_ns);
 	/* A swap too: a plain store would hide a driver's swap from our next one. */
@@ -260,8 +270,9 @@ static void *run(void *arg)
 
 	prctl(PR_SET_NAME, "emulator");
 	while (!is_stopped(emu)) {
-		if (turn(emu).moved) {
-			idle = 0;
+		/* The first round after a sleep looks at everything. */
+		if (turn(emu, !idle).moved) {
+			idle = 1;
 		} else if (++idle < IDLE_ROUNDS) {
 			relax();
 		} else {

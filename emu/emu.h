@@ -100,6 +100,9 @@ struct emu_wire_ops {
 	/* Once per turn, after the others; may be NULL. Returns true if it wants to be called again
 	 * soon though no event will tell. */
 	bool (*flush)(struct emu_wire *wire);
+	/* Looks at what event_fd may tell of beside frames: before the emulator's thread sleeps, when it
+	 * has slept, and now and then. May be NULL. */
+	void (*look)(struct emu_wire *wire);
 	/* Whether there is something at the other end. */
 	bool (*link)(struct emu_wire *wire);
 	void (*close)(struct emu_wire *wire);
@@ -114,10 +117,14 @@ struct emu_wire {
 
 /* A network interface of the caller's network namespace, taken over by an AF_XDP socket: what arrives on
  * it is what arrives at the NIC, past the kernel. The link is the interface's carrier; an interface that
- * vanishes is a cable pulled, and one of its name that appears is plugged in. Control thread. Returns 0
+ * vanishes is a cable pulled, and one of its name that appears is plugged in. Its own filters let frames
+ * through for its address, and multicasts. Control thread. Returns 0
  * or -errno with `err` filled as pl_port_open(). `mac` gets the interface's address. */
 int emu_wire_netdev(const char *ifname, struct emu_wire **wire, uint8_t mac[6],
 		    struct pl_error *err);
+/* Frames sent by the NIC that the interface did not: too long for its buffers (3838 bytes), too many, or
+ * it had no carrier. Any thread. */
+uint64_t emu_wire_netdev_dropped(const struct emu_wire *wire);
 
 /* Offers the frames of a list, over and over or once, as fast as they are taken, and hands what is sent
  * to `sent` (NULL: counted only). NULL with errno. */

@@ -161,9 +161,10 @@ struct emu {
 	pthread_t thread;
 	bool started;
 	atomic_bool stop;
-	atomic_int wanted; /* 1: the thread sleeps, or is about to: write to bell_fd */
-	int bell_fd;	   /* eventfd */
-	int epoll_fd;	   /* of bell_fd and the wires' event descriptors, edge-triggered */
+	atomic_int wanted;  /* 1: the thread sleeps, or is about to: write to bell_fd */
+	int bell_fd;	    /* eventfd */
+	int epoll_fd;	    /* of bell_fd and the wires' event descriptors, edge-triggered */
+	uint64_t looked_ns; /* when wires were last asked to look() */
 };
 
 /* Has a NIC, complete and powered on, take part in turns: opens its engine. Returns 0 or -errno. Before
