@@ -22,50 +22,40 @@ int igb_wait(struct pl_nic *nic, uint32_t offset, uint32_t bits, uint32_t value,
 	return rc ? nic_fail(nic, rc, err, what) : 0;
 }
 
-static int unknown_device(struct pl_nic *nic, struct pl_error *err)
-{
-	return nic_fail(nic, -ENODEV, err, "is not one that igb knows");
-}
-
-/* What kind of controller it is. */
+/* What kind of controller it is, known for good. */
 static int identify(struct pl_nic *nic, struct pl_error *err)
 {
 	struct igb *igb = nic->state;
 
-	if (!igb) {
-		igb = calloc(1, sizeof(*igb));
-		if (!igb)
-			return nic_fail(nic, -ENOMEM, err, "has no memory for its state");
-		nic->state = igb;
-	}
+	if (igb)
+		return 0;
+	igb = nic->state = calloc(1, sizeof(*igb));
+	if (!igb)
+		return pl_error_set(err, -ENOMEM, NULL, "%s: no memory", nic->name);
 	switch (nic->pci->device) {
-	case 0x10c9: /* copper */
-	case 0x10e6: /* fiber */
-	case 0x10e7: /* SerDes */
-	case 0x10e8: /* four ports */
-	case 0x1526:
-		*igb = (struct igb){.mac = IGB_82576, .rx_fifo = 64 << 10, .addresses = 24};
-		nic->caps.max_queues = 16;
-		break;
-	case 0x1521: /* copper */
-	case 0x1522: /* fiber */
-	case 0x1523: /* backplane */
-	case 0x1524: /* SGMII */
+	case 0x1521:
+	case 0x1522:
+	case 0x1523:
+	case 0x1524:
 		*igb = (struct igb){.mac = IGB_I350, .rx_fifo = 36 << 10, .addresses = 32};
 		nic->caps.max_queues = 8;
 		break;
-	case 0x1533: /* copper */
-	case 0x1536: /* fiber */
-	case 0x1537: /* backplane */
-	case 0x1538: /* SGMII */
-	case 0x157b: /* copper, without flash */
-	case 0x157c: /* backplane, without flash */
+	case 0x1533:
+	case 0x1536:
+	case 0x1537:
+	case 0x1538:
+	case 0x157b:
+	case 0x157c:
 		*igb = (struct igb){.mac = IGB_I210, .rx_fifo = 34 << 10, .addresses = 16};
 		nic->caps.max_queues = 4;
 		break;
 	default:
-		return unknown_device(nic, err);
+		*igb = (struct igb){.mac = IGB_82576, .rx_fifo = 64 << 10, .addresses = 24};
+		nic->caps.max_queues = 16;
 	}
+	/* One vector is for all that does not belong to a queue. */
+	if (nic->caps.max_queues > nic->pci->n_vectors - 1)
+		nic->caps.max_queues = nic->pci->n_vectors - 1;
 	return 0;
 }
 
@@ -198,8 +188,9 @@ static int igb_reset(struct pl_nic *nic, struct pl_error *err)
 	if (rc)
 		return rc;
 	igb = igb_of(nic);
+	nic->gone = false;
 	if (nic_is_gone(nic))
-		return nic_fail(nic, -ENODEV, err, "cannot be reset");
+		return nic_fail(nic, -ENODEV, err, "was to be reset");
 	igb_mask_interrupts(nic); /* 4.5.4 */
 	disable_master(nic);
 	rc = software_reset(nic, err); /* 4.5.5 */
@@ -213,9 +204,6 @@ static int igb_reset(struct pl_nic *nic, struct pl_error *err)
 	igb->link_mode = IGB_CTRL_EXT_LINK_MODE(nic_read(nic, IGB_CTRL_EXT));
 	nic->caps.mtu_max = FRAME_MAX - FCS_BYTES - PL_NIC_FRAME_OVERHEAD;
 	nic->caps.speed_mbps = 1000;
-	/* One vector is for all that does not belong to a queue. */
-	if (nic->caps.max_queues > nic->pci->n_vectors - 1)
-		nic->caps.max_queues = nic->pci->n_vectors - 1;
 	return 0;
 }
 

@@ -60,7 +60,7 @@ void igb_link(struct pl_nic *nic, struct pl_nic_link *link);
 
 /* ---- igb_stats.c ---- */
 
-#define IGB_COUNTERS 33u
+#define IGB_COUNTERS 38u
 extern const struct nic_counter_register igb_counters[IGB_COUNTERS];
 void igb_count(struct pl_nic *nic);
 /* Clears what the device has counted so far. */

@@ -4,8 +4,10 @@
 
 #include "igb.h"
 
-#define MS 1000u
 #define FCS_BYTES 4u
+
+#define QUEUE_US 20000u
+#define DRAIN_US 10000u
 
 /* RXDCTL, 8.10.10: descriptors are fetched ahead when 8 are free on the chip and 8 in memory, and each is
  * written back as it is done: the 82576 may else keep up to WTHRESH to itself until its interrupt timer
@@ -131,7 +133,7 @@ int igb_start_receive(struct pl_nic *nic, struct pl_error *err)
 	nic_set(nic, IGB_RCTL,
 		IGB_RCTL_RXEN | IGB_RCTL_MPE | IGB_RCTL_LPE | IGB_RCTL_BAM | IGB_RCTL_SECRC);
 	for (unsigned q = 0; !rc && q < nic->config.n_queues; q++)
-		rc = igb_wait(nic, IGB_RXDCTL(q), IGB_XDCTL_ENABLE, IGB_XDCTL_ENABLE, 100 * MS, err,
+		rc = igb_wait(nic, IGB_RXDCTL(q), IGB_XDCTL_ENABLE, IGB_XDCTL_ENABLE, QUEUE_US, err,
 			      "did not enable a receive queue");
 	return rc;
 }
@@ -160,28 +162,41 @@ int igb_start_transmit(struct pl_nic *nic, struct pl_error *err)
 	/* Acknowledged only once transmission is on: 8.12.13. */
 	nic_set(nic, IGB_TCTL, IGB_TCTL_EN | IGB_TCTL_PSP);
 	for (unsigned q = 0; !rc && q < nic->config.n_queues; q++)
-		rc = igb_wait(nic, IGB_TXDCTL(q), IGB_XDCTL_ENABLE, IGB_XDCTL_ENABLE, 100 * MS, err,
+		rc = igb_wait(nic, IGB_TXDCTL(q), IGB_XDCTL_ENABLE, IGB_XDCTL_ENABLE, QUEUE_US, err,
 			      "did not enable a transmit queue");
 	return rc;
 }
 
-/* 4.5.9.1, 4.5.10.1: a queue's bit reads as cleared when what was under way has ended. */
+/* 4.5.9.1: a queue's bit reads as cleared when its last access to memory has ended. */
+static void stop_receive(struct pl_nic *nic)
+{
+	nic_unset(nic, IGB_RCTL, IGB_RCTL_RXEN);
+	for (unsigned q = 0; q < nic->config.n_queues && !nic->gone; q++) {
+		nic_unset(nic, IGB_RXDCTL(q), IGB_XDCTL_ENABLE);
+		(void)nic_wait(nic, IGB_RXDCTL(q), IGB_XDCTL_ENABLE, 0, QUEUE_US);
+	}
+}
+
+/* 4.5.10.1: likewise, after what is in the ring has been sent; with the link down it cannot be. */
+static void stop_transmit(struct pl_nic *nic)
+{
+	bool up = igb_of(nic)->link_up;
+
+	for (unsigned q = 0; q < nic->config.n_queues && !nic->gone; q++) {
+		if (up)
+			(void)nic_wait(nic, IGB_TDH(q), 0xffff, nic_read(nic, IGB_TDT(q)),
+				       DRAIN_US);
+		nic_unset(nic, IGB_TXDCTL(q), IGB_XDCTL_ENABLE);
+		(void)nic_wait(nic, IGB_TXDCTL(q), IGB_XDCTL_ENABLE, 0, QUEUE_US);
+	}
+	if (!nic->gone)
+		nic_unset(nic, IGB_TCTL, IGB_TCTL_EN);
+}
+
 void igb_stop_queues(struct pl_nic *nic)
 {
-	unsigned n = nic->config.n_queues;
-
-	nic_unset(nic, IGB_RCTL, IGB_RCTL_RXEN);
-	for (unsigned q = 0; q < n; q++) {
-		nic_unset(nic, IGB_RXDCTL(q), IGB_XDCTL_ENABLE);
-		nic_unset(nic, IGB_TXDCTL(q), IGB_XDCTL_ENABLE);
-	}
-	for (unsigned q = 0; q < n; q++) {
-		if (nic_wait(nic, IGB_RXDCTL(q), IGB_XDCTL_ENABLE, 0, 20 * MS) == -ENODEV)
-			return;
-		if (nic_wait(nic, IGB_TXDCTL(q), IGB_XDCTL_ENABLE, 0, 20 * MS) == -ENODEV)
-			return;
-	}
-	nic_unset(nic, IGB_TCTL, IGB_TCTL_EN);
+	stop_receive(nic);
+	stop_transmit(nic);
 }
 
 /* Queues 0 to 3 are found here, too. */

@@ -14,7 +14,7 @@
 /* RFC 791: every IPv4 link takes that much. */
 #define MTU_MIN 68u
 
-static const struct nic_driver *const drivers[] = {&ixgbe_driver};
+static const struct nic_driver *const drivers[] = {&igb_driver, &ixgbe_driver};
 
 static const struct nic_driver *driver_of(const struct nic_id *id)
 {
