@@ -98,6 +98,7 @@ struct emu_model_ops {
 	const char *name; /* "82599ES" */
 	uint16_t device;  /* PCI id */
 	unsigned n_vectors;
+	int (*open)(struct emu_nic *nic); /* makes model_state; 0 or -errno */
 	void (*power_on)(struct emu_nic *nic);
 	uint32_t (*read)(struct emu_nic *nic, uint32_t offset);
 	void (*write)(struct emu_nic *nic, uint32_t offset, uint32_t value);
@@ -108,6 +109,8 @@ struct emu_model_ops {
 	/* Sends what moderation had put off; returns when it wants to be called again, in ns of
 	 * emu_now_ns(), or UINT64_MAX. */
 	uint64_t (*tick)(struct emu_nic *nic, uint64_t now_ns);
+	/* A fault has been switched on or off. */
+	void (*fault_event)(struct emu_nic *nic, enum emu_fault fault);
 };
 extern const struct emu_model_ops emu_82599, emu_82576;
 
@@ -116,7 +119,9 @@ extern const struct emu_model_ops emu_82599, emu_82576;
 struct emu_mapping {
 	struct pl_dma dma; /* dma.address is ours; NULL: free */
 	uint64_t window;
-	uint8_t **piece; /* by (address - window) >> dma.shift: dma.n of them */
+	uint8_t **piece;  /* by (address - window) >> dma.shift: dma.n of them */
+	unsigned n_whole; /* a last one may be shorter */
+	unsigned uses;	  /* mappings that have been here before */
 };
 
 struct emu_nic {
@@ -145,6 +150,7 @@ struct emu_nic {
 	struct emu_rss rss;
 	struct emu_counts counts;
 	struct emu_stats stats;
+	char last_report[160];
 	void *model_state; /* the model's own; freed with free() */
 	struct emu_engine *engine;
 };
@@ -195,14 +201,15 @@ static inline void emu_unlock(struct emu_nic *nic)
 /* CLOCK_MONOTONIC. */
 uint64_t emu_now_ns(void);
 
-/* An illegal use: counted, and told to whoever wants to know. */
+/* An illegal use: counted, and told to whoever wants to know; the same words again and again are told
+ * once. The NIC's lock is held, also while it is told. */
 void emu_report(struct emu_nic *nic, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The memory at a device address, if all of it is mapped, contiguous, and the NIC is bus master; else
- * NULL, and it is reported as a DMA fault. */
+ * NULL, and it is reported as a DMA fault. The caller counts the bytes. */
 void *emu_dma(struct emu_nic *nic, uint64_t address, uint32_t len, bool write);
 
-/* The same, at once where the last access was in the same mapping. The caller counts the bytes. */
+/* The same, at once where the last access was in the same mapping. */
 static inline void *emu_dma_quick(struct emu_nic *nic, uint64_t address, uint32_t len, bool write)
 {
 	const struct emu_mapping *mapping = &nic->mappings[nic->last_mapping];
@@ -210,15 +217,16 @@ static inline void *emu_dma_quick(struct emu_nic *nic, uint64_t address, uint32_
 	uint64_t inside = offset & (((uint64_t)1 << mapping->dma.shift) - 1);
 
 	if (__builtin_expect(mapping->dma.address && nic->bus_master &&
-				     offset >> mapping->dma.shift < mapping->dma.n &&
+				     offset >> mapping->dma.shift < mapping->n_whole &&
 				     inside + len <= (uint64_t)1 << mapping->dma.shift,
 			     true))
 		return mapping->piece[offset >> mapping->dma.shift] + inside;
 	return emu_dma(nic, address, len, write);
 }
 
-/* Sends the MSI-X message of a vector. */
-void emu_msix(struct emu_nic *nic, unsigned vector);
+/* Sends the MSI-X message of a vector; false if it cannot be sent now (no bus mastering, nobody to be
+ * told), and is pending. The model's tick() is called when that changes. */
+bool emu_msix(struct emu_nic *nic, unsigned vector);
 
 /* ---- engine ---- */
 
