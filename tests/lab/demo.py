@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Two hosts and a router in network namespaces; Peerlane forwards between them. Shows what passes
-and how fast, then takes everything down again."""
+"""Two hosts and a router in network namespaces; Peerlane forwards between them, first over AF_XDP, then
+through emulated NICs. Shows what passes and how fast, then takes everything down again."""
 
 import os
 import re
@@ -14,11 +14,24 @@ import time
 import lab as L
 
 FLOOD_S = 3
+TRACE_LINES = 12
 PICTURE = """\
  host 1               router: peerlaned                host 2
  10.0.1.2  --- veth --- eth1=pl0   pl1=eth2 --- veth ---  10.0.2.2
  fd00:1::2                                               fd00:2::2
 """
+EMULATED = """\
+Once more, through NICs of our own driver. There are none here: they are emulated, with the registers,
+descriptor rings, interrupts and DMA of an Intel 82599. Their cables are eth1 and eth2. What they
+forward says nothing of the speed of real ones.
+
+ host 1                    router: peerlaned                         host 2
+ 10.0.1.2  --- veth --- eth1 [82599] pl0   pl1 [82599] eth2 --- veth ---  10.0.2.2
+ fd00:1::2                  emulated           emulated              fd00:2::2
+"""
+# Some of the registers of the 82599, by offset.
+REGISTERS = {0x00000: "CTRL, device control", 0x00888: "EIMC, interrupts off",
+             0x10010: "EEC, EEPROM", 0x02f00: "RDRXCTL, DMA is ready", 0x042a0: "AUTOC, link"}
 
 
 def step(what):
@@ -77,28 +90,64 @@ def show(lab, what, wanted=lambda line: True):
     print()
 
 
-def demo():
+def traffic(lab, kinds):
+    """Lets it pass, and prints a table of what did."""
+    results = []
+    for name, run in kinds:
+        for family in (4, 6):
+            step(f"{name}, IPv{family}")
+            results.append(run(lab, family))
+    step("a flood of small packets")
+    results.append(flood(lab))
+    print()
+    widths = [max(len(row[i]) for row in results) for i in range(3)]
+    for row in results:
+        print("  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip())
+    print()
+
+
+def stop(lab):
+    status, took_s = lab.router.stop()
+    step(f"peerlaned stopped with status {status} after {took_s * 1000:.0f} ms")
+    return status
+
+
+def over_afxdp():
     print(PICTURE)
     step("making namespaces, starting peerlaned")
-    with L.Lab() as lab:
+    with L.Lab(kind="afxdp") as lab:
         lab.start()
-        results = []
-        for name, run in (("ping", ping), ("traceroute", traceroute), ("TCP", tcp)):
-            for family in (4, 6):
-                step(f"{name}, IPv{family}")
-                results.append(run(lab, family))
-        step("a flood of small packets")
-        results.append(flood(lab))
-        print()
-        widths = [max(len(row[i]) for row in results) for i in range(3)]
-        for row in results:
-            print("  " + "  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip())
-        print()
+        traffic(lab, (("ping", ping), ("traceroute", traceroute), ("TCP", tcp)))
         show(lab, "ports")
         show(lab, "counters", lambda line: not re.match(r"\S+\s+\S+\s+0\b", line))
-        status, took_s = lab.router.stop()
-        step(f"peerlaned stopped with status {status} after {took_s * 1000:.0f} ms")
-    return status
+        return stop(lab)
+
+
+def show_trace(lab):
+    """The beginning of what the driver does with a NIC's registers."""
+    trace = re.findall(r"^([rw]) ([0-9a-f]+) ([0-9a-f]+)$", lab.router.log(), re.MULTILINE)
+    print(f"$ PEERLANE_TRACE=regs peerlaned ...   the first of {len(trace)} accesses to registers")
+    for access, offset, value in trace[:TRACE_LINES]:
+        print(f"  {access} {offset} {value}  {REGISTERS.get(int(offset, 16), '')}".rstrip())
+    print()
+
+
+def over_emulated_nics():
+    print(EMULATED)
+    step("making namespaces, starting peerlaned")
+    with L.Lab(kind="emu") as lab:
+        lab.router.environment["PEERLANE_TRACE"] = "regs"
+        lab.start()
+        traffic(lab, (("ping", ping), ("TCP", tcp)))
+        show(lab, "ports")
+        show_trace(lab)
+        return stop(lab)
+
+
+def demo():
+    status = over_afxdp()
+    print()
+    return over_emulated_nics() or status
 
 
 def main():

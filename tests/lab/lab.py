@@ -7,6 +7,7 @@
     fd00:1::2           fd00:1::1    fd00:2::1           fd00:2::2
 
 The router runs peerlaned on eth1, eth2, ...; addresses and routes are on its TAPs pl0, pl1, ...
+PEERLANE_PORTS says as what: afxdp, the default, or emu: each of them is the cable of an emulated NIC.
 Nothing here sleeps for a state: wait_until() looks until it is there or the time is up.
 """
 
@@ -28,6 +29,11 @@ PEERLANED = Path(os.environ.get("PEERLANED", BUILD / "router/control/peerlaned")
 PEERLANE = Path(os.environ.get("PEERLANE", BUILD / "cli/peerlane"))
 FLOOD = BUILD / "bench/net/flood"
 SINK = BUILD / "bench/net/sink"
+PORT_KINDS = ("afxdp", "emu")
+PORTS = os.environ.get("PEERLANE_PORTS", "afxdp")
+if PORTS not in PORT_KINDS:
+    raise SystemExit(f"PEERLANE_PORTS={PORTS}: none of {', '.join(PORT_KINDS)}")
+EMULATED = PORTS == "emu"
 PUNT_LIMITS = ["ArpNd", "ArpNdNew", "Routing", "RoutingNew", "Tcp", "Local", "Ttl", "Mtu", "NoRoute",
                "Unresolved", "Other"]
 
@@ -39,6 +45,11 @@ libc = ctypes.CDLL(None, use_errno=True)
 def die_with_parent():
     """In a child before exec: a killed test run leaves no process behind."""
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def device(interface, kind=PORTS):
+    """What Device= says of a port that has this interface of the router."""
+    return f"{kind}:{interface}"
 
 
 def wait_until(condition, what, timeout_s=30, every_s=0.02):
@@ -163,21 +174,24 @@ class Host(Namespace):
 
 
 class Router(Namespace):
-    def __init__(self, name, folder):
+    def __init__(self, name, folder, kind=PORTS):
         super().__init__(name)
         self.folder = folder
         self.control = folder / "control"
         self.log_path = folder / "log"
         self.daemon = None
         self.started = 0
+        self.kind = kind
+        self.environment = {}  # of the daemon, beside this process's own
 
     def log(self):
         return self.log_path.read_text() if self.log_path.exists() else ""
 
-    def arguments(self, ports, planes=1, options=()):
+    def arguments(self, ports, planes=1, options=(), port_options=""):
+        """Of the daemon; `port_options` are every port's: ",mtu=3000"."""
         args = [PEERLANED, "--control-socket", self.control, "--planes", planes, *options]
         for i in range(ports):
-            args += ["--port", f"pl{i}=afxdp:eth{i + 1}"]
+            args += ["--port", f"pl{i}={device(f'eth{i + 1}', self.kind)}{port_options}"]
         return args
 
     def start(self, args, timeout_s=60):
@@ -187,7 +201,7 @@ class Router(Namespace):
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         notify.bind(str(path))
         notify.settimeout(0.1)
-        env = dict(os.environ, NOTIFY_SOCKET=str(path))
+        env = dict(os.environ, NOTIFY_SOCKET=str(path), **self.environment)
         with open(self.log_path, "a") as log:
             self.daemon = self.popen(args, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                                      env=env)
@@ -274,11 +288,12 @@ class Router(Namespace):
 
 
 class Lab:
-    """`hosts` machines around a router. Use as a context manager."""
+    """`hosts` machines around a router, each of whose ports has `queues` queues and is of a kind.
+    Use as a context manager."""
 
     count = 0
 
-    def __init__(self, hosts=2, queues=1, mtu=1500):
+    def __init__(self, hosts=2, queues=1, mtu=1500, kind=PORTS):
         Lab.count += 1
         self.name = namespace_name(Lab.count)
         self.cleanup = contextlib.ExitStack()
@@ -286,7 +301,9 @@ class Lab:
         try:
             self.folder = Path(self.cleanup.enter_context(
                 tempfile.TemporaryDirectory(prefix="peerlane-lab-")))
-            self.router = Router(f"{self.name}-r", self.folder)
+            self.router = Router(f"{self.name}-r", self.folder, kind)
+            if kind == "emu":
+                queues = 1  # of the cable; the NIC has its own
             self.cleanup.callback(self.router.delete)
             # Of the devices underneath nothing but frames is wanted: no addresses.
             self.router.sysctl("net.ipv6.conf.default.addr_gen_mode=1")
@@ -322,9 +339,9 @@ class Lab:
         path.write_text("[PuntLimits]\n" + "".join(f"{key}=no\n" for key in PUNT_LIMITS))
         return ["-c", path]
 
-    def start(self, planes=1, options=()):
+    def start(self, planes=1, options=(), port_options=""):
         """Starts the router, gives its TAPs their addresses, waits until hosts are reached."""
-        self.router.start(self.router.arguments(len(self.hosts), planes, options))
+        self.router.start(self.router.arguments(len(self.hosts), planes, options, port_options))
         self.configure()
 
     def configure(self):

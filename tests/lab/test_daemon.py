@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import PEERLANE, PEERLANED, Sink, wait_until
+from lab import EMULATED, PEERLANE, PEERLANED, Sink, device, wait_until
+from marks import afxdp_only
 
 ROOT = Path(__file__).parents[2]
 
@@ -121,19 +122,23 @@ BusyPoll=no
 ControlSocket={lab.router.control}
 
 [Port pl0]
-Device=afxdp:eth1
+Device={device("eth1")}
 
 [Port pl1]
-Device=afxdp:eth2
-Attach=generic
+Device={device("eth2")}
+{"MTU=1400" if EMULATED else "Attach=generic"}
 """)
     lab.router.start([PEERLANED, "-c", config])
     lab.configure()
     answered, output = lab.hosts[0].ping(lab.hosts[1].v4)
     assert answered == 3, output
-    assert [port["attach"] for port in lab.router.ports()] == ["native", "generic"]
+    if EMULATED:
+        assert [port["mtu"] for port in lab.router.ports()] == [1500, 1400]
+    else:
+        assert [port["attach"] for port in lab.router.ports()] == ["native", "generic"]
 
 
+@afxdp_only("a NIC's driver attaches no program")
 def test_generic_attach_mode(make_lab):
     lab = make_lab()
     args = lab.router.arguments(0)
@@ -188,9 +193,11 @@ def start_fails(lab, args, *wanted):
 
 
 def test_refuses_a_missing_device(make_lab):
-    start_fails(make_lab(), ["--port", "pl0=afxdp:eth7"], "eth7", "no such device|does not exist")
+    start_fails(make_lab(), ["--port", f"pl0={device('eth7')}"], "eth7",
+                "no such device|does not exist")
 
 
+@afxdp_only("an emulated NIC has more queues than this machine may have cores")
 def test_refuses_more_planes_than_queues(make_lab):
     start_fails(make_lab(), ["--planes", "2", "--cores", "0,1", "--port", "pl0=afxdp:eth1"],
                 "eth1", r"[Pp]lanes", "queue")
@@ -199,7 +206,8 @@ def test_refuses_more_planes_than_queues(make_lab):
 def test_refuses_without_privileges(make_lab):
     lab = make_lab()
     done = lab.router.run(["setpriv", "--bounding-set=-all", "--inh-caps=-all", PEERLANED,
-                           "--control-socket", lab.router.control, "--port", "pl0=afxdp:eth1"],
+                           "--control-socket", lab.router.control, "--port",
+                           f"pl0={device('eth1')}"],
                           check=False, timeout=60)
     assert done.returncode != 0
     assert re.search("root|CAP_|privilege", done.stderr), done.stderr
@@ -223,7 +231,7 @@ def test_refuses_a_bad_file(make_lab, text, wanted):
 def test_second_daemon_is_refused(lab):
     """Two daemons on the same devices: the second says why it cannot, the first goes on."""
     start_fails_second = lab.router.run(
-        [PEERLANED, "--control-socket", lab.folder / "other", "--port", "pl0=afxdp:eth1"],
+        [PEERLANED, "--control-socket", lab.folder / "other", "--port", f"pl0={device('eth1')}"],
         check=False, timeout=60)
     assert start_fails_second.returncode != 0
     assert re.search("eth1|pl0", start_fails_second.stderr)

@@ -18,7 +18,7 @@ from collections import Counter
 
 import pytest
 
-from lab import PEERLANED, die_with_parent, wait_until
+from lab import PEERLANED, device, die_with_parent, wait_until
 from mirror_lab import (ERRORS, FACES, MACS, NS, PEERS, Mirror, answers_of_kernel, device_of, ip,
                         ip_json, net)
 from mirror_storm import ADDRESSES, BASE_ADDRESSES, GATEWAYS, PREFIXES, Storm, edges
@@ -243,7 +243,7 @@ class Daemon:
             ip(f"addr flush dev e{i}")
         args = [PEERLANED, "--control-socket", self.control, "--planes", "1"]
         for i, face in enumerate(FACES):
-            args += ["--port", f"{face}=afxdp:e{i}"]
+            args += ["--port", f"{face}={device(f'e{i}')}"]
         self.log = open(folder / "log", "w+")
         self.process = subprocess.Popen(["ip", "netns", "exec", NS, *map(str, args)],
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log,

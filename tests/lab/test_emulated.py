@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Emulated NICs: what a NIC of our own driver has and an AF_XDP port has not. Flows spread over the
+queues of two planes by the NIC itself, long frames, counters of the device, interrupts.
+
+A NIC's cable ends in a veth (lab.py); whatever PEERLANE_PORTS says, the ports are emulated here.
+"""
+
+import re
+import socket
+
+import pytest
+
+from flows import Flows
+from lab import Sink, wait_until
+
+families = pytest.mark.parametrize("family", [4, 6])
+
+FLOWS = 100
+PACKETS = 400_000
+
+
+@pytest.fixture
+def planes2(make_lab):
+    """Two hosts and a router of two planes that runs."""
+    lab = make_lab(kind="emu")
+    lab.start(planes=2, options=["--cores", "0,1"])
+    return lab
+
+
+def received(lab, port):
+    """Packets that each plane has received on a port."""
+    return [plane["ports"][port]["rx_packets"] for plane in lab.router.show("planes")["planes"]]
+
+
+def illegal_uses(lab):
+    """What the emulator had to say about the driver."""
+    return [line for line in lab.router.log().splitlines() if "illegal" in line]
+
+
+@families
+def test_flows_keep_their_order_over_two_planes(planes2, family):
+    """Numbered packets of a hundred flows, more than can be forwarded: none late, none twice, and each
+    plane has forwarded its share."""
+    h1, h2 = planes2.hosts
+    h1.ping(h2.addr(family), count=1)
+    sink = Sink(planes2, h2)
+    before = received(planes2, 0)
+    flood = planes2.popen(h1, planes2.flood_command(h1, h2, family, seconds=600, flows=FLOWS))
+    wait_until(lambda: sink.counters()["packets"] >= PACKETS, f"{PACKETS} packets", 300, 0.2)
+    flood.terminate()
+    flood.wait(10)
+    end = sink.settled()
+    shares = [now - then for now, then in zip(received(planes2, 0), before)]
+    print(end, shares)
+    assert end["late"] == end["repeated"] == 0
+    # Of a hundred flows half are on each, give or take; at no load both take what they get.
+    assert min(shares) > sum(shares) / 10, shares
+    assert not illegal_uses(planes2)
+
+
+@families
+def test_sockets_flows_keep_their_order(planes2, family):
+    """The same as seen by a socket: every flow's numbers rise, and at a pace that any machine keeps
+    none of them is missing."""
+    h1, h2 = planes2.hosts
+    h1.ping(h2.addr(family), count=1)
+    before = received(planes2, 0)
+    with Flows(planes2, h1, [h2], h2.addr(family), rate=1000, flows=FLOWS) as stream:
+        stream.wait_running()
+        wait_until(lambda: sum(received(planes2, 0)) - sum(before) > 20 * FLOWS, "the stream")
+        result = stream.end()
+    shares = [now - then for now, then in zip(received(planes2, 0), before)]
+    arrived = result.received[0]
+    for flow in range(FLOWS):
+        numbers = [n for n in arrived if n % FLOWS == flow]
+        assert numbers == sorted(numbers), f"flow {flow}"
+    assert not result.twice() and not result.lost(), result.lost()
+    assert min(shares) > sum(shares) / 10, shares
+
+
+@families
+def test_both_directions_meet_one_plane(planes2, family):
+    """The hash is symmetric: what answers a flow comes to the plane that has the flow."""
+    h1, h2 = planes2.hosts
+    kind = {4: socket.AF_INET, 6: socket.AF_INET6}[family]
+    h1.ping(h2.addr(family), count=1)
+    packets, planes = 200, set()
+
+    def plane_of(source, target, port):
+        before = received(planes2, port)
+        for _ in range(packets):
+            source.send(b"x")
+        for _ in range(packets):
+            target.recv(16)
+        shares = [now - then for now, then in zip(received(planes2, port), before)]
+        # Beside the flow there may be a neighbour's question or two.
+        assert max(shares) >= packets and min(shares) < packets / 10, shares
+        return shares.index(max(shares))
+
+    for number in range(16):
+        with h1.socket(kind, socket.SOCK_DGRAM) as one, h2.socket(kind, socket.SOCK_DGRAM) as two:
+            for end in (one, two):
+                end.settimeout(10)
+            one.bind((h1.addr(family), 20000 + number))
+            two.bind((h2.addr(family), 30000 + 7 * number))
+            one.connect(two.getsockname()[:2])
+            two.connect(one.getsockname()[:2])
+            plane = plane_of(one, two, 0)
+            assert plane_of(two, one, 1) == plane, f"flow {number}"
+            planes.add(plane)
+    assert planes == {0, 1}, "all flows met one plane"
+
+
+# ---- long frames ----
+
+# A cable that ends in AF_XDP carries what fits its buffers of 4096 bytes.
+LONG_MTU = 3000
+
+
+@pytest.fixture
+def long_frames(make_lab):
+    lab = make_lab(kind="emu", mtu=LONG_MTU)
+    lab.start(port_options=f",mtu={LONG_MTU}")
+    return lab
+
+
+@families
+def test_long_frames(long_frames, family):
+    """As long as the MTU, both ways, and no longer."""
+    h1, h2 = long_frames.hosts
+    assert [port["mtu"] for port in long_frames.router.ports()] == [LONG_MTU] * 2
+    assert long_frames.router.ip_json("link show pl0")[0]["mtu"] == LONG_MTU
+    longest = LONG_MTU - {4: 28, 6: 48}[family]
+    for host, other in ((h1, h2), (h2, h1)):
+        for size in (longest, longest - 1, 2048, 1473):
+            answered, output = host.ping(other.addr(family), count=5, options=["-s", size, "-M", "do"])
+            assert answered == 5 and "wrong data" not in output, output
+    before = long_frames.router.counter("mtu-exceeded")
+    end = long_frames.iperf(h1, h2, h2.addr(family))["end"]
+    assert end["sum_received"]["bytes"] > 1_000_000
+    back = long_frames.iperf(h1, h2, h2.addr(family), options=["-R"])["end"]
+    assert back["sum_received"]["bytes"] > 1_000_000
+    assert long_frames.router.counter("mtu-exceeded") == before
+    assert not illegal_uses(long_frames)
+
+
+def test_mtu_is_changed_by_the_tap(long_frames):
+    """Down: the NIC takes no longer frames any more, and the router says what fits. Up again: all as it
+    was. More than the buffers hold is refused, and the port keeps what it had."""
+    h1, h2 = long_frames.hosts
+    router = long_frames.router
+
+    def port_mtu():
+        return router.ports()[1]["mtu"]
+
+    router.ip("link set pl1 mtu 1500")
+    wait_until(lambda: port_mtu() == 1500, "the port's MTU")
+    answered, output = h1.ping(h2.v4, count=3, options=["-s", 2000, "-M", "dont"])
+    assert answered == 0, output  # host 2 answers in frames that the NIC does not take
+    h2.ip("link set eth0 mtu 1500")
+    answered, output = h1.ping(h2.v4, count=3, options=["-s", 2000, "-M", "dont"])
+    assert answered == 3, output
+    router.ip(f"link set pl1 mtu {LONG_MTU}")
+    h2.ip(f"link set eth0 mtu {LONG_MTU}")
+    wait_until(lambda: port_mtu() == LONG_MTU, "the port's MTU")
+    wait_until(lambda: h1.ping(h2.v4, count=1, options=["-s", LONG_MTU - 28, "-M", "do"])[0] == 1,
+               "long frames again")
+    router.ip("link set pl1 mtu 9000")
+    wait_until(lambda: re.search("pl1: .*MTU.* 9000", router.log()), router.log)
+    assert port_mtu() == LONG_MTU
+    assert h1.reaches(h2.v4)
+
+
+# ---- what is told of them ----
+
+def test_says_that_it_is_emulated(make_lab):
+    """Where it shows: in the log, in `show ports` for people and as JSON."""
+    lab = make_lab(kind="emu")
+    lab.start()
+    assert "emulated" in lab.router.log()
+    assert "emulated" in lab.router.peerlane("show", "ports").stdout
+    assert "emulated" in lab.router.peerlane("-j", "show", "ports").stdout
+
+
+def test_sleeping_planes_are_woken(make_lab):
+    """Packets far apart, each of which finds the plane asleep and its vector armed: an interrupt lost
+    would be a packet that waits for the next one, and an answer that does not come in time."""
+    lab = make_lab(kind="emu")
+    lab.start()
+    h1, h2 = lab.hosts
+    h1.ping(h2.v4, count=1)
+    before = lab.router.show("planes")["planes"][0]["sleeps"]
+    for _ in range(200):
+        answered, output = h1.ping(h2.v4, count=1, wait_s=5)
+        assert answered == 1, output
+    assert lab.router.show("planes")["planes"][0]["sleeps"] - before > 100
