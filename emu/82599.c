@@ -285,6 +285,27 @@ M82599_READ(msrwd)
 	return 0xFFFF0000 | emu_bar_load(nic, reg->offset);
 }
 
+/* The SFP+ module's wires (8.2.3.1.5), which the firmware may move, too. */
+M82599_WRITE(i2cctl)
+{
+	struct m82599 *m = m82599_of(nic);
+
+	(void)index;
+	if (!(m->eeprom.sync & SYNC_SW_PHY0))
+		emu_report(nic, "I2CCTL written without SW_FW_SYNC.SW_PHY_SM0 held");
+	emu_bar_store(nic, reg->offset, value);
+	emu_i2c_drive(&m->module, value & I2CCTL_CLK_OUT, value & I2CCTL_DATA_OUT);
+}
+
+M82599_READ(i2cctl)
+{
+	uint32_t value = emu_bar_load(nic, reg->offset);
+
+	(void)index;
+	return value | (value & I2CCTL_CLK_OUT ? I2CCTL_CLK_IN : 0) |
+	       (emu_i2c_data(&m82599_of(nic)->module) ? I2CCTL_DATA_IN : 0);
+}
+
 M82599_WRITE(w1c)
 {
 	uint32_t at = reg->offset + index * reg->step;
@@ -310,7 +331,9 @@ static void power_on(struct emu_nic *nic)
 
 	*m = (struct m82599){.now_ns = emu_now_ns(), .next_ns = UINT64_MAX};
 	nic->link = false;
+	m->missed_seen = nic->counts.rx_missed;
 	emu_eeprom_fill_82599(nic);
+	emu_sfp_init(&m->module);
 	start_over(nic, 0);
 	follow_wire(nic);
 }
@@ -362,6 +385,10 @@ static uint64_t tick(struct emu_nic *nic, uint64_t now_ns)
 
 	m->now_ns = now_ns;
 	m82599_settle(nic);
+	if (nic->counts.rx_missed != m->missed_seen) {
+		m->missed_seen = nic->counts.rx_missed;
+		emu_causes_set(nic, &m->causes, 0, EICR_RX_MISS);
+	}
 	next_ns = emu_causes_tick(nic, &m->causes, now_ns);
 	return next_ns < m->next_ns ? next_ns : m->next_ns;
 }

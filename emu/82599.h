@@ -8,6 +8,7 @@
 #include "82599_regs.h"
 #include "cause.h"
 #include "eeprom.h"
+#include "i2c.h"
 #include "regfile.h"
 
 #define M82599_QUEUE_COUNTERS 16u
@@ -30,8 +31,10 @@ struct m82599_queue_counter {
 struct m82599 {
 	struct emu_causes causes;
 	struct emu_eeprom eeprom;
-	uint64_t now_ns;  /* of the access */
-	uint64_t next_ns; /* the first of those below; 0: look at all */
+	struct emu_i2c module;
+	uint64_t missed_seen; /* of emu_counts.rx_missed */
+	uint64_t now_ns;      /* of the access */
+	uint64_t next_ns;     /* the first of those below; 0: look at all */
 
 	/* When something will have happened; 0: nothing is to. */
 	uint64_t reset_ns, load_ns, dma_init_ns, master_ns, link_ns, rx_stop_ns, tx_stop_ns, mdi_ns;
@@ -103,6 +106,8 @@ M82599_WRITE(sync);
 M82599_READ(msca);
 M82599_WRITE(msca);
 M82599_READ(msrwd);
+M82599_READ(i2cctl);
+M82599_WRITE(i2cctl);
 M82599_WRITE(autoc);
 M82599_READ(links);
 M82599_READ(rdrxctl);

@@ -78,7 +78,6 @@ static void count_enabled(struct emu_nic *nic)
 static void turn_on(struct emu_nic *nic, const struct queue *q)
 {
 	struct emu_ring *ring = q->ring;
-	uint32_t tail = emu_bar_load(nic, ring->tail_at);
 
 	ring->base = (uint64_t)emu_bar_load(nic, q->base + RING_BAH) << 32 |
 		     emu_bar_load(nic, q->base + RING_BAL);
@@ -91,11 +90,6 @@ static void turn_on(struct emu_nic *nic, const struct queue *q)
 		ring->buffer_bytes = SRRCTL_BSIZEPACKET(srrctl) * 1024;
 		ring->drop = srrctl & SRRCTL_DROP_EN;
 	}
-	/* 4.6.7, 4.6.8: the tail stays where the head is until the queue is enabled. */
-	if (tail != ring->head)
-		emu_report(nic, "%s queue %u enabled with its tail at %u and its head at %u",
-			   kind(q), q->n, tail, ring->head);
-	ring->tail_seen = ring->head;
 	ring->enabled = true;
 	emu_ring_start(nic, ring);
 }

@@ -16,6 +16,10 @@
 #define R_CTRL_EXT 0x00018
 #define R_ESDP 0x00020
 #define R_I2CCTL 0x00028
+#define I2CCTL_CLK_IN BIT(0)
+#define I2CCTL_CLK_OUT BIT(1)
+#define I2CCTL_DATA_IN BIT(2)
+#define I2CCTL_DATA_OUT BIT(3)
 #define R_LEDCTL 0x00200
 #define R_EXVET 0x05078
 
@@ -33,6 +37,7 @@
 #define FWSM_VALID BIT(15)
 #define FWSM_BAD_CHECKSUM (1u << 19)
 #define R_SW_FW_SYNC 0x10160
+#define SYNC_SW_PHY0 BIT(1)
 #define R_GCR_EXT 0x11050
 #define R_PICAUSE 0x110B0
 

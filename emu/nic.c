@@ -5,18 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bus.h"
-
-uint64_t emu_now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 void emu_report(struct emu_nic *nic, const char *format, ...)
 {
@@ -189,12 +180,13 @@ static void power_on(struct emu_nic *nic)
 	nic->model->power_on(nic);
 }
 
+static const struct emu_model_ops *const models[] = {
+	[EMU_82599] = &emu_82599,
+};
+
 /* The BAR is memory of its own pages, of which few are ever touched. */
 static struct emu_nic *nic_new(struct emu *emu, const struct emu_nic_config *config)
 {
-	static const struct emu_model_ops *const models[] = {
-		[EMU_82599] = &emu_82599,
-	};
 	struct emu_nic *nic = calloc(1, sizeof(*nic));
 
 	if (!nic)
@@ -228,9 +220,13 @@ static struct emu_nic *nic_new(struct emu *emu, const struct emu_nic_config *con
 int emu_add(struct emu *emu, const struct emu_nic_config *config, struct pl_pci **pci,
 	    struct pl_error *err)
 {
-	struct emu_nic *nic = nic_new(emu, config);
-	int rc = nic ? nic->model->open(nic) : -ENOMEM;
+	struct emu_nic *nic = NULL;
+	int rc = -EINVAL;
 
+	if (config->model < sizeof(models) / sizeof(models[0]) && models[config->model]) {
+		nic = nic_new(emu, config);
+		rc = nic ? nic->model->open(nic) : -ENOMEM;
+	}
 	if (!rc) {
 		power_on(nic);
 		rc = emu_attach(emu, nic);

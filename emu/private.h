@@ -196,10 +196,10 @@ static inline void emu_unlock(struct emu_nic *nic)
 	pthread_mutex_unlock(&nic->lock);
 }
 
-/* ---- bus and reports (nic.c) ---- */
-
-/* CLOCK_MONOTONIC. */
+/* CLOCK_MONOTONIC (clock.c, of its own so that tests can put theirs in its place). */
 uint64_t emu_now_ns(void);
+
+/* ---- bus and reports (nic.c, config.c, dma.c) ---- */
 
 /* An illegal use: counted, and told to whoever wants to know; the same words again and again are told
  * once. The NIC's lock is held, also while it is told. */
