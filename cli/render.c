@@ -80,6 +80,52 @@ static const char *link_state(json_t *port)
 	return text(port, "link");
 }
 
+static bool is_nic(json_t *port)
+{
+	return !strcmp(text(port, "kind"), "nic");
+}
+
+/* What there is to know of NICs that Peerlane drives itself: which they are, and what they have counted
+ * themselves, if anything. */
+static void render_nics(json_t *ports, FILE *out)
+{
+	static const char *const nics[] = {"PORT", "DRIVER", "MODEL", ">SPEED", "MEDIA"};
+	static const char *const counters[] = {"PORT", "DEVICE COUNTER", ">COUNT"};
+	const char *name;
+	json_t *port, *value;
+	struct table t;
+	size_t i;
+
+	fputc('\n', out);
+	table_begin(&t, nics, COUNT(nics));
+	json_array_foreach(ports, i, port) {
+		if (!is_nic(port))
+			continue;
+		table_cell(&t, text(port, "name"));
+		table_cell(&t, text_or_dash(port, "driver"));
+		table_cell(&t, text_or_dash(port, "model"));
+		if (number(port, "speed_mbps"))
+			table_cellf(&t, "%" JSON_INTEGER_FORMAT " Mb/s",
+				    number(port, "speed_mbps"));
+		else
+			table_cell(&t, "-");
+		table_cell(&t, text_or_dash(port, "media"));
+	}
+	finish(&t, out);
+	fputc('\n', out);
+	table_begin(&t, counters, COUNT(counters));
+	json_array_foreach(ports, i, port) {
+		json_object_foreach(json_object_get(port, "device_counters"), name, value) {
+			if (!json_integer_value(value))
+				continue;
+			table_cell(&t, text(port, "name"));
+			table_cell(&t, name);
+			table_cellf(&t, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+		}
+	}
+	finish(&t, out);
+}
+
 static void render_ports(json_t *data, FILE *out)
 {
 	static const char *const who[] = {"PORT", "LINK",    "DEVICE",	"MAC",	    ">MTU",
@@ -88,6 +134,7 @@ static void render_ports(json_t *data, FILE *out)
 					   ">TX PACKETS",  ">TX BYTES",	  ">TX LOST",  ">TO KERNEL",
 					   ">FROM KERNEL", ">KERNEL LOST"};
 	json_t *ports = json_object_get(data, "ports"), *port;
+	bool nics = false;
 	struct table t;
 	size_t i;
 
@@ -95,13 +142,18 @@ static void render_ports(json_t *data, FILE *out)
 	json_array_foreach(ports, i, port) {
 		table_cell(&t, text(port, "name"));
 		table_cell(&t, link_state(port));
-		table_cellf(&t, "%s:%s", text(port, "kind"), text(port, "device"));
+		/* Of a NIC the device says what kind it is. */
+		if (is_nic(port))
+			table_cell(&t, text(port, "device"));
+		else
+			table_cellf(&t, "%s:%s", text(port, "kind"), text(port, "device"));
 		table_cell(&t, text(port, "mac"));
 		cell_number(&t, port, "mtu");
 		table_cell(&t, text_or_dash(port, "attach"));
 		table_cell(&t, text_or_dash(port, "copy"));
 		cell_number(&t, port, "queues");
 		port_addresses(&t, port);
+		nics = nics || is_nic(port);
 	}
 	finish(&t, out);
 	fputc('\n', out);
@@ -112,7 +164,8 @@ static void render_ports(json_t *data, FILE *out)
 		table_cell(&t, text(port, "name"));
 		cell_number(&t, c, "rx_packets");
 		cell_bytes(&t, c, "rx_bytes");
-		table_cellf(&t, "%" JSON_INTEGER_FORMAT, number(c, "rx_dropped"));
+		table_cellf(&t, "%" JSON_INTEGER_FORMAT,
+			    sum(number(c, "rx_dropped"), number(c, "rx_errors")));
 		cell_number(&t, c, "tx_packets");
 		cell_bytes(&t, c, "tx_bytes");
 		cell_number(&t, c, "tx_dropped");
@@ -123,6 +176,8 @@ static void render_ports(json_t *data, FILE *out)
 				sum(number(f, "write_failed"), number(f, "too_long"))));
 	}
 	finish(&t, out);
+	if (nics)
+		render_nics(ports, out);
 }
 
 /* ---- tables ---- */

@@ -93,6 +93,9 @@ int pl_nic_event_fd(const struct pl_nic *nic);
 /* Link state now. Returns 0, or -ENODEV when the device is gone: its registers read as all ones. */
 int pl_nic_link(struct pl_nic *nic, struct pl_nic_link *link);
 
+/* Whether the device's registers answer now. One that was gone is of use again after pl_nic_start(). */
+bool pl_nic_answers(struct pl_nic *nic);
+
 /* Frames for `mac`, broadcasts and all multicasts are received, beside nothing else. Holds over
  * pl_nic_start(). */
 int pl_nic_set_mac(struct pl_nic *nic, const uint8_t mac[6], struct pl_error *err);

@@ -38,9 +38,14 @@ void nic_sleep_us(unsigned us)
 		continue;
 }
 
+bool pl_nic_answers(struct pl_nic *nic)
+{
+	return nic_read(nic, NIC_STATUS) != UINT32_MAX;
+}
+
 bool nic_is_gone(struct pl_nic *nic)
 {
-	if (nic_read(nic, NIC_STATUS) == UINT32_MAX)
+	if (!pl_nic_answers(nic))
 		nic->gone = true;
 	return nic->gone;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Ports that are NICs of our own drivers (lib/nic): words of peerlane/port.h to words of peerlane/nic.h. */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,13 +13,12 @@
 
 struct nic_port {
 	struct pl_port port;
-	char name[32];
-	char device[32];
 	struct pl_pci *pci;
 	struct pl_nic *nic;
 	struct pl_nic_caps caps;
 	unsigned n_queues;
 	unsigned ring_size;
+	bool left; /* nic_leave() was there, and nic_retake() not yet */
 };
 
 static struct nic_port *nic_port_of(struct pl_port *port)
@@ -81,8 +79,6 @@ static int nic_open(struct pl_port **result, const struct pl_port_config *config
 		return rc;
 	}
 	port->port.ops = &nic_port_ops;
-	snprintf(port->name, sizeof(port->name), "%s", config->name);
-	snprintf(port->device, sizeof(port->device), "%s", config->device);
 	port->pci = config->pci;
 	port->n_queues = config->n_queues;
 	port->ring_size = config->ring_size;
@@ -128,14 +124,17 @@ static int nic_event_fd(const struct pl_port *port)
 	return pl_nic_event_fd(((const struct nic_port *)port)->nic);
 }
 
-static void nic_state(struct pl_port *port, struct pl_port_state *state)
+static void nic_state(struct pl_port *base, struct pl_port_state *state)
 {
+	struct nic_port *port = nic_port_of(base);
 	struct pl_nic_link link = {0};
+	bool works = pl_nic_link(port->nic, &link) == 0;
 
-	state->present = pl_nic_link(nic_port_of(port)->nic, &link) == 0;
-	state->carrier = state->present && link.up;
+	/* One that is back does not work before it has been started anew. */
+	state->present = works || (port->left && pl_nic_answers(port->nic));
+	state->carrier = works && link.up;
 	state->mbps = state->carrier ? link.mbps : 0;
-	state->media = state->present ? link.media : NULL;
+	state->media = works ? link.media : NULL;
 }
 
 static unsigned nic_counters(struct pl_port *port, struct pl_nic_counter *counters)
@@ -143,20 +142,21 @@ static unsigned nic_counters(struct pl_port *port, struct pl_nic_counter *counte
 	return pl_nic_counters(nic_port_of(port)->nic, counters);
 }
 
-static void nic_leave(struct pl_port *port)
+static void nic_leave(struct pl_port *base)
 {
-	pl_nic_stop(nic_port_of(port)->nic);
+	struct nic_port *port = nic_port_of(base);
+
+	port->left = true;
+	pl_nic_stop(port->nic);
 }
 
 static int nic_retake(struct pl_port *base, struct pl_error *err)
 {
 	struct nic_port *port = nic_port_of(base);
-	struct pl_nic_link link;
+	int rc = pl_nic_start(port->nic, err);
 
-	if (pl_nic_link(port->nic, &link))
-		return pl_error_set(err, -ENODEV, NULL, "%s: %s does not answer", port->name,
-				    port->device);
-	return pl_nic_start(port->nic, err);
+	port->left = rc != 0;
+	return rc;
 }
 
 /* Once stopped a NIC has no memory of ours: there is nothing to wait for. */

@@ -5,7 +5,10 @@
  *
  * Each change made here comes back as news, by then perhaps outdated by another. So news only make
  * us look: what is compared, and passed on, is what TAP and device are like at that moment. After a
- * change both are alike, and later news of it find nothing to do: the two cannot chase each other. */
+ * change both are alike, and later news of it find nothing to do: the two cannot chase each other.
+ *
+ * Of a NIC that we drive ourselves there is no news from the kernel, and nobody but us changes it: its
+ * own event descriptor, and a look every second, tell of its link and whether it is there. */
 #include "follow.h"
 
 #include <net/if.h>
@@ -13,28 +16,45 @@
 #include <string.h>
 
 #include "../kernel/interface.h"
+#include "devices.h"
 #include "reopen.h"
+
+/* How often NICs are looked at unasked: one that is pulled out does not say so. */
+#define LOOK_MS 1000u
+
+/* A NIC was reset at the start, and its link may take this long to come up before it is said that there
+ * is none: autonegotiation of 10GBASE-T alone takes seconds. */
+#define NO_LINK_MS 5000u
 
 #define MAC_FORMAT "%02x:%02x:%02x:%02x:%02x:%02x"
 #define MAC_BYTES(m) (m)[0], (m)[1], (m)[2], (m)[3], (m)[4], (m)[5]
 
 /* ---- MTU ---- */
 
-/* Says that `who` has an MTU beyond our buffers. */
+/* Says that `who` has an MTU beyond our buffers, or of a NIC beyond what it can do. */
 static void warn_mtu(const struct router *router, const struct router_port *port, const char *who,
 		     unsigned mtu)
 {
+	unsigned max = router_mtu_max(router, port);
 	struct pl_error err;
 	char remedy[160];
 
-	snprintf(remedy, sizeof(remedy),
-		 "ip link set %s mtu %u; or set that of %s and restart peerlaned, which then takes "
-		 "longer buffers",
-		 who, router_mtu_max(router), port->device);
+	if (port->pci)
+		snprintf(remedy, sizeof(remedy),
+			 "ip link set %s mtu %u; or put MTU=%u into [Port %s] and restart "
+			 "peerlaned, "
+			 "which then takes longer buffers if all ports can",
+			 who, max, mtu, port->name);
+	else
+		snprintf(remedy, sizeof(remedy),
+			 "ip link set %s mtu %u; or set that of %s and restart peerlaned, which "
+			 "then "
+			 "takes longer buffers",
+			 who, max, port->device);
 	pl_error_set(&err, 0, remedy,
 		     "%s: MTU %u of %s does not fit buffers of %u bytes: what is longer than %u "
 		     "will not pass",
-		     port->name, mtu, who, router->buf_bytes, router_mtu_max(router));
+		     port->name, mtu, who, router->buf_bytes, max);
 	log_error(router->log, LOG_LEVEL_WARNING, &err);
 }
 
@@ -43,7 +63,7 @@ static void device_mtu_changed(struct router *router, struct router_port *port, 
 {
 	struct pl_error err;
 
-	if (mtu > router_mtu_max(router)) {
+	if (mtu > router_mtu_max(router, port)) {
 		warn_mtu(router, port, port->device, mtu);
 		return;
 	}
@@ -66,6 +86,8 @@ static void pass_mtu_on(const struct router *router, struct router_port *port, u
 		log_error(router->log, LOG_LEVEL_WARNING, &err);
 		return;
 	}
+	if (devices_set_wire_mtu(port, mtu, &err))
+		log_error(router->log, LOG_LEVEL_WARNING, &err);
 	port->mtu = mtu;
 	port->device_mtu = mtu;
 	log_info(router->log, "%s: MTU is now %u, on %s too", port->name, mtu, port->device);
@@ -81,7 +103,7 @@ static void face_mtu_changed(void *ctx, unsigned index, unsigned heard)
 	(void)heard;
 	if (face_query(port->face, mac, &mtu) || mtu == port->mtu)
 		return;
-	if (mtu > router_mtu_max(router)) {
+	if (mtu > router_mtu_max(router, port)) {
 		warn_mtu(router, port, port->name, mtu);
 		return;
 	}
@@ -157,20 +179,33 @@ static void warn_no_link(struct router *router, const struct router_port *port, 
 	struct pl_error err;
 	char remedy[96];
 
-	if (admin_up)
+	if (!admin_up)
+		snprintf(remedy, sizeof(remedy), "ip link set %s up", port->interface);
+	else if (port->interface)
 		snprintf(remedy, sizeof(remedy), "see to the cable and the other end: ethtool %s",
-			 port->device);
+			 port->interface);
 	else
-		snprintf(remedy, sizeof(remedy), "ip link set %s up", port->device);
+		snprintf(remedy, sizeof(remedy), "see to the cable and the other end");
 	pl_error_set(&err, 0, remedy, "%s: %s %s", port->name, port->device,
 		     admin_up ? "has no carrier" : "is down");
 	log_error(router->log, LOG_LEVEL_WARNING, &err);
+}
+
+/* "up, 10000 Mb/s"; how fast a network device of the kernel's is ethtool tells. */
+static const char *link_text(const struct router_port *port, char *out, size_t size)
+{
+	if (port->carrier && port->state.mbps)
+		snprintf(out, size, "up, %u Mb/s", port->state.mbps);
+	else
+		snprintf(out, size, "%s", port->carrier ? "up" : "down");
+	return out;
 }
 
 static void carrier_changed(struct router *router, struct router_port *port, bool carrier,
 			    bool admin_up)
 {
 	bool first = !port->heard;
+	char text[32];
 	int rc;
 
 	if (!first && port->carrier == carrier)
@@ -183,11 +218,13 @@ static void carrier_changed(struct router *router, struct router_port *port, boo
 			    carrier ? "on" : "off", strerror(-rc));
 	if (port->gone)
 		return;
-	if (first && !carrier)
+	if (first && !carrier && port->pci)
+		port->no_link_ms = router_now_ms() + NO_LINK_MS;
+	else if (first && !carrier)
 		warn_no_link(router, port, admin_up);
 	else
 		log_info(router->log, "%s: link of %s is %s", port->name, port->device,
-			 carrier ? "up" : "down");
+			 link_text(port, text, sizeof(text)));
 }
 
 /* Passes on what MTU and MAC the device has now. */
@@ -207,6 +244,21 @@ static void compare_device(struct router *router, struct router_port *port,
 	}
 }
 
+/* Takes over the link of a NIC that is there and in use. */
+static void nic_link(struct router *router, struct router_port *port)
+{
+	unsigned index = (unsigned)(port - router->ports);
+
+	pl_port_state(port->port, &port->state);
+	if (port->state.carrier)
+		port->no_link_ms = 0;
+	if (port->heard && port->carrier == port->state.carrier)
+		return;
+	/* The mirror first: it goes by this, and not by what the kernel says once the TAP has it. */
+	mirror_set_carrier(router->mirror, index, port->state.carrier);
+	carrier_changed(router, port, port->state.carrier, true);
+}
+
 void follow_device(struct router *router, unsigned index)
 {
 	struct router_port *port = &router->ports[index];
@@ -216,6 +268,10 @@ void follow_device(struct router *router, unsigned index)
 	if (port->mtu_waits) {
 		port->mtu_waits = false;
 		pass_mtu_on(router, port, port->mtu);
+	}
+	if (port->pci) {
+		nic_link(router, port);
+		return;
 	}
 	/* One that was renamed is still the port's, and its former name perhaps another's. */
 	if (if_nametoindex(port->device) == port->info.ifindex &&
@@ -241,6 +297,55 @@ static void device_changed(void *ctx, unsigned index, const struct mirror_device
 		reopen_soon(router, index);
 	else
 		follow_device(router, index);
+}
+
+/* A NIC that no longer answers, as if it had been pulled out: as device_changed(). */
+static void nic_gone(struct router *router, unsigned index)
+{
+	struct router_port *port = &router->ports[index];
+
+	port->gone = true;
+	port->device_there = false;
+	mirror_set_carrier(router->mirror, index, false);
+	carrier_changed(router, port, false, false);
+	reopen_lost(router, index);
+}
+
+static void follow_state(struct router *router, unsigned index)
+{
+	struct router_port *port = &router->ports[index];
+	struct pl_port_state now;
+
+	if (!port->gone)
+		follow_device(router, index);
+	if (!port->gone && !port->state.present)
+		nic_gone(router, index);
+	if (port->no_link_ms && router_now_ms() >= port->no_link_ms && !port->gone) {
+		port->no_link_ms = 0;
+		warn_no_link(router, port, true);
+	}
+	if (!port->gone)
+		return;
+	pl_port_state(port->port, &now);
+	if (now.present == port->device_there)
+		return;
+	port->device_there = now.present;
+	reopen_soon(router, index);
+}
+
+void follow_states(struct router *router)
+{
+	for (unsigned i = 0; i < router->n_ports; i++)
+		if (router->ports[i].pci)
+			follow_state(router, i);
+}
+
+void follow_run(struct router *router, uint64_t now_ms)
+{
+	if (now_ms < router->states_ms + LOOK_MS)
+		return;
+	router->states_ms = now_ms;
+	follow_states(router);
 }
 
 static void note(void *ctx, const char *text)

@@ -15,6 +15,7 @@
 
 #include "cleanup.h"
 #include "config.h"
+#include "follow.h"
 #include "log.h"
 #include "privileges.h"
 #include "punt_limits.h"
@@ -94,6 +95,9 @@ static int open_loop(struct pl_error *err)
 		rc = watch_fd(mirror_fd(self.router.mirror), err);
 	if (!rc)
 		rc = watch_fd(server_fd(self.server), err);
+	for (unsigned i = 0; i < self.router.n_ports && !rc; i++)
+		if (self.router.ports[i].pci)
+			rc = watch_fd(pl_port_event_fd(self.router.ports[i].port), err);
 	return rc;
 }
 
@@ -126,25 +130,30 @@ static void tell_systemd(void)
 
 static void loop(void)
 {
-	struct epoll_event events[4];
+	struct epoll_event events[8];
 	int wait_ms = IDLE_MS;
 	bool stop = false;
 
 	while (!stop) {
-		int n = epoll_wait(self.epoll_fd, events, 4, wait_ms);
-		bool asked = false;
+		int n = epoll_wait(self.epoll_fd, events, 8, wait_ms);
+		bool asked = false, states = false;
 
 		for (int i = 0; i < n; i++) {
 			if (events[i].data.fd == self.signal_fd)
 				stop = !read_signals();
 			else if (events[i].data.fd == server_fd(self.server))
 				asked = true;
-			else
+			else if (events[i].data.fd == mirror_fd(self.router.mirror))
 				mirror_run(self.router.mirror);
+			else
+				states = true;
 		}
+		if (states)
+			follow_states(&self.router);
 		/* Last: the kernel's news are not to wait for more than one answer. */
 		if (asked)
 			server_run(self.server);
+		follow_run(&self.router, router_now_ms());
 		wait_ms = reopen_run(&self.router, IDLE_MS);
 		limits_follow(&self.router, router_now_ms());
 		tell_systemd();

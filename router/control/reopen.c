@@ -146,8 +146,11 @@ static void try_device(struct router *router, unsigned index)
 	port->device_retry = (struct retry){0};
 	port->gone = false;
 	pl_port_info(port->port, &port->info);
-	log_info(router->log, "%s: %s is back: %s XDP, %s", port->name, port->device,
-		 port->info.attach, port->info.copy);
+	if (port->pci)
+		log_info(router->log, "%s: %s is back", port->name, port->device);
+	else
+		log_info(router->log, "%s: %s is back: %s XDP, %s", port->name, port->device,
+			 port->info.attach, port->info.copy);
 	warn_device_addresses(router, index);
 	follow_device(router, index);
 }

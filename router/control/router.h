@@ -4,9 +4,11 @@
 #ifndef PEERLANE_CONTROL_ROUTER_H
 #define PEERLANE_CONTROL_ROUTER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <peerlane/pci.h>
 #include <peerlane/plane.h>
 #include <peerlane/port.h>
 
@@ -28,6 +30,8 @@ struct retry {
 struct router_port {
 	const char *name;
 	const char *device;
+	const char *interface; /* the kernel's that is taken over; NULL: none */
+	struct pl_pci *pci;    /* of a NIC that we drive ourselves (devices.h); NULL: it is none */
 	struct pl_port_caps caps;
 	struct pl_port *port;	  /* NULL: none (tests) */
 	struct pl_port_info info; /* once the port is open */
@@ -45,6 +49,9 @@ struct router_port {
 	bool device_carrier; /* with a carrier */
 	bool lost_told;	     /* that the TAP is gone has been logged */
 	struct retry device_retry, face_retry;
+	/* Of a NIC, which the kernel does not tell of: as it was when last looked at. */
+	struct pl_port_state state;
+	uint64_t no_link_ms; /* when it is said that it has had no link since the start; 0: never */
 };
 
 /* What the log was told of a limit last. */
@@ -75,10 +82,14 @@ struct router {
 	struct pl_processor probe; /* the packet program once more, for `show route ADDR` */
 	uint64_t started_ms;	   /* CLOCK_MONOTONIC */
 	struct confinement confinement;
+	struct emu *emu;     /* plays the emulated devices; NULL: there are none */
+	atomic_uint reports; /* of illegal uses of them */
+	uint64_t states_ms;  /* when NICs were last looked at */
 };
 
-/* Longest MTU for which frames, with a VLAN tag, fit a plane's buffers. */
-unsigned router_mtu_max(const struct router *router);
+/* Longest MTU of a port for which frames, with a VLAN tag, fit a plane's buffers, and that its device
+ * can do. */
+unsigned router_mtu_max(const struct router *router, const struct router_port *port);
 
 uint64_t router_now_ms(void);
 

@@ -98,11 +98,12 @@ static json_t *counter(const pl_stat *stat)
 
 json_t *show_queue_stats(const struct pl_queue_stats *s)
 {
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rx_packets",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "rx_packets",
 			 counter(&s->rx_packets), "rx_bytes", counter(&s->rx_bytes), "rx_dropped",
-			 counter(&s->rx_dropped), "rx_nobuf", counter(&s->rx_nobuf), "tx_packets",
-			 counter(&s->tx_packets), "tx_bytes", counter(&s->tx_bytes), "tx_dropped",
-			 counter(&s->tx_dropped), "tx_wakeups", counter(&s->tx_wakeups));
+			 counter(&s->rx_dropped), "rx_errors", counter(&s->rx_errors), "rx_nobuf",
+			 counter(&s->rx_nobuf), "tx_packets", counter(&s->tx_packets), "tx_bytes",
+			 counter(&s->tx_bytes), "tx_dropped", counter(&s->tx_dropped), "tx_wakeups",
+			 counter(&s->tx_wakeups));
 }
 
 void show_sum_stats(struct pl_queue_stats *to, const struct pl_queue_stats *from)
@@ -111,6 +112,7 @@ void show_sum_stats(struct pl_queue_stats *to, const struct pl_queue_stats *from
 	pl_stat_add(&to->rx_bytes, pl_stat_read(&from->rx_bytes));
 	pl_stat_add(&to->rx_nobuf, pl_stat_read(&from->rx_nobuf));
 	pl_stat_add(&to->rx_dropped, pl_stat_read(&from->rx_dropped));
+	pl_stat_add(&to->rx_errors, pl_stat_read(&from->rx_errors));
 	pl_stat_add(&to->tx_packets, pl_stat_read(&from->tx_packets));
 	pl_stat_add(&to->tx_bytes, pl_stat_read(&from->tx_bytes));
 	pl_stat_add(&to->tx_dropped, pl_stat_read(&from->tx_dropped));

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Ports, planes and counters. Planes write the counters while they are read here. */
 #include "show.h"
-#include <cap-ng.h>
 
+#include <cap-ng.h>
 #include <errno.h>
 #include <time.h>
 #include <unistd.h>
+
+#include <peerlane/nic.h>
+
+#include "devices.h"
+#include <emu/emu.h>
 
 #ifndef PL_VERSION
 #error "the build names the version"
@@ -62,17 +67,64 @@ static const char *link_state(const struct router_port *port)
 	return port->carrier ? "up" : "down";
 }
 
+/* What the device itself has counted; null where it is the kernel's to say. */
+static json_t *device_counters(const struct router_port *port)
+{
+	struct pl_nic_counter counters[PL_NIC_COUNTERS_MAX];
+	json_t *object;
+	unsigned n;
+
+	if (!port->pci || !port->port)
+		return json_null();
+	object = json_object();
+	n = pl_port_counters(port->port, counters);
+	for (unsigned i = 0; i < n; i++)
+		json_object_set_new(object, counters[i].name, counter(counters[i].value));
+	return object;
+}
+
+static json_t *emulator(const struct router_port *port)
+{
+	struct emu_stats stats;
+
+	if (!devices_emu_stats(port, &stats))
+		return json_null();
+	return json_pack("{s:o, s:o, s:o}", "illegal_uses", counter(stats.illegal), "dma_faults",
+			 counter(stats.dma_faults), "interrupts", counter(stats.interrupts));
+}
+
+/* Adds what there is to say of a NIC that we drive ourselves; of others null. */
+static void add_nic(json_t *object, const struct router_port *port)
+{
+	const struct pl_port_info *info = &port->info;
+	const struct pl_port_state *state = &port->state;
+
+	json_object_set_new(object, "driver",
+			    info->driver ? json_string(info->driver) : json_null());
+	json_object_set_new(object, "model",
+			    info->model ? json_sprintf("%s (%s)", info->model, info->backend)
+					: json_null());
+	json_object_set_new(object, "speed_mbps",
+			    port->carrier && state->mbps ? json_integer(state->mbps) : json_null());
+	json_object_set_new(object, "media",
+			    port->carrier && state->media ? json_string(state->media)
+							  : json_null());
+	json_object_set_new(object, "device_counters", device_counters(port));
+	json_object_set_new(object, "emulator", emulator(port));
+}
+
 static json_t *one_port(const struct router *router, unsigned index)
 {
 	const struct router_port *port = &router->ports[index];
 	struct pl_queue_stats sum = {0};
 	struct mirror_link link = {0};
+	json_t *object;
 
 	mirror_port_link(router->mirror, index, &link);
 	for (unsigned i = 0; i < router->n_planes; i++)
 		if (router->planes[i].ports[index].wire)
 			show_sum_stats(&sum, &router->planes[i].ports[index].wire->stats);
-	return json_pack(
+	object = json_pack(
 		"{s:s, s:s, s:s, s:s?, s:s?, s:i, s:i, s:o, s:i, s:s, s:s, s:b, s:i, s:i, s:o, "
 		"s:o, s:o}",
 		"name", port->name, "kind", port->info.kind ? port->info.kind : "memory", "device",
@@ -83,6 +135,9 @@ static json_t *one_port(const struct router *router, unsigned index)
 		"ifindex", (int)(port->face ? face_ifindex(port->face) : 0), "device_ifindex",
 		(int)port->info.ifindex, "addresses", addresses(&link), "counters",
 		show_queue_stats(&sum), "face", face_counters(router, index));
+	if (object)
+		add_nic(object, port);
+	return object;
 }
 
 json_t *show_ports(struct router *router, json_t *args, int *code, struct pl_error *err)

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "cleanup.h"
+#include "devices.h"
 #include "follow.h"
 #include "keep.h"
 #include "punt_limits.h"
@@ -15,8 +16,7 @@
 /* Bytes of a frame beyond its MTU: Ethernet header and a VLAN tag. */
 #define FRAME_OVERHEAD 18u
 
-#define BUF_BYTES_USUAL 2048u
-#define BUF_BYTES_LARGE 4096u
+#define MTU_USUAL 1500u
 
 uint64_t router_now_ms(void)
 {
@@ -31,9 +31,11 @@ static unsigned mtu_max(uint32_t buf_bytes)
 	return buf_bytes - PL_FRAME_OFFSET - FRAME_OVERHEAD;
 }
 
-unsigned router_mtu_max(const struct router *router)
+unsigned router_mtu_max(const struct router *router, const struct router_port *port)
 {
-	return mtu_max(router->buf_bytes);
+	unsigned max = mtu_max(router->buf_bytes);
+
+	return port->caps.mtu_max && port->caps.mtu_max < max ? port->caps.mtu_max : max;
 }
 
 /* ---- what the devices can do ---- */
@@ -51,30 +53,58 @@ static struct pl_port_config port_config(const struct router *router, unsigned i
 		.device = config->ports[index].device,
 		.n_queues = config->planes,
 		.ring_size = config->ring_size,
+		.pci = router->ports[index].pci,
 		.attach = config->ports[index].attach,
 		.zero_copy = zero_copy,
+		.mtu = router->ports[index].mtu,
+		.moderation_us = config->ports[index].moderation_us,
+		.flow_control = config->ports[index].flow_control,
 	};
 }
 
-/* Buffers that the longest MTU fits. */
-static int choose_buffers(struct router *router, struct pl_error *err)
+/* What an operator can do about a port whose MTU is longer than buffers hold. */
+static int mtu_too_long(const struct router *router, const struct router_port *port,
+			uint32_t buf_bytes, struct pl_error *err)
 {
-	const struct router_port *longest = &router->ports[0];
+	bool is_nic = router->config->ports[port - router->ports].kind != CONFIG_AFXDP;
+	unsigned max = mtu_max(buf_bytes);
 	char remedy[160];
 
-	for (unsigned i = 1; i < router->n_ports; i++)
+	if (port->caps.mtu_max < max)
+		max = port->caps.mtu_max;
+	if (is_nic)
+		snprintf(remedy, sizeof(remedy), "MTU=%u in [Port %s]%s", max, port->name,
+			 max < port->caps.mtu_max ? ", or no afxdp: ports beside it" : "");
+	else
+		snprintf(remedy, sizeof(remedy), "ip link set %s mtu %u", port->device, max);
+	return pl_error_set(err, -EMSGSIZE, remedy,
+			    "%s: %s has MTU %u, the longest that buffers hold is %u", port->name,
+			    port->device, port->mtu, max);
+}
+
+/* Buffers that the longest MTU fits, of a size that all ports can receive into. */
+static int choose_buffers(struct router *router, struct pl_error *err)
+{
+	static const uint32_t sizes[] = {2048, 4096, 16384};
+	const struct router_port *longest = &router->ports[0];
+	uint32_t usable = UINT32_MAX;
+
+	for (unsigned i = 0; i < router->n_ports; i++) {
+		usable &= router->ports[i].caps.buf_sizes;
 		if (router->ports[i].mtu > longest->mtu)
 			longest = &router->ports[i];
-	router->buf_bytes = BUF_BYTES_USUAL;
-	if (longest->mtu > mtu_max(BUF_BYTES_USUAL))
-		router->buf_bytes = BUF_BYTES_LARGE;
-	if (longest->mtu <= mtu_max(router->buf_bytes))
-		return 0;
-	snprintf(remedy, sizeof(remedy), "ip link set %s mtu %u", longest->device,
-		 mtu_max(BUF_BYTES_LARGE));
-	return pl_error_set(err, -EMSGSIZE, remedy,
-			    "%s: %s has MTU %u, the longest that buffers hold is %u", longest->name,
-			    longest->device, longest->mtu, mtu_max(BUF_BYTES_LARGE));
+	}
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		if (!(usable & sizes[i]))
+			continue;
+		router->buf_bytes = sizes[i];
+		if (longest->mtu <= mtu_max(sizes[i]))
+			break;
+	}
+	for (unsigned i = 0; i < router->n_ports; i++)
+		if (router->ports[i].mtu > router_mtu_max(router, &router->ports[i]))
+			return mtu_too_long(router, &router->ports[i], router->buf_bytes, err);
+	return 0;
 }
 
 /* Puts in front of an error where the operator asked for the device. */
@@ -97,9 +127,14 @@ int router_probe(struct router *router, struct pl_error *err)
 		int rc;
 
 		asked.zero_copy = config->ports[i].zero_copy;
+		asked.mtu = config->ports[i].mtu ? config->ports[i].mtu : MTU_USUAL;
 		port->name = config->ports[i].name;
 		port->device = config->ports[i].device;
-		rc = pl_port_probe(&asked, &port->caps, err);
+		port->interface = config->ports[i].interface[0] ? config->ports[i].interface : NULL;
+		if (config->ports[i].kind == CONFIG_AFXDP)
+			rc = pl_port_probe(&asked, &port->caps, err);
+		else
+			rc = devices_probe(&config->ports[i], &asked, &port->caps, err);
 		if (rc)
 			return at_device(&config->ports[i], rc, err);
 		memcpy(port->mac, port->caps.mac, sizeof(port->mac));
@@ -219,14 +254,26 @@ static int make_faces(struct router *router, struct pl_error *err)
 	return 0;
 }
 
+/* "native XDP, copy" of AF_XDP, "82599ES (emulated)" of a NIC. */
+static const char *describe(const struct pl_port_info *info, char *out, size_t size)
+{
+	if (info->model)
+		snprintf(out, size, "%s (%s)", info->model, info->backend);
+	else
+		snprintf(out, size, "%s XDP, %s", info->attach, info->copy);
+	return out;
+}
+
 static int open_port(struct router *router, unsigned index, struct pl_error *err)
 {
 	struct router_port *port = &router->ports[index];
 	struct pl_port_config config = port_config(router, index);
+	char what[64];
 	int rc;
 
 	warn_device_addresses(router, index);
-	warn_unserved_queues(router, index);
+	if (!port->pci)
+		warn_unserved_queues(router, index);
 	rc = pl_port_open(&port->port, &config, err);
 	for (unsigned i = 0; i < router->n_planes && !rc; i++)
 		rc = pl_port_queue_open(port->port, i, &router->planes[i].pool,
@@ -239,18 +286,18 @@ static int open_port(struct router *router, unsigned index, struct pl_error *err
 		return rc;
 	pl_port_info(port->port, &port->info);
 	log_info(router->log,
-		 "%s: %s %s, %s XDP, %s, %u queue%s of %u, "
+		 "%s: %s %s, %s, %u queue%s of %u, "
 		 "MAC %02x:%02x:%02x:%02x:%02x:%02x, MTU %u",
-		 port->name, port->info.kind, port->device, port->info.attach, port->info.copy,
-		 port->info.n_queues, port->info.n_queues == 1 ? "" : "s", port->info.ring_size,
-		 port->mac[0], port->mac[1], port->mac[2], port->mac[3], port->mac[4], port->mac[5],
-		 port->mtu);
+		 port->name, port->info.driver ? port->info.driver : port->info.kind, port->device,
+		 describe(&port->info, what, sizeof(what)), port->info.n_queues,
+		 port->info.n_queues == 1 ? "" : "s", port->info.ring_size, port->mac[0],
+		 port->mac[1], port->mac[2], port->mac[3], port->mac[4], port->mac[5], port->mtu);
 	return 0;
 }
 
 static int open_ports(struct router *router, struct pl_error *err)
 {
-	int rc = 0;
+	int rc = devices_open(router, err);
 
 	for (unsigned i = 0; i < router->n_ports && !rc; i++)
 		rc = open_port(router, i, err);
@@ -277,13 +324,14 @@ static int sync_mirror(struct router *router, struct pl_error *err)
 	for (unsigned i = 0; i < router->n_ports; i++)
 		ports[i] = (struct mirror_port){
 			.name = router->ports[i].name,
-			.device = router->ports[i].device,
+			.device = router->ports[i].pci ? NULL : router->ports[i].device,
 			.face_ifindex = face_ifindex(router->ports[i].face),
 			.device_ifindex = router->ports[i].caps.ifindex,
 		};
 	router->mirror = mirror_new(router->tables, ports, router->n_ports, &events, err);
 	if (!router->mirror)
 		return -errno;
+	follow_states(router);
 	mirror_set_usage(router->mirror, take_used, router);
 	rc = mirror_sync(router->mirror, err);
 	if (rc)
@@ -317,6 +365,8 @@ static int start_planes(struct router *router, struct pl_error *err)
 
 	for (unsigned i = 0; i < router->n_planes && !rc; i++)
 		rc = pl_plane_init(&router->planes[i], err);
+	if (!rc)
+		rc = devices_start(router, err);
 	if (!rc)
 		rc = faces_start(router->faces, err);
 	for (unsigned i = 0; i < router->n_planes && !rc; i++) {
@@ -386,6 +436,7 @@ void router_stop(struct router *router)
 	for (unsigned i = 0; i < router->n_planes; i++)
 		pl_plane_fini(&router->planes[i]);
 	close_ports(router);
+	devices_close(router);
 	faces_free(router->faces, keep_taps(router));
 	for (unsigned i = 0; i < router->n_ports; i++)
 		router->ports[i].face = NULL;
@@ -408,6 +459,18 @@ void router_stop(struct router *router)
 
 /* ---- --check ---- */
 
+static unsigned longest_mtu(const struct router *router)
+{
+	unsigned longest = 0;
+
+	for (unsigned i = 0; i < router->n_ports; i++) {
+		unsigned max = router_mtu_max(router, &router->ports[i]);
+
+		longest = max > longest ? max : longest;
+	}
+	return longest;
+}
+
 void router_print(const struct router *router, FILE *out)
 {
 	const struct config *config = router->config;
@@ -420,16 +483,22 @@ void router_print(const struct router *router, FILE *out)
 		config->busy_poll ? "never asleep" : "asleep while there is nothing to do");
 	fprintf(out, "buffers: %u of %u bytes for each plane (%llu MiB), MTU up to %u\n",
 		pool_size(config), router->buf_bytes,
-		(unsigned long long)(bytes + (1 << 20) - 1) >> 20, router_mtu_max(router));
+		(unsigned long long)(bytes + (1 << 20) - 1) >> 20, longest_mtu(router));
 	fprintf(out, "control socket: %s\n", config->control_socket);
 	for (unsigned i = 0; i < router->n_ports; i++) {
 		const struct router_port *port = &router->ports[i];
 
+		char how[64];
+
+		if (port->caps.model)
+			snprintf(how, sizeof(how), "%s (%s)", port->caps.model, port->caps.backend);
+		else
+			snprintf(how, sizeof(how), "%s",
+				 port_config(router, i).zero_copy ? "zero-copy" : "copy");
 		fprintf(out,
 			"port %s: %s (of up to %u queues), MAC %02x:%02x:%02x:%02x:%02x:%02x, "
 			"MTU %u, %s\n",
 			port->name, port->device, port->caps.max_queues, port->mac[0], port->mac[1],
-			port->mac[2], port->mac[3], port->mac[4], port->mac[5], port->mtu,
-			port_config(router, i).zero_copy ? "zero-copy" : "copy");
+			port->mac[2], port->mac[3], port->mac[4], port->mac[5], port->mtu, how);
 	}
 }

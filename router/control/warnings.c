@@ -81,18 +81,18 @@ void warn_device_addresses(const struct router *router, unsigned index)
 	struct pl_error err;
 	char text[INET6_ADDRSTRLEN], remedy[160];
 
-	if (getifaddrs(&list))
+	if (!port->interface || getifaddrs(&list))
 		return;
 	for (const struct ifaddrs *entry = list; entry; entry = entry->ifa_next) {
-		if (strcmp(entry->ifa_name, port->device) != 0 || !address_of(entry, text))
+		if (strcmp(entry->ifa_name, port->interface) != 0 || !address_of(entry, text))
 			continue;
 		snprintf(remedy, sizeof(remedy),
-			 "move it: ip address flush dev %s, then add it to %s", port->device,
+			 "move it: ip address flush dev %s, then add it to %s", port->interface,
 			 port->name);
 		pl_error_set(
 			&err, 0, remedy,
 			"%s: %s has the address %s, but the kernel sees no more traffic for it",
-			port->name, port->device, text);
+			port->name, port->interface, text);
 		log_error(router->log, LOG_LEVEL_WARNING, &err);
 	}
 	freeifaddrs(list);
