@@ -149,7 +149,10 @@ static int reset_once(struct pl_nic *nic)
 
 static int global_reset(struct pl_nic *nic, struct pl_error *err)
 {
-	bool clean = end_dma(nic); /* 4.2.1.6.1: master disable comes first */
+	/* 4.2.1.6.1: master disable comes first, unless an earlier reset has not been completed: then no
+	 * other register can be used. */
+	bool in_reset = nic_read(nic, IXGBE_CTRL) & IXGBE_CTRL_RST;
+	bool clean = in_reset || end_dma(nic);
 	int rc = reset_once(nic);
 
 	if (!rc && !clean)
@@ -211,14 +214,14 @@ static int ixgbe_reset(struct pl_nic *nic, struct pl_error *err)
 		ixgbe->mac = mac_of(nic->pci->device);
 	}
 	nic->gone = false;
-	if (nic_is_gone(nic))
+	if (nic_read(nic, IXGBE_CTRL) == UINT32_MAX && nic_is_gone(nic))
 		return nic_fail(nic, -ENODEV, err, "was to be reset");
-	ixgbe->lan = IXGBE_STATUS_LAN_ID(nic_read(nic, IXGBE_STATUS));
 	ixgbe->media = "unknown";
-
 	rc = global_reset(nic, err);
-	if (!rc)
-		rc = wait_until_ready(nic, err);
+	if (rc)
+		return rc;
+	ixgbe->lan = IXGBE_STATUS_LAN_ID(nic_read(nic, IXGBE_STATUS));
+	rc = wait_until_ready(nic, err);
 	if (!rc && !ixgbe->nvm_checked)
 		rc = ixgbe_nvm_check(nic, err);
 	if (!rc)
