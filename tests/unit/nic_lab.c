@@ -68,9 +68,9 @@ static void spy_write(struct pl_pci *pci, uint32_t offset, uint32_t value)
 {
 	struct spy *spy = spy_of(pci);
 
-	note(spy, true, offset, value);
 	if (!spy->instead || !spy->instead(spy, true, offset, &value))
 		spy->inner->ops->write(spy->inner, offset, value);
+	note(spy, true, offset, value);
 }
 
 static void spy_rung(struct pl_pci *pci)
@@ -170,7 +170,7 @@ static void report(void *ctx, const char *nic, const char *what)
 	atomic_fetch_add(&lab->reports, 1);
 }
 
-void lab_open(struct nic_lab *lab, unsigned n_queues)
+void lab_open_on(struct nic_lab *lab, unsigned n_queues, bool patient)
 {
 	struct emu_nic_config config = {.name = "lab", .model = EMU_82599};
 	struct pl_error err;
@@ -183,6 +183,7 @@ void lab_open(struct nic_lab *lab, unsigned n_queues)
 	assert_non_null(lab->emu);
 	config.wire = lab->wire = emu_wire_memory(NULL, NULL);
 	assert_non_null(lab->wire);
+	lab->wire->patient = patient;
 	memcpy(config.mac, lab_mac, 6);
 	if (emu_add(lab->emu, &config, &lab->device, &err))
 		fail_msg("%s", err.what);
@@ -190,6 +191,11 @@ void lab_open(struct nic_lab *lab, unsigned n_queues)
 	if (emu_start(lab->emu, -1, &err))
 		fail_msg("%s", err.what);
 	lab->fds = open_fds();
+}
+
+void lab_open(struct nic_lab *lab, unsigned n_queues)
+{
+	lab_open_on(lab, n_queues, true);
 }
 
 void lab_check_clean(const struct nic_lab *lab)

@@ -58,6 +58,8 @@ extern const uint8_t lab_mac[6];
 
 /* An emulated 82599 and its thread; the NIC is not opened. */
 void lab_open(struct nic_lab *lab, unsigned n_queues);
+/* Whether frames wait on the wire until there are descriptors for them, as they do with lab_open(). */
+void lab_open_on(struct nic_lab *lab, unsigned n_queues, bool patient);
 /* Also checks that nothing is left: mappings, vectors, descriptors, bus mastering, buffers. */
 void lab_close(struct nic_lab *lab);
 
