@@ -81,6 +81,7 @@ static void take(struct nic_lab *lab, unsigned queue, struct got *got)
 static void offer(struct nic_lab *lab, const struct batch *batch, struct got *got)
 {
 	uint64_t end = lab_now_ms() + PATIENCE_MS;
+	struct emu_stats stats;
 
 	memset(got, 0, sizeof(*got));
 	emu_wire_memory_feed(lab->wire, batch->frames, batch->n, false);
@@ -89,6 +90,9 @@ static void offer(struct nic_lab *lab, const struct batch *batch, struct got *go
 			take(lab, i, got);
 		assert_true(lab_now_ms() < end);
 	}
+	/* The turn that has stored the last frame is over when the NIC's lock can be had, and with it all
+	 * use of the batch. */
+	emu_stats(lab->device, &stats);
 }
 
 static void start(struct nic_lab *lab, unsigned n_queues)
