@@ -187,6 +187,10 @@ static const struct emu_model_ops *const models[] = {
 /* The BAR is memory of its own pages, of which few are ever touched. */
 static struct emu_nic *nic_new(struct emu *emu, const struct emu_nic_config *config)
 {
+	static const struct emu_model_ops *const models[] = {
+		[EMU_82599] = &emu_82599,
+		[EMU_82576] = &emu_82576,
+	};
 	struct emu_nic *nic = calloc(1, sizeof(*nic));
 
 	if (!nic)

@@ -58,7 +58,8 @@ struct emu_filter {
 	uint32_t multicast[128];  /* a bit for each of 4096 hashes */
 	unsigned multicast_shift; /* which bits of the address: MCSTCTRL.MO */
 	bool multicast_on;
-	uint32_t frame_max; /* bytes with FCS, without VLAN tags */
+	uint32_t frame_max; /* bytes with FCS; a VLAN tag may come on top, */
+	bool tags_count;    /* unless tags count, too (82576: RLPML) */
 	bool strip_crc;
 	bool pass_errors; /* store bad packets: FCTRL.SBP */
 };

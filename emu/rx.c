@@ -40,8 +40,9 @@ static bool is_tagged(const uint8_t *frame)
 /* Bytes of the FCS and, beyond the limit, of a VLAN tag (82599 datasheet 8.2.3.22.13). */
 static bool is_oversize(const struct emu_filter *filter, const struct emu_frame *frame)
 {
-	return frame->len + 4 > filter->frame_max &&
-	       frame->len + 4 > filter->frame_max + (is_tagged(frame->data) ? 4 : 0);
+	uint32_t tag = !filter->tags_count && is_tagged(frame->data) ? 4 : 0;
+
+	return frame->len + 4 > filter->frame_max + tag;
 }
 
 /* Whether it is received at all; counts why not. */

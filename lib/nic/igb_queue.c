@@ -93,13 +93,21 @@ static void start_rss(struct pl_nic *nic)
 
 /* ---- receive: 4.5.9 ---- */
 
-static void start_rx_queue(struct pl_nic *nic, unsigned q)
+/* Queue 0 is enabled by a reset; nothing may change while one is. */
+static int disable_queue(struct pl_nic *nic, uint32_t dctl, struct pl_error *err)
+{
+	nic_write(nic, dctl, 0);
+	return igb_wait(nic, dctl, IGB_XDCTL_ENABLE, 0, QUEUE_US, err, "did not disable a queue");
+}
+
+static int start_rx_queue(struct pl_nic *nic, unsigned q, struct pl_error *err)
 {
 	uint64_t ring = nic_rx_ring_address(nic, q);
+	int rc = disable_queue(nic, IGB_RXDCTL(q), err);
 	uint32_t srrctl = IGB_SRRCTL_BSIZEPACKET(nic_rx_buffer_bytes(nic, q)) | IGB_SRRCTL_ADVANCED;
 
-	/* Queue 0 is enabled by a reset. */
-	nic_write(nic, IGB_RXDCTL(q), 0);
+	if (rc)
+		return rc;
 	nic_write(nic, IGB_RDBAL(q), (uint32_t)ring);
 	nic_write(nic, IGB_RDBAH(q), (uint32_t)(ring >> 32));
 	nic_write(nic, IGB_RDLEN(q), nic->config.ring_size * 16);
@@ -111,6 +119,7 @@ static void start_rx_queue(struct pl_nic *nic, unsigned q)
 	nic_write(nic, IGB_RDH(q), 0);
 	nic_write(nic, IGB_RDT(q), 0);
 	nic_write(nic, IGB_RXDCTL(q), RX_THRESHOLDS | IGB_XDCTL_ENABLE);
+	return 0;
 }
 
 int igb_start_receive(struct pl_nic *nic, struct pl_error *err)
@@ -118,15 +127,17 @@ int igb_start_receive(struct pl_nic *nic, struct pl_error *err)
 	int rc = 0;
 
 	clear_filters(nic);
-	start_rss(nic);
 	/* The hash excludes checksums (RXCSUM), which are the packet program's. IPv6 extension headers can
 	 * have the 82576 hang, as its specification update says, unless it ignores them (RFCTL). */
 	nic_write(nic, IGB_RXCSUM, IGB_RXCSUM_PCSD);
 	nic_set(nic, IGB_RFCTL, IGB_RFCTL_IPV6_EX_DIS);
+	start_rss(nic);
 	igb_set_mtu(nic);
 	igb_set_mac(nic);
-	for (unsigned q = 0; q < nic->config.n_queues; q++)
-		start_rx_queue(nic, q);
+	for (unsigned q = 0; !rc && q < nic->config.n_queues; q++)
+		rc = start_rx_queue(nic, q, err);
+	if (rc)
+		return rc;
 	/* All multicasts: who wants which is the kernel's to know. Long frames, to RLPML. No damaged ones.
 	 * Before the queues' acknowledgement, since that stays away until reception is on: 8.10.10. What
 	 * comes before there are buffers is dropped. */
@@ -140,25 +151,30 @@ int igb_start_receive(struct pl_nic *nic, struct pl_error *err)
 
 /* ---- transmit: 4.5.10 ---- */
 
-static void start_tx_queue(struct pl_nic *nic, unsigned q)
+static int start_tx_queue(struct pl_nic *nic, unsigned q, struct pl_error *err)
 {
 	uint64_t ring = nic_tx_ring_address(nic, q);
+	int rc = disable_queue(nic, IGB_TXDCTL(q), err);
 
-	nic_write(nic, IGB_TXDCTL(q), 0);
+	if (rc)
+		return rc;
 	nic_write(nic, IGB_TDBAL(q), (uint32_t)ring);
 	nic_write(nic, IGB_TDBAH(q), (uint32_t)(ring >> 32));
 	nic_write(nic, IGB_TDLEN(q), nic->config.ring_size * 16);
 	nic_write(nic, IGB_TDH(q), 0);
 	nic_write(nic, IGB_TDT(q), 0);
 	nic_write(nic, IGB_TXDCTL(q), TX_THRESHOLDS | IGB_XDCTL_ENABLE);
+	return 0;
 }
 
 int igb_start_transmit(struct pl_nic *nic, struct pl_error *err)
 {
 	int rc = 0;
 
-	for (unsigned q = 0; q < nic->config.n_queues; q++)
-		start_tx_queue(nic, q);
+	for (unsigned q = 0; !rc && q < nic->config.n_queues; q++)
+		rc = start_tx_queue(nic, q, err);
+	if (rc)
+		return rc;
 	/* Acknowledged only once transmission is on: 8.12.13. */
 	nic_set(nic, IGB_TCTL, IGB_TCTL_EN | IGB_TCTL_PSP);
 	for (unsigned q = 0; !rc && q < nic->config.n_queues; q++)

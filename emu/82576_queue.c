@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The 82576's rings, filters, RSS and both paths (8.10 to 8.12): they become struct emu_ring, emu_filter
+ * and emu_rss. A queue is enabled, and disabled, some time after it has been asked for, which is when its
+ * ENABLE bit reads so. */
+#include <string.h>
+
+#include "82576.h"
+
+#define QUEUE_NS 20000u
+
+/* With FCS; without RCTL.LPE. */
+#define FRAME_MAX 1518u
+
+#define LEN_MAX 0xFFF80u
+
+struct queue {
+	struct emu_ring *ring;
+	uint64_t *due_ns;
+	uint32_t base; /* of its registers */
+	unsigned n;
+	bool tx;
+};
+
+static struct queue queue_at(struct emu_nic *nic, unsigned n, bool tx)
+{
+	struct m82576 *m = m82576_of(nic);
+
+	if (tx)
+		return (struct queue){&nic->tx[n], &m->tx_ns[n], R_TX(n), n, true};
+	return (struct queue){&nic->rx[n], &m->rx_ns[n], R_RX(n), n, false};
+}
+
+/* Whose registers of the table these are. */
+static struct queue queue_of(struct emu_nic *nic, const struct emu_reg *reg, unsigned index)
+{
+	return queue_at(nic, index, reg->offset >= R_TX(0));
+}
+
+static const char *kind(const struct queue *q)
+{
+	return q->tx ? "transmit" : "receive";
+}
+
+static bool wanted(const struct emu_nic *nic, const struct queue *q)
+{
+	return emu_bar_load(nic, q->base + RING_DCTL) & DCTL_ENABLE;
+}
+
+/* Queue 0 is enabled by a reset, with a ring of length 0, which does nothing. */
+static bool is_on(const struct emu_nic *nic, const struct queue *q)
+{
+	return q->ring->enabled || (wanted(nic, q) && !*q->due_ns);
+}
+
+/* Whether a register may be written, which is only while its queue is disabled. */
+static bool may_write(struct emu_nic *nic, const struct queue *q, const struct emu_reg *reg)
+{
+	if (!wanted(nic, q) && !q->ring->enabled && !*q->due_ns)
+		return true;
+	emu_report(nic, "write of %s[%u] while the %s queue is enabled", reg->name, q->n, kind(q));
+	return false;
+}
+
+/* ---- both paths ---- */
+
+static bool rx_enabled(const struct emu_nic *nic)
+{
+	return emu_bar_load(nic, R_RCTL) & RCTL_RXEN;
+}
+
+static bool tx_enabled(const struct emu_nic *nic)
+{
+	return emu_bar_load(nic, R_TCTL) & TCTL_EN;
+}
+
+void m82576_paths(struct emu_nic *nic)
+{
+	struct m82576 *m = m82576_of(nic);
+	bool on = m->master && !m->reset_ns;
+
+	nic->rx_on = on && rx_enabled(nic);
+	nic->tx_on = on && tx_enabled(nic);
+}
+
+/* Queues may have been waiting for it. */
+static void path_changed(struct emu_nic *nic)
+{
+	m82576_paths(nic);
+	m82576_of(nic)->next_ns = 0;
+	m82576_settle(nic);
+}
+
+static void decode_filter(struct emu_nic *nic)
+{
+	struct emu_filter *filter = &nic->filter;
+	uint32_t rctl = emu_bar_load(nic, R_RCTL);
+
+	filter->pass_errors = rctl & RCTL_SBP;
+	filter->multicast_all = rctl & RCTL_MPE;
+	filter->unicast_all = rctl & RCTL_UPE;
+	filter->broadcast = rctl & RCTL_BAM;
+	filter->multicast_shift = RCTL_MO(rctl);
+	filter->multicast_on = true;
+	filter->strip_crc = rctl & RCTL_SECRC;
+	filter->frame_max = rctl & RCTL_LPE ? emu_bar_load(nic, R_RLPML) : FRAME_MAX;
+	filter->tags_count = rctl & RCTL_LPE;
+}
+
+M82576_WRITE(rctl)
+{
+	(void)index;
+	if (value & RCTL_LBM)
+		emu_report(nic, "RCTL.LBM: the controller has no loopback of its own (3.5.6.2)");
+	if (value & RCTL_VFE)
+		emu_report(nic, "RCTL.VFE: filtering of VLANs is not emulated");
+	emu_bar_store(nic, reg->offset, value);
+	decode_filter(nic);
+	path_changed(nic);
+}
+
+M82576_WRITE(rlpml)
+{
+	(void)index;
+	emu_bar_store(nic, reg->offset, value);
+	decode_filter(nic);
+}
+
+M82576_WRITE(tctl)
+{
+	(void)index;
+	emu_bar_store(nic, reg->offset, value);
+	path_changed(nic);
+}
+
+M82576_WRITE(mta)
+{
+	emu_bar_store(nic, reg->offset + index * reg->step, value);
+	nic->filter.multicast[index] = value;
+}
+
+void m82576_mac(struct emu_nic *nic, unsigned index)
+{
+	uint32_t at = index < 16 ? R_RAL + 8 * index : R_RAL16 + 8 * (index - 16);
+	uint32_t low = emu_bar_load(nic, at), high = emu_bar_load(nic, at + 4);
+	uint8_t *mac = nic->filter.mac[index];
+
+	for (unsigned i = 0; i < 4; i++)
+		mac[i] = (uint8_t)(low >> 8 * i);
+	mac[4] = (uint8_t)high;
+	mac[5] = (uint8_t)(high >> 8);
+	nic->filter.valid[index] = high & RAH_AV;
+}
+
+M82576_WRITE(ra)
+{
+	emu_bar_store(nic, reg->offset + index * reg->step, value);
+	m82576_mac(nic, index + (reg->offset >= R_RAL16 ? 16 : 0));
+}
+
+/* ---- RSS: 7.1.1.7 ---- */
+
+M82576_WRITE(mrqc)
+{
+	static const struct {
+		unsigned bit, type;
+	} types[] = {{16, EMU_RSS_TCP4}, {17, EMU_RSS_IP4},  {20, EMU_RSS_IP6},
+		     {21, EMU_RSS_TCP6}, {22, EMU_RSS_UDP4}, {23, EMU_RSS_UDP6}};
+	unsigned mode = value & MRQC_MODE;
+
+	(void)index;
+	if (mode && mode != MRQC_RSS)
+		emu_report(nic, "MRQC mode %u: pools are not emulated", mode);
+	if (mode == MRQC_RSS && !(emu_bar_load(nic, R_RXCSUM) & RXCSUM_PCSD))
+		emu_report(nic, "RSS without RXCSUM.PCSD: both want the same bytes");
+	emu_bar_store(nic, reg->offset, value);
+	nic->rss.on = mode == MRQC_RSS;
+	nic->rss.types = 0;
+	for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (value >> types[i].bit & 1)
+			nic->rss.types |= types[i].type;
+}
+
+M82576_WRITE(rssrk)
+{
+	emu_bar_store(nic, reg->offset + index * reg->step, value);
+	for (unsigned i = 0; i < 4; i++) /* the first byte is the low one */
+		nic->rss.key[4 * index + i] = (uint8_t)(value >> 8 * i);
+}
+
+M82576_WRITE(reta)
+{
+	emu_bar_store(nic, reg->offset + index * reg->step, value);
+	for (unsigned i = 0; i < 4; i++)
+		nic->rss.table[4 * index + i] = value >> 8 * i & 0xF;
+}
+
+/* ---- enable and disable ---- */
+
+void m82576_queues_reset(struct emu_nic *nic)
+{
+	struct m82576 *m = m82576_of(nic);
+
+	memset(&nic->filter, 0, sizeof(nic->filter));
+	memset(&nic->rss, 0, sizeof(nic->rss));
+	decode_filter(nic);
+	for (unsigned n = 0; n < QUEUES; n++) {
+		nic->rx[n] = (struct emu_ring){.tail_at = R_RX(n) + RING_TAIL};
+		nic->tx[n] = (struct emu_ring){.tail_at = R_TX(n) + RING_TAIL};
+		m->rx_ns[n] = m->tx_ns[n] = 0;
+	}
+	emu_bar_store(nic, R_RX(0) + RING_DCTL,
+		      emu_bar_load(nic, R_RX(0) + RING_DCTL) | DCTL_ENABLE);
+	emu_bar_store(nic, R_TX(0) + RING_DCTL,
+		      emu_bar_load(nic, R_TX(0) + RING_DCTL) | DCTL_ENABLE);
+	nic->n_rx = nic->n_tx = 0;
+}
+
+static void count_enabled(struct emu_nic *nic)
+{
+	nic->n_rx = nic->n_tx = 0;
+	for (unsigned n = 0; n < QUEUES; n++) {
+		if (nic->rx[n].enabled)
+			nic->n_rx = n + 1;
+		if (nic->tx[n].enabled)
+			nic->n_tx = n + 1;
+	}
+}
+
+static void turn_on(struct emu_nic *nic, const struct queue *q)
+{
+	struct emu_ring *ring = q->ring;
+	uint32_t tail = emu_bar_load(nic, ring->tail_at);
+
+	ring->base = (uint64_t)emu_bar_load(nic, q->base + RING_BAH) << 32 |
+		     emu_bar_load(nic, q->base + RING_BAL);
+	ring->n = emu_bar_load(nic, q->base + RING_LEN) / 16;
+	if (q->tx) {
+		ring->writeback_threshold = DCTL_WTHRESH(emu_bar_load(nic, q->base + RING_DCTL));
+	} else {
+		uint32_t srrctl = emu_bar_load(nic, q->base + RING_SRRCTL);
+
+		ring->buffer_bytes = SRRCTL_BSIZEPACKET(srrctl) * 1024;
+		ring->drop = srrctl & SRRCTL_DROP_EN;
+	}
+	/* 4.5.9, 4.5.10: the tail stays where the head is until the queue is enabled. */
+	if (tail != ring->head)
+		emu_report(nic, "%s queue %u enabled with its tail at %u and its head at %u",
+			   kind(q), q->n, tail, ring->head);
+	ring->tail_seen = ring->head;
+	ring->enabled = true;
+	emu_ring_start(nic, ring);
+}
+
+/* 8.10.10, 8.12.13: the acknowledgement stays away until the path as a whole is enabled. */
+static bool is_held(const struct emu_nic *nic, const struct queue *q, bool on)
+{
+	if (!on)
+		return !q->tx && nic->faults[EMU_FAULT_RX_DISABLE];
+	if (q->tx)
+		return nic->faults[EMU_FAULT_TX_ENABLE] || !tx_enabled(nic);
+	return nic->faults[EMU_FAULT_RX_ENABLE] || !rx_enabled(nic);
+}
+
+static void settle(struct emu_nic *nic, const struct queue *q)
+{
+	bool on = wanted(nic, q);
+
+	if (!m82576_due(m82576_of(nic), q->due_ns, is_held(nic, q, on)))
+		return;
+	if (on)
+		turn_on(nic, q);
+	else
+		q->ring->enabled = false;
+	count_enabled(nic);
+}
+
+void m82576_queues_settle(struct emu_nic *nic)
+{
+	for (unsigned n = 0; n < QUEUES; n++) {
+		struct queue rx = queue_at(nic, n, false), tx = queue_at(nic, n, true);
+
+		if (*rx.due_ns)
+			settle(nic, &rx);
+		if (*tx.due_ns)
+			settle(nic, &tx);
+	}
+}
+
+/* What a queue must have before it is enabled. Without, it never is. */
+static bool is_complete(struct emu_nic *nic, const struct queue *q)
+{
+	uint32_t len = emu_bar_load(nic, q->base + RING_LEN);
+	uint32_t srrctl = emu_bar_load(nic, q->base + RING_SRRCTL);
+	const char *lacks = NULL;
+
+	if (len == 0)
+		lacks = "a ring of length 0";
+	else if (!q->tx && SRRCTL_BSIZEPACKET(srrctl) == 0)
+		lacks = "SRRCTL.BSIZEPACKET of 0: RCTL.BSIZE is not emulated";
+	else if (!q->tx && SRRCTL_BSIZEPACKET(srrctl) > 16)
+		lacks = "SRRCTL.BSIZEPACKET of more than 16 KB";
+	else if (!q->tx && SRRCTL_DESCTYPE(srrctl) != SRRCTL_ADVANCED)
+		lacks = "a descriptor type that is not emulated: SRRCTL.DESCTYPE is not 1";
+	if (lacks)
+		emu_report(nic, "%s queue %u enabled with %s", kind(q), q->n, lacks);
+	return !lacks;
+}
+
+M82576_WRITE(dctl)
+{
+	struct queue q = queue_of(nic, reg, index);
+	bool on = value & DCTL_ENABLE, was = wanted(nic, &q);
+
+	value &= ~DCTL_SWFLSH;
+	/* 8.12.13 */
+	if (q.tx && DCTL_PTHRESH(value) && !DCTL_HTHRESH(value))
+		emu_report(nic, "TXDCTL[%u] has PTHRESH without HTHRESH", q.n);
+	if (on && !was && (q.ring->enabled || *q.due_ns))
+		emu_report(nic, "%s queue %u enabled before it has been disabled", kind(&q), q.n);
+	if (on && !was && !is_complete(nic, &q))
+		value &= ~DCTL_ENABLE;
+	emu_bar_store(nic, q.base + RING_DCTL, value);
+	if (wanted(nic, &q) != was)
+		m82576_later(m82576_of(nic), q.due_ns, QUEUE_NS);
+}
+
+M82576_READ(dctl)
+{
+	struct queue q = queue_of(nic, reg, index);
+	uint32_t value = emu_bar_load(nic, q.base + RING_DCTL);
+
+	return (value & ~DCTL_ENABLE) | (is_on(nic, &q) ? DCTL_ENABLE : 0);
+}
+
+/* ---- the ring ---- */
+
+M82576_WRITE(bal)
+{
+	struct queue q = queue_of(nic, reg, index);
+
+	if (value % 128)
+		emu_report(nic, "%s[%u] 0x%08x is not a multiple of 128", reg->name, q.n, value);
+	if (may_write(nic, &q, reg))
+		emu_bar_store(nic, q.base + RING_BAL, value & ~127u);
+}
+
+M82576_WRITE(bah)
+{
+	struct queue q = queue_of(nic, reg, index);
+
+	if (may_write(nic, &q, reg))
+		emu_bar_store(nic, q.base + RING_BAH, value);
+}
+
+M82576_WRITE(len)
+{
+	struct queue q = queue_of(nic, reg, index);
+
+	if (value & ~LEN_MAX)
+		emu_report(nic, "%s[%u] %u is not a multiple of 128 up to %u", reg->name, q.n,
+			   value, LEN_MAX);
+	if (may_write(nic, &q, reg))
+		emu_bar_store(nic, q.base + RING_LEN, value & LEN_MAX);
+}
+
+M82576_READ(head)
+{
+	return queue_of(nic, reg, index).ring->head;
+}
+
+/* The hardware's; a driver may put it to 0 before it enables the queue. */
+M82576_WRITE(head)
+{
+	struct queue q = queue_of(nic, reg, index);
+
+	if (!may_write(nic, &q, reg))
+		return;
+	if (value)
+		emu_report(nic, "%s[%u] set to %u, not 0", reg->name, q.n, value);
+	q.ring->head = 0;
+}
+
+/* Tails are stored in the BAR, where the engine finds them, by whichever way they come. */
+M82576_WRITE(tail)
+{
+	struct queue q = queue_of(nic, reg, index);
+
+	if (!q.ring->enabled && value != q.ring->head)
+		emu_report(nic, "%s[%u] set to %u while the %s queue is not enabled", reg->name,
+			   q.n, value, kind(&q));
+	else if (q.ring->enabled && value >= q.ring->n)
+		emu_report(nic, "%s[%u] set to %u, beyond a ring of %u", reg->name, q.n, value,
+			   q.ring->n);
+	emu_bar_store(nic, q.ring->tail_at, value);
+}
+
+M82576_WRITE(srrctl)
+{
+	struct queue q = queue_of(nic, reg, index);
+
+	if (may_write(nic, &q, reg))
+		emu_bar_store(nic, q.base + RING_SRRCTL, value);
+}
+
+M82576_WRITE(wbal)
+{
+	if (value & 1)
+		emu_report(nic, "TDWBAL[%u].Head_WB_En: head write-back is not emulated", index);
+	emu_bar_store(nic, reg->offset + index * reg->step, value);
+}
