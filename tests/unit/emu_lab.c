@@ -219,6 +219,12 @@ static void lay_out(struct lab *lab)
 
 void lab_open(struct lab *lab, unsigned queues)
 {
+	lab_open_to(lab, queues, note_sent, lab);
+}
+
+void lab_open_to(struct lab *lab, unsigned queues,
+		 void (*sent)(void *ctx, const struct emu_frame *frames, unsigned n), void *ctx)
+{
 	struct emu_nic_config config = {.name = "lab", .model = EMU_82599};
 	struct pl_error err = {0};
 
@@ -227,7 +233,7 @@ void lab_open(struct lab *lab, unsigned queues)
 	assert_non_null(lab->sent);
 	lab->emu = emu_new(note_report, lab);
 	assert_non_null(lab->emu);
-	lab->wire = emu_wire_memory(note_sent, lab);
+	lab->wire = emu_wire_memory(sent, ctx);
 	assert_non_null(lab->wire);
 	config.wire = lab->wire;
 	memcpy(config.mac, lab_mac, 6);
