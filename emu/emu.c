@@ -171,6 +171,8 @@ static void turn_nic(struct emu_nic *nic, struct round *round)
 		return;
 	}
 	due(round, nic->model->tick(nic, round->now_ns));
+	if (nic->engine->shadow)
+		emu_shadow_turn(nic);
 	round->moved += emu_rx(nic);
 	round->moved += emu_tx(nic);
 	if (wire && wire->ops->flush && wire->ops->flush(wire))

@@ -101,6 +101,8 @@ void emu_ring_stuck(struct emu_nic *nic, struct emu_ring *ring, const char *kind
 /* Compares what the NIC has owned with what it was, and notes what it owns from now on, to `tail`. */
 void emu_shadow_look(struct emu_nic *nic, unsigned queue, bool tx,
 		     const struct emu_descriptor *descriptors, uint32_t tail);
+/* All of the NIC's rings. */
+void emu_shadow_turn(struct emu_nic *nic);
 void emu_shadow_forget(struct emu_engine *engine);
 void emu_shadow_free(struct emu_engine *engine);
 

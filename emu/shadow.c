@@ -65,3 +65,13 @@ void emu_shadow_look(struct emu_nic *nic, unsigned queue, bool tx,
 	for (; at != tail; at = at + 1 == ring->n ? 0 : at + 1)
 		(*copy)[at] = descriptors[at];
 }
+
+void emu_shadow_turn(struct emu_nic *nic)
+{
+	struct emu_descriptor *descriptors;
+
+	for (unsigned i = 0; i < nic->n_rx; i++)
+		emu_ring_look(nic, i, false, &descriptors);
+	for (unsigned i = 0; i < nic->n_tx; i++)
+		emu_ring_look(nic, i, true, &descriptors);
+}

@@ -611,9 +611,9 @@ static void test_written_while_owned(void **state)
 	lab_open(&lab, 1);
 	assert_int_equal(emu_watch_descriptors(lab.pci), 0);
 	lab_give(&lab, 0, 5);
-	/* The NIC looks at its ring when something arrives. */
 	expect_received(&lab, 0, &frames->list[0]);
 	lab.rx[0][3].read.buffer += 64;
+	lab_settle(&lab);
 	expect_stuck(&lab, 1, "RX ring 0: descriptor 3 was written while it was the NIC's");
 	lab_close(&lab);
 	free(frames);
