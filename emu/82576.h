@@ -28,6 +28,7 @@ struct m82576 {
 	/* When something will have happened; 0: nothing is to. */
 	uint64_t reset_ns, load_ns, master_ns, link_ns, mdic_ns, phy_ns;
 	uint64_t rx_ns[QUEUES], tx_ns[QUEUES];
+	bool rx_on[QUEUES], tx_on[QUEUES]; /* how ENABLE reads */
 
 	uint64_t hands_off_ns; /* no access before: reset */
 	uint64_t phy_reset_ns; /* CTRL.PHY_RST was set then; 0: it is not */

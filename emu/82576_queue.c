@@ -16,6 +16,7 @@
 struct queue {
 	struct emu_ring *ring;
 	uint64_t *due_ns;
+	bool *on;
 	uint32_t base; /* of its registers */
 	unsigned n;
 	bool tx;
@@ -26,8 +27,8 @@ static struct queue queue_at(struct emu_nic *nic, unsigned n, bool tx)
 	struct m82576 *m = m82576_of(nic);
 
 	if (tx)
-		return (struct queue){&nic->tx[n], &m->tx_ns[n], R_TX(n), n, true};
-	return (struct queue){&nic->rx[n], &m->rx_ns[n], R_RX(n), n, false};
+		return (struct queue){&nic->tx[n], &m->tx_ns[n], &m->tx_on[n], R_TX(n), n, true};
+	return (struct queue){&nic->rx[n], &m->rx_ns[n], &m->rx_on[n], R_RX(n), n, false};
 }
 
 /* Whose registers of the table these are. */
@@ -46,16 +47,10 @@ static bool wanted(const struct emu_nic *nic, const struct queue *q)
 	return emu_bar_load(nic, q->base + RING_DCTL) & DCTL_ENABLE;
 }
 
-/* Queue 0 is enabled by a reset, with a ring of length 0, which does nothing. */
-static bool is_on(const struct emu_nic *nic, const struct queue *q)
-{
-	return q->ring->enabled || (wanted(nic, q) && !*q->due_ns);
-}
-
 /* Whether a register may be written, which is only while its queue is disabled. */
 static bool may_write(struct emu_nic *nic, const struct queue *q, const struct emu_reg *reg)
 {
-	if (!wanted(nic, q) && !q->ring->enabled && !*q->due_ns)
+	if (!wanted(nic, q) && !*q->on)
 		return true;
 	emu_report(nic, "write of %s[%u] while the %s queue is enabled", reg->name, q->n, kind(q));
 	return false;
@@ -207,7 +202,9 @@ void m82576_queues_reset(struct emu_nic *nic)
 		nic->rx[n] = (struct emu_ring){.tail_at = R_RX(n) + RING_TAIL};
 		nic->tx[n] = (struct emu_ring){.tail_at = R_TX(n) + RING_TAIL};
 		m->rx_ns[n] = m->tx_ns[n] = 0;
+		m->rx_on[n] = m->tx_on[n] = n == 0;
 	}
+	/* Queue 0 is enabled by a reset, with a ring of length 0, which does nothing. */
 	emu_bar_store(nic, R_RX(0) + RING_DCTL,
 		      emu_bar_load(nic, R_RX(0) + RING_DCTL) | DCTL_ENABLE);
 	emu_bar_store(nic, R_TX(0) + RING_DCTL,
@@ -267,6 +264,7 @@ static void settle(struct emu_nic *nic, const struct queue *q)
 
 	if (!m82576_due(m82576_of(nic), q->due_ns, is_held(nic, q, on)))
 		return;
+	*q->on = on;
 	if (on)
 		turn_on(nic, q);
 	else
@@ -315,7 +313,7 @@ M82576_WRITE(dctl)
 	/* 8.12.13 */
 	if (q.tx && DCTL_PTHRESH(value) && !DCTL_HTHRESH(value))
 		emu_report(nic, "TXDCTL[%u] has PTHRESH without HTHRESH", q.n);
-	if (on && !was && (q.ring->enabled || *q.due_ns))
+	if (on && !was && *q.on)
 		emu_report(nic, "%s queue %u enabled before it has been disabled", kind(&q), q.n);
 	if (on && !was && !is_complete(nic, &q))
 		value &= ~DCTL_ENABLE;
@@ -329,7 +327,7 @@ M82576_READ(dctl)
 	struct queue q = queue_of(nic, reg, index);
 	uint32_t value = emu_bar_load(nic, q.base + RING_DCTL);
 
-	return (value & ~DCTL_ENABLE) | (is_on(nic, &q) ? DCTL_ENABLE : 0);
+	return (value & ~DCTL_ENABLE) | (*q.on ? DCTL_ENABLE : 0);
 }
 
 /* ---- the ring ---- */

@@ -18,6 +18,7 @@
 /* For what takes milliseconds; tests may have to wait for a processor. */
 #define PATIENCE_MS 20000u
 
+enum emu_model lab_model = EMU_82599;
 const uint8_t lab_mac[6] = {0x02, 0x11, 0x22, 0x33, 0x44, 0x55};
 
 uint64_t lab_now_ms(void)
@@ -172,7 +173,7 @@ static void report(void *ctx, const char *nic, const char *what)
 
 void lab_open_on(struct nic_lab *lab, unsigned n_queues, bool patient)
 {
-	struct emu_nic_config config = {.name = "lab", .model = EMU_82599};
+	struct emu_nic_config config = {.name = "lab", .model = lab_model};
 	struct pl_error err;
 
 	memset(lab, 0, sizeof(*lab));

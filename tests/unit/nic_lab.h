@@ -54,9 +54,12 @@ struct nic_lab {
 	char last_report[200];
 };
 
+/* Which NIC is emulated; an 82599, unless a test says otherwise. */
+extern enum emu_model lab_model;
+
 extern const uint8_t lab_mac[6];
 
-/* An emulated 82599 and its thread; the NIC is not opened. */
+/* An emulated NIC and its thread; the NIC is not opened. */
 void lab_open(struct nic_lab *lab, unsigned n_queues);
 /* Whether frames wait on the wire until there are descriptors for them, as they do with lab_open(). */
 void lab_open_on(struct nic_lab *lab, unsigned n_queues, bool patient);
