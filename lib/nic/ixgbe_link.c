@@ -75,14 +75,9 @@ static int set_up_serial(struct pl_nic *nic, enum ixgbe_module module, struct pl
 
 static int set_up_sfp(struct pl_nic *nic, struct pl_error *err)
 {
-	enum ixgbe_module module;
-	uint32_t pins = nic_read(nic, IXGBE_ESDP);
-
-	/* The laser on. */
-	pins &= ~(IXGBE_ESDP_DATA(IXGBE_PIN_TX_DISABLE) | IXGBE_ESDP_OUTPUT(IXGBE_PIN_MODULE));
-	nic_write(nic, IXGBE_ESDP, pins | IXGBE_ESDP_OUTPUT(IXGBE_PIN_TX_DISABLE));
-	module = ixgbe_sfp_identify(nic);
-	return set_up_serial(nic, module, err);
+	/* The laser on. Which pins are outputs is the board's to say, by its EEPROM. */
+	nic_unset(nic, IXGBE_ESDP, IXGBE_ESDP_TX_DISABLE);
+	return set_up_serial(nic, ixgbe_sfp_identify(nic), err);
 }
 
 int ixgbe_link_setup(struct pl_nic *nic, struct pl_error *err)

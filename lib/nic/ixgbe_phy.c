@@ -69,7 +69,7 @@ static int find_phy(struct pl_nic *nic)
 		ixgbe_of(nic)->phy = phy;
 		return 0;
 	}
-	return -EIO;
+	return -ETIMEDOUT;
 }
 
 static int offer(struct pl_nic *nic, unsigned reg, uint16_t bits)

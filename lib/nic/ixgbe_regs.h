@@ -18,16 +18,13 @@
 #define IXGBE_CTRL_EXT_NS_DIS IXGBE_BIT(16)   /* no snoop */
 #define IXGBE_CTRL_EXT_DRV_LOAD IXGBE_BIT(28) /* tells firmware that there is a driver */
 #define IXGBE_ESDP 0x00020u
-#define IXGBE_ESDP_DATA(pin) IXGBE_BIT(pin)
-#define IXGBE_ESDP_OUTPUT(pin) IXGBE_BIT(8 + (pin))
+#define IXGBE_ESDP_TX_DISABLE \
+	IXGBE_BIT(3) /* pin 3, as Intel's boards are wired: the laser is off */
 #define IXGBE_I2CCTL 0x00028u
 #define IXGBE_I2CCTL_CLK_IN IXGBE_BIT(0)
 #define IXGBE_I2CCTL_CLK_OUT IXGBE_BIT(1)
 #define IXGBE_I2CCTL_DATA_IN IXGBE_BIT(2)
 #define IXGBE_I2CCTL_DATA_OUT IXGBE_BIT(3)
-/* Pins of an SFP+ port, as Intel's boards are wired. */
-#define IXGBE_PIN_MODULE 2u	/* module absent */
-#define IXGBE_PIN_TX_DISABLE 3u /* laser off */
 
 /* 8.2.3.2 EEPROM */
 #define IXGBE_EEC 0x10010u
@@ -73,7 +70,7 @@
 #define IXGBE_EICR 0x00800u
 #define IXGBE_EICR_QUEUES 0x0000ffffu
 #define IXGBE_EICR_LSC IXGBE_BIT(20)
-#define IXGBE_EICR_MODULE IXGBE_BIT(26) /* 82599: a change of software-definable pin 2 */
+#define IXGBE_EICR_MODULE IXGBE_BIT(26) /* 82599, pin 2: a module has come or gone */
 #define IXGBE_EICR_ALL 0x7fffffffu
 #define IXGBE_EIAC 0x00810u
 #define IXGBE_EITR(n) ((n) < 24 ? 0x00820u + 4 * (n) : 0x12300u + 4 * ((n)-24))

@@ -80,6 +80,8 @@ static const char *remedy(int code)
 		return "see that it sits firmly in its slot, and is not asleep or being reset";
 	case -ETIMEDOUT:
 		return "try again; if that does not help, switch the machine off and on";
+	case -EBUSY:
+		return "its firmware, or another driver, keeps what both share; try again";
 	case -EIO:
 		return "program its EEPROM anew with the maker's tool, or replace it";
 	default:

@@ -21,12 +21,17 @@
 enum emu_model lab_model = EMU_82599;
 const uint8_t lab_mac[6] = {0x02, 0x11, 0x22, 0x33, 0x44, 0x55};
 
-uint64_t lab_now_ms(void)
+uint64_t lab_now_us(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+uint64_t lab_now_ms(void)
+{
+	return lab_now_us() / 1000;
 }
 
 static unsigned open_fds(void)
@@ -51,7 +56,7 @@ static struct spy *spy_of(struct pl_pci *pci)
 static void note(struct spy *spy, bool write, uint32_t offset, uint32_t value)
 {
 	assert_true(spy->n_log < LAB_ACCESSES);
-	spy->log[spy->n_log++] = (struct access){write, offset, value};
+	spy->log[spy->n_log++] = (struct access){write, offset, value, lab_now_us()};
 }
 
 static uint32_t spy_read(struct pl_pci *pci, uint32_t offset)

@@ -18,6 +18,7 @@
 struct access {
 	bool write;
 	uint32_t offset, value;
+	uint64_t us; /* when it had come back */
 };
 
 /* What the bus refuses: the call of this number, counted from 1; 0: none. */
@@ -85,6 +86,7 @@ uint64_t lab_counter(struct nic_lab *lab, const char *name);
 /* The last value written to a register; the test fails if there was none. */
 uint32_t lab_written(const struct nic_lab *lab, uint32_t offset);
 
+uint64_t lab_now_us(void);
 uint64_t lab_now_ms(void);
 
 #endif

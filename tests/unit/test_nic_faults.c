@@ -254,6 +254,23 @@ static void test_removed_at_any_time(void **state)
 	assert_true(gone_at > 1000); /* it was gone all along the way */
 }
 
+/* Gone amid the reading of counters, half of which then are all ones. */
+static void test_removed_while_counting(void **state)
+{
+	struct nic_lab lab;
+
+	(void)state;
+	lab_open(&lab, 1);
+	lab_start(&lab);
+	lab_wait_link(&lab, true);
+	gone_at = lab.spy.n_log + 10;
+	lab.spy.instead = go;
+	assert_int_equal(lab_counter(&lab, "rx_crc_errors"), 0);
+	assert_int_equal(lab_counter(&lab, "tx_bytes"), 0);
+	assert_int_equal(lab.spy.log[lab.spy.n_log - 1].value, UINT32_MAX);
+	lab_close(&lab);
+}
+
 /* ---- the bus refuses, or there is no memory ---- */
 
 static void refuse(struct refusals refuse, const char *says)
@@ -365,6 +382,7 @@ int main(void)
 		cmocka_unit_test(test_double_reset),
 		cmocka_unit_test(test_removed_while_running),
 		cmocka_unit_test(test_removed_at_any_time),
+		cmocka_unit_test(test_removed_while_counting),
 		cmocka_unit_test(test_bus_refuses),
 		cmocka_unit_test(test_no_memory),
 	};

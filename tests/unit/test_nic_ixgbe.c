@@ -389,6 +389,26 @@ static void test_stop_and_start(void **state)
 	lab_close(&lab);
 }
 
+/* 8.2.3.1.1, 4.6.3.2: nothing is touched for 1 ms after a reset began, and for 10 ms after it ended. */
+static void test_pauses(void **state)
+{
+	static const struct step reset = {"", "", W, 0, 1u << 26, 1u << 26};
+	static const struct step done = {"", "", R, 0, 1u << 26, 0};
+	const struct access *log;
+	unsigned began, ended;
+	struct nic_lab lab;
+
+	(void)state;
+	lab_open(&lab, 1);
+	lab_start(&lab);
+	log = lab.spy.log;
+	began = find(&lab, 0, &reset);
+	ended = find(&lab, began, &done);
+	assert_true(log[began + 1].us - log[began].us >= 1000);
+	assert_true(log[ended + 1].us - log[ended].us >= 10000);
+	lab_close(&lab);
+}
+
 /* The first start needs no second reset. */
 static void test_one_reset(void **state)
 {
@@ -452,7 +472,7 @@ static void test_link(void **state)
 	lab_wait_link(&lab, true);
 	assert_int_equal(pl_nic_link(lab.nic, &link), 0);
 	assert_int_equal(link.mbps, 10000);
-	assert_non_null(link.media);
+	assert_string_equal(link.media, "10GBASE-SR");
 	for (unsigned i = 0; i < 3; i++) {
 		assert_false(is_readable(pl_nic_event_fd(lab.nic)));
 		emu_wire_memory_link(lab.wire, i % 2);
@@ -483,6 +503,7 @@ int main(void)
 		cmocka_unit_test(test_jumbo),
 		cmocka_unit_test(test_mtu_within_buffers),
 		cmocka_unit_test(test_stop_and_start),
+		cmocka_unit_test(test_pauses),
 		cmocka_unit_test(test_one_reset),
 		cmocka_unit_test(test_queues_missing),
 		cmocka_unit_test(test_link),
