@@ -91,9 +91,9 @@ struct emu_frame {
 
 /* What is at the other end. All are called by the emulator's thread. */
 struct emu_wire_ops {
-	/* Lends up to `max` frames that have arrived, in order, until the next call of arrived().
-	 * `drop`: how many frames may be offered at all times; a wire that can wait (memory) offers no
-	 * more than `max`, one that cannot goes on receiving and the NIC drops. */
+	/* Lends up to `max` frames that have arrived, in order, until the next call of arrived(). Those of
+	 * a patient wire are asked for again only once all have been stored; another's are the NIC's
+	 * to store, keep or drop. */
 	unsigned (*arrived)(struct emu_wire *wire, struct emu_frame *frames, unsigned max);
 	/* Takes copies of frames that the NIC sends. What does not fit is dropped by the wire. */
 	void (*send)(struct emu_wire *wire, const struct emu_frame *frames, unsigned n);

@@ -177,6 +177,8 @@ static struct emu_frame stored_form(const struct rx_turn *turn, const struct emu
 	return (struct emu_frame){bounce, frame->len + 4};
 }
 
+/* Once a frame has been written back it is used no more: it may be its owner's again. */
+
 /* Stores a frame in as many descriptors as it needs. Returns how many, 0 if there are not so many. */
 static uint32_t store_long(struct rx_turn *turn, unsigned queue, struct emu_descriptor *descriptors,
 			   uint32_t owned, unsigned index)
@@ -197,11 +199,13 @@ static uint32_t store_long(struct rx_turn *turn, unsigned queue, struct emu_desc
 		if (!buffer)
 			return 0;
 		memcpy(buffer, frame.data + done, len);
-		if (i + 1 < needed)
+		if (i + 1 < needed) {
 			write_back(&descriptors[ring->head], &nothing, STATUS_DD, len);
-		else
+		} else {
+			count(turn, &turn->frames[index]);
 			write_back(&descriptors[ring->head], &turn->parsed[index],
 				   status_of(turn, &turn->parsed[index]), len);
+		}
 		ring->head = emu_next(ring, ring->head);
 	}
 	return needed;
@@ -233,6 +237,7 @@ static unsigned store_chunk(struct rx_turn *turn, unsigned queue,
 		const struct emu_parsed *parsed = &turn->parsed[indices[i]];
 
 		emu_copy(buffer[i], frame->data, frame->len);
+		count(turn, frame);
 		write_back(&descriptors[at], parsed, status_of(turn, parsed), frame->len);
 		at = emu_next(ring, at);
 	}
@@ -259,10 +264,7 @@ static void note_stored(struct rx_turn *turn, unsigned queue, const uint8_t *ind
 	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		const struct emu_frame *frame = &turn->frames[indices[i]];
-
-		count(turn, frame);
-		bytes += frame->len;
+		bytes += turn->frames[indices[i]].len;
 		turn->queue[indices[i]] = FATE_DONE;
 	}
 	counts->queue[queue].rx_packets += n;

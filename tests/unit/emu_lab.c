@@ -77,7 +77,7 @@ void lab_expect_no_report(struct lab *lab)
 	assert_string_equal(lab->reports, "");
 }
 
-static void note_sent(void *ctx, const struct emu_frame *frames, unsigned n)
+void lab_note_sent(void *ctx, const struct emu_frame *frames, unsigned n)
 {
 	struct lab *lab = ctx;
 
@@ -217,31 +217,8 @@ static void lay_out(struct lab *lab)
 	}
 }
 
-void lab_open(struct lab *lab, unsigned queues)
+static void start_queues(struct lab *lab, unsigned queues)
 {
-	lab_open_to(lab, queues, note_sent, lab);
-}
-
-void lab_open_to(struct lab *lab, unsigned queues,
-		 void (*sent)(void *ctx, const struct emu_frame *frames, unsigned n), void *ctx)
-{
-	struct emu_nic_config config = {.name = "lab", .model = EMU_82599};
-	struct pl_error err = {0};
-
-	memset(lab, 0, sizeof(*lab));
-	lab->sent = malloc(LAB_SENT_MAX * sizeof(*lab->sent));
-	assert_non_null(lab->sent);
-	lab->emu = emu_new(note_report, lab);
-	assert_non_null(lab->emu);
-	lab->wire = emu_wire_memory(sent, ctx);
-	assert_non_null(lab->wire);
-	config.wire = lab->wire;
-	memcpy(config.mac, lab_mac, 6);
-	if (emu_add(lab->emu, &config, &lab->pci, &err))
-		fail_msg("%s (%s)", err.what, err.remedy);
-	lay_out(lab);
-	assert_int_equal(pl_pci_bus_master(lab->pci, true, &err), 0);
-	await(lab, LINKS, LINKS_UP, LINKS_UP);
 	lab_write(lab, FCTRL, FCTRL_BAM);
 	lab_write(lab, HLREG0, lab_read(lab, HLREG0) | HLREG0_RXCRCSTRP);
 	lab_write(lab, RDRXCTL, lab_read(lab, RDRXCTL) | RDRXCTL_CRCSTRIP);
@@ -254,6 +231,40 @@ void lab_open_to(struct lab *lab, unsigned queues,
 		start_tx(lab, q);
 	lab_settle(lab);
 	lab->reports[0] = 0; /* what the set-up lacks is not the tests' concern */
+}
+
+void lab_open_wire(struct lab *lab, unsigned queues, struct emu_wire *wire)
+{
+	struct emu_nic_config config = {.name = "lab", .model = EMU_82599, .wire = wire};
+	struct pl_error err = {0};
+
+	memset(lab, 0, sizeof(*lab));
+	lab->sent = malloc(LAB_SENT_MAX * sizeof(*lab->sent));
+	assert_non_null(lab->sent);
+	lab->emu = emu_new(note_report, lab);
+	assert_non_null(lab->emu);
+	lab->wire = wire;
+	memcpy(config.mac, lab_mac, 6);
+	if (emu_add(lab->emu, &config, &lab->pci, &err))
+		fail_msg("%s (%s)", err.what, err.remedy);
+	lay_out(lab);
+	assert_int_equal(pl_pci_bus_master(lab->pci, true, &err), 0);
+	await(lab, LINKS, LINKS_UP, LINKS_UP);
+	start_queues(lab, queues);
+}
+
+void lab_open_to(struct lab *lab, unsigned queues,
+		 void (*sent)(void *ctx, const struct emu_frame *frames, unsigned n), void *ctx)
+{
+	struct emu_wire *wire = emu_wire_memory(sent, ctx);
+
+	assert_non_null(wire);
+	lab_open_wire(lab, queues, wire);
+}
+
+void lab_open(struct lab *lab, unsigned queues)
+{
+	lab_open_to(lab, queues, lab_note_sent, lab);
 }
 
 void lab_close(struct lab *lab)

@@ -114,9 +114,13 @@ struct lab {
 /* Powers the NIC on and waits for its link. `queues` RX and TX queues are enabled, RX rings empty; frames for
  * lab_mac and broadcasts are received, up to 1518 bytes with FCS. */
 void lab_open(struct lab *lab, unsigned queues);
+/* What a wire in memory keeps the frames by: `sent` of emu_wire_memory(), for `lab`. */
+void lab_note_sent(void *lab, const struct emu_frame *frames, unsigned n);
 /* The same, with frames that the NIC sends given to `sent` rather than kept. */
 void lab_open_to(struct lab *lab, unsigned queues,
 		 void (*sent)(void *ctx, const struct emu_frame *frames, unsigned n), void *ctx);
+/* The same, on any wire. */
+void lab_open_wire(struct lab *lab, unsigned queues, struct emu_wire *wire);
 void lab_close(struct lab *lab);
 extern const uint8_t lab_mac[6];
 
