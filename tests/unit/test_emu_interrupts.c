@@ -168,6 +168,9 @@ static void causes_stay_until_cleared(void **state)
 	assert_int_equal(bench_read(&irq.bench, EICR) & 1, 0);
 	event(&irq, 0, false);
 	check(&irq, 1, 0, 0);
+	/* 8.2.3.5.18, PBA_support: to be let through anew is to be told anew. */
+	bench_write(&irq.bench, EIMS, 1);
+	check(&irq, 1, 0, 0);
 	irq_close(&irq);
 }
 

@@ -139,12 +139,20 @@ static void a_reset_puts_defaults_back(void **state)
 	bench_write(&bench, RAL0 + 8, 0x12345678);
 	bench_write(&bench, RAH0 + 8, 1u << 31 | 0x9ABC);
 	bench_write(&bench, RAL0, 0);
+	bench_write(&bench, 0x05200, 0xFFFFFFFF); /* MTA[0] */
+	bench_write(&bench, 0x0EB00, 0x01010101); /* RETA[0] */
 	reset(&bench, CTRL_RST);
 	check_defaults(&bench);
 	/* 8.2.3.7.8, 8.2.3.7.9: the first address is loaded anew. */
 	assert_int_equal(bench_read(&bench, RAL0), 0x33221102);
 	assert_int_equal(bench_read(&bench, RAH0), 1u << 31 | 0x5544);
+	/* And so is what the engine goes by. */
 	assert_false(bench.nic->filter.multicast_all);
+	assert_false(bench.nic->filter.valid[1]);
+	assert_int_equal(bench.nic->filter.multicast[0], 0);
+	assert_int_equal(bench.nic->rss.table[0], 0);
+	assert_false(bench.nic->rss.on);
+	assert_int_equal(bench.nic->filter.frame_max, 1518);
 	bench_legal(&bench);
 	bench_close(&bench);
 }
@@ -634,6 +642,7 @@ static void a_device_that_is_gone_reads_as_ones(void **state)
 	(void)state;
 	bench_open_ready(&bench);
 	bench_write(&bench, FCTRL, 0x400);
+	pl_pci_bus_master(bench.pci, true, NULL);
 	emu_inject(bench.pci, EMU_FAULT_REMOVED, true);
 	assert_int_equal(bench_read(&bench, STATUS), 0xFFFFFFFF);
 	assert_int_equal(bench_read(&bench, 0x00700), 0xFFFFFFFF);
@@ -644,6 +653,7 @@ static void a_device_that_is_gone_reads_as_ones(void **state)
 	bench_legal(&bench);
 	/* Back: as from power-on. */
 	emu_inject(bench.pci, EMU_FAULT_REMOVED, false);
+	assert_false(bench.nic->bus_master);
 	assert_false(bench_read(&bench, EEC) & EEC_AUTO_RD);
 	bench_pass(&bench, LONG_NS);
 	bench_pass(&bench, LONG_NS);
