@@ -110,7 +110,7 @@ void cost_measure(struct world *w, const struct options *o, bool apart, struct c
 		}
 		driver_ns += ns;
 		driven += n;
-	} while (now_ns() < end);
+	} while (now_ns() < end || !driven);
 	emu_wire_memory_feed(w->wires[0], NULL, 0, false);
 	let_emulate(&e, apart);
 	while (drive(w))
