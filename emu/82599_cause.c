@@ -148,7 +148,7 @@ M82599_WRITE(eiam_ex)
 M82599_WRITE(eitr)
 {
 	struct m82599 *m = m82599_of(nic);
-	unsigned vector = index + (reg->offset == R_EITR24 ? 24 : 0);
+	unsigned vector = reg->first + index;
 
 	emu_bar_store(nic, reg->offset + index * reg->step, EITR_INTERVAL(value) << 3);
 	if (vector >= EMU_VECTORS_MAX)

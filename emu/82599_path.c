@@ -272,6 +272,7 @@ M82599_WRITE(dmatxctl)
 M82599_WRITE(arbitrated)
 {
 	if (!(emu_bar_load(nic, R_RTTDCS) & RTTDCS_ARBDIS))
-		emu_report(nic, "%s[%u] written while RTTDCS.ARBDIS is clear", reg->name, index);
+		emu_report(nic, "%s written while RTTDCS.ARBDIS is clear",
+			   emu_reg_name(reg, index).text);
 	emu_bar_store(nic, reg->offset + index * reg->step, value);
 }

@@ -20,7 +20,7 @@ static struct queue queue_of(struct emu_nic *nic, const struct emu_reg *reg, uns
 {
 	struct m82599 *m = m82599_of(nic);
 	bool tx = reg->offset >= R_TX(0) && reg->offset < R_TX(EMU_QUEUES_MAX);
-	unsigned n = index + (!tx && reg->offset >= R_RX(64) ? 64 : 0);
+	unsigned n = reg->first + index;
 
 	return (struct queue){
 		.ring = tx ? &nic->tx[n] : &nic->rx[n],

@@ -10,10 +10,10 @@
 #define WRITE(name) .write = m82599_##name##_write
 
 /* Of receive queues: 0 to 63 and 64 to 127 lie apart. */
-#define RX_QUEUES(at, label, ...)                            \
-	{0x01000 + (at), label, 64, 0x40, __VA_ARGS__},      \
-	{                                                    \
-		0x0D000 + (at), label, 64, 0x40, __VA_ARGS__ \
+#define RX_QUEUES(at, label, ...)                                         \
+	{0x01000 + (at), label, 64, 0x40, __VA_ARGS__},                   \
+	{                                                                 \
+		0x0D000 + (at), label, 64, 0x40, __VA_ARGS__, .first = 64 \
 	}
 #define TX_QUEUES(at, label, ...)                             \
 	{                                                     \
@@ -83,7 +83,7 @@ static const struct emu_reg regs[] = {
 	{R_EIAM_EX, "EIAM_EX", 2, 4, 0, ALL, 0, WRITE(eiam_ex)},
 	{0x00894, "EITRSEL", 0, 0, 0, ALL, 0},
 	{R_EITR0, "EITR", 24, 4, 0, 0x8FFF8FF8, 0, WRITE(eitr)},
-	{R_EITR24, "EITR 24+", 104, 4, 0, 0x8FFF8FF8, 0, WRITE(eitr)},
+	{R_EITR24, "EITR", 104, 4, 0, 0x8FFF8FF8, 0, WRITE(eitr), .first = 24},
 	{0x0E800, "L34TIMIR", 128, 4, 0, 0x0FF81000, 0},
 	{0x0EC90, "LLITHRESH", 0, 0, 0, 0xFFF, 0},
 	{0x0EC60, "IMIRVP", 0, 0, 0, 0xF, 0},
@@ -117,7 +117,7 @@ static const struct emu_reg regs[] = {
 	{0x0EC00, "ETQS", 8, 4, 0, 0xA07F0000, 0},
 	{0x051B8, "RXFECCERR0", 0, 0, 0, BIT(9), 0},
 	{0x09000, "FHFT", 256, 4, 0, ALL, 0},
-	{0x09800, "FHFT 4+", 128, 4, 0, ALL, 0},
+	{0x09800, "FHFT", 128, 4, 0, ALL, 0, .first = 256},
 
 	/* 8.2.3.8 receive DMA */
 	RX_QUEUES(RING_BAL, "RDBAL", 0, ALL, 0, WRITE(bal)),
@@ -155,7 +155,7 @@ static const struct emu_reg regs[] = {
 	{0x0CD10, "MNGTXMAP", 0, 0, 0, 7, 0, WRITE(arbitrated)},
 	{0x08120, "MTQC", 0, 0, 0, 0xF, 0, WRITE(arbitrated)},
 	{0x04950, "TXPBTHRESH", 0, 0, 0x96, 0x3FF, 0, WRITE(arbitrated)},
-	{0x04954, "TXPBTHRESH 1+", 7, 4, 0, 0x3FF, 0, WRITE(arbitrated)},
+	{0x04954, "TXPBTHRESH", 7, 4, 0, 0x3FF, 0, WRITE(arbitrated), .first = 1},
 
 	/* 8.2.3.10 DCB */
 	{0x02430, "RTRPCS", 0, 0, 0, 0x7, 0, EMU_REG_LOOSE},

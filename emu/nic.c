@@ -114,13 +114,28 @@ static int nic_config_write(struct pl_pci *pci, unsigned offset, unsigned bytes,
 	return 0;
 }
 
+/* A queue that is in use is disabled before its way to memory is cut off. */
+static void check_idle(struct emu_nic *nic)
+{
+	for (unsigned q = 0; q < EMU_QUEUES_MAX; q++) {
+		bool rx = nic->rx_on && nic->rx[q].enabled;
+
+		if (rx || (nic->tx_on && nic->tx[q].enabled))
+			emu_report(nic, "bus mastering is switched off while %s queue %u is on",
+				   rx ? "receive" : "transmit", q);
+	}
+}
+
 static int nic_bus_master(struct pl_pci *pci, bool on)
 {
 	struct emu_nic *nic = emu_nic_of(pci);
 
 	emu_lock(nic);
-	if (!nic->faults[EMU_FAULT_REMOVED])
+	if (!nic->faults[EMU_FAULT_REMOVED]) {
+		if (!on && nic->bus_master)
+			check_idle(nic);
 		emu_config_bus_master(nic, on);
+	}
 	look_again(nic);
 	emu_unlock(nic);
 	emu_wake(nic->emu);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "regfile.h"
@@ -30,6 +31,17 @@ int emu_regfile_init(struct emu_regfile *file)
 	file->index = index;
 	file->alias = alias;
 	return 0;
+}
+
+struct emu_reg_name emu_reg_name(const struct emu_reg *reg, unsigned index)
+{
+	struct emu_reg_name name;
+
+	if (reg->n || reg->first)
+		snprintf(name.text, sizeof(name.text), "%s[%u]", reg->name, reg->first + index);
+	else
+		snprintf(name.text, sizeof(name.text), "%s", reg->name);
+	return name;
 }
 
 /* The register at an offset, and where it really is; NULL: there is none. */
@@ -77,15 +89,15 @@ void emu_regfile_write(struct emu_nic *nic, const struct emu_regfile *file, uint
 		return;
 	}
 	if (!reg->rw && !reg->write) {
-		emu_report(nic, "write of 0x%08x to %s[%u], which is read-only", value, reg->name,
-			   nth);
+		emu_report(nic, "write of 0x%08x to %s, which is read-only", value,
+			   emu_reg_name(reg, nth).text);
 		return;
 	}
 	now = emu_bar_load(nic, at);
 	reserved = (value ^ now) & ~(reg->rw | reg->ro);
 	if (reserved && !(reg->flags & EMU_REG_LOOSE))
-		emu_report(nic, "write of 0x%08x to %s[%u] changes reserved bits 0x%08x", value,
-			   reg->name, nth, reserved);
+		emu_report(nic, "write of 0x%08x to %s changes reserved bits 0x%08x", value,
+			   emu_reg_name(reg, nth).text, reserved);
 	value = (value & reg->rw) | (now & ~reg->rw);
 	if (reg->write)
 		reg->write(nic, reg, nth, value);

@@ -31,7 +31,14 @@ struct emu_reg {
 	unsigned flags;
 	emu_reg_read read;   /* NULL: what it holds */
 	emu_reg_write write; /* NULL: it holds what is written */
+	unsigned first;	     /* number of the first of them, for one that is in two rows */
 };
+
+/* "RDT[5]", "CTRL". */
+struct emu_reg_name {
+	char text[40];
+};
+struct emu_reg_name emu_reg_name(const struct emu_reg *reg, unsigned index);
 
 /* The same register at another place: `n` of them, `step` apart, are those at `to`. */
 struct emu_reg_alias {

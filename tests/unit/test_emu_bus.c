@@ -278,6 +278,28 @@ static void rings_are_not_unmapped(void **state)
 	bench_close(&bench);
 }
 
+static void queues_are_disabled_before_bus_mastering(void **state)
+{
+	struct bench bench;
+
+	(void)state;
+	bench_open_ready(&bench);
+	pl_pci_bus_master(bench.pci, true, NULL);
+	bench_set(&bench, 0x04A80, 1); /* DMATXCTL.TE */
+	bench_write(&bench, 0x06008, 1024);
+	bench_write(&bench, 0x06028, 1u << 25);
+	bench_pass(&bench, LONG_NS);
+	pl_pci_bus_master(bench.pci, false, NULL);
+	bench_illegal(&bench, "bus mastering is switched off while transmit queue 0 is on");
+	pl_pci_bus_master(bench.pci, true, NULL);
+	/* 5.2.5.3.2: master disable is the other way to be done with memory. */
+	bench_set(&bench, 0, 1u << 2);
+	bench_pass(&bench, LONG_NS);
+	pl_pci_bus_master(bench.pci, false, NULL);
+	bench_legal(&bench);
+	bench_close(&bench);
+}
+
 /* ---- reports ---- */
 
 static void the_same_words_are_told_once(void **state)
@@ -342,6 +364,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_mapped_is_a_fault),
 		cmocka_unit_test(bad_mappings_are_refused),
 		cmocka_unit_test(rings_are_not_unmapped),
+		cmocka_unit_test(queues_are_disabled_before_bus_mastering),
 		cmocka_unit_test(the_same_words_are_told_once),
 		cmocka_unit_test(unknown_models_are_refused),
 		cmocka_unit_test(a_nic_without_a_cable_has_no_link),

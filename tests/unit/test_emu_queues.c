@@ -101,6 +101,8 @@ static void the_last_queue_is_one(void **state)
 	assert_true(bench.nic->rx[127].enabled);
 	assert_int_equal(bench.nic->rx[127].n, 64);
 	bench_legal(&bench);
+	bench_write(&bench, 0x0D000 + 63 * 0x40 + LEN, 2048);
+	bench_illegal(&bench, "RDLEN[127]");
 	bench_close(&bench);
 }
 
