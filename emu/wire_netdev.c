@@ -234,6 +234,30 @@ static void take_over(struct netdev *dev)
 
 /* ---- what the kernel says of links ---- */
 
+/* Asks for all of ours, or else of the one of the name: after a loss of messages, and at first. */
+static void ask(struct netdev *dev)
+{
+	char buffer[256] __attribute__((aligned(4)));
+	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
+	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(nlh, sizeof(*info));
+
+	nlh->nlmsg_type = RTM_GETLINK;
+	nlh->nlmsg_flags = NLM_F_REQUEST;
+	info->ifi_family = AF_UNSPEC;
+	if (dev->ifindex)
+		info->ifi_index = (int)dev->ifindex;
+	else
+		mnl_attr_put_strz(nlh, IFLA_IFNAME, dev->name);
+	(void)mnl_socket_sendto(dev->netlink, nlh, nlh->nlmsg_len);
+}
+
+/* The interface is no more; another may be called so already. */
+static void vanished(struct netdev *dev)
+{
+	gone(dev);
+	ask(dev);
+}
+
 struct link {
 	const char *name;
 	const uint8_t *mac;
@@ -260,31 +284,19 @@ static void note_link(struct netdev *dev, const struct nlmsghdr *nlh)
 		return;
 	if (nlh->nlmsg_type == RTM_DELLINK) {
 		if ((unsigned)info->ifi_index == dev->ifindex)
-			gone(dev);
+			vanished(dev);
 		return;
 	}
 	mnl_attr_parse(nlh, sizeof(*info), note_attribute, &link);
-	if (strcmp(link.name, dev->name) != 0)
+	/* The one that is ours stays it, whatever it is called by now. */
+	if (dev->ifindex ? (unsigned)info->ifi_index != dev->ifindex
+			 : strcmp(link.name, dev->name) != 0)
 		return;
 	if (link.mac)
 		memcpy(dev->mac, link.mac, 6);
 	if ((unsigned)info->ifi_index != dev->ifindex)
 		back(dev, (unsigned)info->ifi_index);
 	dev->carrier = info->ifi_flags & IFF_LOWER_UP;
-}
-
-/* Asks for all of it, after a loss and at first. */
-static void ask(struct netdev *dev)
-{
-	char buffer[256] __attribute__((aligned(4)));
-	struct nlmsghdr *nlh = mnl_nlmsg_put_header(buffer);
-	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(nlh, sizeof(*info));
-
-	nlh->nlmsg_type = RTM_GETLINK;
-	nlh->nlmsg_flags = NLM_F_REQUEST;
-	info->ifi_family = AF_UNSPEC;
-	mnl_attr_put_strz(nlh, IFLA_IFNAME, dev->name);
-	(void)mnl_socket_sendto(dev->netlink, nlh, nlh->nlmsg_len);
 }
 
 /* A message, or more in one. Returns its length, or 0 when there is none, or -errno. */
@@ -326,7 +338,7 @@ static void read_links(struct netdev *dev)
 			if (nlh->nlmsg_type == RTM_NEWLINK || nlh->nlmsg_type == RTM_DELLINK)
 				note_link(dev, nlh);
 			else if (nlh->nlmsg_type == NLMSG_ERROR && dev->state != STATE_AWAY)
-				gone(dev); /* none of that name, says the answer to ask() */
+				vanished(dev); /* there is none, says the answer to ask() */
 		}
 	}
 }
