@@ -171,7 +171,7 @@ static void fill_eeprom(struct emu_nic *nic)
 M82576_READ(eecd)
 {
 	struct m82576 *m = m82576_of(nic);
-	uint32_t value = emu_bar_load(nic, reg->offset) | EECD_PRES | 4u << EECD_SIZE_SHIFT;
+	uint32_t value = emu_bar_load(nic, reg->offset) | EECD_PRES | 2u << EECD_SIZE_SHIFT;
 
 	(void)index;
 	if (value & EECD_REQ)

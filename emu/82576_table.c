@@ -35,7 +35,7 @@
 /* clang-format off */
 static const struct emu_reg regs[] = {
 	/* 8.2 general */
-	{R_CTRL, "CTRL", 0, 0, CTRL_FD | 2u << 8 | BIT(20), 0xDC7C1BC5, BIT(25), READ(ctrl), WRITE(ctrl)},
+	{R_CTRL, "CTRL", 0, 0, CTRL_FD | BIT(3) | 2u << 8 | BIT(20), 0xDC7C1BC5, BIT(25), READ(ctrl), WRITE(ctrl)},
 	{R_STATUS, "STATUS", 0, 0, 0, BIT(10), ALL, EMU_REG_LOOSE, READ(status)},
 	{R_CTRL_EXT, "CTRL_EXT", 0, 0, 0, 0x15CFDFFF, 0, EMU_REG_LOOSE, .write = m82576_ctrl_ext_write},
 	{R_MDIC, "MDIC", 0, 0, 0, 0x6FFFFFFF, MDIC_READY, READ(mdic), WRITE(mdic)},
