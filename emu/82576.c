@@ -305,6 +305,8 @@ static void fault_event(struct emu_nic *nic, enum emu_fault fault)
 const struct emu_model_ops emu_82576 = {
 	.name = "82576",
 	.device = 0x10C9,
+	.rx_damaged = BIT(31), /* 7.1.5 */
+	.rx_bad_checksum = BIT(30),
 	.n_vectors = 10, /* those of the physical function, unless the EEPROM says otherwise */
 	.open = open_model,
 	.power_on = power_on,

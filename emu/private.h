@@ -99,6 +99,8 @@ struct emu_model_ops {
 	const char *name; /* "82599ES" */
 	uint16_t device;  /* PCI id */
 	unsigned n_vectors;
+	/* Bits of a receive descriptor's errors. */
+	uint32_t rx_damaged, rx_bad_checksum;
 	int (*open)(struct emu_nic *nic); /* makes model_state; 0 or -errno */
 	void (*power_on)(struct emu_nic *nic);
 	uint32_t (*read)(struct emu_nic *nic, uint32_t offset);

@@ -14,8 +14,6 @@
 #define STATUS_DD (1u << 0)
 #define STATUS_EOP (1u << 1)
 #define STATUS_IPCS (1u << 6)
-#define ERROR_RXE (1u << 29)
-#define ERROR_IPE (1u << 31)
 
 /* One turn's frames. */
 struct rx_turn {
@@ -125,11 +123,13 @@ static void write_back(struct emu_descriptor *descriptor, const struct emu_parse
 
 static uint32_t status_of(const struct rx_turn *turn, const struct emu_parsed *parsed)
 {
+	const struct emu_model_ops *model = turn->nic->model;
 	uint32_t status = STATUS_DD | STATUS_EOP;
 
 	if (parsed->checksum != EMU_CHECKSUM_NONE)
-		status |= STATUS_IPCS | (parsed->checksum == EMU_CHECKSUM_BAD ? ERROR_IPE : 0);
-	return turn->damaged ? status | ERROR_RXE : status;
+		status |= STATUS_IPCS |
+			  (parsed->checksum == EMU_CHECKSUM_BAD ? model->rx_bad_checksum : 0);
+	return turn->damaged ? status | model->rx_damaged : status;
 }
 
 /* The buffer of descriptor `at`. NULL: the ring is stuck. */

@@ -26,9 +26,12 @@ union nic_rx_desc {
 	} done;
 };
 
-#define NIC_RX_DD (1u << 0)   /* descriptor done */
-#define NIC_RX_EOP (1u << 1)  /* the frame ends in this buffer */
-#define NIC_RX_RXE (1u << 29) /* the MAC saw it damaged: CRC, length, symbols */
+#define NIC_RX_DD (1u << 0)  /* descriptor done */
+#define NIC_RX_EOP (1u << 1) /* the frame ends in this buffer */
+/* The MAC saw it damaged: CRC, length, symbols. In each family a bit of its own: what it is in the 82599
+ * and its kin says in the 82576 and its kin that a TCP or UDP checksum is wrong. */
+#define NIC_RX_RXE_82599 (1u << 29)
+#define NIC_RX_RXE_82576 (1u << 31)
 
 /* Transmit, data: 82599 datasheet 7.2.3.2.4; 82576 datasheet 7.2.2.3. */
 union nic_tx_desc {

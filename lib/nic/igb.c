@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "descriptor.h"
 #include "igb.h"
 
 #define MS 1000u
@@ -247,6 +248,7 @@ const struct nic_driver igb_driver = {
 	.count = igb_count,
 	.counter_registers = igb_counters,
 	.n_counters = IGB_COUNTERS,
+	.rx_damaged = NIC_RX_RXE_82576,
 	.rx_tail = igb_rx_tail,
 	.tx_tail = igb_tx_tail,
 	.arm = igb_arm,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Intel 82599 (X520), X540, X550: reset, identity, and the end of all DMA. */
 #include "ixgbe.h"
+#include "descriptor.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -275,6 +276,7 @@ const struct nic_driver ixgbe_driver = {
 	.count = ixgbe_count,
 	.counter_registers = ixgbe_counters,
 	.n_counters = IXGBE_COUNTERS,
+	.rx_damaged = NIC_RX_RXE_82599,
 	.rx_tail = rx_tail,
 	.tx_tail = tx_tail,
 	.arm = arm,

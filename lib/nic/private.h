@@ -39,6 +39,9 @@ struct nic_driver {
 	const struct nic_counter_register *counter_registers;
 	unsigned n_counters;
 
+	/* The bit of a receive descriptor's status that says that the frame is damaged. */
+	uint32_t rx_damaged;
+
 	/* Offsets of registers that planes use. */
 	uint32_t (*rx_tail)(unsigned queue);
 	uint32_t (*tx_tail)(unsigned queue);

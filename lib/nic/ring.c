@@ -62,6 +62,7 @@ struct nic_queue {
 	uint32_t rx_given;   /* the next to be given to the device: its tail */
 	uint32_t rx_tail_at; /* the tail's register */
 	uint32_t rx_room;    /* bytes that any frame has in its buffer */
+	uint32_t rx_damaged; /* nic_driver.rx_damaged */
 	uint32_t buf_shift;
 	bool rx_starved;  /* the last refill found too few buffers */
 	bool rx_in_frame; /* the last descriptor did not end its frame */
@@ -182,7 +183,7 @@ static unsigned nic_rx(struct pl_queue *q, uint32_t *frame, uint16_t *len, unsig
 		frame[n] = nq->rx_frame[slot];
 		len[n] = nq->rx[slot].done.length;
 		/* Neither 0 nor beyond the buffer, whatever the device says. */
-		if (unlikely((status & (NIC_RX_EOP | NIC_RX_RXE)) != NIC_RX_EOP ||
+		if (unlikely((status & (NIC_RX_EOP | nq->rx_damaged)) != NIC_RX_EOP ||
 			     len[n] - 1u >= nq->rx_room || nq->rx_in_frame)) {
 			discard(nq, &frame[n], status);
 			continue;
@@ -588,6 +589,7 @@ static void set_up(struct nic_queue *nq, struct pl_nic *nic, unsigned index, str
 	nq->index = index;
 	nq->rx = (union nic_rx_desc *)(rings + ring_offset(nic, index, false));
 	nq->tx = (union nic_tx_desc *)(rings + ring_offset(nic, index, true));
+	nq->rx_damaged = nic->driver->rx_damaged;
 	nq->rx_tail_at = nic->driver->rx_tail(index);
 	nq->tx_tail_at = nic->driver->tx_tail(index);
 	nq->rx_room = pool->buf_bytes - FRAME_START_MAX;

@@ -96,6 +96,7 @@ static void clear(struct pl_nic *nic, unsigned vector)
 
 static const struct nic_driver driver = {
 	.name = "by hand",
+	.rx_damaged = RX_RXE,
 	.rx_tail = rx_tail,
 	.tx_tail = tx_tail,
 	.arm = arm,
