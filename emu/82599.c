@@ -48,7 +48,6 @@ static void set_link(struct emu_nic *nic, bool up)
 	if (nic->link == up)
 		return;
 	nic->link = up;
-	m->link_dropped |= !up;
 	emu_causes_set(nic, &m->causes, 0, EICR_LSC);
 }
 
@@ -83,9 +82,15 @@ M82599_WRITE(autoc)
 	follow_wire(nic);
 }
 
+/* The negotiation of backplanes, which never ends here, begins at once in the modes that have one. */
+M82599_READ(anlp1)
+{
+	(void)reg, (void)index;
+	return AUTOC_LMS(emu_bar_load(nic, R_AUTOC)) & LMS_NEGOTIATED ? ANLP1_STATE_BEGUN : 0;
+}
+
 M82599_READ(links)
 {
-	struct m82599 *m = m82599_of(nic);
 	bool serial = AUTOC_LMS(emu_bar_load(nic, R_AUTOC)) == LMS_10G_SERIAL;
 	uint32_t value = serial ? LINKS_MODE_SERIAL | LINKS_SERIAL_ENABLED | LINKS_10G
 				: LINKS_MODE_1G | LINKS_1G_ENABLED | LINKS_1G;
@@ -95,9 +100,6 @@ M82599_READ(links)
 		value |= LINKS_SIGNAL;
 	if (nic->link)
 		value |= LINKS_UP | (serial ? LINKS_BLOCK_LOCK : 0);
-	if (nic->link && !m->link_dropped)
-		value |= LINKS_STATUS;
-	m->link_dropped = !nic->link;
 	return value;
 }
 

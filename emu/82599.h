@@ -42,7 +42,6 @@ struct m82599 {
 
 	uint64_t hands_off_ns; /* no access before: reset */
 	bool master;	       /* may make requests */
-	bool link_dropped;     /* since LINKS was read */
 
 	uint8_t rx_vector[EMU_QUEUES_MAX], tx_vector[EMU_QUEUES_MAX]; /* M82599_NONE */
 
@@ -110,6 +109,7 @@ M82599_READ(i2cctl);
 M82599_WRITE(i2cctl);
 M82599_WRITE(autoc);
 M82599_READ(links);
+M82599_READ(anlp1);
 M82599_READ(rdrxctl);
 M82599_WRITE(w1c);
 

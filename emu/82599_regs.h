@@ -149,9 +149,9 @@
 #define LMS_1G 0u
 #define LMS_1G_AN 2u
 #define LMS_10G_SERIAL 3u
+#define LMS_NEGOTIATED 4u /* this bit in all of them */
 #define R_LINKS 0x042A4
 #define LINKS_BLOCK_LOCK BIT(4)
-#define LINKS_STATUS BIT(7) /* up, and has been since the last read */
 #define LINKS_SIGNAL BIT(12)
 #define LINKS_1G_ENABLED BIT(21)
 #define LINKS_SERIAL_ENABLED BIT(24)
@@ -163,6 +163,8 @@
 #define R_AUTOC2 0x042A8
 #define AUTOC2_SERIAL(value) ((value) >> 16 & 3)
 #define AUTOC2_SFI 2u
+#define R_ANLP1 0x042B0
+#define ANLP1_STATE_BEGUN (1u << 16)
 
 /* Statistics (23). */
 #define R_CRCERRS 0x04000

@@ -203,7 +203,7 @@ static const struct emu_reg regs[] = {
 	{R_AUTOC, "AUTOC", 0, 0, 0xC09C6004, ALL, 0, EMU_REG_WIRE, .write = m82599_autoc_write},
 	{R_LINKS, "LINKS", 0, 0, 0, 0, ALL, READ(links)},
 	{R_AUTOC2, "AUTOC2", 0, 0, 0x000A0000, 0x40070000, 0, EMU_REG_WIRE | EMU_REG_LOOSE},
-	{0x042B0, "ANLP1", 0, 0, 0, 0, ALL},
+	{R_ANLP1, "ANLP1", 0, 0, 0, 0, ALL, READ(anlp1)},
 	{0x042B4, "ANLP2", 0, 0, 0, 0, ALL},
 	{0x042D0, "MMNGC", 0, 0, 0, 0, ALL},
 	{0x042E4, "KRPCSS", 0, 0, 0, 0, ALL},

@@ -36,7 +36,6 @@
 #define EEC_PRES (1u << 8)
 #define EEC_AUTO_RD (1u << 9)
 #define RDRXCTL_DMAIDONE (1u << 3)
-#define LINKS_STATUS (1u << 7)
 #define LINKS_UP (1u << 30)
 #define LINKS_SPEED (3u << 28)
 #define LINKS_10G (3u << 28)
@@ -548,10 +547,8 @@ static void the_link_follows_the_wire(void **state)
 	bench_pass(&bench, 0);
 	assert_false(bench_read(&bench, LINKS) & LINKS_UP);
 	bench_pass(&bench, LONG_NS);
-	/* 8.2.3.22.20: bit 30 is the link now; bit 7 says that it has not been down since last read. */
-	assert_int_equal(bench_read(&bench, LINKS) & (LINKS_UP | LINKS_STATUS), LINKS_UP);
-	assert_int_equal(bench_read(&bench, LINKS) & (LINKS_UP | LINKS_STATUS),
-			 LINKS_UP | LINKS_STATUS);
+	/* 8.2.3.22.20; bit 7 is reserved, since the specification update's change 12. */
+	assert_int_equal(bench_read(&bench, LINKS) & (LINKS_UP | 1u << 7), LINKS_UP);
 	assert_int_equal(bench_read(&bench, LINKS) & LINKS_SPEED, LINKS_10G);
 	assert_true(bench_read(&bench, EICR) & EICR_LSC);
 	assert_false(bench_read(&bench, EICR) & EICR_LSC);
@@ -563,7 +560,7 @@ static void the_link_follows_the_wire(void **state)
 	bench_pass(&bench, 0);
 	bench_pass(&bench, LONG_NS);
 	assert_true(bench_read(&bench, EICR) & EICR_LSC);
-	assert_int_equal(bench_read(&bench, LINKS) & (LINKS_UP | LINKS_STATUS), LINKS_UP);
+	assert_true(bench_read(&bench, LINKS) & LINKS_UP);
 	bench_close(&bench);
 }
 
