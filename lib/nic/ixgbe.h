@@ -27,6 +27,7 @@ struct ixgbe {
 	unsigned lan;	     /* which port of the device */
 	bool nvm_checked;    /* its checksum, once */
 	unsigned phy;	     /* MDIO address */
+	bool no_module;	     /* SFP+: that answers */
 	const char *media;   /* what there is to know of it */
 	char media_text[64]; /* ... made up here, if it is not a plain name */
 };
@@ -49,6 +50,9 @@ void ixgbe_set_mtu(struct pl_nic *nic);
 int ixgbe_link_setup(struct pl_nic *nic, struct pl_error *err);
 void ixgbe_link(struct pl_nic *nic, struct pl_nic_link *link);
 
+/* Whether management has its own use for the link, and it is not to be set up anew. */
+bool ixgbe_link_is_kept(struct pl_nic *nic);
+
 /* ---- ixgbe_sfp.c ---- */
 
 enum ixgbe_module {
@@ -68,8 +72,8 @@ int ixgbe_phy_setup(struct pl_nic *nic, struct pl_error *err);
 
 /* ---- ixgbe_nvm.c ---- */
 
-/* Takes what is shared with firmware and the other port (IXGBE_SYNC_...); waits a second for it at
- * most. Returns 0, -EBUSY or -ENODEV. */
+/* Takes what is shared with firmware and the other port (IXGBE_SYNC_...); by force, if it is not given back
+ * within a second (X550: five). Returns 0, -EBUSY (firmware does not let SW_FW_SYNC go) or -ENODEV. */
 int ixgbe_take(struct pl_nic *nic, uint32_t resource);
 void ixgbe_release(struct pl_nic *nic, uint32_t resource);
 

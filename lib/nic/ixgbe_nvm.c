@@ -5,9 +5,13 @@
 #include <errno.h>
 
 #define SEMAPHORE_US (100 * MS)
+/* A resource is taken by whoever needs it within a second; the X550's firmware may need five. */
 #define RESOURCE_TRIES 200u
+#define RESOURCE_TRIES_X550 1000u
+#define LOCK_TRIES 20u /* that a lock, not to be had, counts for */
 #define RESOURCE_PAUSE_US (5 * MS)
-#define WORD_US (10 * MS)
+/* It may be busy with what firmware reads. */
+#define WORD_US (500 * MS)
 
 /* 6.4.4: all words up to the checksum, and the sections that words 3 to 14 point to, give this sum. Each
  * section begins with its length. */
@@ -18,6 +22,7 @@
 #define NVM_SECTION_OPTION 0x05u /* X540: likewise */
 #define NVM_SECTION_END 0x0fu
 #define NVM_WORDS 0x4000u /* as far as EERD's address reaches */
+#define NVM_WORDS_MIN 64u
 
 /* ---- semaphores ---- */
 
@@ -49,20 +54,24 @@ static void unlock_sync(struct pl_nic *nic)
 	(void)nic_read(nic, IXGBE_STATUS);
 }
 
+/* Whoever keeps it for longer than that is no more: no reset but the bus's gives it back. Then it is ours. */
 int ixgbe_take(struct pl_nic *nic, uint32_t resource)
 {
+	enum ixgbe_mac mac = ixgbe_of(nic)->mac;
+	unsigned tries = mac == IXGBE_X550 ? RESOURCE_TRIES_X550 : RESOURCE_TRIES;
 	uint32_t others = resource << IXGBE_SYNC_FW_SHIFT | resource;
+	int rc;
 
-	if (resource & IXGBE_SYNC_NVM && ixgbe_of(nic)->mac != IXGBE_82599)
+	if (resource & IXGBE_SYNC_NVM && mac != IXGBE_82599)
 		others |= IXGBE_SYNC_FLASH;
-	for (unsigned i = 0; i < RESOURCE_TRIES; i++) {
+	for (unsigned i = 1; i <= tries; i += rc ? LOCK_TRIES : 1) {
 		uint32_t sync;
-		int rc = lock_sync(nic);
 
+		rc = lock_sync(nic);
 		if (rc == -ENODEV)
 			return rc;
 		sync = nic_read(nic, IXGBE_SW_FW_SYNC);
-		if (!rc && !(sync & others)) {
+		if (!rc && (!(sync & others) || i == tries)) {
 			nic_write(nic, IXGBE_SW_FW_SYNC, sync | resource);
 			unlock_sync(nic);
 			return 0;
@@ -111,15 +120,24 @@ int ixgbe_nvm_read(struct pl_nic *nic, unsigned word, uint16_t *value)
 
 /* ---- checksum ---- */
 
+/* X540: a section that lies beyond the flash's end, as EEC says it, is none. */
+static unsigned words_of(struct pl_nic *nic)
+{
+	return ixgbe_of(nic)->mac == IXGBE_82599
+		       ? NVM_WORDS
+		       : NVM_WORDS_MIN << IXGBE_EEC_SIZE(nic_read(nic, IXGBE_EEC));
+}
+
 static int add_section(struct pl_nic *nic, unsigned pointer_at, uint16_t *sum)
 {
+	unsigned words = words_of(nic);
 	uint16_t pointer, length = 0, word;
 	int rc = read_word(nic, pointer_at, &pointer);
 
-	if (rc || pointer == 0 || pointer >= NVM_WORDS)
+	if (rc || pointer == 0 || pointer == 0xffff || pointer >= words)
 		return rc;
 	rc = read_word(nic, pointer, &length);
-	if (length == 0xffff || pointer + length >= NVM_WORDS)
+	if (length == 0xffff || pointer + length >= words)
 		return rc;
 	for (unsigned i = 1; i <= length && !rc; i++) {
 		rc = read_word(nic, pointer + i, &word);

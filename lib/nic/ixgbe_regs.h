@@ -25,11 +25,15 @@
 #define IXGBE_I2CCTL_CLK_OUT IXGBE_BIT(1)
 #define IXGBE_I2CCTL_DATA_IN IXGBE_BIT(2)
 #define IXGBE_I2CCTL_DATA_OUT IXGBE_BIT(3)
+/* Pins of an SFP+ port, as Intel's boards are wired. */
+#define IXGBE_PIN_MODULE 2u	/* a module is there */
+#define IXGBE_PIN_TX_DISABLE 3u /* laser off */
 
 /* 8.2.3.2 EEPROM */
 #define IXGBE_EEC 0x10010u
 #define IXGBE_EEC_PRES IXGBE_BIT(8)
-#define IXGBE_EEC_ARD IXGBE_BIT(9) /* auto-read done */
+#define IXGBE_EEC_ARD IXGBE_BIT(9)	       /* auto-read done */
+#define IXGBE_EEC_SIZE(eec) ((eec) >> 11 & 15) /* 64 words, doubled so often */
 #define IXGBE_EERD 0x10014u
 #define IXGBE_EERD_START IXGBE_BIT(0)
 #define IXGBE_EERD_DONE IXGBE_BIT(1)
@@ -190,6 +194,8 @@
 #define IXGBE_MTQC 0x08120u
 #define IXGBE_TXPBSIZE(n) (0x0cc00u + 4 * (n))
 #define IXGBE_TXPBSIZE_SHIFT 10
+#define IXGBE_RTTDQSEL 0x04904u
+#define IXGBE_RTTBCNRC 0x04984u /* of the queue in RTTDQSEL */
 #define IXGBE_RTTDCS 0x04900u
 #define IXGBE_RTTDCS_ARBDIS IXGBE_BIT(6)
 #define IXGBE_QUEUES 128u
@@ -226,6 +232,7 @@
 #define IXGBE_AUTOC_RESTART IXGBE_BIT(12)
 #define IXGBE_AUTOC_LMS_MASK (7u << 13)
 #define IXGBE_AUTOC_LMS_10G_SERIAL (3u << 13)
+#define IXGBE_AUTOC_LMS_NEGOTIATED IXGBE_BIT(15) /* in all modes with this bit */
 #define IXGBE_LINKS 0x042a4u
 #define IXGBE_LINKS_NON_STANDARD IXGBE_BIT(27) /* X550 */
 #define IXGBE_LINKS_SPEED(links) ((links) >> 28 & 3)
@@ -233,6 +240,11 @@
 #define IXGBE_AUTOC2 0x042a8u
 #define IXGBE_AUTOC2_SERIAL_MASK (3u << 16)
 #define IXGBE_AUTOC2_SERIAL_SFI (2u << 16)
+#define IXGBE_AUTOC2_LINK_DISABLE (7u << 28) /* by the EEPROM, or when asleep */
+#define IXGBE_ANLP1 0x042b0u
+#define IXGBE_ANLP1_STATE(anlp1) ((anlp1) >> 16 & 15) /* of the negotiation; 0: not begun */
+#define IXGBE_MMNGC 0x042d0u
+#define IXGBE_MMNGC_VETO IXGBE_BIT(0) /* management needs the link as it is */
 #define IXGBE_CORECTL 0x14f00u
 
 /* 8.2.3.27 Virtualisation: not used, but its tables take part in filtering */
