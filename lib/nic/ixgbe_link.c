@@ -6,6 +6,10 @@
 
 #include <peerlane/error.h>
 
+/* How long a negotiation takes to begin. */
+#define BEGIN_US (40 * MS)
+#define BEGIN_STEP_US (2 * MS)
+
 /* EEPROM: word 0x2b points to a list of what the analogue part is told for each kind of module: pairs of a
  * kind and where its values lie, up to the kind 0xffff. */
 #define NVM_MODULES 0x2bu
@@ -54,6 +58,24 @@ static void set_analogue(struct pl_nic *nic, enum ixgbe_module module)
 	}
 }
 
+bool ixgbe_link_is_kept(struct pl_nic *nic)
+{
+	return nic_read(nic, IXGBE_MMNGC) & IXGBE_MMNGC_VETO;
+}
+
+/* AUTOC, 8.2.3.22.19. A restart resets both ways through the link only with a change of the mode, so there
+ * is another one, that negotiates, until that has begun. */
+static void restart(struct pl_nic *nic, uint32_t mode)
+{
+	nic_write(nic, IXGBE_AUTOC, mode ^ IXGBE_AUTOC_LMS_NEGOTIATED);
+	for (unsigned us = 0; us < BEGIN_US; us += BEGIN_STEP_US) {
+		if (IXGBE_ANLP1_STATE(nic_read(nic, IXGBE_ANLP1)))
+			break;
+		nic_sleep_us(BEGIN_STEP_US);
+	}
+	nic_write(nic, IXGBE_AUTOC, mode);
+}
+
 /* 10 Gb/s serial over SFI, without negotiation: AUTOC and AUTOC2 (8.2.3.22.19, 8.2.3.22.22). Firmware that
  * manages the link by itself (LESM) writes AUTOC, too: it is ours while we hold the MAC's semaphore. */
 static int set_up_serial(struct pl_nic *nic, enum ixgbe_module module, struct pl_error *err)
@@ -65,19 +87,39 @@ static int set_up_serial(struct pl_nic *nic, enum ixgbe_module module, struct pl
 		return nic_fail(nic, rc, err, "does not let its link be set up (SW_FW_SYNC)");
 	if (module != IXGBE_MODULE_NONE)
 		set_analogue(nic, module);
-	serial = nic_read(nic, IXGBE_AUTOC2) & ~IXGBE_AUTOC2_SERIAL_MASK;
+	serial = nic_read(nic, IXGBE_AUTOC2) &
+		 ~(IXGBE_AUTOC2_SERIAL_MASK | IXGBE_AUTOC2_LINK_DISABLE);
 	nic_write(nic, IXGBE_AUTOC2, serial | IXGBE_AUTOC2_SERIAL_SFI);
 	mode = nic_read(nic, IXGBE_AUTOC) & ~IXGBE_AUTOC_LMS_MASK;
-	nic_write(nic, IXGBE_AUTOC, mode | IXGBE_AUTOC_LMS_10G_SERIAL | IXGBE_AUTOC_RESTART);
+	restart(nic, mode | IXGBE_AUTOC_LMS_10G_SERIAL | IXGBE_AUTOC_RESTART);
 	ixgbe_release(nic, IXGBE_SYNC_MAC);
 	return 0;
 }
 
 static int set_up_sfp(struct pl_nic *nic, struct pl_error *err)
 {
-	/* The laser on. Which pins are outputs is the board's to say, by its EEPROM. */
-	nic_unset(nic, IXGBE_ESDP, IXGBE_ESDP_TX_DISABLE);
-	return set_up_serial(nic, ixgbe_sfp_identify(nic), err);
+	enum ixgbe_module module;
+	uint32_t pins = nic_read(nic, IXGBE_ESDP);
+
+	if (ixgbe_link_is_kept(nic)) {
+		(void)ixgbe_sfp_identify(nic);
+		return 0;
+	}
+	/* The laser on. */
+	pins &= ~(IXGBE_ESDP_DATA(IXGBE_PIN_TX_DISABLE) | IXGBE_ESDP_OUTPUT(IXGBE_PIN_MODULE));
+	nic_write(nic, IXGBE_ESDP, pins | IXGBE_ESDP_OUTPUT(IXGBE_PIN_TX_DISABLE));
+	module = ixgbe_sfp_identify(nic);
+	return set_up_serial(nic, module, err);
+}
+
+/* A module that has just been plugged in answers 300 ms later (SFF-8431, t_serial), which nothing tells. */
+static void look_for_module(struct pl_nic *nic)
+{
+	enum ixgbe_module module = ixgbe_sfp_identify(nic);
+	struct pl_error ignored;
+
+	if (module != IXGBE_MODULE_NONE && !ixgbe_link_is_kept(nic))
+		(void)set_up_serial(nic, module, &ignored);
 }
 
 int ixgbe_link_setup(struct pl_nic *nic, struct pl_error *err)
@@ -117,6 +159,8 @@ void ixgbe_link(struct pl_nic *nic, struct pl_nic_link *link)
 	if (ixgbe->mac == IXGBE_82599 && causes & IXGBE_EICR_MODULE)
 		(void)ixgbe_link_setup(nic, &ignored);
 	links = nic_read(nic, IXGBE_LINKS);
+	if (ixgbe->mac == IXGBE_82599 && ixgbe->no_module && !(links & IXGBE_LINKS_UP))
+		look_for_module(nic);
 	link->up = links & IXGBE_LINKS_UP;
 	link->mbps = link->up ? speed_of(ixgbe->mac == IXGBE_X550
 						 ? links

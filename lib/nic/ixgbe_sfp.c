@@ -142,7 +142,8 @@ enum ixgbe_module ixgbe_sfp_identify(struct pl_nic *nic)
 	struct ixgbe *ixgbe = ixgbe_of(nic);
 	uint8_t bytes[DESCRIPTION_BYTES];
 
-	if (!read_description(nic, bytes)) {
+	ixgbe->no_module = !read_description(nic, bytes);
+	if (ixgbe->no_module) {
 		ixgbe->media = "no SFP+ module";
 		return IXGBE_MODULE_NONE;
 	}
