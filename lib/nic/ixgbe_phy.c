@@ -17,6 +17,9 @@
 #define AN_CONTROL 0u
 #define AN_CONTROL_RESTART (1u << 9)
 #define AN_CONTROL_ENABLE (1u << 12)
+#define AN_BASE 0x10u
+#define AN_BASE_100_FULL (1u << 8)
+#define AN_BASE_PAUSE (3u << 10) /* both ways, or one */
 #define AN_10G 0x20u
 #define AN_10G_FULL (1u << 12)
 /* The maker's own: what is offered below 10 Gb/s. */
@@ -24,6 +27,9 @@
 #define AN_PROVISION_1G (1u << 15)
 #define AN_PROVISION_5G (1u << 11)  /* X550 */
 #define AN_PROVISION_2G5 (1u << 10) /* X550 */
+#define DEVICE_VENDOR 30u
+#define VENDOR_CONTROL 0u
+#define VENDOR_CONTROL_LOW_POWER (1u << 11)
 
 static int command(struct pl_nic *nic, uint32_t value)
 {
@@ -72,13 +78,27 @@ static int find_phy(struct pl_nic *nic)
 	return -ETIMEDOUT;
 }
 
-static int offer(struct pl_nic *nic, unsigned reg, uint16_t bits)
+/* Changes the bits of `mask` of a register to those of `bits`. */
+static int change(struct pl_nic *nic, unsigned device, unsigned reg, uint16_t mask, uint16_t bits)
 {
 	unsigned phy = ixgbe_of(nic)->phy;
 	uint16_t value;
-	int rc = mdio_read(nic, phy, DEVICE_AN, reg, &value);
+	int rc = mdio_read(nic, phy, device, reg, &value);
 
-	return rc ? rc : mdio_write(nic, phy, DEVICE_AN, reg, value | bits);
+	if (rc)
+		return rc;
+	return mdio_write(nic, phy, device, reg, (uint16_t)((value & ~mask) | bits));
+}
+
+static int offer(struct pl_nic *nic, unsigned reg, uint16_t bits)
+{
+	return change(nic, DEVICE_AN, reg, 0, bits);
+}
+
+/* Whoever drove it before may have left it asleep, and no reset of ours wakes it. */
+static int wake_up(struct pl_nic *nic)
+{
+	return change(nic, DEVICE_VENDOR, VENDOR_CONTROL, VENDOR_CONTROL_LOW_POWER, 0);
 }
 
 static int negotiate(struct pl_nic *nic)
@@ -86,6 +106,9 @@ static int negotiate(struct pl_nic *nic)
 	bool is_x550 = ixgbe_of(nic)->mac == IXGBE_X550;
 	int rc = offer(nic, AN_10G, AN_10G_FULL);
 
+	if (!rc)
+		rc = change(nic, DEVICE_AN, AN_BASE, AN_BASE_PAUSE,
+			    AN_BASE_100_FULL | (nic->config.flow_control ? AN_BASE_PAUSE : 0));
 	if (!rc)
 		rc = offer(nic, AN_PROVISION,
 			   AN_PROVISION_1G | (is_x550 ? AN_PROVISION_5G | AN_PROVISION_2G5 : 0));
@@ -104,6 +127,8 @@ int ixgbe_phy_setup(struct pl_nic *nic, struct pl_error *err)
 		return nic_fail(nic, rc, err, "does not let its PHY be used (SW_FW_SYNC)");
 	rc = find_phy(nic);
 	if (!rc)
+		rc = wake_up(nic);
+	if (!rc && !ixgbe_link_is_kept(nic))
 		rc = negotiate(nic);
 	ixgbe_release(nic, bus);
 	if (rc)
