@@ -10,7 +10,7 @@
 #include <peerlane/error.h>
 
 #define QUEUE_US (100 * MS)
-#define SECURITY_US (10 * MS)
+#define SECURITY_US (40 * MS)
 
 /* 4.6.11.3.4: all of the packet buffers for traffic class 0. */
 #define RX_BUFFER_KB_82599 512u
@@ -60,7 +60,8 @@ static void set_flow_control(struct pl_nic *nic)
 	/* The threshold is needed in either case. */
 	nic_write(nic, IXGBE_FCRTH(0), on ? high | IXGBE_FCRTH_FCEN : high);
 	nic_write(nic, IXGBE_FCRTV, on ? PAUSE_TIME / 2 : 0);
-	nic_write(nic, IXGBE_MFLCN, on ? mac | IXGBE_MFLCN_RFCE | IXGBE_MFLCN_DPF : mac);
+	/* Pause frames are nothing for us, obeyed or not. */
+	nic_write(nic, IXGBE_MFLCN, (on ? mac | IXGBE_MFLCN_RFCE : mac) | IXGBE_MFLCN_DPF);
 	nic_write(nic, IXGBE_FCCFG, on ? IXGBE_FCCFG_TFCE_LINK : 0);
 }
 
@@ -259,9 +260,20 @@ static int enable_tx_queue(struct pl_nic *nic, unsigned i, struct pl_error *err)
 	return nic_fail(nic, rc, err, what);
 }
 
+/* 8.2.3.10.16: each queue's limit lies in memory, which a reset does not clear. */
+static void clear_rate_limits(struct pl_nic *nic)
+{
+	for (unsigned i = 0; i < IXGBE_QUEUES; i++) {
+		nic_write(nic, IXGBE_RTTDQSEL, i);
+		nic_write(nic, IXGBE_RTTBCNRC, 0);
+	}
+}
+
 static int set_up_transmit(struct pl_nic *nic, struct pl_error *err)
 {
 	int rc = 0;
+
+	clear_rate_limits(nic);
 
 	nic_set(nic, IXGBE_HLREG0, IXGBE_HLREG0_TXCRCEN | IXGBE_HLREG0_TXPADEN);
 	nic_set(nic, IXGBE_RTTDCS, IXGBE_RTTDCS_ARBDIS);
