@@ -18,6 +18,9 @@
 #define QUEUE_US (10 * MS)
 #define DRAIN_US (10 * MS)
 #define MASTER_US (100 * MS)
+/* 4.6.3.2; the PHYs of X540 and X550 need longer. */
+#define SETTLE_US_82599 (10 * MS)
+#define SETTLE_US_X5x0 (100 * MS)
 
 /* Frames with FCS that all three have been used with; the 82599 itself can do 15.5 KB (1.2.2). */
 #define FRAME_MAX 9728u
@@ -111,6 +114,8 @@ static bool master_disable(struct pl_nic *nic)
 	wait_for_bus(nic);
 	nic_set(nic, IXGBE_HLREG0, IXGBE_HLREG0_LPBK);
 	nic_unset(nic, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN);
+	(void)nic_read(nic, IXGBE_STATUS);
+	nic_sleep_us(3 * MS); /* for the last data that were asked for */
 	nic_set(nic, IXGBE_GCR_EXT, IXGBE_GCR_EXT_BUFFERS_CLEAR);
 	(void)nic_read(nic, IXGBE_STATUS); /* it is there when the time begins */
 	nic_sleep_us(20);
@@ -135,15 +140,28 @@ static void ixgbe_stop(struct pl_nic *nic)
 
 /* ---- reset ---- */
 
+/* X540, X550: firmware, which configures the PHY, must not be reset under its hands. */
+static void reset_beside_firmware(struct pl_nic *nic)
+{
+	uint32_t bus = IXGBE_SYNC_PHY(ixgbe_of(nic)->lan & 1);
+	int rc = ixgbe_take(nic, bus);
+
+	nic_set(nic, IXGBE_CTRL, IXGBE_CTRL_RST);
+	(void)nic_read(nic, IXGBE_STATUS);
+	if (!rc)
+		ixgbe_release(nic, bus);
+}
+
 /* 4.2.1.6.1, 4.6.3.2: global reset is software reset and link reset. The PHYs of X540 and X550 keep their
  * link over a software reset, and need no other. */
 static int reset_once(struct pl_nic *nic)
 {
-	uint32_t bits = IXGBE_CTRL_RST;
+	uint32_t bits = IXGBE_CTRL_RST | IXGBE_CTRL_LRST;
 
 	if (ixgbe_of(nic)->mac == IXGBE_82599)
-		bits |= IXGBE_CTRL_LRST;
-	nic_set(nic, IXGBE_CTRL, bits);
+		nic_set(nic, IXGBE_CTRL, bits);
+	else
+		reset_beside_firmware(nic);
 	nic_sleep_us(1 * MS); /* 8.2.3.1.1: before any other access */
 	return nic_wait(nic, IXGBE_CTRL, bits, 0, RESET_US);
 }
@@ -160,8 +178,8 @@ static int global_reset(struct pl_nic *nic, struct pl_error *err)
 		rc = reset_once(nic);
 	if (rc)
 		return nic_fail(nic, rc, err, "did not come out of reset (CTRL.RST)");
-	nic_sleep_us(10 * MS); /* 4.6.3.2 */
-	mask_interrupts(nic);  /* 4.6.3.1: again */
+	nic_sleep_us(ixgbe_of(nic)->mac == IXGBE_82599 ? SETTLE_US_82599 : SETTLE_US_X5x0);
+	mask_interrupts(nic); /* 4.6.3.1: again */
 	return 0;
 }
 
