@@ -25,9 +25,6 @@
 #define IXGBE_I2CCTL_CLK_OUT IXGBE_BIT(1)
 #define IXGBE_I2CCTL_DATA_IN IXGBE_BIT(2)
 #define IXGBE_I2CCTL_DATA_OUT IXGBE_BIT(3)
-/* Pins of an SFP+ port, as Intel's boards are wired. */
-#define IXGBE_PIN_MODULE 2u	/* a module is there */
-#define IXGBE_PIN_TX_DISABLE 3u /* laser off */
 
 /* 8.2.3.2 EEPROM */
 #define IXGBE_EEC 0x10010u
@@ -246,6 +243,11 @@
 #define IXGBE_MMNGC 0x042d0u
 #define IXGBE_MMNGC_VETO IXGBE_BIT(0) /* management needs the link as it is */
 #define IXGBE_CORECTL 0x14f00u
+
+/* 8.2.3.23 Statistics that are more than counters of the whole device */
+#define IXGBE_RXMPC 0x03fa0u
+#define IXGBE_RQSMR(n) (0x02300u + 4 * (n)) /* which counters count for a queue; four each */
+#define IXGBE_QPRDC(n) (0x01430u + 0x40 * (n))
 
 /* 8.2.3.27 Virtualisation: not used, but its tables take part in filtering */
 #define IXGBE_PFVLVF(n) (0x0f100u + 4 * (n))

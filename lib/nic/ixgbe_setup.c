@@ -65,6 +65,17 @@ static void set_flow_control(struct pl_nic *nic)
 	nic_write(nic, IXGBE_FCCFG, on ? IXGBE_FCCFG_TFCE_LINK : 0);
 }
 
+/* ---- counters: 4.6.5 ---- */
+
+/* Each queue counts for itself. */
+static void count_from_zero(struct pl_nic *nic)
+{
+	for (unsigned i = 0; i < PL_NIC_QUEUES_MAX; i += 4)
+		nic_write(nic, IXGBE_RQSMR(i / 4),
+			  i | (i + 1) << 8 | (i + 2) << 16 | (i + 3) << 24);
+	ixgbe_count_clear(nic);
+}
+
 /* ---- receive: 4.6.7 ---- */
 
 static void clear_tables(struct pl_nic *nic)
@@ -341,7 +352,7 @@ int ixgbe_start(struct pl_nic *nic, struct pl_error *err)
 	rc = ixgbe_link_setup(nic, err);
 	if (rc)
 		return rc;
-	ixgbe_count_clear(nic); /* 4.6.5 */
+	count_from_zero(nic);
 	rc = set_up_receive(nic, err);
 	if (rc)
 		return rc;

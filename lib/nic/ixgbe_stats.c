@@ -12,8 +12,8 @@ const struct nic_counter_register ixgbe_counters[IXGBE_COUNTERS] = {
 	{"rx_all_bytes", "bytes of packets received, good or not, for us or not", 0x040c0, 0x040c4},
 	{"rx_broadcast_packets", "good broadcasts received", 0x04078, 0},
 	{"rx_multicast_packets", "good multicasts received, broadcasts aside", 0x0407c, 0},
-	{"rx_missed_packets", "lost: no room in the packet buffer", 0x03fa0, 0},
-	{"rx_no_descriptor", "lost: no descriptor in the ring", 0x01430, 0},
+	{"rx_missed_packets", "lost: no room in the packet buffer", IXGBE_RXMPC, 0},
+	{"rx_no_descriptor", "lost: no descriptor in the ring", IXGBE_QPRDC(0), 0},
 	{"rx_crc_errors", "received with a wrong FCS", 0x04000, 0},
 	{"rx_illegal_bytes", "received with illegal symbols", 0x04004, 0},
 	{"rx_error_bytes", "bytes received with errors", 0x04008, 0},
@@ -58,21 +58,66 @@ static uint64_t read_one(struct pl_nic *nic, const struct nic_counter_register *
 	return value;
 }
 
+/* Adds what a register has counted; all ones are a device that is gone. */
+static uint64_t add(struct pl_nic *nic, _Atomic uint64_t *sum, uint32_t offset)
+{
+	uint32_t value = nic_read(nic, offset);
+
+	if (value == UINT32_MAX)
+		value = 0;
+	return atomic_fetch_add_explicit(sum, value, memory_order_relaxed) + value;
+}
+
+static uint64_t no_descriptor(struct pl_nic *nic, unsigned queue)
+{
+	return add(nic, &ixgbe_of(nic)->no_descriptor[queue], IXGBE_QPRDC(queue));
+}
+
+uint64_t ixgbe_lost(struct pl_nic *nic, unsigned queue)
+{
+	uint64_t lost = no_descriptor(nic, queue);
+
+	return queue ? lost : lost + add(nic, &ixgbe_of(nic)->missed, IXGBE_RXMPC);
+}
+
+/* Of those that planes read, too, the sums are elsewhere. */
+static bool is_shared(const struct nic_counter_register *counter)
+{
+	return counter->offset == IXGBE_RXMPC || counter->offset == IXGBE_QPRDC(0);
+}
+
+static uint64_t shared(struct pl_nic *nic, const struct nic_counter_register *counter)
+{
+	uint64_t sum = 0;
+
+	if (counter->offset == IXGBE_RXMPC)
+		return add(nic, &ixgbe_of(nic)->missed, IXGBE_RXMPC);
+	for (unsigned i = 0; i < nic->config.n_queues; i++)
+		sum += no_descriptor(nic, i);
+	return sum;
+}
+
 void ixgbe_count(struct pl_nic *nic)
 {
 	uint64_t seen[IXGBE_COUNTERS];
 
 	for (unsigned i = 0; i < IXGBE_COUNTERS; i++)
-		seen[i] = read_one(nic, &ixgbe_counters[i]);
+		if (is_shared(&ixgbe_counters[i]))
+			nic->counters[i] = shared(nic, &ixgbe_counters[i]);
+		else
+			seen[i] = read_one(nic, &ixgbe_counters[i]);
 	/* All ones from a device that is gone are no counts. */
 	if (nic_is_gone(nic))
 		return;
 	for (unsigned i = 0; i < IXGBE_COUNTERS; i++)
-		nic->counters[i] += seen[i];
+		if (!is_shared(&ixgbe_counters[i]))
+			nic->counters[i] += seen[i];
 }
 
 void ixgbe_count_clear(struct pl_nic *nic)
 {
 	for (unsigned i = 0; i < IXGBE_COUNTERS; i++)
 		(void)read_one(nic, &ixgbe_counters[i]);
+	for (unsigned i = 0; i < PL_NIC_QUEUES_MAX; i++)
+		(void)nic_read(nic, IXGBE_QPRDC(i));
 }

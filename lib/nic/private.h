@@ -38,6 +38,9 @@ struct nic_driver {
 	void (*count)(struct pl_nic *nic);
 	const struct nic_counter_register *counter_registers;
 	unsigned n_counters;
+	/* Packets lost so far for want of a descriptor in queue `queue`, or, with queue 0, of room in the
+	 * device. NULL: it does not tell by queue. Any thread. */
+	uint64_t (*lost)(struct pl_nic *nic, unsigned queue);
 
 	/* The bit of a receive descriptor's status that says that the frame is damaged. */
 	uint32_t rx_damaged;

@@ -359,6 +359,16 @@ static bool nic_arm(struct pl_queue *q)
 	return true;
 }
 
+static void nic_refresh_stats(struct pl_queue *q)
+{
+	struct nic_queue *nq = nic_queue_of(q);
+	const struct nic_driver *driver = nq->nic->driver;
+
+	if (driver->lost)
+		atomic_store_explicit(&q->stats.rx_dropped, driver->lost(nq->nic, nq->index),
+				      memory_order_relaxed);
+}
+
 /* ---- a queue without its device ---- */
 
 static unsigned away_rx(struct pl_queue *q, uint32_t *frame, uint16_t *len, unsigned max)
@@ -401,6 +411,7 @@ static const struct pl_queue_ops nic_ops = {
 	.rx = nic_rx,
 	.tx = nic_tx,
 	.flush = nic_flush,
+	.refresh_stats = nic_refresh_stats,
 	.arm = nic_arm,
 	.close = nic_close,
 	.leave = nic_leave,
