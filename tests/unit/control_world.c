@@ -230,6 +230,9 @@ unsigned control_world_arrive(struct control_world *w, unsigned port, const uint
 	emu_wire_memory_feed(w->wires[port], &arrived, 1, false);
 	for (unsigned i = 0; i < 10; i++)
 		control_world_run(w);
+	/* One that is not there or has no link has left it on the wire. */
+	emu_wire_memory_feed(w->wires[port], NULL, 0, false);
+	emu_turn(w->router.emu);
 	return (unsigned)(pl_stat_read(&wire->stats.rx_packets) - before);
 }
 
