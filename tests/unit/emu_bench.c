@@ -10,6 +10,8 @@
 
 #include "emu_bench.h"
 
+enum emu_model bench_model = EMU_82599;
+
 /* One for all benches: it is the time of the machine. */
 static uint64_t now_ns = 1000000000;
 
@@ -38,7 +40,7 @@ void bench_pass(struct bench *bench, uint64_t ns)
 void bench_open(struct bench *bench)
 {
 	struct emu_nic_config config = {
-		.name = "eth1", .model = EMU_82599, .mac = {0x02, 0x11, 0x22, 0x33, 0x44, 0x55}};
+		.name = "eth1", .model = bench_model, .mac = {0x02, 0x11, 0x22, 0x33, 0x44, 0x55}};
 	struct pl_error err = {0};
 
 	*bench = (struct bench){.emu = emu_new(note, bench)};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* An emulated 82599 without a thread, by a clock that stands still until a test moves it, and all that it
+/* An emulated NIC without a thread, by a clock that stands still until a test moves it, and all that it
  * reports. Link with -Wl,--wrap=emu_now_ns. */
 #ifndef TEST_EMU_BENCH_H
 #define TEST_EMU_BENCH_H
@@ -13,6 +13,9 @@
  * the emulated takes. */
 #define LONG_NS 50000000ull
 #define US 1000ull
+
+/* Which NIC; an 82599, unless a test says otherwise. */
+extern enum emu_model bench_model;
 
 struct bench {
 	struct emu *emu;
