@@ -17,8 +17,8 @@
 struct emu;
 struct emu_wire;
 
-/* `report` is told of each illegal use in words (any thread that touches the device; may be NULL).
- * Returns NULL with errno. */
+/* `report` is told of each illegal use in words (any thread that touches the device; may be NULL), of the
+ * same over and over once. It must not touch the device itself. Returns NULL with errno. */
 struct emu *emu_new(void (*report)(void *ctx, const char *nic, const char *what), void *ctx);
 
 enum emu_model { EMU_82599, EMU_82576 };

@@ -586,6 +586,63 @@ static void autoc_restarts_the_link(void **state)
 	bench_close(&bench);
 }
 
+/* Link modes 000b and 010b are 1 GbE (8.2.3.22.19), which the module can do, too. */
+static void the_link_can_be_slow(void **state)
+{
+	static const uint32_t modes[] = {0u << 13, 2u << 13};
+	struct bench bench;
+
+	(void)state;
+	bench_open_ready(&bench);
+	for (unsigned i = 0; i < 2; i++) {
+		uint32_t autoc = bench_read(&bench, AUTOC) & ~(7u << 13);
+
+		bench_write(&bench, AUTOC, autoc | modes[i] | AUTOC_RESTART);
+		bench_pass(&bench, LONG_NS);
+		assert_true(bench_read(&bench, LINKS) & LINKS_UP);
+		assert_int_equal(bench_read(&bench, LINKS) & LINKS_SPEED, 2u << 28);
+	}
+	bench_legal(&bench);
+	bench_close(&bench);
+}
+
+/* ---- anything ---- */
+
+/* A driver that writes anything anywhere is told so, and nothing worse happens (which the sanitizers would
+ * see): after a power-on all is well. */
+static void nothing_that_is_written_breaks_it(void **state)
+{
+	struct bench bench;
+	uint64_t random = 1;
+
+	(void)state;
+	bench_open_ready(&bench);
+	pl_pci_bus_master(bench.pci, true, NULL);
+	for (unsigned i = 0; i < 300000; i++) {
+		uint32_t offset, value;
+
+		random = random * 6364136223846793005u + 1442695040888963407u;
+		offset = (uint32_t)(random >> 33) % (128u << 10) & ~3u;
+		random = random * 6364136223846793005u + 1442695040888963407u;
+		value = (uint32_t)(random >> 32);
+		if (offset == CTRL) /* it would be in reset most of the time */
+			value &= ~(CTRL_RST | CTRL_LRST);
+		if (i & 1)
+			bench_read(&bench, offset);
+		else
+			bench_write(&bench, offset, value);
+		if (i % 64 == 0)
+			bench_pass(&bench, 100 * US);
+	}
+	emu_inject(bench.pci, EMU_FAULT_REMOVED, true);
+	emu_inject(bench.pci, EMU_FAULT_REMOVED, false);
+	bench_pass(&bench, LONG_NS);
+	bench.n_said = 0;
+	check_defaults(&bench);
+	bench_legal(&bench);
+	bench_close(&bench);
+}
+
 /* ---- faults ---- */
 
 static void faults_keep_waiting(void **state)
@@ -680,6 +737,8 @@ int main(void)
 		cmocka_unit_test(a_module_answers_on_i2c),
 		cmocka_unit_test(the_link_follows_the_wire),
 		cmocka_unit_test(autoc_restarts_the_link),
+		cmocka_unit_test(the_link_can_be_slow),
+		cmocka_unit_test(nothing_that_is_written_breaks_it),
 		cmocka_unit_test(faults_keep_waiting),
 		cmocka_unit_test(master_disable_can_be_refused),
 		cmocka_unit_test(a_device_that_is_gone_reads_as_ones),
