@@ -116,6 +116,9 @@ static int start_rx_queue(struct pl_nic *nic, unsigned q, struct pl_error *err)
 	if (!nic->config.flow_control)
 		srrctl |= IGB_SRRCTL_DROP_EN;
 	nic_write(nic, IGB_SRRCTL(q), srrctl);
+	/* i350 datasheet 8.10: whether the FCS goes is said here and in RCTL, alike. */
+	if (igb_of(nic)->mac != IGB_82576)
+		nic_set(nic, IGB_DVMOLR(q), IGB_DVMOLR_CRC_STRIP);
 	nic_write(nic, IGB_RDH(q), 0);
 	nic_write(nic, IGB_RDT(q), 0);
 	nic_write(nic, IGB_RXDCTL(q), RX_THRESHOLDS | IGB_XDCTL_ENABLE);

@@ -151,6 +151,8 @@ enum { IGB_LINK_MODE_COPPER, IGB_LINK_MODE_KX, IGB_LINK_MODE_SGMII, IGB_LINK_MOD
 #define IGB_RDT(q) (IGB_RX_QUEUE(q) + 0x18u)
 #define IGB_RXDCTL(q) (IGB_RX_QUEUE(q) + 0x28u)
 #define IGB_RQDPC(q) (IGB_RX_QUEUE(q) + 0x30u)
+#define IGB_DVMOLR(q) (IGB_RX_QUEUE(q) + 0x38u) /* i350, i210 */
+#define IGB_DVMOLR_CRC_STRIP (1u << 31)
 #define IGB_XDCTL_THRESHOLDS(prefetch, host, writeback) \
 	((prefetch) | (host) << 8 | (writeback) << 16)
 #define IGB_XDCTL_ENABLE (1u << 25)
