@@ -35,14 +35,18 @@ int igb_sync_take(struct pl_nic *nic, uint32_t what, struct pl_error *err)
 	static const char failed[] = "does not let its EEPROM or PHY go: firmware keeps it";
 	int rc;
 
-	for (unsigned i = 0; i < 200; i++) {
-		uint32_t taken;
+	for (unsigned left = 200; left; left--) {
+		uint32_t taken, others = what | what << IGB_SYNC_FIRMWARE_SHIFT;
 
+		/* Software that has kept it for a second is no more; no reset but the bus's gives back what it
+		 * has left. */
+		if (left == 1)
+			others ^= what;
 		rc = take_semaphore(nic);
 		if (rc)
 			return nic_fail(nic, rc, err, failed);
 		taken = nic_read(nic, IGB_SW_FW_SYNC);
-		if (!(taken & (what | what << IGB_SYNC_FIRMWARE_SHIFT))) {
+		if (!(taken & others)) {
 			nic_write(nic, IGB_SW_FW_SYNC, taken | what);
 			give_semaphore(nic);
 			return 0;
