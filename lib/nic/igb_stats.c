@@ -18,7 +18,7 @@ const struct nic_counter_register igb_counters[IGB_COUNTERS] = {
 	{"rx_late_descriptor", "waited in the packet buffer for a descriptor", 0x40a0, 0},
 	{"rx_crc_errors", "received with a wrong FCS", 0x4000, 0},
 	{"rx_alignment_errors", "received with an odd number of bits", 0x4004, 0},
-	{"rx_symbol_errors", "symbols received wrong", 0x400c, 0},
+	{"rx_phy_errors", "received while the PHY saw an error", 0x400c, 0},
 	{"rx_length_errors", "received with a wrong length field", 0x4040, 0},
 	{"rx_undersize", "shorter than 64 bytes, FCS right", 0x40a4, 0},
 	{"rx_fragments", "shorter than 64 bytes, FCS wrong", 0x40a8, 0},
