@@ -523,6 +523,22 @@ static void test_bad_answers(void **state)
 	refused_with(stuck, -ETIMEDOUT, "did not disable a queue");
 }
 
+/* What software that is no more has kept of the EEPROM and the PHY is taken from it: a reset does not. */
+static void test_left_semaphores(void **state)
+{
+	struct nic_lab lab;
+
+	(void)state;
+	lab_open(&lab, 1);
+	pl_pci_write(lab.device, 0x05b50, 3);
+	pl_pci_write(lab.device, 0x05b5c, 1u << 1 | 1u << 0);
+	pl_pci_write(lab.device, 0x05b50, 0);
+	lab_start(&lab);
+	lab_wait_link(&lab, true);
+	assert_int_equal(pl_pci_read(lab.device, 0x05b5c), 0);
+	end(&lab);
+}
+
 /* An 82576 that never tells that its EEPROM has been read, as QEMU's: the address is proof, too. */
 static void test_no_auto_read(void **state)
 {
@@ -557,6 +573,7 @@ static void test_managed_phy(void **state)
 /* i350 and i210 datasheets: STATUS.PF_RST_DONE; MDICNFG and PHPM; no PHY's address in MDIC, which the
  * 82576 would take for another PHY's: so it is answered. */
 #define FUNCTION_2 (2u << 2)
+#define DVMOLR(n) RXQ(n, 0x38)
 
 static const struct answer i350[] = {
 	{0x00008, 0, 1u << 21 | FUNCTION_2, false},
@@ -564,13 +581,22 @@ static const struct answer i350[] = {
 	{0x00e14, 0, 1u << 5, true},
 	{MDIC, 0, 1u << 28 | 0x0154, true},
 	{0x01010, 0, 1u << 20, true},
+	{DVMOLR(0), 0, 0, true},
+	{DVMOLR(1), 0, 0, true},
+	{DVMOLR(2), 0, 0, true},
 	{0},
 };
 
 static const struct answer i210[] = {
-	{0x00008, 0, 1u << 21, false}, {0x00e04, 0, 1u << 31, true},
-	{0x00e14, 0, 1u << 5, true},   {MDIC, 0, 1u << 28 | 0x0141, true},
-	{0x12030, 0, 1u << 18, true},  {0},
+	{0x00008, 0, 1u << 21, false},
+	{0x00e04, 0, 1u << 31, true},
+	{0x00e14, 0, 1u << 5, true},
+	{MDIC, 0, 1u << 28 | 0x0141, true},
+	{0x12030, 0, 1u << 18, true},
+	{DVMOLR(0), 0, 0, true},
+	{DVMOLR(1), 0, 0, true},
+	{DVMOLR(2), 0, 0, true},
+	{0},
 };
 
 static bool was_written(const struct nic_lab *lab, uint32_t offset, uint32_t bits, uint32_t value)
@@ -606,6 +632,8 @@ static void check_common(struct nic_lab *lab)
 	assert_true(was_written(lab, 0x00e04, 1u << 31, 0)); /* its own PHY */
 	assert_true(was_written(lab, 0x00e14, 1u << 5, 0));  /* which may have a link */
 	assert_true(was_written(lab, MDIC, 0x03ff0000, 0));  /* no address */
+	for (unsigned i = 0; i < 3; i++)		     /* DVMOLR.CRC_strip, as RCTL.SECRC */
+		assert_true(was_written(lab, DVMOLR(i), 1u << 31, 1u << 31));
 	/* Queues 2n and 2n + 1 in a register of vectors. */
 	assert_int_equal(lab_written(lab, 0x01700), 0x00810080);
 	assert_int_equal(lab_written(lab, 0x01704), 0x00000082);
@@ -701,6 +729,7 @@ int main(void)
 		cmocka_unit_test(test_no_link),
 		cmocka_unit_test(test_will_not_stop),
 		cmocka_unit_test(test_bad_answers),
+		cmocka_unit_test(test_left_semaphores),
 		cmocka_unit_test(test_no_auto_read),
 		cmocka_unit_test(test_managed_phy),
 		cmocka_unit_test(test_i350_eeprom),
