@@ -15,6 +15,11 @@
 
 #define EEPROM_WORDS 64u /* those with a checksum */
 
+int igb_fail(struct pl_nic *nic, int code, struct pl_error *err, const char *what)
+{
+	return nic_fail(nic, nic_is_gone(nic) ? -ENODEV : code, err, what);
+}
+
 int igb_wait(struct pl_nic *nic, uint32_t offset, uint32_t bits, uint32_t value,
 	     unsigned timeout_us, struct pl_error *err, const char *what)
 {
@@ -101,7 +106,7 @@ static int check_eeprom(struct pl_nic *nic, uint16_t mac[3], struct pl_error *er
 		sum = (uint16_t)(sum + word);
 	}
 	if (sum != IGB_EEPROM_SUM)
-		return nic_fail(nic, -EIO, err, "has a bad EEPROM: its checksum is wrong");
+		return igb_fail(nic, -EIO, err, "has a bad EEPROM: its checksum is wrong");
 	return 0;
 }
 
@@ -136,7 +141,7 @@ static int read_mac(struct pl_nic *nic, struct pl_error *err)
 	mac[4] = (uint8_t)high;
 	mac[5] = (uint8_t)(high >> 8);
 	if (!(high & IGB_RAH_AV) || mac[0] & 1 || !memcmp(mac, none, sizeof(none)))
-		return nic_fail(nic, -EIO, err, "has no MAC address in its EEPROM");
+		return igb_fail(nic, -EIO, err, "has no MAC address in its EEPROM");
 	return 0;
 }
 
@@ -156,7 +161,7 @@ static int await_eeprom(struct pl_nic *nic, struct pl_error *err)
 		rc = verify_eeprom(nic, words, err);
 	if (!rc)
 		rc = read_mac(nic, err);
-	if (!done)
+	if (!done || rc == -ENODEV)
 		return rc;
 	if (!rc)
 		for (unsigned i = 0; i < 3; i++)

@@ -24,6 +24,9 @@ static inline struct igb *igb_of(struct pl_nic *nic)
 	return nic->state;
 }
 
+/* nic_fail(), for what may also be all ones that have been read: then the device is gone. */
+int igb_fail(struct pl_nic *nic, int code, struct pl_error *err, const char *what);
+
 /* nic_wait(), with `err` filled by `what` did not happen. */
 int igb_wait(struct pl_nic *nic, uint32_t offset, uint32_t bits, uint32_t value,
 	     unsigned timeout_us, struct pl_error *err, const char *what);

@@ -85,7 +85,7 @@ static int mdic(struct pl_nic *nic, uint32_t command, struct pl_error *err)
 	rc = igb_wait(nic, IGB_MDIC, IGB_MDIC_READY, IGB_MDIC_READY, 50 * MS, err,
 		      "has a PHY that does not answer");
 	if (!rc && nic_read(nic, IGB_MDIC) & IGB_MDIC_ERROR)
-		rc = nic_fail(nic, -EIO, err, "has a PHY that answers with an error");
+		rc = igb_fail(nic, -EIO, err, "has a PHY that answers with an error");
 	return rc;
 }
 
@@ -129,7 +129,7 @@ static int negotiate(struct pl_nic *nic, struct pl_error *err)
 	int rc = read_phy(nic, PHY_ID1, &id, err);
 
 	if (!rc && (id == 0 || id == UINT16_MAX))
-		rc = nic_fail(nic, -EIO, err, "has no PHY that could be found");
+		rc = igb_fail(nic, -EIO, err, "has no PHY that could be found");
 	if (nic->config.flow_control)
 		offer |= PHY_ABLE_PAUSE;
 	if (!rc)

@@ -457,6 +457,70 @@ static void test_will_not_stop(void **state)
 	}
 }
 
+static void test_removed_while_running(void **state)
+{
+	uint32_t frames[8];
+	uint16_t len[8];
+	struct pl_nic_link link;
+	struct pl_error err;
+	struct nic_lab lab;
+
+	(void)state;
+	lab_open(&lab, 2);
+	lab_start(&lab);
+	lab_wait_link(&lab, true);
+	emu_inject(lab.device, EMU_FAULT_REMOVED, true);
+	assert_int_equal(pl_nic_link(lab.nic, &link), -ENODEV);
+	assert_false(link.up);
+	assert_true(lab_counter(&lab, "rx_bytes") < 1 << 20); /* all ones are no counts */
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(pl_queue_rx(lab.queues[i], frames, len, 8), 0);
+		pl_queue_flush(lab.queues[i]);
+	}
+	pl_nic_stop(lab.nic);
+	assert_int_equal(pl_nic_start(lab.nic, &err), -ENODEV);
+	emu_inject(lab.device, EMU_FAULT_REMOVED, false);
+	if (pl_nic_start(lab.nic, &err))
+		fail_msg("%s", err.what);
+	lab_wait_link(&lab, true);
+	lab_close(&lab);
+}
+
+/* Gone at a certain access of its registers. */
+static unsigned gone_at;
+
+static bool go(struct spy *spy, bool write, uint32_t offset, uint32_t *value)
+{
+	(void)write, (void)offset, (void)value;
+	if (spy->n_log == gone_at)
+		emu_inject(spy->inner, EMU_FAULT_REMOVED, true);
+	return false;
+}
+
+static void test_removed_at_any_time(void **state)
+{
+	bool came_up = false;
+
+	(void)state;
+	for (gone_at = 0; !came_up; gone_at += 1 + gone_at / 64) {
+		struct pl_error err;
+		struct nic_lab lab;
+		int rc;
+
+		lab_open(&lab, 2);
+		lab.spy.instead = go;
+		rc = lab_try(&lab, &err);
+		came_up = !rc;
+		if (rc) {
+			assert_int_equal(rc, -ENODEV);
+			assert_non_null(strstr(err.what, "is gone"));
+			lab_check_clean(&lab);
+		}
+		lab_close(&lab);
+	}
+	assert_true(gone_at > 500); /* it was gone all along the way */
+}
+
 /* ---- registers that are not as they should be ---- */
 
 /* Answers some registers in the device's place. */
@@ -728,6 +792,8 @@ int main(void)
 		cmocka_unit_test(test_faults_at_restart),
 		cmocka_unit_test(test_no_link),
 		cmocka_unit_test(test_will_not_stop),
+		cmocka_unit_test(test_removed_while_running),
+		cmocka_unit_test(test_removed_at_any_time),
 		cmocka_unit_test(test_bad_answers),
 		cmocka_unit_test(test_left_semaphores),
 		cmocka_unit_test(test_no_auto_read),
