@@ -219,7 +219,8 @@ static void carrier_changed(struct router *router, struct router_port *port, boo
 	if (port->gone)
 		return;
 	if (first && !carrier && port->pci)
-		port->no_link_ms = router_now_ms() + NO_LINK_MS;
+		port->no_link_ms = port->no_link_ms ? port->no_link_ms
+						    : router_now_ms() + NO_LINK_MS;
 	else if (first && !carrier)
 		warn_no_link(router, port, admin_up);
 	else
@@ -244,6 +245,19 @@ static void compare_device(struct router *router, struct router_port *port,
 	}
 }
 
+/* A NIC without a link yet, whose TAP has been kept from a former run: whether the TAP, and what the
+ * kernel has on it, is spared the loss of a carrier that will be back in a moment. */
+static bool spare_carrier(struct router_port *port)
+{
+	uint64_t now_ms = router_now_ms();
+
+	if (port->heard || !port->kept || port->state.carrier || !port->state.present)
+		return false;
+	if (!port->no_link_ms)
+		port->no_link_ms = now_ms + NO_LINK_MS;
+	return now_ms < port->no_link_ms;
+}
+
 /* Takes over the link of a NIC that is there and in use. */
 static void nic_link(struct router *router, struct router_port *port)
 {
@@ -252,7 +266,7 @@ static void nic_link(struct router *router, struct router_port *port)
 	pl_port_state(port->port, &port->state);
 	if (port->state.carrier)
 		port->no_link_ms = 0;
-	if (port->heard && port->carrier == port->state.carrier)
+	if ((port->heard && port->carrier == port->state.carrier) || spare_carrier(port))
 		return;
 	/* The mirror first: it goes by this, and not by what the kernel says once the TAP has it. */
 	mirror_set_carrier(router->mirror, index, port->state.carrier);

@@ -52,6 +52,7 @@ struct router_port {
 	/* Of a NIC, which the kernel does not tell of: as it was when last looked at. */
 	struct pl_port_state state;
 	uint64_t no_link_ms; /* when it is said that it has had no link since the start; 0: never */
+	bool kept;	     /* its TAP was kept with its carrier while no daemon ran */
 };
 
 /* What the log was told of a limit last. */

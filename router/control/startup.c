@@ -234,6 +234,7 @@ static int make_faces(struct router *router, struct pl_error *err)
 		};
 		int rc;
 
+		port->kept = config.kept_fd;
 		memcpy(config.mac, port->mac, sizeof(config.mac));
 		rc = face_open(router->faces, &config, &port->face, err);
 		if (rc)
