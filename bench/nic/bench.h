@@ -79,10 +79,12 @@ void forward_measure(struct world *w, const struct options *o, const struct pl_p
 
 /* Both sides take turns, so that each can be timed alone: ns per packet. */
 struct cost {
-	struct figures driver, emulator;
+	struct figures ours, emulator;
 };
-/* `apart`: the emulator runs on its own core, and all it has written comes from there. */
-void cost_measure(struct world *w, const struct options *o, bool apart, struct cost *result);
+/* What is ours: turns of a plane with `processor`; NULL: the driver alone. `apart`: the emulator runs on its
+ * own core, and all it has written comes from there. */
+void cost_measure(struct world *w, const struct options *o, const struct pl_processor *processor,
+		  bool apart, struct cost *result);
 
 /* A frame comes while all sleep: us. */
 struct wakeup {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The driver's own cost, RX and TX, without the packet program: the emulator fills the RX ring of the first
- * NIC and empties the TX ring of the second while nobody looks at the clock; then the driver takes all there
- * is and sends it on. On one core, all that the emulator has written is in that core's caches. Apart, it comes
- * from the other's, as it would from memory or the last-level cache with a NIC. */
+/* What a packet costs each side alone: the emulator fills the RX ring of the first NIC and empties the TX ring
+ * of the second while the driver waits; then the driver takes all there is and sends it on. On one core,
+ * all that the emulator has written is in that core's caches. Apart, it comes from the other's, as it would
+ * from memory or the last-level cache with a NIC. */
 #include "bench.h"
 
 #include <pthread.h>
@@ -83,14 +83,29 @@ static unsigned drive(struct world *w)
 	return all;
 }
 
-void cost_measure(struct world *w, const struct options *o, bool apart, struct cost *result)
+/* The same, by turns of a plane. */
+static unsigned drive_plane(struct world *w)
 {
+	unsigned n, all = 0;
+
+	while ((n = pl_plane_turn(&w->plane)) > 0)
+		all += n;
+	return all;
+}
+
+void cost_measure(struct world *w, const struct options *o, const struct pl_processor *processor,
+		  bool apart, struct cost *result)
+{
+	unsigned (*ours)(struct world * w) = processor ? drive_plane : drive;
 	static struct emulator e;
 	uint64_t end, driver_ns = 0, driven = 0, warm_up = 16;
 	pthread_t thread;
 
 	e = (struct emulator){.w = w, .core = o->emu_core};
 	pin(o->plane_core);
+	if (processor)
+		w->plane.processor = *processor;
+	pl_plane_enter();
 	emu_wire_memory_feed(w->wires[0], w->frames, o->frames, true);
 	if (apart && pthread_create(&thread, NULL, emulate, &e))
 		die("cannot start a thread");
@@ -101,7 +116,7 @@ void cost_measure(struct world *w, const struct options *o, bool apart, struct c
 
 		let_emulate(&e, apart);
 		start = now_ns();
-		n = drive(w);
+		n = ours(w);
 		ns = now_ns() - start;
 		if (warm_up) {
 			warm_up--;
@@ -117,11 +132,12 @@ void cost_measure(struct world *w, const struct options *o, bool apart, struct c
 		let_emulate(&e, apart);
 	let_emulate(&e, apart);
 	drive(w);
+	pl_plane_leave();
 	if (apart) {
 		atomic_store_explicit(&e.turn, TURN_NOBODY, memory_order_release);
 		pthread_join(thread, NULL);
 	}
-	figures_add(&result->driver, (double)driver_ns / (double)driven);
+	figures_add(&result->ours, (double)driver_ns / (double)driven);
 	/* Each packet moves twice: in and out. */
 	figures_add(&result->emulator, 2 * (double)e.ns / (double)e.moved);
 }

@@ -9,7 +9,7 @@
 
 struct results {
 	struct forward program, answer;
-	struct cost together, apart;
+	struct cost driver[2], plane[2]; /* all on one core; apart */
 	struct wakeup wakeup;
 };
 
@@ -76,22 +76,24 @@ static void measure(const struct options *o, struct results *r)
 	for (unsigned i = 0; i < o->repetitions; i++) {
 		forward_measure(w, o, &w->program, &r->program);
 		forward_measure(w, o, &answer_transmit, &r->answer);
-		cost_measure(w, o, false, &r->together);
-		cost_measure(w, o, true, &r->apart);
+		for (unsigned apart = 0; apart < 2; apart++) {
+			cost_measure(w, o, NULL, apart, &r->driver[apart]);
+			cost_measure(w, o, &w->program, apart, &r->plane[apart]);
+		}
 	}
 	world_close(w);
 	if (o->wakeups)
 		wakeup_measure(o, &r->wakeup);
 	for (unsigned i = 0; i < 2; i++) {
 		struct forward *f = i ? &r->answer : &r->program;
-		struct cost *c = i ? &r->apart : &r->together;
 
 		figures_sort(&f->mpps);
 		figures_sort(&f->plane_idle);
 		figures_sort(&f->emu_idle);
 		figures_sort(&f->burst);
-		figures_sort(&c->driver);
-		figures_sort(&c->emulator);
+		figures_sort(&r->driver[i].ours);
+		figures_sort(&r->driver[i].emulator);
+		figures_sort(&r->plane[i].ours);
 	}
 }
 
@@ -131,10 +133,12 @@ static void print_table(const struct options *o, const struct results *r)
 	print_forward("the packet program", &r->program);
 	print_forward("answering \"transmit\"", &r->answer);
 	printf("\n%-44s %8s %8s %8s\n", "ns per packet", "min", "median", "max");
-	print_cost("driver, RX and TX; all on its core", &r->together.driver);
-	print_cost("driver, RX and TX; emulator on another core", &r->apart.driver);
-	print_cost("emulator, in and out; all on its core", &r->together.emulator);
-	print_cost("emulator, in and out; driver on another core", &r->apart.emulator);
+	print_cost("driver, RX and TX; all on one core", &r->driver[0].ours);
+	print_cost("driver, RX and TX; emulator on the other", &r->driver[1].ours);
+	print_cost("plane with the packet program; one core", &r->plane[0].ours);
+	print_cost("plane with the packet program; the other", &r->plane[1].ours);
+	print_cost("emulator, in and out; one core", &r->driver[0].emulator);
+	print_cost("emulator, in and out; driver on the other", &r->driver[1].emulator);
 	if (!o->wakeups)
 		return;
 	printf("\n%-44s %8s %8s %8s\n", "us until a sleeping plane has a frame", "min", "median",
@@ -162,10 +166,12 @@ static void print_json(const struct options *o, const struct results *r)
 	print_figures("forward_program_plane_idle", &r->program.plane_idle);
 	print_figures("forward_program_emulator_idle", &r->program.emu_idle);
 	print_figures("forward_answer_mpps", &r->answer.mpps);
-	print_figures("driver_ns", &r->together.driver);
-	print_figures("driver_apart_ns", &r->apart.driver);
-	print_figures("emulator_ns", &r->together.emulator);
-	print_figures("emulator_apart_ns", &r->apart.emulator);
+	print_figures("driver_ns", &r->driver[0].ours);
+	print_figures("driver_apart_ns", &r->driver[1].ours);
+	print_figures("plane_ns", &r->plane[0].ours);
+	print_figures("plane_apart_ns", &r->plane[1].ours);
+	print_figures("emulator_ns", &r->driver[0].emulator);
+	print_figures("emulator_apart_ns", &r->driver[1].emulator);
 	if (o->wakeups) {
 		print_us("wakeup_from_nic_us", r->wakeup.from_nic, r->wakeup.n);
 		print_us("wakeup_from_wire_us", r->wakeup.from_wire, r->wakeup.n);
