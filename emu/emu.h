@@ -95,6 +95,8 @@ struct emu_wire_ops {
 	 * a patient wire are asked for again only once all have been stored; another's are the NIC's
 	 * to store, keep or drop. */
 	unsigned (*arrived)(struct emu_wire *wire, struct emu_frame *frames, unsigned max);
+	/* Whether those lent are no more to be stored. May be NULL: they always are. */
+	bool (*recalled)(struct emu_wire *wire);
 	/* Takes copies of frames that the NIC sends. What does not fit is dropped by the wire. */
 	void (*send)(struct emu_wire *wire, const struct emu_frame *frames, unsigned n);
 	/* Once per turn, after the others; may be NULL. Returns true if it wants to be called again
@@ -131,8 +133,8 @@ uint64_t emu_wire_netdev_dropped(const struct emu_wire *wire);
 struct emu_wire *emu_wire_memory(void (*sent)(void *ctx, const struct emu_frame *frames,
 					      unsigned n),
 				 void *ctx);
-/* The list, which stays the caller's. It takes the place of a former one at once: of that, frames may
- * be in use until all of them are stored, or no turn runs. Any thread. */
+/* The list, which stays the caller's. It takes the place of a former one at once, of which nothing is used
+ * any more once a turn is over that has begun since. Any thread. */
 void emu_wire_memory_feed(struct emu_wire *wire, const struct emu_frame *frames, unsigned n,
 			  bool loop);
 /* The cable is there (as at first) or pulled. */

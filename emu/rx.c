@@ -409,7 +409,11 @@ unsigned emu_rx(struct emu_nic *nic)
 	unsigned moved = 0;
 	bool on = nic->link && nic->rx_on;
 
-	if (!wire || (!on && wire->patient))
+	if (!wire)
+		return 0;
+	if (engine->n_lent && wire->ops->recalled && wire->ops->recalled(wire))
+		engine->n_lent = 0;
+	if (!on && wire->patient)
 		return 0;
 	if (!engine->n_lent)
 		engine->n_lent = wire->ops->arrived(wire, engine->lent, EMU_BATCH);

@@ -50,6 +50,13 @@ static unsigned capture_arrived(struct emu_wire *wire, struct emu_frame *frames,
 	return n;
 }
 
+static bool capture_recalled(struct emu_wire *wire)
+{
+	struct emu_wire *inner = capture_of(wire)->inner;
+
+	return inner->ops->recalled && inner->ops->recalled(inner);
+}
+
 static void capture_send(struct emu_wire *wire, const struct emu_frame *frames, unsigned n)
 {
 	struct capture *capture = capture_of(wire);
@@ -98,6 +105,7 @@ static void capture_close(struct emu_wire *wire)
 
 static const struct emu_wire_ops capture_ops = {
 	.arrived = capture_arrived,
+	.recalled = capture_recalled,
 	.send = capture_send,
 	.flush = capture_flush,
 	.look = capture_look,

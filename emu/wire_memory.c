@@ -84,6 +84,12 @@ static unsigned memory_arrived(struct emu_wire *wire, struct emu_frame *frames, 
 	return n;
 }
 
+/* Those lent are of the former list. */
+static bool memory_recalled(struct emu_wire *wire)
+{
+	return atomic_load_explicit(&memory_of(wire)->has_next, memory_order_acquire);
+}
+
 static void memory_send(struct emu_wire *wire, const struct emu_frame *frames, unsigned n)
 {
 	struct memory *memory = memory_of(wire);
@@ -111,6 +117,7 @@ static void memory_close(struct emu_wire *wire)
 
 static const struct emu_wire_ops memory_ops = {
 	.arrived = memory_arrived,
+	.recalled = memory_recalled,
 	.send = memory_send,
 	.link = memory_link,
 	.close = memory_close,

@@ -100,6 +100,41 @@ static void test_empty_ring(void **state)
 	free(frames);
 }
 
+/* A list that takes the place of another one is all that is received from then on, though the NIC has had
+ * frames of the former lent to it; and so is none. */
+static void test_other_list(void **state)
+{
+	struct frames *frames = frames_new();
+	struct lab lab;
+
+	(void)state;
+	lab_open(&lab, 1);
+	emu_wire_memory_feed(lab.wire, frames->list, 10, true);
+	lab_give(&lab, 0, 1);
+	lab_settle(&lab);
+	lab_expect_rx(&lab, 0, 0, &frames->list[0], 0);
+	emu_wire_memory_feed(lab.wire, frames->list + 20, 2, false);
+	lab_give(&lab, 0, 1);
+	lab_settle(&lab);
+	lab_expect_rx(&lab, 0, 1, &frames->list[20], 0);
+	emu_wire_memory_feed(lab.wire, NULL, 0, false);
+	lab_give(&lab, 0, 1);
+	lab_settle(&lab);
+	lab_expect_not_rx(&lab, 0, 2);
+	/* Without a link, too. */
+	emu_wire_memory_link(lab.wire, false);
+	emu_wire_memory_feed(lab.wire, frames->list, 10, true);
+	lab_settle(&lab);
+	emu_wire_memory_feed(lab.wire, NULL, 0, false);
+	emu_wire_memory_link(lab.wire, true);
+	while (!(lab_read(&lab, LINKS) & LINKS_UP))
+		lab_settle(&lab);
+	lab_settle(&lab);
+	lab_expect_not_rx(&lab, 0, 2);
+	lab_close(&lab);
+	free(frames);
+}
+
 /* Round and round, a few descriptors at a time: all frames in order. */
 static void test_wraps(void **state)
 {
@@ -675,6 +710,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lengths),
 		cmocka_unit_test(test_empty_ring),
+		cmocka_unit_test(test_other_list),
 		cmocka_unit_test(test_wraps),
 		cmocka_unit_test(test_long_frame),
 		cmocka_unit_test(test_fcs_left_on),
