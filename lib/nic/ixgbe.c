@@ -140,30 +140,22 @@ static void ixgbe_stop(struct pl_nic *nic)
 
 /* ---- reset ---- */
 
-/* X540, X550: firmware, which configures the PHY, must not be reset under its hands. */
-static void reset_beside_firmware(struct pl_nic *nic)
-{
-	uint32_t bus = IXGBE_SYNC_PHY(ixgbe_of(nic)->lan & 1);
-	int rc = ixgbe_take(nic, bus);
-
-	nic_set(nic, IXGBE_CTRL, IXGBE_CTRL_RST);
-	(void)nic_read(nic, IXGBE_STATUS);
-	if (!rc)
-		ixgbe_release(nic, bus);
-}
-
 /* 4.2.1.6.1, 4.6.3.2: global reset is software reset and link reset. The PHYs of X540 and X550 keep their
- * link over a software reset, and need no other. */
+ * link over a software reset, and need no other; but firmware must not be at work on them meanwhile. */
 static int reset_once(struct pl_nic *nic)
 {
-	uint32_t bits = IXGBE_CTRL_RST | IXGBE_CTRL_LRST;
+	bool is_82599 = ixgbe_of(nic)->mac == IXGBE_82599;
+	uint32_t bits = is_82599 ? IXGBE_CTRL_RST | IXGBE_CTRL_LRST : IXGBE_CTRL_RST;
+	uint32_t bus = IXGBE_SYNC_PHY(ixgbe_of(nic)->lan & 1);
+	bool is_held = !is_82599 && !ixgbe_take(nic, bus);
+	int rc;
 
-	if (ixgbe_of(nic)->mac == IXGBE_82599)
-		nic_set(nic, IXGBE_CTRL, bits);
-	else
-		reset_beside_firmware(nic);
+	nic_set(nic, IXGBE_CTRL, bits);
 	nic_sleep_us(1 * MS); /* 8.2.3.1.1: before any other access */
-	return nic_wait(nic, IXGBE_CTRL, bits, 0, RESET_US);
+	rc = nic_wait(nic, IXGBE_CTRL, bits, 0, RESET_US);
+	if (is_held)
+		ixgbe_release(nic, bus);
+	return rc;
 }
 
 static int global_reset(struct pl_nic *nic, struct pl_error *err)

@@ -13,6 +13,7 @@
 #include "emu/i2c.h"
 #include "nic_lab.h"
 
+#define R_CTRL 0x00000u
 #define R_I2CCTL 0x00028u
 #define R_EICS 0x00808u
 #define R_SW_FW_SYNC 0x10160u
@@ -21,6 +22,7 @@
 #define R_EEMNGCTL 0x10110u
 #define R_CORECTL 0x14f00u
 #define R_LINKS 0x042a4u
+#define R_MMNGC 0x042d0u
 #define R_MSCA 0x0425cu
 #define R_MSRWD 0x04260u
 #define EICR_MODULE (1u << 26)
@@ -224,7 +226,9 @@ struct phy {
 	unsigned unlocked;	  /* writes without holding the lock */
 	unsigned without;	  /* commands without holding the PHY */
 	uint32_t msca, address_cycle, data;
-	uint16_t an_control, an_10g, an_provision;
+	uint16_t an_control, an_10g, an_provision, an_base, power;
+	bool vetoed, lock_kept;
+	unsigned resets_beside; /* without holding the PHY */
 };
 
 static uint16_t *phy_register(struct phy *phy, unsigned device, unsigned reg)
@@ -235,6 +239,10 @@ static uint16_t *phy_register(struct phy *phy, unsigned device, unsigned reg)
 		return &phy->an_10g;
 	if (device == 7 && reg == 0xc400)
 		return &phy->an_provision;
+	if (device == 7 && reg == 0x10)
+		return &phy->an_base;
+	if (device == 30 && reg == 0)
+		return &phy->power;
 	return NULL;
 }
 
@@ -267,7 +275,7 @@ static void mdio(struct phy *phy, uint32_t command)
 
 static uint32_t read_sync(struct phy *phy)
 {
-	uint32_t value = phy->sync | (phy->regsmp ? REGSMP : 0);
+	uint32_t value = phy->sync | (phy->regsmp || phy->lock_kept ? REGSMP : 0);
 
 	if (phy->firmware_has_it) {
 		phy->firmware_has_it--;
@@ -289,6 +297,12 @@ static bool play_x540(struct spy *spy, bool write, uint32_t offset, uint32_t *va
 	struct phy *phy = spy->ctx;
 
 	switch (offset) {
+	case R_CTRL:
+		phy->resets_beside += write && *value & 1u << 26 && !(phy->sync & 2);
+		return false;
+	case R_MMNGC:
+		*value = phy->vetoed;
+		return true;
 	case R_SWSM:
 		if (!write) {
 			*value = phy->smbi;
@@ -329,7 +343,8 @@ static bool play_x540(struct spy *spy, bool write, uint32_t offset, uint32_t *va
 
 static void open_x540(struct nic_lab *lab, struct phy *phy, uint16_t device, unsigned n_queues)
 {
-	*phy = (struct phy){.device = device, .address = 0};
+	/* Asleep, and offering pauses. */
+	*phy = (struct phy){.device = device, .address = 0, .an_base = 3u << 10, .power = 1u << 11};
 	lab_open(lab, n_queues);
 	lab->spy.pci.device = device;
 	lab->spy.instead = play_x540;
@@ -343,6 +358,7 @@ static void check_free(const struct phy *phy)
 	assert_int_equal(phy->sync, 0);
 	assert_int_equal(phy->unlocked, 0);
 	assert_int_equal(phy->without, 0);
+	assert_int_equal(phy->resets_beside, 0);
 }
 
 static void check_reset(const struct nic_lab *lab)
@@ -370,7 +386,9 @@ static void test_x540(void **state)
 	pl_nic_caps(lab.nic, &caps);
 	assert_string_equal(caps.model, "X540-AT2");
 	assert_string_equal(media(&lab), "10GBASE-T");
-	/* Offers 10 and 1 Gb/s, and negotiates. */
+	assert_int_equal(phy.power, 0);
+	/* Offers 10 and 1 Gb/s, 100 Mb/s and no pauses, and negotiates. */
+	assert_int_equal(phy.an_base, 1u << 8);
 	assert_int_equal(phy.an_10g, 1u << 12);
 	assert_int_equal(phy.an_provision, 1u << 15);
 	assert_int_equal(phy.an_control, 1u << 12 | 1u << 9);
@@ -380,6 +398,75 @@ static void test_x540(void **state)
 	assert_int_equal(lab_written(&lab, 0x03260), 384 * 1024 - 0x6000);
 	assert_int_equal(lab_written(&lab, 0x00880), 1u << 20); /* no pins */
 	assert_int_equal(atomic_load(&lab.reports), 0);
+	lab_close(&lab);
+}
+
+static void test_pauses_are_offered(void **state)
+{
+	struct phy phy;
+	struct nic_lab lab;
+
+	(void)state;
+	open_x540(&lab, &phy, 0x1528, 1);
+	lab.config.flow_control = true;
+	lab_start(&lab);
+	assert_int_equal(phy.an_base, 3u << 10 | 1u << 8);
+	check_free(&phy);
+	lab_close(&lab);
+}
+
+/* What is left of a driver that is no more: a reset does not give it back. */
+static void test_left_semaphores(void **state)
+{
+	struct phy phy;
+	struct nic_lab lab;
+
+	(void)state;
+	open_x540(&lab, &phy, 0x1528, 1);
+	phy.sync = 3;
+	phy.smbi = true;
+	lab_start(&lab);
+	check_free(&phy);
+	lab_close(&lab);
+}
+
+/* Management uses the link: the PHY is woken, and otherwise left as it is. */
+static void test_veto(void **state)
+{
+	struct phy phy;
+	struct nic_lab lab;
+
+	(void)state;
+	open_x540(&lab, &phy, 0x1528, 1);
+	phy.vetoed = true;
+	lab_start(&lab);
+	assert_int_equal(phy.power, 0);
+	assert_int_equal(phy.an_control, 0);
+	assert_int_equal(phy.an_base, 3u << 10);
+	check_free(&phy);
+	lab_close(&lab);
+}
+
+/* A module that answers later than it is told of is found nevertheless, while there is no link. */
+static void test_slow_module(void **state)
+{
+	struct cage cage = {.empty = true};
+	struct nic_lab lab;
+
+	(void)state;
+	lab_open(&lab, 1);
+	emu_sfp_init(&cage.module);
+	emu_inject(lab.device, EMU_FAULT_LINK, true);
+	lab.spy.instead = play_module;
+	lab.spy.ctx = &cage;
+	lab_start(&lab);
+	assert_string_equal(media(&lab), "no SFP+ module");
+	assert_string_equal(media(&lab), "no SFP+ module");
+	cage.empty = false;
+	set_kind(&cage, &kinds[1]);
+	assert_string_equal(media(&lab), kinds[1].media);
+	emu_inject(lab.device, EMU_FAULT_LINK, false);
+	lab_wait_link(&lab, true);
 	lab_close(&lab);
 }
 
@@ -435,8 +522,23 @@ static void test_no_phy(void **state)
 	lab_close(&lab);
 }
 
-/* Firmware that does not give back what it has. */
+/* Firmware that does not give back what it has is taken for dead after a second (X540 datasheet 10.5.4). */
 static void test_firmware_keeps_it(void **state)
+{
+	struct phy phy;
+	struct nic_lab lab;
+
+	(void)state;
+	open_x540(&lab, &phy, 0x1528, 1);
+	phy.firmware_has_it = UINT32_MAX;
+	lab_start(&lab);
+	phy.firmware_has_it = 0;
+	check_free(&phy);
+	lab_close(&lab);
+}
+
+/* ... but not if it keeps the register itself. */
+static void test_lock_is_kept(void **state)
 {
 	struct pl_error err;
 	struct phy phy;
@@ -444,12 +546,13 @@ static void test_firmware_keeps_it(void **state)
 
 	(void)state;
 	open_x540(&lab, &phy, 0x1528, 1);
-	phy.firmware_has_it = UINT32_MAX;
+	phy.lock_kept = true;
 	assert_int_equal(lab_try(&lab, &err), -EBUSY);
 	assert_non_null(strstr(err.what, "SW_FW_SYNC"));
 	assert_int_not_equal(err.remedy[0], '\0');
 	lab_check_clean(&lab);
-	phy.firmware_has_it = 0;
+	phy.lock_kept = false;
+	phy.resets_beside = 0;
 	lab_start(&lab);
 	check_free(&phy);
 	lab_close(&lab);
@@ -462,9 +565,14 @@ int main(void)
 		cmocka_unit_test(test_module_changes),
 		cmocka_unit_test(test_analogue),
 		cmocka_unit_test(test_x540),
+		cmocka_unit_test(test_pauses_are_offered),
+		cmocka_unit_test(test_left_semaphores),
+		cmocka_unit_test(test_veto),
+		cmocka_unit_test(test_slow_module),
 		cmocka_unit_test(test_x550),
 		cmocka_unit_test(test_no_phy),
 		cmocka_unit_test(test_firmware_keeps_it),
+		cmocka_unit_test(test_lock_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
