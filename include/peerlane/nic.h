@@ -64,7 +64,7 @@ struct pl_nic_counter {
 /* Resets the device and reads what it is. `pci` stays the caller's and must outlive the NIC; it must
  * not be bus master. Returns 0 and the NIC, or -errno with `err` filled and the device reset again
  * (-ENODEV: it is gone, or not one we know; -ETIMEDOUT: a step was not completed, which the message
- * names; -EIO: its EEPROM is bad; -EINVAL: config). */
+ * names; -EBUSY: its firmware keeps what both share; -EIO: its EEPROM is bad; -EINVAL: config). */
 int pl_nic_open(struct pl_nic **nic, struct pl_pci *pci, const struct pl_nic_config *config,
 		struct pl_error *err);
 

@@ -122,6 +122,19 @@ static int spy_irq(struct pl_pci *pci, unsigned vector, int event_fd)
 	return rc;
 }
 
+/* Addresses that no window of the emulated device reaches. */
+static void misplace(struct spy *spy, struct pl_dma *dma)
+{
+	uint64_t *address = calloc(dma->n, sizeof(*address));
+
+	assert_non_null(address);
+	for (unsigned i = 0; i < dma->n; i++)
+		address[i] = (uint64_t)1 << 62 | (uint64_t)i << dma->shift;
+	spy->good = *dma;
+	dma->address = address;
+	spy->bad = *dma;
+}
+
 static int spy_dma_map(struct pl_pci *pci, void *base, size_t len_bytes, size_t page_bytes,
 		       struct pl_dma *dma)
 {
@@ -132,6 +145,8 @@ static int spy_dma_map(struct pl_pci *pci, void *base, size_t len_bytes, size_t 
 		return -ENOMEM;
 	rc = spy->inner->ops->dma_map(spy->inner, base, len_bytes, page_bytes, dma);
 	spy->mapped += !rc;
+	if (!rc && spy->n_dma_map == spy->refuse.dma_address)
+		misplace(spy, dma);
 	return rc;
 }
 
@@ -141,6 +156,11 @@ static void spy_dma_unmap(struct pl_pci *pci, struct pl_dma *dma)
 
 	assert_false(spy->bus_master); /* DMA has ended before memory goes */
 	spy->mapped--;
+	if (spy->bad.address && dma->address == spy->bad.address) {
+		free((void *)spy->bad.address);
+		spy->bad = (struct pl_dma){0};
+		*dma = spy->good;
+	}
 	spy->inner->ops->dma_unmap(spy->inner, dma);
 }
 

@@ -24,6 +24,7 @@ struct access {
 /* What the bus refuses: the call of this number, counted from 1; 0: none. */
 struct refusals {
 	unsigned dma_map, irq, bus_master;
+	unsigned dma_address; /* not refused: what it maps gets addresses where nothing is */
 };
 
 struct spy {
@@ -34,6 +35,7 @@ struct spy {
 	struct refusals refuse;
 	unsigned n_dma_map, n_irq, n_bus_master; /* calls */
 	unsigned mapped, vectors;		 /* there now */
+	struct pl_dma good, bad; /* refusals.dma_address: what it is, what is told */
 	bool bus_master;
 	/* Takes the place of a register, if it returns true. */
 	bool (*instead)(struct spy *spy, bool write, uint32_t offset, uint32_t *value);

@@ -177,6 +177,58 @@ static void test_double_reset(void **state)
 	lab_close(&lab);
 }
 
+/* ---- DMA faults ---- */
+
+static uint64_t dma_faults(struct nic_lab *lab)
+{
+	struct emu_stats stats;
+
+	emu_stats(lab->device, &stats);
+	return stats.dma_faults;
+}
+
+/* The device's accesses to rings (the first mapping) or buffers (the second) go astray. It stands still
+ * then, which hangs nobody; and nothing of ours is lost. Whoever translates the addresses tells of it. */
+static void test_dma_fault(void **state)
+{
+	static uint8_t data[60] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2};
+	static const struct emu_frame frame = {data, sizeof(data)};
+
+	(void)state;
+	for (unsigned mapping = 1; mapping <= 2; mapping++) {
+		uint64_t begin = lab_now_ms();
+		uint32_t frames[8];
+		uint16_t len[8];
+		struct pl_nic_link link;
+		struct nic_lab lab;
+
+		lab_open(&lab, 1);
+		lab.spy.refuse.dma_address = mapping;
+		lab_start(&lab);
+		lab_wait_link(&lab, true);
+		emu_wire_memory_feed(lab.wire, &frame, 1, false);
+		while (!dma_faults(&lab))
+			assert_true(lab_now_ms() - begin < 20000);
+		assert_int_equal(pl_queue_rx(lab.queues[0], frames, len, 8), 0);
+		pl_queue_flush(lab.queues[0]);
+		assert_int_equal(pl_nic_link(lab.nic, &link), 0);
+		begin = lab_now_ms();
+		lab_stop(&lab);
+		assert_true(lab_now_ms() - begin < BOUND_MS);
+		lab_check_clean(&lab);
+
+		lab.spy.refuse.dma_address = 0;
+		lab_start(&lab);
+		check_works(&lab);
+		emu_wire_memory_feed(lab.wire, &frame, 1, false);
+		begin = lab_now_ms();
+		while (pl_queue_rx(lab.queues[0], frames, len, 8) == 0)
+			assert_true(lab_now_ms() - begin < 20000);
+		pl_pool_put(lab.queues[0]->pool, frames, 1, PL_OWNER_BURST);
+		lab_close(&lab);
+	}
+}
+
 /* ---- surprise removal ---- */
 
 static void test_removed_while_running(void **state)
@@ -380,6 +432,7 @@ int main(void)
 		cmocka_unit_test(test_no_link),
 		cmocka_unit_test(test_will_not_stop),
 		cmocka_unit_test(test_double_reset),
+		cmocka_unit_test(test_dma_fault),
 		cmocka_unit_test(test_removed_while_running),
 		cmocka_unit_test(test_removed_at_any_time),
 		cmocka_unit_test(test_removed_while_counting),
