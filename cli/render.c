@@ -124,6 +124,18 @@ static void render_nics(json_t *ports, FILE *out)
 		}
 	}
 	finish(&t, out);
+	json_array_foreach(ports, i, port) {
+		json_int_t n = number(json_object_get(port, "emulator"), "illegal_uses");
+
+		if (!n)
+			continue;
+		fputc('\n', out);
+		text_print(text(port, "name"), out);
+		fprintf(out,
+			": its driver has done %" JSON_INTEGER_FORMAT
+			" things that no real device would stand: see the log\n",
+			n);
+	}
 }
 
 static void render_ports(json_t *data, FILE *out)

@@ -322,6 +322,44 @@ static char *rendered(enum action action, const char *json)
 	return text;
 }
 
+/* What a NIC has beside other ports, and that an emulated one is called that. */
+static void test_nics(void **state)
+{
+	static const char *const says[] = {
+		"pl0   up    emu:eth1    02:00:00:00:00:01  9000  -       -",
+		"pl1   up    afxdp:eth2  02:00:00:00:00:02  1500  native  copy",
+		"pl0   ixgbe   82599ES (emulated)  10000 Mb/s  10GBASE-SR\n",
+		"pl0   rx_crc_errors       7\n",
+		"pl0: its driver has done 3 things that no real device would stand",
+	};
+	char *text = rendered(ACTION_PORTS, "{\"ports\":[{\"name\":\"pl0\",\"kind\":\"nic\","
+					    "\"device\":\"emu:eth1\",\"attach\":null,"
+					    "\"copy\":null,\"queues\":1,\"mac\":\"02:00:00:00:00:"
+					    "01\",\"mtu\":9000,\"link\":\"up\","
+					    "\"admin\":\"up\",\"driver\":\"ixgbe\",\"model\":"
+					    "\"82599ES (emulated)\",\"speed_mbps\":"
+					    "10000,\"media\":\"10GBASE-SR\",\"device_counters\":{"
+					    "\"rx_packets\":0,\"rx_crc_errors\":7},"
+					    "\"emulator\":{\"illegal_uses\":3}},"
+					    "{\"name\":\"pl1\",\"kind\":\"afxdp\",\"device\":"
+					    "\"eth2\",\"attach\":\"native\",\"copy\":"
+					    "\"copy\",\"queues\":1,\"mac\":\"02:00:00:00:00:02\","
+					    "\"mtu\":1500,\"link\":\"up\",\"admin\":"
+					    "\"up\",\"driver\":null,\"model\":null,\"device_"
+					    "counters\":null,\"emulator\":null}]}");
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(says) / sizeof(says[0]); i++)
+		if (!strstr(text, says[i]))
+			fail_msg("lacks \"%s\":\n%s", says[i], text);
+	assert_null(strstr(text, "rx_packets")); /* what is zero is left out */
+	free(text);
+	/* Without any NIC there is nothing of them. */
+	text = rendered(ACTION_PORTS, "{\"ports\":[{\"name\":\"pl1\",\"kind\":\"afxdp\"}]}");
+	assert_null(strstr(text, "DRIVER"));
+	free(text);
+}
+
 /* Numbers at the ends of their range, members without end, nulls, and what a terminal obeys. */
 static void test_answers_of_another_daemon(void **state)
 {
@@ -759,6 +797,7 @@ int main(void)
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_table_is_sorted),
 		cmocka_unit_test(test_units),
+		cmocka_unit_test(test_nics),
 		cmocka_unit_test(test_answers_of_another_daemon),
 		cmocka_unit_test(test_rates),
 	};
