@@ -522,6 +522,35 @@ static void test_rss(void **state)
 	lab_close(&lab);
 }
 
+/* On the chip frames form one row: what is for a queue with descriptors waits behind what is for one
+ * without. */
+static void test_blocked_by_another(void **state)
+{
+	uint8_t hashed[64], plain[60];
+	struct emu_frame list[] = {{plain, sizeof(plain)}, {hashed, sizeof(hashed)}};
+	struct lab lab;
+
+	(void)state;
+	lab_open(&lab, 2);
+	lab.wire->patient = false;
+	set_up_rss(&lab);
+	for (unsigned i = 0; i < 32; i++)
+		lab_write(&lab, RETA(i), 0x01010101);
+	make_ip4(hashed, sizeof(hashed));
+	lab_frame(plain, sizeof(plain), 0);
+	lab_give(&lab, 1, 2);
+	arrive(&lab, &list[1]);
+	lab_expect_rx(&lab, 1, 0, &list[1], RX_IPCS);
+	arrive(&lab, &list[0]); /* to queue 0, which has none */
+	arrive(&lab, &list[1]);
+	lab_expect_not_rx(&lab, 1, 1);
+	lab_give(&lab, 0, 1);
+	lab_settle(&lab);
+	lab_expect_rx(&lab, 0, 0, &list[0], 0);
+	lab_expect_rx(&lab, 1, 1, &list[1], RX_IPCS);
+	lab_close(&lab);
+}
+
 /* What the table sends to a queue that is not enabled is dropped. */
 static void test_queue_off(void **state)
 {
@@ -722,6 +751,7 @@ int main(void)
 		cmocka_unit_test(test_waits_on_chip),
 		cmocka_unit_test(test_drop_enabled),
 		cmocka_unit_test(test_rss),
+		cmocka_unit_test(test_blocked_by_another),
 		cmocka_unit_test(test_queue_off),
 		cmocka_unit_test(test_not_written_anew),
 		cmocka_unit_test(test_tail_beyond),
