@@ -54,12 +54,12 @@ static void mask_interrupts(struct pl_nic *nic)
 
 /* ---- the end of DMA ---- */
 
-/* 4.6.7.1.2: a queue is disabled when its last access to memory is over, 100 us later at the latest. */
+/* 4.6.7.1.2: a queue is disabled when its last access to memory is over, 100 us later at the latest. The
+ * way to them is closed only then. */
 static void stop_receive(struct pl_nic *nic)
 {
 	bool any = false;
 
-	nic_unset(nic, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN);
 	for (unsigned i = 0; i < IXGBE_QUEUES && !nic->gone; i++) {
 		uint32_t control = nic_read(nic, IXGBE_RXDCTL(i));
 
@@ -71,6 +71,7 @@ static void stop_receive(struct pl_nic *nic)
 	}
 	if (any)
 		nic_sleep_us(100);
+	nic_unset(nic, IXGBE_RXCTRL, IXGBE_RXCTRL_RXEN);
 }
 
 /* 4.6.8.1.2: what is in the rings is sent first, if it can be: with the link down it cannot. */

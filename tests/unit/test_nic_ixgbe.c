@@ -107,34 +107,73 @@ static bool is_step(const struct access *access, const struct step *step)
 	       (access->value & step->bits) == step->value;
 }
 
-static void test_bring_up_in_order(void **state)
-{
-	struct nic_lab lab;
-	unsigned at = 0;
-
-	(void)state;
-	lab_open(&lab, 2);
-	lab_start(&lab);
-	for (unsigned i = 0; i < BRING_UP_STEPS; i++) {
-		const struct step *step = &bring_up[i];
-
-		while (at < lab.spy.n_log && !is_step(&lab.spy.log[at], step))
-			at++;
-		if (at == lab.spy.n_log)
-			fail_msg("not after what comes before it: %s %s", step->section,
-				 step->what);
-		at++;
-	}
-	assert_int_equal(atomic_load(&lab.reports), 0);
-	lab_close(&lab);
-}
-
 /* Index of the first access of this kind from `from` on, or the log's length. */
 static unsigned find(const struct nic_lab *lab, unsigned from, const struct step *step)
 {
 	while (from < lab->spy.n_log && !is_step(&lab->spy.log[from], step))
 		from++;
 	return from;
+}
+
+/* Each step after the one before it, from this access on. */
+static void check_order(const struct nic_lab *lab, unsigned at, const struct step *steps,
+			unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		at = find(lab, at, &steps[i]);
+		if (at == lab->spy.n_log)
+			fail_msg("not after what comes before it: %s %s", steps[i].section,
+				 steps[i].what);
+		at++;
+	}
+}
+
+static void test_bring_up_in_order(void **state)
+{
+	struct nic_lab lab;
+
+	(void)state;
+	lab_open(&lab, 2);
+	lab_start(&lab);
+	check_order(&lab, 0, bring_up, BRING_UP_STEPS);
+	assert_int_equal(atomic_load(&lab.reports), 0);
+	lab_close(&lab);
+}
+
+/* clang-format off */
+static const struct step stop[] = {
+	{"4.6.3.1", "interrupts are masked", W, 0x00888, 0x7fffffff, 0x7fffffff},
+	{"4.6.7.1.2", "receive queue 0 is disabled", W, RXQ(0, 0x28), ENABLE, 0},
+	{"4.6.7.1.2", "... which is waited for", R, RXQ(0, 0x28), ENABLE, 0},
+	{"4.6.7.1.2", "receive queue 1 is disabled", W, RXQ(1, 0x28), ENABLE, 0},
+	{"4.6.7.1.2", "... which is waited for", R, RXQ(1, 0x28), ENABLE, 0},
+	{"4.6.7.1.2", "then reception", W, 0x03000, 1, 0},
+	{"4.6.8.1.2", "transmit queue 0 has sent all", R, TXQ(0, 0x10), 0, 0},
+	{"4.6.8.1.2", "... and is disabled", W, TXQ(0, 0x28), ENABLE, 0},
+	{"4.6.8.1.2", "... which is waited for", R, TXQ(0, 0x28), ENABLE, 0},
+	{"4.6.8.1.2", "transmit queue 1 is disabled", W, TXQ(1, 0x28), ENABLE, 0},
+	{"4.6.8.1.2", "... which is waited for", R, TXQ(1, 0x28), ENABLE, 0},
+	{"4.6.8.1.2", "then transmission", W, 0x04a80, 1, 0},
+	{"5.2.5.3.2", "the PCIe master is disabled", W, 0x00000, 1u << 2, 1u << 2},
+	{"5.2.5.3.2", "... which is waited for", R, 0x00008, 1u << 19, 0},
+	{"8.2.3.1.3", "firmware is told", W, 0x00018, 1u << 28, 0},
+};
+/* clang-format on */
+
+static void test_stop_in_order(void **state)
+{
+	struct nic_lab lab;
+	unsigned from;
+
+	(void)state;
+	lab_open(&lab, 2);
+	lab_start(&lab);
+	lab_wait_link(&lab, true);
+	from = lab.spy.n_log;
+	pl_nic_stop(lab.nic);
+	check_order(&lab, from, stop, sizeof(stop) / sizeof(stop[0]));
+	assert_int_equal(atomic_load(&lab.reports), 0);
+	lab_close(&lab);
 }
 
 /* What must not be: reception before all queues are there, transmission before the buffers are divided;
@@ -496,6 +535,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bring_up_in_order),
+		cmocka_unit_test(test_stop_in_order),
 		cmocka_unit_test(test_nothing_too_early),
 		cmocka_unit_test(test_identity),
 		cmocka_unit_test(test_refused),
