@@ -9,6 +9,9 @@
 #define QUEUE_US 20000u
 #define DRAIN_US 10000u
 
+/* 7.3.8: a vector that does not mask itself is to be moderated. */
+#define OTHER_INTERVAL_US 100u
+
 /* RXDCTL, 8.10.10: descriptors are fetched ahead when 8 are free on the chip and 8 in memory, and each is
  * written back as it is done: the 82576 may else keep up to WTHRESH to itself until its interrupt timer
  * ends. TXDCTL, 8.12.13: likewise, and those that ask for a report get it at once. */
@@ -189,11 +192,12 @@ int igb_start_transmit(struct pl_nic *nic, struct pl_error *err)
 /* 4.5.9.1: a queue's bit reads as cleared when its last access to memory has ended. */
 static void stop_receive(struct pl_nic *nic)
 {
-	nic_unset(nic, IGB_RCTL, IGB_RCTL_RXEN);
 	for (unsigned q = 0; q < nic->config.n_queues && !nic->gone; q++) {
 		nic_unset(nic, IGB_RXDCTL(q), IGB_XDCTL_ENABLE);
 		(void)nic_wait(nic, IGB_RXDCTL(q), IGB_XDCTL_ENABLE, 0, QUEUE_US);
 	}
+	if (!nic->gone)
+		nic_unset(nic, IGB_RCTL, IGB_RCTL_RXEN);
 }
 
 /* 4.5.10.1: likewise, after what is in the ring has been sent; with the link down it cannot be. */
@@ -273,7 +277,7 @@ void igb_start_interrupts(struct pl_nic *nic)
 	/* EITR, 8.8: microseconds. */
 	for (unsigned q = 0; q < nic->config.n_queues; q++)
 		nic_write(nic, IGB_EITR(q), IGB_EITR_US(nic->config.moderation_us));
-	nic_write(nic, IGB_EITR(NIC_OTHER_VECTOR(nic)), 0);
+	nic_write(nic, IGB_EITR(NIC_OTHER_VECTOR(nic)), IGB_EITR_US(OTHER_INTERVAL_US));
 	nic_write(nic, IGB_IMS, IGB_ICR_LSC);
 	nic_write(nic, IGB_EIMS, other);
 }

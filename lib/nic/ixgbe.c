@@ -54,8 +54,8 @@ static void mask_interrupts(struct pl_nic *nic)
 
 /* ---- the end of DMA ---- */
 
-/* 4.6.7.1.2: a queue is disabled when its last access to memory is over, 100 us later at the latest. The
- * way to them is closed only then. */
+/* 4.6.7.1.2: a queue is disabled when its last access to memory is over, 100 us later at the latest; the way
+ * from the wire only after all of them. */
 static void stop_receive(struct pl_nic *nic)
 {
 	bool any = false;

@@ -140,9 +140,9 @@ static void test_stop_in_order(void **state)
 {
 	static const struct step steps[] = {
 		{"4.5.4", "interrupts are masked", W, 0x01528, ALL, ALL},
-		{"4.5.9", "reception ends", W, 0x00100, 1u << 1, 0},
 		{"4.5.9.1", "queue 0 is disabled", W, RXQ(0, 0x28), ENABLE, 0},
 		{"4.5.9.1", "... which is waited for", R, RXQ(0, 0x28), ENABLE, 0},
+		{"4.5.9.1", "then reception ends", W, 0x00100, 1u << 1, 0},
 		{"4.5.10.1", "queue 1 is disabled", W, TXQ(1, 0x28), ENABLE, 0},
 		{"4.5.10.1", "... which is waited for", R, TXQ(1, 0x28), ENABLE, 0},
 		{"4.5.10", "transmission ends", W, 0x00400, 1u << 1, 0},
@@ -258,7 +258,7 @@ static void test_moderation(void **state)
 		lab_start(&lab);
 		assert_int_equal(lab_written(&lab, 0x01680), us[i] << 2);
 		assert_int_equal(lab_written(&lab, 0x01684), us[i] << 2);
-		assert_int_equal(lab_written(&lab, 0x01688), 0); /* the link's */
+		assert_in_range(lab_written(&lab, 0x01688), 1 << 2, 1000 << 2); /* the link's */
 		end(&lab);
 	}
 }

@@ -285,8 +285,9 @@ static void test_moderation(void **state)
 			assert_true(units * 2048 >= us[i] * 1000);
 			assert_true(units * 2000 < us[i] * 1000 + 2000);
 		}
-		/* Changes of the link are told at once. */
-		assert_int_equal(lab_written(&lab, 0x00820 + 4 * 2) & 0xff8, 0);
+		/* Changes of the link are not masked when they are told, so they are moderated, a bit. */
+		units = lab_written(&lab, 0x00820 + 4 * 2) >> 3 & 0x1ff;
+		assert_in_range(units, 1, 500);
 		lab_close(&lab);
 	}
 }
