@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <emu/emu.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -485,6 +486,67 @@ static void test_takes_ports_up_again(void **state)
 	assert_int_equal(0, in_child(take_a_port_up_again, FREELY));
 }
 
+/* Whether the NIC gets the link that is wanted, in time. */
+static bool await_link(struct pl_port *port, bool wanted)
+{
+	struct pl_port_state state;
+
+	for (unsigned i = 0; i < 2000; i++, usleep(5000)) {
+		pl_port_state(port, &state);
+		if (state.present && state.carrier == wanted)
+			return true;
+	}
+	return false;
+}
+
+/* The thread that plays emulated NICs: its wire is a TAP, which is removed and made again. */
+static int play_a_nic(void)
+{
+	struct emu_nic_config nic = {.name = port_config.device, .model = EMU_82599};
+	struct pl_port_config driven = port_config;
+	struct emu *emu = emu_new(NULL, NULL);
+	struct faces *faces = faces_new();
+	struct pl_queue *queue;
+	struct pl_port *port;
+	struct pl_pool pool;
+	struct pl_error err;
+
+	driven.mtu = 1500;
+	must(faces && emu);
+	must(face_set_carrier(open_face(faces, port_config.device, 0x08), true) == 0);
+	must_error(emu_wire_netdev(port_config.device, &nic.wire, nic.mac, &err), &err);
+	must_error(emu_add(emu, &nic, &driven.pci, &err), &err);
+	must_error(pl_pool_init(&pool, 256, 2048, &err), &err);
+	must_error(pl_port_open(&port, &driven, &err), &err);
+	must_error(pl_port_queue_open(port, 0, &pool, &queue, &err), &err);
+	must_error(pl_port_start(port, &err), &err);
+	confine_or_exit(CONFINED);
+
+	must_error(emu_start(emu, -1, &err), &err);
+	must(await_link(port, true));
+	faces_free(faces, false);
+	must(await_link(port, false));
+	faces = faces_new();
+	must(faces);
+	must(face_set_carrier(open_face(faces, port_config.device, 0x08), true) == 0);
+	must(await_link(port, true));
+	must_error(pl_port_set_mtu(port, 1400, &err), &err);
+	must_error(pl_port_accept_mac(port, mac, &err), &err);
+	pl_port_close(port);
+	emu_stop(emu);
+	pl_pci_close(driven.pci);
+	emu_free(emu);
+	pl_pool_fini(&pool);
+	faces_free(faces, false);
+	return 0;
+}
+
+static void test_plays_nics(void **state)
+{
+	(void)state;
+	assert_int_equal(0, in_child(play_a_nic, FREELY));
+}
+
 /* ---- threads ---- */
 
 static uint64_t capabilities(void)
@@ -602,6 +664,7 @@ int main(void)
 		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_removes_its_socket),
 		cmocka_unit_test(test_takes_ports_up_again),
+		cmocka_unit_test(test_plays_nics),
 		cmocka_unit_test(test_worker),
 		cmocka_unit_test(test_capabilities),
 	};
