@@ -177,6 +177,29 @@ static uint64_t flow_of(const uint8_t *ip, unsigned len)
 	return hash | 1;
 }
 
+/* Where the IP packet or ARP message in a frame ends, as its header has it; `len` if it is neither. */
+static unsigned content_end(const uint8_t *bytes, unsigned len)
+{
+	unsigned at = ip_at(bytes, len);
+
+	if (!at)
+		return get16(bytes + 12) == 0x0806 ? 14 + 28 : len;
+	return at + (bytes[at] >> 4 == 4 ? get16(bytes + at + 2) : 40 + get16(bytes + at + 4));
+}
+
+void strip_padding(struct outputs *out)
+{
+	for (unsigned i = 0; i < out->n; i++) {
+		struct output *o = &out->at[i];
+		unsigned end = content_end(o->bytes, o->len), first = end;
+
+		while (first < o->len && !o->bytes[first])
+			first++;
+		if (o->len == PADDED_LEN && end < o->len && first == o->len)
+			o->len = end;
+	}
+}
+
 void normalise(struct outputs *out)
 {
 	unsigned kept = 0;

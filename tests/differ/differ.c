@@ -27,30 +27,29 @@ struct options {
 	double seconds, progress_s;
 	unsigned reports; /* give up after so many */
 	bool print;	  /* say what becomes of every frame */
+	bool padded;	  /* frames have the length that they have on a wire */
 };
 
 static const char usage[] =
 	"usage: differ --kernel DEV,DEV,DEV --peerlane DEV,DEV,DEV [--seed N] [--first N]\n"
 	"              [--count N] [--seconds S] [--window N] [--progress S] [--reports N] "
 	"[--print]\n"
+	"              [--padded]\n"
 	"The devices lead to the routers' ports. Sends frames FIRST to FIRST + COUNT - 1 of the "
 	"seed, or\n"
 	"as many as the seconds allow. Exits with 1 if there was a difference. --print sends one "
 	"frame\n"
-	"at a time and says what came of it.";
+	"at a time and says what came of it. --padded: as on a wire, frames have 60 bytes at "
+	"least,\n"
+	"and what comes out may be padded with zeros.";
 
 static const struct option option_table[] = {
-	{"kernel", required_argument, NULL, 'k'},
-	{"peerlane", required_argument, NULL, 'p'},
-	{"seed", required_argument, NULL, 's'},
-	{"first", required_argument, NULL, 'f'},
-	{"count", required_argument, NULL, 'c'},
-	{"seconds", required_argument, NULL, 't'},
-	{"window", required_argument, NULL, 'w'},
-	{"progress", required_argument, NULL, 'g'},
-	{"reports", required_argument, NULL, 'r'},
-	{"print", no_argument, NULL, 'v'},
-	{0},
+	{"kernel", required_argument, NULL, 'k'},  {"peerlane", required_argument, NULL, 'p'},
+	{"seed", required_argument, NULL, 's'},	   {"first", required_argument, NULL, 'f'},
+	{"count", required_argument, NULL, 'c'},   {"seconds", required_argument, NULL, 't'},
+	{"window", required_argument, NULL, 'w'},  {"progress", required_argument, NULL, 'g'},
+	{"reports", required_argument, NULL, 'r'}, {"print", no_argument, NULL, 'v'},
+	{"padded", no_argument, NULL, 'P'},	   {0},
 };
 
 static volatile sig_atomic_t stopped;
@@ -107,6 +106,9 @@ static struct options parse_options(int argc, char **argv)
 		case 'v':
 			o.print = true;
 			break;
+		case 'P':
+			o.padded = true;
+			break;
 		default:
 			die("%s", usage);
 		}
@@ -129,12 +131,23 @@ struct differ {
 	uint64_t accepted[ACCEPTED_COUNT];
 };
 
+/* As what is too short for Ethernet is padded by who sends it. */
+static void pad(struct frame *frame)
+{
+	if (frame->len >= PADDED_LEN)
+		return;
+	memset(frame->bytes + frame->len, 0, PADDED_LEN - frame->len);
+	frame->len = PADDED_LEN;
+}
+
 static struct verdict exchange(struct differ *d, const struct frame *frames, unsigned n)
 {
 	links_exchange(d->links, frames, n, d->out);
 	for (unsigned twin = 0; twin < TWINS; twin++) {
 		if (d->out[twin].overflow)
 			die("more than %u frames came out of %u", OUTPUTS_MAX, n);
+		if (d->options.padded)
+			strip_padding(&d->out[twin]);
 		normalise(&d->out[twin]);
 	}
 	return compare(d->out, frames, n);
@@ -191,8 +204,8 @@ static void report(struct differ *d, const struct frame *frames, unsigned n)
 	for (unsigned i = 0; i < n && n <= SEQUENCE_PRINTED; i++)
 		print_frame(&frames[i]);
 	print_outputs(d, n > SEQUENCE_PRINTED);
-	printf("  again: --seed %lu --first %lu --count %u%s\n", d->options.seed, frames->number, n,
-	       n == 1 ? " --print" : "");
+	printf("  again: --seed %lu --first %lu%s --count %u%s\n", d->options.seed, frames->number,
+	       d->options.padded ? " --padded" : "", n, n == 1 ? " --print" : "");
 	fflush(stdout);
 }
 
@@ -288,8 +301,11 @@ static void run_window(struct differ *d, uint64_t first, unsigned n)
 {
 	struct verdict verdict;
 
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
 		generate(&d->window[i], d->options.seed, first + i);
+		if (d->options.padded)
+			pad(&d->window[i]);
+	}
 	verdict = exchange(d, d->window, n);
 	count(d, &verdict, n);
 	if (d->options.print) {

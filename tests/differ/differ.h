@@ -20,6 +20,7 @@
 
 #define PORTS 3u
 #define PORT_MTU 1500u /* the largest */
+#define PADDED_LEN 60u /* the shortest frame on a wire, without its FCS */
 #define FRAME_MAX 2048u
 #define WINDOW_MAX 256u
 #define OUTPUTS_MAX 4096u /* of one router and window: a frame becomes fragments, or an error */
@@ -130,6 +131,10 @@ enum accepted {
 	ACCEPTED_COUNT
 };
 const char *accepted_name(enum accepted which);
+
+/* Takes the padding off what has the shortest length that a frame has on a wire: zeros behind an IP packet
+ * or ARP message. */
+void strip_padding(struct outputs *out);
 
 /* Works out what is compared of each output, and whether it is at all; drops what is not. */
 void normalise(struct outputs *out);

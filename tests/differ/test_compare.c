@@ -151,6 +151,30 @@ static void every_bit_counts(void **state)
 	}
 }
 
+/* As a wire has it, a frame of 60 bytes; but only by zeros, and nothing but padding is taken off. */
+static void padding_is_taken_off(void **state)
+{
+	const uint8_t *ip = packet4(FAR, OTHER, 1);
+	struct output *o;
+
+	(void)state;
+	add(KERNEL, 1, ip, 40);
+	o = add(PEERLANE, 1, ip, 40);
+	o->len = PADDED_LEN;
+	strip_padding(&out[KERNEL]);
+	strip_padding(&out[PEERLANE]);
+	assert_int_equal(o->len, 54);
+	expect_equal();
+	o->len = PADDED_LEN;
+	o->bytes[59] = 1;
+	strip_padding(&out[PEERLANE]);
+	assert_int_equal(o->len, PADDED_LEN);
+	o->bytes[59] = 0;
+	o->len = PADDED_LEN - 1;
+	strip_padding(&out[PEERLANE]);
+	assert_int_equal(o->len, PADDED_LEN - 1);
+}
+
 static void one_missing_is_seen(void **state)
 {
 	for (unsigned twin = 0; twin < TWINS; twin++) {
@@ -451,6 +475,7 @@ int main(void)
 		cmocka_unit_test_setup(nothing_equals_nothing, setup),
 		cmocka_unit_test_setup(same_packets_are_equal, setup),
 		cmocka_unit_test_setup(every_bit_counts, setup),
+		cmocka_unit_test_setup(padding_is_taken_off, setup),
 		cmocka_unit_test_setup(one_missing_is_seen, setup),
 		cmocka_unit_test_setup(one_twice_is_seen, setup),
 		cmocka_unit_test_setup(other_port_is_seen, setup),

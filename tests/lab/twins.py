@@ -220,7 +220,8 @@ class Twins:
         self.peerlane.wait_route("10.0.2.128/25")
 
     def command(self, *args):
-        return [str(a) for a in (DIFFER, "--kernel", "k1,k2,k3", "--peerlane", "p1,p2,p3", *args)]
+        return [str(a) for a in (DIFFER, "--kernel", "k1,k2,k3", "--peerlane", "p1,p2,p3",
+                                 *(["--padded"] if L.EMULATED else []), *args)]
 
     def differ(self, *args, timeout=600):
         """Runs the program; returns its exit status and what it printed."""
