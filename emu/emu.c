@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The thread that plays all NICs. While there is work it goes round without system calls; when a
- * number of rounds have found none it sleeps, until a wire has something, a driver writes a tail or a
+/* The thread that plays all NICs. While there is work it goes round without system calls; when
+ * there has been none for a while it sleeps, until a wire has something, a driver writes a tail or a
  * register, or what a NIC has put off is due.
  *
  * Drivers wake it by one word, `wanted`, and an eventfd. A driver publishes (stores a tail, release) and
@@ -26,11 +26,9 @@
 
 #include "engine.h"
 
-/* Rounds without work before it sleeps: some tens of microseconds. */
-#define IDLE_ROUNDS 500u
-
-/* It does not sleep for less: that takes as long as it lasts. */
-#define NAP_NS 50000u
+/* So long without work it goes on, before it sleeps; and it does not sleep for less. A sleep and its end
+ * take about half as long. */
+#define IDLE_NS 50000u
 
 /* A wire that does not say when it has something is looked at that often. */
 #define POLL_NS 1000000u
@@ -250,7 +248,7 @@ static void sleep_on(struct emu *emu)
 
 	atomic_exchange_explicit(&emu->wanted, 1, memory_order_acq_rel);
 	round = turn(emu, true);
-	if (!round.moved && !is_stopped(emu) && round.next_ns > round.now_ns + NAP_NS)
+	if (!round.moved && !is_stopped(emu) && round.next_ns > round.now_ns + IDLE_NS)
 		wait_until(emu, round.next_ns);
 	/* A swap too: a plain store would hide a driver's swap from our next one. */
 	atomic_exchange_explicit(&emu->wanted, 0, memory_order_acq_rel);
@@ -268,18 +266,21 @@ static inline void relax(void)
 static void *run(void *arg)
 {
 	struct emu *emu = arg;
-	unsigned idle = 0;
+	uint64_t busy_ns = 0; /* when it last was */
 
 	prctl(PR_SET_NAME, "emulator");
 	while (!is_stopped(emu)) {
 		/* The first round after a sleep looks at everything. */
-		if (turn(emu, !idle).moved) {
-			idle = 1;
-		} else if (++idle < IDLE_ROUNDS) {
-			relax();
+		struct round round = turn(emu, !busy_ns);
+
+		if (round.moved || !busy_ns)
+			busy_ns = round.now_ns;
+		if (round.now_ns - busy_ns < IDLE_NS) {
+			if (!round.moved)
+				relax();
 		} else {
 			sleep_on(emu);
-			idle = 0;
+			busy_ns = 0;
 		}
 	}
 	return NULL;
