@@ -77,14 +77,6 @@ void m82576_paths(struct emu_nic *nic)
 	nic->tx_on = on && tx_enabled(nic);
 }
 
-/* Queues may have been waiting for it. */
-static void path_changed(struct emu_nic *nic)
-{
-	m82576_paths(nic);
-	m82576_of(nic)->next_ns = 0;
-	m82576_settle(nic);
-}
-
 static void decode_filter(struct emu_nic *nic)
 {
 	struct emu_filter *filter = &nic->filter;
@@ -110,7 +102,7 @@ M82576_WRITE(rctl)
 		emu_report(nic, "RCTL.VFE: filtering of VLANs is not emulated");
 	emu_bar_store(nic, reg->offset, value);
 	decode_filter(nic);
-	path_changed(nic);
+	m82576_paths(nic);
 }
 
 M82576_WRITE(rlpml)
@@ -124,7 +116,7 @@ M82576_WRITE(tctl)
 {
 	(void)index;
 	emu_bar_store(nic, reg->offset, value);
-	path_changed(nic);
+	m82576_paths(nic);
 }
 
 M82576_WRITE(mta)
@@ -248,14 +240,12 @@ static void turn_on(struct emu_nic *nic, const struct queue *q)
 	emu_ring_start(nic, ring);
 }
 
-/* 8.10.10, 8.12.13: the acknowledgement stays away until the path as a whole is enabled. */
+/* 4.5.9, 4.5.10: queues are enabled, and acknowledged, before the path as a whole is. */
 static bool is_held(const struct emu_nic *nic, const struct queue *q, bool on)
 {
 	if (!on)
 		return !q->tx && nic->faults[EMU_FAULT_RX_DISABLE];
-	if (q->tx)
-		return nic->faults[EMU_FAULT_TX_ENABLE] || !tx_enabled(nic);
-	return nic->faults[EMU_FAULT_RX_ENABLE] || !rx_enabled(nic);
+	return nic->faults[q->tx ? EMU_FAULT_TX_ENABLE : EMU_FAULT_RX_ENABLE];
 }
 
 static void settle(struct emu_nic *nic, const struct queue *q)

@@ -145,8 +145,8 @@ int igb_start_receive(struct pl_nic *nic, struct pl_error *err)
 	if (rc)
 		return rc;
 	/* All multicasts: who wants which is the kernel's to know. Long frames, to RLPML. No damaged ones.
-	 * Before the queues' acknowledgement, since that stays away until reception is on: 8.10.10. What
-	 * comes before there are buffers is dropped. */
+	 * Before the queues' acknowledgement, should a device withhold that until reception is on. What comes
+	 * before there are buffers is dropped. */
 	nic_set(nic, IGB_RCTL,
 		IGB_RCTL_RXEN | IGB_RCTL_MPE | IGB_RCTL_LPE | IGB_RCTL_BAM | IGB_RCTL_SECRC);
 	for (unsigned q = 0; !rc && q < nic->config.n_queues; q++)
@@ -181,7 +181,7 @@ int igb_start_transmit(struct pl_nic *nic, struct pl_error *err)
 		rc = start_tx_queue(nic, q, err);
 	if (rc)
 		return rc;
-	/* Acknowledged only once transmission is on: 8.12.13. */
+	/* Likewise. */
 	nic_set(nic, IGB_TCTL, IGB_TCTL_EN | IGB_TCTL_PSP);
 	for (unsigned q = 0; !rc && q < nic->config.n_queues; q++)
 		rc = igb_wait(nic, IGB_TXDCTL(q), IGB_XDCTL_ENABLE, IGB_XDCTL_ENABLE, QUEUE_US, err,

@@ -176,8 +176,8 @@ static void the_master_ends_after_a_while(void **state)
 	bench_close(&bench);
 }
 
-/* 8.10.10, 8.12.13 */
-static void queues_are_acknowledged_once_the_path_is_on(void **state)
+/* 8.10.10, 8.12.13; 4.5.9 and 4.5.10: before the path as a whole is enabled. */
+static void queues_are_acknowledged_in_time(void **state)
 {
 	struct bench bench;
 
@@ -186,9 +186,7 @@ static void queues_are_acknowledged_once_the_path_is_on(void **state)
 	bench_write(&bench, RXQ(3, 0x08), 1024);
 	bench_write(&bench, RXQ(3, 0x0C), ADVANCED | 2);
 	bench_write(&bench, RXQ(3, 0x28), ENABLE);
-	bench_pass(&bench, LONG_NS);
 	assert_false(bench_read(&bench, RXQ(3, 0x28)) & ENABLE);
-	bench_write(&bench, RCTL, RXEN);
 	bench_pass(&bench, LONG_NS);
 	assert_true(bench_read(&bench, RXQ(3, 0x28)) & ENABLE);
 	assert_true(bench.nic->rx[3].enabled);
@@ -208,9 +206,7 @@ static void queues_are_acknowledged_once_the_path_is_on(void **state)
 
 	bench_write(&bench, TXQ(15, 0x08), 1024);
 	bench_write(&bench, TXQ(15, 0x28), ENABLE);
-	bench_pass(&bench, LONG_NS);
 	assert_false(bench_read(&bench, TXQ(15, 0x28)) & ENABLE);
-	bench_set(&bench, TCTL, 1u << 1);
 	bench_pass(&bench, LONG_NS);
 	assert_true(bench_read(&bench, TXQ(15, 0x28)) & ENABLE);
 	bench_legal(&bench);
@@ -536,7 +532,7 @@ int main(void)
 		cmocka_unit_test(registers_hold_their_defaults),
 		cmocka_unit_test(a_reset_takes_time),
 		cmocka_unit_test(the_master_ends_after_a_while),
-		cmocka_unit_test(queues_are_acknowledged_once_the_path_is_on),
+		cmocka_unit_test(queues_are_acknowledged_in_time),
 		cmocka_unit_test(a_phy_is_behind_mdic),
 		cmocka_unit_test(a_phy_is_reset_for_100_us),
 		cmocka_unit_test(speed_is_negotiated),
