@@ -98,18 +98,13 @@ static int set_up_serial(struct pl_nic *nic, enum ixgbe_module module, struct pl
 
 static int set_up_sfp(struct pl_nic *nic, struct pl_error *err)
 {
-	enum ixgbe_module module;
-	uint32_t pins = nic_read(nic, IXGBE_ESDP);
-
 	if (ixgbe_link_is_kept(nic)) {
 		(void)ixgbe_sfp_identify(nic);
 		return 0;
 	}
-	/* The laser on. */
-	pins &= ~(IXGBE_ESDP_DATA(IXGBE_PIN_TX_DISABLE) | IXGBE_ESDP_OUTPUT(IXGBE_PIN_MODULE));
-	nic_write(nic, IXGBE_ESDP, pins | IXGBE_ESDP_OUTPUT(IXGBE_PIN_TX_DISABLE));
-	module = ixgbe_sfp_identify(nic);
-	return set_up_serial(nic, module, err);
+	/* The laser on. Which pins are outputs is the board's to say, by its EEPROM. */
+	nic_unset(nic, IXGBE_ESDP, IXGBE_ESDP_TX_DISABLE);
+	return set_up_serial(nic, ixgbe_sfp_identify(nic), err);
 }
 
 /* A module that has just been plugged in answers 300 ms later (SFF-8431, t_serial), which nothing tells. */
@@ -158,6 +153,7 @@ void ixgbe_link(struct pl_nic *nic, struct pl_nic_link *link)
 	nic_write(nic, IXGBE_EICR, causes);
 	if (ixgbe->mac == IXGBE_82599 && causes & IXGBE_EICR_MODULE)
 		(void)ixgbe_link_setup(nic, &ignored);
+	(void)nic_read(nic, IXGBE_LINKS); /* some bits tell what has been, the first time */
 	links = nic_read(nic, IXGBE_LINKS);
 	if (ixgbe->mac == IXGBE_82599 && ixgbe->no_module && !(links & IXGBE_LINKS_UP))
 		look_for_module(nic);
