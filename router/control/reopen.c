@@ -15,6 +15,7 @@
 #define RETRY_FIRST_MS 10u
 #define RETRY_MAX_MS 1000u
 #define RETRY_TELL_MS 160u /* what does not work for so long is said */
+#define NIC_PAUSE 10u	   /* times as long as a try took no further one is made */
 
 /* ---- when ---- */
 
@@ -23,13 +24,15 @@ static void retry_now(struct retry *retry)
 	*retry = (struct retry){.at_ms = router_now_ms(), .told = retry->told};
 }
 
-/* It did not work. `what` is said, once. */
+/* It did not work. What `err` says is said, once. The next time is `least_ms` away at least. */
 static void retry_later(const struct router *router, struct retry *retry,
-			const struct pl_error *err)
+			const struct pl_error *err, unsigned least_ms)
 {
 	retry->delay_ms = retry->delay_ms ? 2 * retry->delay_ms : RETRY_FIRST_MS;
 	if (retry->delay_ms > RETRY_MAX_MS)
 		retry->delay_ms = RETRY_MAX_MS;
+	if (retry->delay_ms < least_ms)
+		retry->delay_ms = least_ms;
 	retry->at_ms = router_now_ms() + retry->delay_ms;
 	if (retry->told || retry->delay_ms < RETRY_TELL_MS)
 		return;
@@ -137,10 +140,16 @@ static int take_over(struct router *router, unsigned index, struct pl_error *err
 static void try_device(struct router *router, unsigned index)
 {
 	struct router_port *port = &router->ports[index];
+	uint64_t begin_ms = router_now_ms();
 	struct pl_error err = {.remedy = ""};
 
 	if (!port->port || take_over(router, index, &err)) {
-		retry_later(router, &port->device_retry, &err);
+		uint64_t took_ms = router_now_ms() - begin_ms;
+
+		/* A NIC that does not do a step of its start is waited for, half a second at most, while
+		 * all else waits too. */
+		retry_later(router, &port->device_retry, &err,
+			    port->pci ? NIC_PAUSE * (unsigned)took_ms : 0);
 		return;
 	}
 	port->device_retry = (struct retry){0};
@@ -178,7 +187,7 @@ static void try_face(struct router *router, unsigned index)
 
 	memcpy(config.mac, port->mac, sizeof(config.mac));
 	if (face_revive(port->face, &config, port->carrier, &err)) {
-		retry_later(router, &port->face_retry, &err);
+		retry_later(router, &port->face_retry, &err, 0);
 		return;
 	}
 	/* Again until it is in use, for it may be deleted before. */
