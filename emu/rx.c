@@ -231,14 +231,19 @@ static unsigned store_chunk(struct rx_turn *turn, unsigned queue,
 		emu_prefetch_write(buffer[i] + turn->frames[indices[i]].len - 1);
 		at = emu_next(ring, at);
 	}
-	at = ring->head;
 	for (unsigned i = 0; i < n; i++) {
 		const struct emu_frame *frame = &turn->frames[indices[i]];
-		const struct emu_parsed *parsed = &turn->parsed[indices[i]];
 
 		emu_copy(buffer[i], frame->data, frame->len);
 		count(turn, frame);
-		write_back(&descriptors[at], parsed, status_of(turn, parsed), frame->len);
+	}
+	/* In one go: a driver that polls would take a cache line away between its four descriptors. */
+	at = ring->head;
+	for (unsigned i = 0; i < n; i++) {
+		const struct emu_parsed *parsed = &turn->parsed[indices[i]];
+
+		write_back(&descriptors[at], parsed, status_of(turn, parsed),
+			   turn->frames[indices[i]].len);
 		at = emu_next(ring, at);
 	}
 	ring->head = at;
