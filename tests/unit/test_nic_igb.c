@@ -287,6 +287,31 @@ static void test_flow_control(void **state)
 	end(&lab);
 }
 
+/* Another end that does not know pause frames. */
+static bool no_pause(struct spy *spy, bool write, uint32_t offset, uint32_t *value)
+{
+	if (write || offset != MDIC)
+		return false;
+	*value = spy->inner->ops->read(spy->inner, offset);
+	if ((*value >> 16 & 0x1f) == 5)
+		*value &= ~(1u << 10);
+	return true;
+}
+
+static void test_no_flow_control_alone(void **state)
+{
+	struct nic_lab lab;
+
+	(void)state;
+	lab_open(&lab, 2);
+	lab.config.flow_control = true;
+	lab.spy.instead = no_pause;
+	lab_start(&lab);
+	lab_wait_link(&lab, true);
+	assert_int_equal(lab_written(&lab, 0x00000) & 3u << 27, 0);
+	end(&lab);
+}
+
 static void test_jumbo(void **state)
 {
 	struct pl_error err;
@@ -786,6 +811,7 @@ int main(void)
 		cmocka_unit_test(test_one_queue),
 		cmocka_unit_test(test_moderation),
 		cmocka_unit_test(test_flow_control),
+		cmocka_unit_test(test_no_flow_control_alone),
 		cmocka_unit_test(test_jumbo),
 		cmocka_unit_test(test_link),
 		cmocka_unit_test(test_faults_at_open),
