@@ -5,9 +5,6 @@
 
 #include "engine.h"
 
-/* Descriptors whose buffers are asked for in one go. */
-#define CHUNK 16u
-
 #define MIN_LEN 60u /* without FCS */
 
 /* Status and errors of a descriptor (82599 datasheet 7.1.6.2). */
@@ -217,7 +214,7 @@ static unsigned store_chunk(struct rx_turn *turn, unsigned queue,
 {
 	struct emu_nic *nic = turn->nic;
 	struct emu_ring *ring = &nic->rx[queue];
-	uint8_t *buffer[CHUNK];
+	uint8_t *buffer[EMU_BATCH];
 	uint32_t at = ring->head;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -258,7 +255,7 @@ static unsigned short_ones(const struct rx_turn *turn, const struct emu_ring *ri
 
 	if (!turn->nic->filter.strip_crc)
 		return 0;
-	while (i < n && i < CHUNK && turn->frames[indices[i]].len <= ring->buffer_bytes)
+	while (i < n && turn->frames[indices[i]].len <= ring->buffer_bytes)
 		i++;
 	return i;
 }
@@ -287,6 +284,7 @@ static void store(struct rx_turn *turn, unsigned queue, const uint8_t *indices, 
 	uint32_t used = 0;
 	unsigned done = 0;
 
+	emu_ring_prefetch(ring, descriptors, n < owned ? n : owned);
 	while (done < n && used < owned && !ring->stuck) {
 		unsigned few = short_ones(turn, ring, indices + done, n - done);
 		unsigned stored;

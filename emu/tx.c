@@ -5,8 +5,6 @@
 
 #include "engine.h"
 
-#define CHUNK 16u
-
 /* The descriptor's upper half. */
 #define LENGTH(high) ((uint32_t)((high)&0xffff))
 #define RESERVED_LOW (UINT64_C(3) << 16)
@@ -296,6 +294,7 @@ static unsigned send_queue(struct emu_nic *nic, unsigned queue)
 	turn.at = ring->head;
 	turn.n = 0;
 	turn.bounced = 0;
+	emu_ring_prefetch(ring, turn.descriptors, turn.owned < EMU_BATCH ? turn.owned : EMU_BATCH);
 	take_all(&turn);
 	if (!turn.n)
 		return 0;
