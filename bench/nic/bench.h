@@ -73,6 +73,7 @@ struct forward {
 	struct figures mpps;
 	struct figures plane_idle, emu_idle; /* shares of time in turns that found nothing */
 	struct figures burst;		     /* packets per turn of the plane that found some */
+	unsigned disturbed; /* repetitions in which one of them did not have its core to itself */
 };
 void forward_measure(struct world *w, const struct options *o, const struct pl_processor *processor,
 		     struct forward *result);

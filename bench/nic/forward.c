@@ -7,9 +7,12 @@
 #include <pthread.h>
 #include <string.h>
 
+/* A side that had less of its time had to share its core. */
+#define OWN_CORE 0.98
+
 /* One side's time. */
 struct side {
-	uint64_t idle_ns, ns;
+	uint64_t idle_ns, ns, cpu_ns;
 	uint64_t moved, working_turns;
 };
 
@@ -20,12 +23,22 @@ struct emulator {
 	struct side side;
 };
 
-static uint64_t now_ns(void)
+static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static uint64_t now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+static bool was_disturbed(const struct side *side)
+{
+	return (double)side->cpu_ns < OWN_CORE * (double)side->ns;
 }
 
 /* Notes a turn that moved `moved` and ended at `now`; the last one ended at `*last`. */
@@ -45,10 +58,12 @@ static void *emulate(void *arg)
 	uint64_t start, last;
 
 	pin(e->core);
+	e->side.cpu_ns = -clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	start = last = now_ns();
 	while (!atomic_load_explicit(&e->stop, memory_order_relaxed))
 		note_turn(&e->side, emu_turn(e->w->emu), now_ns(), &last);
 	e->side.ns = last - start;
+	e->side.cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	return NULL;
 }
 
@@ -57,9 +72,11 @@ static void forward_for(struct world *w, unsigned ms, struct side *side)
 	uint64_t start = now_ns(), last = start, end = start + ms * 1000000ull;
 
 	memset(side, 0, sizeof(*side));
+	side->cpu_ns = -clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	while (last < end)
 		note_turn(side, pl_plane_turn(&w->plane), now_ns(), &last);
 	side->ns = last - start;
+	side->cpu_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 /* What is under way arrives, and comes back to the pool. */
@@ -99,6 +116,7 @@ void forward_measure(struct world *w, const struct options *o, const struct pl_p
 	settle(w);
 	pl_plane_leave();
 
+	result->disturbed += was_disturbed(&plane) || was_disturbed(&e.side);
 	figures_add(&result->mpps, (double)sent / seconds / 1e6);
 	figures_add(&result->plane_idle, (double)plane.idle_ns / (double)plane.ns);
 	figures_add(&result->emu_idle, (double)e.side.idle_ns / (double)e.side.ns);

@@ -110,6 +110,9 @@ static void print_forward(const char *name, const struct forward *f)
 	       figures_median(&f->mpps), f->mpps.value[f->mpps.n - 1],
 	       100 * figures_median(&f->plane_idle), 100 * figures_median(&f->emu_idle),
 	       figures_median(&f->burst));
+	if (f->disturbed)
+		printf("%24s others had a share of a core in %u of %u repetitions\n", "",
+		       f->disturbed, f->mpps.n);
 }
 
 static void print_cost(const char *name, const struct figures *f)
@@ -177,8 +180,8 @@ static void print_json(const struct options *o, const struct results *r)
 		print_us("wakeup_from_wire_us", r->wakeup.from_wire, r->wakeup.n);
 	}
 	printf("  \"device\": \"emulated 82599\", \"frame_bytes\": 64, \"ring\": %u, "
-	       "\"repetitions\": %u, \"ms\": %u\n}\n",
-	       o->ring, o->repetitions, o->ms);
+	       "\"repetitions\": %u, \"ms\": %u, \"disturbed\": %u\n}\n",
+	       o->ring, o->repetitions, o->ms, r->program.disturbed + r->answer.disturbed);
 }
 
 int main(int argc, char **argv)

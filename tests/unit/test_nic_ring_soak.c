@@ -27,7 +27,7 @@
 #endif
 #endif
 #ifndef FRAMES
-#define FRAMES 200000000ull
+#define FRAMES 100000000ull
 #endif
 
 /* What a frame consists of, several times over. */
