@@ -14,7 +14,6 @@ import time
 import lab as L
 
 FLOOD_S = 3
-TRACE_LINES = 12
 PICTURE = """\
  host 1               router: peerlaned                host 2
  10.0.1.2  --- veth --- eth1=pl0   pl1=eth2 --- veth ---  10.0.2.2
@@ -29,9 +28,16 @@ forward says nothing of the speed of real ones.
  10.0.1.2  --- veth --- eth1 [82599] pl0   pl1 [82599] eth2 --- veth ---  10.0.2.2
  fd00:1::2                  emulated           emulated              fd00:2::2
 """
-# Some of the registers of the 82599, by offset.
-REGISTERS = {0x00000: "CTRL, device control", 0x00888: "EIMC, interrupts off",
-             0x10010: "EEC, EEPROM", 0x02f00: "RDRXCTL, DMA is ready", 0x042a0: "AUTOC, link"}
+# Steps of the bring-up, by the access to a register that stands for each.
+STEPS = (("w 0x00888 0x7fffffff", "EIMC: no interrupts"), ("w 0x00000 0x04......", "CTRL: reset"),
+         ("r 0x10010 ..........", "EEC: the EEPROM has been read"),
+         ("r 0x02f00 ..........", "RDRXCTL: DMA is ready"),
+         ("r 0x0a200 ..........", "RAL: the MAC address, its lower part"),
+         ("w 0x042a0 ..........", "AUTOC: the link"),
+         ("w 0x01028 0x02......", "RXDCTL: queue 0 shall receive"),
+         ("w 0x06028 0x02......", "TXDCTL: queue 0 shall transmit"),
+         ("w 0x03000 0x.......1", "RXCTRL: reception is on"),
+         ("r 0x042a4 0x[4-7c-f].......", "LINKS: there is a link"))
 
 
 def step(what):
@@ -124,11 +130,14 @@ def over_afxdp():
 
 
 def show_trace(lab):
-    """The beginning of what the driver does with a NIC's registers."""
-    trace = re.findall(r"^([rw]) ([0-9a-f]+) ([0-9a-f]+)$", lab.router.log(), re.MULTILINE)
-    print(f"$ PEERLANE_TRACE=regs peerlaned ...   the first of {len(trace)} accesses to registers")
-    for access, offset, value in trace[:TRACE_LINES]:
-        print(f"  {access} {offset} {value}  {REGISTERS.get(int(offset, 16), '')}".rstrip())
+    """Some of what the driver did with the NICs' registers."""
+    trace = re.findall(r"^[rw] 0x[0-9a-f]{5} 0x[0-9a-f]{8}$", lab.router.log(), re.MULTILINE)
+    print(f"$ PEERLANE_TRACE=regs peerlaned ...    some of {len(trace):,} accesses to registers")
+    for step_pattern, meaning in STEPS:
+        line = next(filter(re.compile(step_pattern).fullmatch, trace), None)
+        if not line:
+            raise AssertionError(f"no {step_pattern} in the trace")
+        print(f"  {line}    {meaning}")
     print()
 
 
@@ -139,7 +148,7 @@ def over_emulated_nics():
         lab.router.environment["PEERLANE_TRACE"] = "regs"
         lab.start()
         traffic(lab, (("ping", ping), ("TCP", tcp)))
-        show(lab, "ports")
+        show(lab, "ports", lambda line: "_size_" not in line)
         show_trace(lab)
         return stop(lab)
 
