@@ -5,8 +5,9 @@
  * Each PCI function bound to the driver "peerlane" is a character device, /dev/peerlane/<address>
  * (/dev/peerlane/0000:03:00.0). Opening it resets the function and is exclusive: -EBUSY while
  * another open file description is alive, be it through a descriptor that was duplicated or
- * inherited, or through a mapping. -EPERM: DMA of this function is not translated by an IOMMU and
- * the caller lacks CAP_SYS_RAWIO, or the kernel is locked down.
+ * inherited, or through a mapping. -EACCES: not opened with O_RDWR. -EPERM: no IOMMU translates the
+ * DMA of this function, and the caller lacks CAP_SYS_RAWIO or the kernel is locked down. -EAGAIN:
+ * something else holds the device just now.
  *
  * When the last reference to the open file goes, however that comes: bus mastering is switched off,
  * interrupts are released, the function is reset, and all memory is unmapped and unpinned.
@@ -78,6 +79,7 @@ struct peerlane_info {
 
 /*
  * PEERLANE_BUS_MASTER: lets the device read and write memory, or no more. Off after open and reset.
+ * Interrupts are writes to memory too: none is raised while it is off.
  *
  *  -ESTALE   a dma-buf was revoked: the device may still hold its addresses. PEERLANE_RESET first.
  */
@@ -116,7 +118,7 @@ struct peerlane_segment {
  * until PEERLANE_DMA_UNMAP or the end of the open file, whatever becomes of the address space.
  *
  * The segments come in the order of the region, without gaps; neighbours in it that are neighbours
- * for the device too are one. A page of any size is never divided, but at 4 GiB.
+ * for the device too are one. A page of any size lies in one.
  *
  *  -EINVAL       vaddr or length is not a multiple of the page size, or length is 0 or above 1 TiB,
  *                or the range wraps
@@ -177,7 +179,7 @@ struct peerlane_dmabuf_map {
 	__u32 flags; /* PEERLANE_DMABUF_* */
 	__s32 fd;
 	__s32 event_fd; /* an eventfd, with PEERLANE_DMABUF_MOVABLE; -1: none */
-	__u64 length;	/* out: of the buffer; in: 0 */
+	__u64 length;	/* out: of the buffer */
 	__u64 segments;
 	__u32 n_segments;
 	__u32 id;
@@ -192,8 +194,9 @@ struct peerlane_dmabuf_map {
  * PEERLANE_RESET: resets the function: its registers and queues are as after power-up. Bus
  * mastering is off afterwards; mappings and interrupts stay.
  *
- *  -EAGAIN       something else holds the device just now
+ *  -EAGAIN       something else holds the device just now; bus mastering is off all the same
  *  -EOPNOTSUPP   it cannot be reset
+ *  others        the reset failed; bus mastering is off
  */
 struct peerlane_reset {
 	__u32 argsz;
