@@ -32,9 +32,9 @@ def received(lab, port):
     return [plane["ports"][port]["rx_packets"] for plane in lab.router.show("planes")["planes"]]
 
 
-def illegal_uses(lab):
-    """What the emulator had to say about the driver."""
-    return [line for line in lab.router.log().splitlines() if "illegal" in line]
+def emulator(lab, what):
+    """What has been counted of the emulated NICs: illegal_uses, dma_faults, interrupts."""
+    return sum(port["emulator"][what] for port in lab.router.ports())
 
 
 @families
@@ -57,7 +57,7 @@ def test_flows_keep_their_order_over_two_planes(planes2, family):
     assert end["late"] == end["repeated"] == 0
     # Half of so many flows are on each, give or take.
     assert min(shares) > sum(shares) / 10, shares
-    assert not illegal_uses(planes2)
+    assert emulator(planes2, "illegal_uses") == emulator(planes2, "dma_faults") == 0
 
 
 @families
@@ -143,7 +143,7 @@ def test_long_frames(long_frames, family):
     back = long_frames.iperf(h1, h2, h2.addr(family), options=["-R"])["end"]
     assert back["sum_received"]["bytes"] > 1_000_000
     assert long_frames.router.counter("mtu-exceeded") == before
-    assert not illegal_uses(long_frames)
+    assert emulator(long_frames, "illegal_uses") == 0
 
 
 def test_mtu_is_changed_by_the_tap(long_frames):
@@ -191,8 +191,32 @@ def test_sleeping_planes_are_woken(make_lab):
     lab.start()
     h1, h2 = lab.hosts
     h1.ping(h2.v4, count=1)
-    before = lab.router.show("planes")["planes"][0]["sleeps"]
+    before, interrupts = lab.router.show("planes")["planes"][0]["sleeps"], emulator(lab, "interrupts")
     for _ in range(200):
         answered, output = h1.ping(h2.v4, count=1, wait_s=5)
         assert answered == 1, output
     assert lab.router.show("planes")["planes"][0]["sleeps"] - before > 100
+    assert emulator(lab, "interrupts") - interrupts > 100
+
+
+def test_counters_of_the_device(make_lab):
+    """They agree with what the port has counted, of a number of packets that is known."""
+    lab = make_lab(kind="emu")
+    lab.start()
+    h1, h2 = lab.hosts
+    answered, output = h1.ping(h2.v4, count=100, interval_s=0.005)
+    assert answered == 100, output
+
+    def agree():
+        for port in lab.router.ports():
+            device, counters = port["device_counters"], port["counters"]
+            for way in ("rx", "tx"):
+                if device[f"{way}_packets"] != counters[f"{way}_packets"] or \
+                   device[f"{way}_packets"] < 100:
+                    return False
+                # With the FCS, and padded.
+                if device[f"{way}_bytes"] < counters[f"{way}_bytes"] + 4 * device[f"{way}_packets"]:
+                    return False
+        return True
+
+    wait_until(agree, lambda: f"counters agree: {lab.router.ports()}", 10)
