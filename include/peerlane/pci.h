@@ -37,7 +37,7 @@ struct pl_pci;
 
 /* What a way to reach devices implements. */
 struct pl_pci_ops {
-	const char *backend; /* "emulated" */
+	const char *backend; /* "vfio", "kmod", "emulated" */
 
 	/* Registers in BAR 0, 32 bits wide. NULL: they are memory at pl_pci.bar, and nothing else has
 	 * to happen. Any thread. */
@@ -64,6 +64,10 @@ struct pl_pci_ops {
 		       struct pl_dma *dma);
 	void (*dma_unmap)(struct pl_pci *pci, struct pl_dma *dma);
 
+	/* See pl_pci_lost() and pl_pci_release(). NULL, both: that does not happen. */
+	bool (*lost)(struct pl_pci *pci);
+	void (*release)(struct pl_pci *pci);
+
 	void (*close)(struct pl_pci *pci);
 };
 
@@ -76,6 +80,37 @@ struct pl_pci {
 	size_t bar_bytes;
 	bool trace;
 };
+
+/* How a device on the bus is reached. */
+enum pl_pci_backend {
+	PL_PCI_AUTO, /* as what it is bound to has it */
+	PL_PCI_VFIO, /* vfio-pci */
+	PL_PCI_KMOD, /* our kernel module, peerlane */
+};
+
+/* Opens the device at an address such as "0000:03:00.0", for this process alone, and resets it: no
+ * bus master, no interrupts, memory enabled. It must be bound to vfio-pci or peerlane already.
+ *
+ * From then on this process has a handler for SIGBUS: what the kernel raises when the registers of a
+ * device that has gone are touched makes them read as all ones instead. A thread that touches
+ * registers must not block SIGBUS.
+ *
+ * Returns 0, or -errno with `err` filled: -ENODEV (there is no such device), -ENXIO (bound to nothing,
+ * or to another driver), -EPERM and -EACCES, -EBUSY (another process has it, or a device of its IOMMU
+ * group is not for user space), -EOPNOTSUPP (no IOMMU, too few vectors, registers that cannot be
+ * mapped, another version of the module), and what the kernel says. Control thread. */
+int pl_pci_open(struct pl_pci **pci, const char *address, enum pl_pci_backend backend,
+		struct pl_error *err);
+
+/* Whether the kernel wants the device back, or has taken it away, for good. Then its registers read as
+ * all ones from now on, as those of a device that has been pulled out, and it does no DMA; the answer
+ * stays true. pl_pci_release() should follow as soon as nothing else uses it: the kernel may wait for
+ * that. Control thread. */
+bool pl_pci_lost(struct pl_pci *pci);
+
+/* Gives a device that is lost back to the kernel. What is left of `pci` fails with -ENODEV, and takes
+ * pl_pci_dma_unmap() and pl_pci_close(). Control thread. */
+void pl_pci_release(struct pl_pci *pci);
 
 /* What a backend does to a `pci` whose other members it has filled in: reads the environment's
  * PEERLANE_TRACE. */

@@ -74,6 +74,17 @@ int pl_pci_irq(struct pl_pci *pci, unsigned vector, int event_fd, struct pl_erro
 	return 0;
 }
 
+bool pl_pci_lost(struct pl_pci *pci)
+{
+	return pci->ops->lost && pci->ops->lost(pci);
+}
+
+void pl_pci_release(struct pl_pci *pci)
+{
+	if (pci->ops->release)
+		pci->ops->release(pci);
+}
+
 void pl_pci_close(struct pl_pci *pci)
 {
 	if (!pci)
