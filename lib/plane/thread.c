@@ -193,13 +193,15 @@ static void *plane_main(void *arg)
 	return NULL;
 }
 
-/* Starts the thread with all signals blocked: they are for the thread that runs the program. */
+/* Starts the thread with all signals blocked: they are for the thread that runs the program. But for
+ * SIGBUS, which is for the thread that causes it: by touching a device that is gone (pl_pci_open()). */
 static int create_thread(struct pl_plane *plane, const pthread_attr_t *attr)
 {
 	sigset_t all, before;
 	int rc;
 
 	sigfillset(&all);
+	sigdelset(&all, SIGBUS);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	rc = pthread_create(&plane->priv->thread, attr, plane_main, plane);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
