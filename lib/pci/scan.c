@@ -2,7 +2,6 @@
 /* sysfs: Documentation/ABI/testing/sysfs-bus-pci of the kernel has what the files mean. */
 #include <peerlane/pci_scan.h>
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,46 +12,18 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "sysfs.h"
 
 #define CLASS_NETWORK 0x02 /* base class, the upper byte of three */
 
 /* ---- files ---- */
-
-/* Reads a file of a device's folder, up to `size` bytes. Returns how many, or -1. */
-static ssize_t read_bytes(int folder, const char *name, void *out, size_t size)
-{
-	int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
-	size_t len = 0;
-	ssize_t n;
-
-	if (fd < 0)
-		return -1;
-	while (len < size && (n = read(fd, (char *)out + len, size - len)) != 0) {
-		if (n < 0 && errno != EINTR) {
-			close(fd);
-			return -1;
-		}
-		len += n > 0 ? (size_t)n : 0;
-	}
-	close(fd);
-	return (ssize_t)len;
-}
-
-/* Reads one as text. Returns false, and "", if there is none. */
-static bool read_text(int folder, const char *name, char *out, size_t size)
-{
-	ssize_t len = read_bytes(folder, name, out, size - 1);
-
-	out[len > 0 ? len : 0] = '\0';
-	return len > 0;
-}
 
 /* Reads a number that is all there is in the file. */
 static bool read_number(int folder, const char *name, int base, long *out)
 {
 	char text[32], *end;
 
-	if (!read_text(folder, name, text, sizeof(text)))
+	if (!pci_sysfs_text(folder, name, text, sizeof(text)))
 		return false;
 	errno = 0;
 	*out = strtol(text, &end, base);
@@ -69,41 +40,7 @@ static bool read_id(int folder, const char *name, uint16_t *out)
 	return true;
 }
 
-/* The last part of what a link leads to; false, and "", if there is no such link. */
-static bool read_link(int folder, const char *name, char *out, size_t size)
-{
-	char target[PATH_MAX];
-	ssize_t len = readlinkat(folder, name, target, sizeof(target) - 1);
-	const char *last;
-
-	out[0] = '\0';
-	if (len <= 0)
-		return false;
-	target[len] = '\0';
-	last = strrchr(target, '/');
-	last = last ? last + 1 : target;
-	if (!*last || strlen(last) >= size)
-		return false;
-	strcpy(out, last);
-	return true;
-}
-
 /* ---- a function ---- */
-
-/* "0000:03:00.0": domain (longer behind some bridges), bus, device, function. */
-static bool is_address(const char *name)
-{
-	static const char form[] = "xx:xx.x"; /* behind the domain's colon */
-	size_t domain = strspn(name, "0123456789abcdef");
-	const char *rest = name + domain;
-
-	if (domain < 4 || domain > 8 || *rest++ != ':' || strlen(rest) != sizeof(form) - 1)
-		return false;
-	for (unsigned i = 0; i < sizeof(form) - 1; i++)
-		if (form[i] == 'x' ? !isxdigit((unsigned char)rest[i]) : rest[i] != form[i])
-			return false;
-	return true;
-}
 
 static void read_interfaces(int folder, struct pl_pci_function *f)
 {
@@ -132,7 +69,7 @@ static int read_iommu_group(int folder)
 	char name[16], *end;
 	long group;
 
-	if (!read_link(folder, "iommu_group", name, sizeof(name)))
+	if (!pci_sysfs_link(folder, "iommu_group", name, sizeof(name)))
 		return -1;
 	group = strtol(name, &end, 10);
 	return *end || group < 0 || group > INT_MAX ? -1 : (int)group;
@@ -155,14 +92,14 @@ static bool read_function(int folder, const char *address, struct pl_pci_functio
 		return false;
 	(void)read_id(folder, "subsystem_vendor", &f->subsystem_vendor);
 	(void)read_id(folder, "subsystem_device", &f->subsystem_device);
-	f->is_virtual = read_link(folder, "physfn", target, sizeof(target));
-	(void)read_link(folder, "driver", f->driver, sizeof(f->driver));
+	f->is_virtual = pci_sysfs_link(folder, "physfn", target, sizeof(target));
+	(void)pci_sysfs_link(folder, "driver", f->driver, sizeof(f->driver));
 	f->iommu_group = read_iommu_group(folder);
 	if (read_number(folder, "numa_node", 10, &value) && value >= 0 && value <= INT_MAX)
 		f->numa_node = (int)value;
-	if (read_text(folder, "resource", text, sizeof(text)))
+	if (pci_sysfs_text(folder, "resource", text, sizeof(text)))
 		f->bar_bytes = pci_resource_bytes(text);
-	len = read_bytes(folder, "config", config, sizeof(config));
+	len = pci_sysfs_bytes(folder, "config", config, sizeof(config));
 	f->n_vectors = len < 0 ? -1 : pci_config_vectors(config, (size_t)len);
 	read_interfaces(folder, f);
 	return true;
@@ -199,7 +136,7 @@ static int scan(DIR *devices, struct pl_pci_function **functions, unsigned *n)
 		struct pl_pci_function f;
 		int folder;
 
-		if (!is_address(entry->d_name))
+		if (!pci_is_address(entry->d_name))
 			continue;
 		folder = openat(dirfd(devices), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (folder < 0)
