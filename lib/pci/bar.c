@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "bar.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* A mapping. The handler of a signal reads it. */
+struct bar {
+	_Atomic uintptr_t base; /* 0: unused. Written last, read first */
+	size_t len_bytes;
+	int ones_fd; /* a file of as many bytes, all ones */
+};
+
+static struct bar bars[PCI_BARS_MAX];
+static struct sigaction other_action; /* for a SIGBUS elsewhere */
+
+/* The one that an address lies in; NULL. */
+static struct bar *find(uintptr_t address)
+{
+	for (unsigned i = 0; i < PCI_BARS_MAX; i++) {
+		/* Acquire: pairs with the release of pci_bar_map(). */
+		uintptr_t base = atomic_load_explicit(&bars[i].base, memory_order_acquire);
+
+		if (base && address >= base && address - base < bars[i].len_bytes)
+			return &bars[i];
+	}
+	return NULL;
+}
+
+/* In one step for who reads meanwhile: there is either the device or the file. Only calls that a signal
+ * handler may make. */
+static int pull_out(const struct bar *bar)
+{
+	void *base = (void *)atomic_load_explicit(&bar->base, memory_order_relaxed);
+
+	return mmap(base, bar->len_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED,
+		    bar->ones_fd, 0) == MAP_FAILED
+		       ? -errno
+		       : 0;
+}
+
+/* Returning repeats the instruction: on the file's ones, or, with the former action in force again, for
+ * that to have it. */
+static void on_sigbus(int number, siginfo_t *info, void *context)
+{
+	const struct bar *bar = find((uintptr_t)info->si_addr);
+	int code = errno;
+
+	(void)context;
+	if (!bar || pull_out(bar))
+		sigaction(number, &other_action, NULL);
+	errno = code;
+}
+
+static int install_handler(void)
+{
+	static bool installed;
+	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO};
+
+	if (installed)
+		return 0;
+	sigfillset(&action.sa_mask);
+	if (sigaction(SIGBUS, &action, &other_action))
+		return -errno;
+	installed = true;
+	return 0;
+}
+
+/* Returns the descriptor or -errno. */
+static int make_ones(size_t len_bytes)
+{
+	int fd = memfd_create("registers of a device that is gone", MFD_CLOEXEC);
+	uint8_t ones[4096];
+	int rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	memset(ones, 0xff, sizeof(ones));
+	for (size_t at = 0; at < len_bytes && !rc; at += sizeof(ones)) {
+		ssize_t n = pwrite(fd, ones, sizeof(ones), (off_t)at);
+
+		if (n != (ssize_t)sizeof(ones))
+			rc = n < 0 ? -errno : -ENOSPC;
+	}
+	if (!rc)
+		return fd;
+	close(fd);
+	return rc;
+}
+
+int pci_bar_map(int fd, uint64_t offset, size_t len_bytes, volatile uint8_t **result)
+{
+	struct bar *bar = NULL;
+	int rc = install_handler();
+	void *base;
+
+	for (unsigned i = 0; i < PCI_BARS_MAX && !bar; i++)
+		if (!atomic_load_explicit(&bars[i].base, memory_order_relaxed))
+			bar = &bars[i];
+	if (rc || !bar)
+		return rc ? rc : -ENOSPC;
+	rc = make_ones(len_bytes);
+	if (rc < 0)
+		return rc;
+	base = mmap(NULL, len_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
+	if (base == MAP_FAILED) {
+		int code = errno;
+
+		close(rc);
+		return -code;
+	}
+	bar->len_bytes = len_bytes;
+	bar->ones_fd = rc;
+	/* Release: what the handler reads is there when it sees the base. */
+	atomic_store_explicit(&bar->base, (uintptr_t)base, memory_order_release);
+	*result = base;
+	return 0;
+}
+
+int pci_bar_pull_out(volatile uint8_t *bar)
+{
+	return pull_out(find((uintptr_t)bar));
+}
+
+void pci_bar_unmap(volatile uint8_t *address)
+{
+	struct bar *bar = address ? find((uintptr_t)address) : NULL;
+
+	if (!bar)
+		return;
+	/* Relaxed: nobody uses it, so no signal comes from there. */
+	atomic_store_explicit(&bar->base, 0, memory_order_relaxed);
+	munmap((void *)(uintptr_t)address, bar->len_bytes);
+	close(bar->ones_fd);
+}
