@@ -353,6 +353,7 @@ static int check_keys(const struct config_port *port, struct pl_error *err)
 	} keys[] = {
 		{"Attach", true, false, false, "leave it out: there is no XDP program"},
 		{"ZeroCopy", true, false, false, "leave it out: nothing is ever copied"},
+		{"Backend", false, true, false, "leave it out: only pci: devices have any"},
 		{"MTU", false, true, true, "leave it out: the port takes the MTU of its device"},
 		{"InterruptModeration", false, true, true,
 		 "leave it out, and see ethtool -C for that of the device"},

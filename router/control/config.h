@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include <peerlane/error.h>
+#include <peerlane/pci.h>
 #include <peerlane/port.h>
 
 #include "../program/limit_classes.h"
@@ -49,6 +50,9 @@ struct config_port {
 					   * Device= was read */
 	char interface[CONFIG_NAME_SIZE]; /* the kernel's interface that is taken over; "": none */
 	enum config_kind kind;
+
+	/* CONFIG_PCI */
+	enum pl_pci_backend backend;
 
 	/* CONFIG_PCI and CONFIG_EMU */
 	unsigned mtu; /* 0: not given */

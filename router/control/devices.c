@@ -12,15 +12,13 @@
 /* Illegal uses of emulated devices that are worth a line each; all are counted (`show ports`). */
 #define REPORTS_MAX 20u
 
-/* Opens the PCI device at an address such as "0000:03:00.0". Returns 0, or -errno with `err` filled. */
+/* Opens the device of a port that is one on the PCI bus. Returns 0, or -errno with `err` filled. */
 static int open_pci(const struct config_port *port, struct pl_pci **pci, struct pl_error *err)
 {
-	*pci = NULL;
-	return pl_error_set(err, -EOPNOTSUPP,
-			    "see what there is and what stands in the way: peerlane devices; until "
-			    "then, if a kernel driver has it: Device=afxdp: and its interface",
-			    "%s: cannot drive %s: this build reaches no devices on the PCI bus yet",
-			    port->name, strchr(port->device, ':') + 1);
+	struct pl_error plain;
+	int rc = pl_pci_open(pci, strchr(port->device, ':') + 1, port->backend, &plain);
+
+	return rc ? pl_error_set(err, rc, plain.remedy, "%s: %s", port->name, plain.what) : 0;
 }
 
 /* ---- emulated ones ---- */

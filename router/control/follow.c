@@ -325,11 +325,39 @@ static void nic_gone(struct router *router, unsigned index)
 	reopen_lost(router, index);
 }
 
+/* Notices that the kernel has a NIC, or wants it. Before anything else is asked of the device: by that its
+ * registers read as those of one that has been pulled out, so that the port leaves it without touching
+ * it. Then the kernel gets it. It does not come back: a confined daemon opens no device. */
+static void follow_loss(struct router *router, unsigned index)
+{
+	struct router_port *port = &router->ports[index];
+	struct pl_error err;
+	char remedy[96];
+
+	if (port->lost || !pl_pci_lost(port->pci))
+		return;
+	port->lost = true;
+	port->device_retry = (struct retry){0};
+	if (!port->gone)
+		nic_gone(router, index);
+	pl_pci_release(port->pci);
+	snprintf(remedy, sizeof(remedy), "peerlane bind %s, and then restart peerlaned",
+		 port->pci->name);
+	pl_error_set(&err, 0, remedy,
+		     "%s: %s is the kernel's again: unbound, removed, or in an error; the port "
+		     "forwards nothing more",
+		     port->name, port->device);
+	log_error(router->log, LOG_LEVEL_WARNING, &err);
+}
+
 static void follow_state(struct router *router, unsigned index)
 {
 	struct router_port *port = &router->ports[index];
 	struct pl_port_state now;
 
+	follow_loss(router, index);
+	if (port->lost)
+		return;
 	if (!port->gone)
 		follow_device(router, index);
 	if (!port->gone && !port->state.present)

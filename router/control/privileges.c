@@ -113,6 +113,14 @@ static int restrict_files(struct confinement *c, const struct config *config, st
 	return 0;
 }
 
+static bool has_devices(const struct config *config)
+{
+	for (unsigned i = 0; i < config->n_ports; i++)
+		if (config->ports[i].kind == CONFIG_PCI)
+			return true;
+	return false;
+}
+
 static int restrict_calls(struct confinement *c, const struct config *config, struct pl_error *err)
 {
 	int rc;
@@ -124,7 +132,7 @@ static int restrict_calls(struct confinement *c, const struct config *config, st
 		return 0;
 	rc = syscalls_export_worker(c->seccomp, &c->worker);
 	if (!rc)
-		rc = syscalls_confine(c->seccomp, c->landlock > 0);
+		rc = syscalls_confine(c->seccomp, c->landlock > 0, has_devices(config));
 	if (rc)
 		return pl_error_set(
 			err, rc, "use a kernel with CONFIG_SECCOMP_FILTER=y, or Seccomp=no",

@@ -96,10 +96,11 @@ void reopen_lost(struct router *router, unsigned index)
 {
 	struct router_port *port = &router->ports[index];
 
-	log_warning(router->log,
-		    "%s: %s is gone; it is taken over again when it is back: the port forwards "
-		    "nothing until then",
-		    port->name, port->device);
+	if (!port->lost)
+		log_warning(router->log,
+			    "%s: %s is gone; it is taken over again when it is back: the port "
+			    "forwards nothing until then",
+			    port->name, port->device);
 	port->device_retry.told = false;
 	if (port->port)
 		let_go(router, index);

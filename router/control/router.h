@@ -43,6 +43,7 @@ struct router_port {
 	unsigned device_mtu;
 	bool heard;	     /* of the device, since the start */
 	bool carrier;	     /* of the device, if it is ours */
+	bool lost;	     /* for good: the kernel has its device, or wants it (pl_pci_lost()) */
 	bool gone;	     /* the device has been removed, and none of its name taken over yet */
 	bool device_there;   /* one is, as the kernel last said; */
 	bool device_up;	     /* administratively, */

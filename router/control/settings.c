@@ -261,6 +261,27 @@ static const char *set_device(struct config *config, struct config_port *port, c
 	return NULL;
 }
 
+static const char *set_backend(struct config *config, struct config_port *port, const char *value,
+			       char *remedy, size_t remedy_size)
+{
+	static const char *const words[] = {
+		[PL_PCI_AUTO] = "auto",
+		[PL_PCI_VFIO] = "vfio",
+		[PL_PCI_KMOD] = "kmod",
+	};
+
+	(void)config;
+	for (unsigned i = 0; i < COUNT(words); i++) {
+		if (!strcmp(value, words[i])) {
+			port->backend = (enum pl_pci_backend)i;
+			return NULL;
+		}
+	}
+	snprintf(remedy, remedy_size,
+		 "use Backend=auto (as what the device is bound to has it), vfio or kmod");
+	return "no such way to a device";
+}
+
 static const char *set_mtu(struct config *config, struct config_port *port, const char *value,
 			   char *remedy, size_t remedy_size)
 {
@@ -427,6 +448,9 @@ const struct config_setting config_settings[] = {
 	{"Port", "ZeroCopy", NULL, "auto|no",
 	 "afxdp: whether the driver may receive straight into our buffers (default auto)",
 	 set_zero_copy},
+	{"Port", "Backend", NULL, "auto|vfio|kmod",
+	 "pci: the way to the device, which must be bound to it (default auto: what it is bound to)",
+	 set_backend},
 	{"Port", "MTU", NULL, "BYTES",
 	 "pci, emu: of the port at the start, 68 to 9000 (default 1500; emu: the interface's)", set_mtu},
 	{"Port", "InterruptModeration", NULL, "MICROSECONDS",

@@ -15,6 +15,12 @@
 
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
+#include <linux/vfio.h>
+
+#include "../../kmod/peerlane.h"
+
+/* linux/iommufd.h, which is newer than the headers of Debian 12. */
+#define IOMMUFD_IOAS_UNMAP _IO(';', 0x86)
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -241,6 +247,21 @@ static int allow_ioctl(scmp_filter_ctx ctx)
 	return rc;
 }
 
+/* What a device that is open needs from a running router: that it gets, or loses, bus mastering and
+ * interrupts, and its memory back at the end. None that opens another, or maps memory for one: a NIC that
+ * returns has kept what it had. */
+static int allow_devices(scmp_filter_ctx ctx)
+{
+	static const uint32_t calls[] = {
+		VFIO_DEVICE_SET_IRQS, VFIO_IOMMU_UNMAP_DMA, IOMMUFD_IOAS_UNMAP, PEERLANE_INFO,
+		PEERLANE_BUS_MASTER,  PEERLANE_IRQ,	    PEERLANE_DMA_UNMAP,
+	};
+	static const char *const config_space[] = {"pwrite64"}; /* and pread64() */
+	int rc = allow_values(ctx, "ioctl", 1, calls, COUNT(calls));
+
+	return rc ? rc : allow_names(ctx, config_space, COUNT(config_space));
+}
+
 /* Attaches the program of the start to a device that comes back; libxdp may ask what a descriptor
  * is. Loads none, and reaches none of others, which the kernel finds by their number or path. */
 static int allow_bpf(scmp_filter_ctx ctx)
@@ -262,7 +283,7 @@ static int allow_threads(scmp_filter_ctx ctx)
 	return rc ? rc : allow_values(ctx, "prctl", 0, names, COUNT(names));
 }
 
-static int allow_control_thread(scmp_filter_ctx ctx, bool may_write)
+static int allow_control_thread(scmp_filter_ctx ctx, bool may_write, bool has_devices)
 {
 	int rc = allow_names(ctx, control_thread, COUNT(control_thread));
 
@@ -274,6 +295,8 @@ static int allow_control_thread(scmp_filter_ctx ctx, bool may_write)
 		rc = allow_ioctl(ctx);
 	if (!rc)
 		rc = allow_bpf(ctx);
+	if (!rc && has_devices)
+		rc = allow_devices(ctx);
 	return rc ? rc : allow_threads(ctx);
 }
 
@@ -296,14 +319,14 @@ static scmp_filter_ctx new_filter(enum config_seccomp mode, int *rc)
 	return ctx;
 }
 
-int syscalls_confine(enum config_seccomp mode, bool may_write)
+int syscalls_confine(enum config_seccomp mode, bool may_write, bool has_devices)
 {
 	int rc;
 	scmp_filter_ctx ctx = new_filter(mode, &rc);
 
 	if (!ctx)
 		return rc;
-	rc = allow_control_thread(ctx, may_write);
+	rc = allow_control_thread(ctx, may_write, has_devices);
 	if (!rc)
 		rc = seccomp_load(ctx);
 	seccomp_release(ctx);

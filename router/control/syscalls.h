@@ -13,10 +13,11 @@
 
 /* Loads the filter of the control thread, which all threads made from now on inherit. `mode`: YES,
  * or LOG: what would fail is done, and noted in the kernel's log. `may_write`: files may be opened
- * for writing, since something else watches over which; never may they be created.
+ * for writing, since something else watches over which; never may they be created. `has_devices`: there are
+ * devices on the PCI bus to drive.
  *
  * Returns 0 or -errno. */
-int syscalls_confine(enum config_seccomp mode, bool may_write);
+int syscalls_confine(enum config_seccomp mode, bool may_write, bool has_devices);
 
 /* Makes the narrower filter of planes and faces, for a thread to load itself: nothing can be opened
  * any more. `program->filter` is the caller's to free. Before syscalls_confine(). Returns 0 or

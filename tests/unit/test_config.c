@@ -147,7 +147,7 @@ static void test_devices(void **state)
 	assert_int_equal(0, read_text(&c,
 				      "[Port pl0]\nDevice=afxdp:eth1\n"
 				      "[Port pl1]\nDevice=pci:0000:03:00.1\nMTU=9000\n"
-				      "InterruptModeration=0\nFlowControl=yes\n"
+				      "InterruptModeration=0\nFlowControl=yes\nBackend=kmod\n"
 				      "[Port pl2]\nDevice=pci:AF:1f.7\n"
 				      "[Port pl3]\nCapture=/tmp/x.pcap\nMTU=68\n"
 				      "Device=emu:fifteen-letters\n",
@@ -160,6 +160,8 @@ static void test_devices(void **state)
 	assert_int_equal(9000, c.ports[1].mtu);
 	assert_int_equal(0, c.ports[1].moderation_us);
 	assert_true(c.ports[1].flow_control);
+	assert_int_equal(PL_PCI_KMOD, c.ports[1].backend);
+	assert_int_equal(PL_PCI_AUTO, c.ports[2].backend);
 	assert_string_equal("pci:0000:af:1f.7", c.ports[2].device);
 	assert_int_equal(0, c.ports[2].mtu);
 	assert_int_equal(CONFIG_MODERATION_DEFAULT_US, c.ports[2].moderation_us);
@@ -374,6 +376,11 @@ static const struct {
 	{"[Port eth1]\nDevice=emu:eth1\n",
 	 "f.conf:1: [Port eth1]: eth1 is the name of a device that is taken over",
 	 "name the port for its TAP interface, such as pl0"},
+	{"[Port pl0]\nBackend=uio\n", "f.conf:2: [Port pl0] Backend=uio: no such way to a device",
+	 "use Backend=auto (as what the device is bound to has it), vfio or kmod"},
+	{"[Port pl0]\nDevice=emu:e\nBackend=vfio\n",
+	 "f.conf:1: [Port pl0] Backend=: is not for emu: devices",
+	 "leave it out: only pci: devices have any"},
 	{"[Port pl0]\nDevice=afxdp:e\nMTU=1400\n",
 	 "f.conf:1: [Port pl0] MTU=: is not for afxdp: devices",
 	 "leave it out: the port takes the MTU of its device"},
