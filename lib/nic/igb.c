@@ -195,10 +195,13 @@ static int igb_reset(struct pl_nic *nic, struct pl_error *err)
 		return rc;
 	igb = igb_of(nic);
 	nic->gone = false;
-	if (nic_is_gone(nic))
+	if (nic_read(nic, IGB_CTRL) == UINT32_MAX && nic_is_gone(nic))
 		return nic_fail(nic, -ENODEV, err, "was to be reset");
-	igb_mask_interrupts(nic); /* 4.5.4 */
-	disable_master(nic);
+	/* Unless an earlier reset has not been completed: then no other register can be used. */
+	if (!(nic_read(nic, IGB_CTRL) & IGB_CTRL_RST)) {
+		igb_mask_interrupts(nic); /* 4.5.4 */
+		disable_master(nic);
+	}
 	rc = software_reset(nic, err); /* 4.5.5 */
 	if (rc)
 		return rc;
@@ -223,7 +226,7 @@ static int igb_start(struct pl_nic *nic, struct pl_error *err)
 	rc = igb_start_link(nic, err); /* 4.5.6, 4.5.7 */
 	if (rc)
 		return rc;
-	igb_forget_counts(nic);		  /* 4.5.8 */
+	nic_forget_counts(nic);		  /* 4.5.8 */
 	rc = igb_start_receive(nic, err); /* 4.5.9 */
 	if (!rc)
 		rc = igb_start_transmit(nic, err); /* 4.5.10 */
@@ -250,9 +253,10 @@ const struct nic_driver igb_driver = {
 	.link = igb_link,
 	.set_mac = igb_set_mac,
 	.set_mtu = igb_set_mtu,
-	.count = igb_count,
 	.counter_registers = igb_counters,
 	.n_counters = IGB_COUNTERS,
+	.missed = IGB_MPC,
+	.dropped = igb_dropped,
 	.rx_damaged = NIC_RX_RXE_82576,
 	.rx_tail = igb_rx_tail,
 	.tx_tail = igb_tx_tail,

@@ -65,8 +65,6 @@ void igb_link(struct pl_nic *nic, struct pl_nic_link *link);
 
 #define IGB_COUNTERS 38u
 extern const struct nic_counter_register igb_counters[IGB_COUNTERS];
-void igb_count(struct pl_nic *nic);
-/* Clears what the device has counted so far. */
-void igb_forget_counts(struct pl_nic *nic);
+uint32_t igb_dropped(struct pl_nic *nic, unsigned queue);
 
 #endif

@@ -153,6 +153,7 @@ enum { IGB_LINK_MODE_COPPER, IGB_LINK_MODE_KX, IGB_LINK_MODE_SGMII, IGB_LINK_MOD
 #define IGB_RQDPC(q) (IGB_RX_QUEUE(q) + 0x30u)
 #define IGB_DVMOLR(q) (IGB_RX_QUEUE(q) + 0x38u) /* i350, i210 */
 #define IGB_DVMOLR_CRC_STRIP (1u << 31)
+#define IGB_MPC 0x04010u /* packets missed: the FIFO was full */
 #define IGB_XDCTL_THRESHOLDS(prefetch, host, writeback) \
 	((prefetch) | (host) << 8 | (writeback) << 16)
 #define IGB_XDCTL_ENABLE (1u << 25)

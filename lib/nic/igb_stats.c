@@ -7,14 +7,13 @@
  * are the ixgbe driver's, where the same is counted. */
 const struct nic_counter_register igb_counters[IGB_COUNTERS] = {
 	{"rx_packets", "good packets received", 0x4074, 0},
-	{"rx_bytes", "bytes of good packets received, with FCS", 0x4088, 0x408c},
+	{"rx_bytes", "bytes of good packets received, with FCS", 0x4088, 0x408c, UINT32_MAX},
 	{"rx_all_packets", "packets received, good or not, for us or not", 0x40d0, 0},
-	{"rx_all_bytes", "bytes of packets received, good or not, for us or not", 0x40c0, 0x40c4},
+	{"rx_all_bytes", "bytes of packets received, good or not, for us or not", 0x40c0, 0x40c4, UINT32_MAX},
 	{"rx_broadcast_packets", "good broadcasts received", 0x4078, 0},
 	{"rx_multicast_packets", "good multicasts received, broadcasts aside", 0x407c, 0},
-	{"rx_missed_packets", "lost: no room in the packet buffer", 0x4010, 0},
-	/* A register for each queue, added up. */
-	{"rx_no_descriptor", "lost: no descriptor in the ring", IGB_RQDPC(0), 0},
+	{"rx_missed_packets", "lost: no room in the packet buffer", IGB_MPC, 0},
+	{"rx_no_descriptor", "lost: no descriptor in the ring", NIC_COUNTER_DROPPED, 0},
 	{"rx_late_descriptor", "waited in the packet buffer for a descriptor", 0x40a0, 0},
 	{"rx_crc_errors", "received with a wrong FCS", 0x4000, 0},
 	{"rx_alignment_errors", "received with an odd number of bits", 0x4004, 0},
@@ -33,7 +32,7 @@ const struct nic_counter_register igb_counters[IGB_COUNTERS] = {
 	{"rx_pause_on", "pause frames received: go on", 0x4048, 0},
 	{"rx_pause_off", "pause frames received: stop", 0x4050, 0},
 	{"tx_packets", "good packets transmitted", 0x4080, 0},
-	{"tx_bytes", "bytes of good packets transmitted, with FCS", 0x4090, 0x4094},
+	{"tx_bytes", "bytes of good packets transmitted, with FCS", 0x4090, 0x4094, UINT32_MAX},
 	{"tx_broadcast_packets", "broadcasts transmitted", 0x40f4, 0},
 	{"tx_multicast_packets", "multicasts transmitted, broadcasts aside", 0x40f0, 0},
 	{"tx_size_64", "transmitted, 64 bytes with FCS", 0x40d8, 0},
@@ -50,48 +49,12 @@ const struct nic_counter_register igb_counters[IGB_COUNTERS] = {
 
 _Static_assert(IGB_COUNTERS <= PL_NIC_COUNTERS_MAX, "callers have room for them");
 
-static uint64_t dropped(struct pl_nic *nic)
+uint32_t igb_dropped(struct pl_nic *nic, unsigned queue)
 {
-	uint64_t sum = 0;
+	uint32_t n = nic_read(nic, IGB_RQDPC(queue));
 
-	for (unsigned q = 0; q < nic->config.n_queues; q++) {
-		sum += nic_read(nic, IGB_RQDPC(q));
-		/* Not cleared by reading. */
-		if (igb_of(nic)->mac == IGB_I210)
-			nic_write(nic, IGB_RQDPC(q), 0);
-	}
-	return sum;
-}
-
-static void read_all(struct pl_nic *nic, uint64_t since[IGB_COUNTERS])
-{
-	for (unsigned i = 0; i < IGB_COUNTERS; i++) {
-		const struct nic_counter_register *counter = &igb_counters[i];
-
-		if (counter->offset == IGB_RQDPC(0)) {
-			since[i] = dropped(nic);
-			continue;
-		}
-		since[i] = nic_read(nic, counter->offset);
-		if (counter->offset_high)
-			since[i] |= (uint64_t)nic_read(nic, counter->offset_high) << 32;
-	}
-}
-
-void igb_forget_counts(struct pl_nic *nic)
-{
-	uint64_t since[IGB_COUNTERS];
-
-	read_all(nic, since);
-}
-
-void igb_count(struct pl_nic *nic)
-{
-	uint64_t since[IGB_COUNTERS];
-
-	read_all(nic, since);
-	if (nic_is_gone(nic)) /* they have read as all ones */
-		return;
-	for (unsigned i = 0; i < IGB_COUNTERS; i++)
-		nic->counters[i] += since[i];
+	/* Not cleared by reading. */
+	if (igb_of(nic)->mac == IGB_I210)
+		nic_write(nic, IGB_RQDPC(queue), 0);
+	return n;
 }

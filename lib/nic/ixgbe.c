@@ -54,8 +54,8 @@ static void mask_interrupts(struct pl_nic *nic)
 
 /* ---- the end of DMA ---- */
 
-/* 4.6.7.1.2: a queue is disabled when its last access to memory is over, 100 us later at the latest; the way
- * from the wire only after all of them. */
+/* 4.6.7.1.2: a queue is disabled when its last access to memory is over, 100 us later at the latest. The
+ * way to them is closed only then. */
 static void stop_receive(struct pl_nic *nic)
 {
 	bool any = false;
@@ -284,10 +284,11 @@ const struct nic_driver ixgbe_driver = {
 	.link = ixgbe_link,
 	.set_mac = ixgbe_set_mac,
 	.set_mtu = ixgbe_set_mtu,
-	.count = ixgbe_count,
 	.counter_registers = ixgbe_counters,
 	.n_counters = IXGBE_COUNTERS,
-	.lost = ixgbe_lost,
+	.missed = IXGBE_RXMPC,
+	.dropped = ixgbe_dropped,
+	.rx_damaged = NIC_RX_RXE_82599,
 	.rx_tail = rx_tail,
 	.tx_tail = tx_tail,
 	.arm = arm,

@@ -14,8 +14,6 @@
 #ifndef PEERLANE_NIC_IXGBE_H
 #define PEERLANE_NIC_IXGBE_H
 
-#include <stdatomic.h>
-
 #include "ixgbe_regs.h"
 #include "private.h"
 
@@ -32,10 +30,6 @@ struct ixgbe {
 	bool no_module;	     /* SFP+: that answers */
 	const char *media;   /* what there is to know of it */
 	char media_text[64]; /* ... made up here, if it is not a plain name */
-	/* What has been read of registers that planes and the control thread both read, and each clears by
-	 * reading. Sums alone, with nothing to be ordered: relaxed. */
-	_Atomic uint64_t missed;
-	_Atomic uint64_t no_descriptor[PL_NIC_QUEUES_MAX];
 };
 
 static inline struct ixgbe *ixgbe_of(const struct pl_nic *nic)
@@ -93,11 +87,6 @@ int ixgbe_nvm_check(struct pl_nic *nic, struct pl_error *err);
 
 #define IXGBE_COUNTERS 38u
 extern const struct nic_counter_register ixgbe_counters[IXGBE_COUNTERS];
-void ixgbe_count(struct pl_nic *nic);
-
-uint64_t ixgbe_lost(struct pl_nic *nic, unsigned queue);
-
-/* Reads all, to no effect but that they begin with zero. */
-void ixgbe_count_clear(struct pl_nic *nic);
+uint32_t ixgbe_dropped(struct pl_nic *nic, unsigned queue);
 
 #endif

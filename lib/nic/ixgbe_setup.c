@@ -76,7 +76,7 @@ static void count_from_zero(struct pl_nic *nic)
 	for (unsigned i = 0; i < PL_NIC_QUEUES_MAX; i += 4)
 		nic_write(nic, IXGBE_RQSMR(i / 4),
 			  i | (i + 1) << 8 | (i + 2) << 16 | (i + 3) << 24);
-	ixgbe_count_clear(nic);
+	nic_forget_counts(nic);
 }
 
 /* ---- receive: 4.6.7 ---- */

@@ -2,18 +2,18 @@
 /* Counters (8.2.3.23). All are cleared by being read, and those of 36 bits when their upper half is. */
 #include "ixgbe.h"
 
-#define HIGH_MASK 0xfu
+#define HIGH 0xfu
 
 /* clang-format off */
 const struct nic_counter_register ixgbe_counters[IXGBE_COUNTERS] = {
 	{"rx_packets", "good packets received", 0x04074, 0},
-	{"rx_bytes", "bytes of good packets received, with FCS", 0x04088, 0x0408c},
+	{"rx_bytes", "bytes of good packets received, with FCS", 0x04088, 0x0408c, HIGH},
 	{"rx_all_packets", "packets received, good or not, for us or not", 0x040d0, 0},
-	{"rx_all_bytes", "bytes of packets received, good or not, for us or not", 0x040c0, 0x040c4},
+	{"rx_all_bytes", "bytes of packets received, good or not, for us or not", 0x040c0, 0x040c4, HIGH},
 	{"rx_broadcast_packets", "good broadcasts received", 0x04078, 0},
 	{"rx_multicast_packets", "good multicasts received, broadcasts aside", 0x0407c, 0},
 	{"rx_missed_packets", "lost: no room in the packet buffer", IXGBE_RXMPC, 0},
-	{"rx_no_descriptor", "lost: no descriptor in the ring", IXGBE_QPRDC(0), 0},
+	{"rx_no_descriptor", "lost: no descriptor in the ring", NIC_COUNTER_DROPPED, 0},
 	{"rx_crc_errors", "received with a wrong FCS", 0x04000, 0},
 	{"rx_illegal_bytes", "received with illegal symbols", 0x04004, 0},
 	{"rx_error_bytes", "bytes received with errors", 0x04008, 0},
@@ -33,7 +33,7 @@ const struct nic_counter_register ixgbe_counters[IXGBE_COUNTERS] = {
 	{"rx_pause_on", "pause frames received: go on", 0x041a4, 0},
 	{"rx_pause_off", "pause frames received: stop", 0x041a8, 0},
 	{"tx_packets", "good packets transmitted", 0x04080, 0},
-	{"tx_bytes", "bytes of good packets transmitted, with FCS", 0x04090, 0x04094},
+	{"tx_bytes", "bytes of good packets transmitted, with FCS", 0x04090, 0x04094, HIGH},
 	{"tx_broadcast_packets", "broadcasts transmitted", 0x040f4, 0},
 	{"tx_multicast_packets", "multicasts transmitted, broadcasts aside", 0x040f0, 0},
 	{"tx_size_64", "transmitted, 64 bytes with FCS", 0x040d8, 0},
@@ -49,75 +49,7 @@ const struct nic_counter_register ixgbe_counters[IXGBE_COUNTERS] = {
 
 _Static_assert(IXGBE_COUNTERS <= PL_NIC_COUNTERS_MAX, "callers have room for them");
 
-static uint64_t read_one(struct pl_nic *nic, const struct nic_counter_register *counter)
+uint32_t ixgbe_dropped(struct pl_nic *nic, unsigned queue)
 {
-	uint64_t value = nic_read(nic, counter->offset); /* the lower half first */
-
-	if (counter->offset_high)
-		value |= (uint64_t)(nic_read(nic, counter->offset_high) & HIGH_MASK) << 32;
-	return value;
-}
-
-/* Adds what a register has counted; all ones are a device that is gone. */
-static uint64_t add(struct pl_nic *nic, _Atomic uint64_t *sum, uint32_t offset)
-{
-	uint32_t value = nic_read(nic, offset);
-
-	if (value == UINT32_MAX)
-		value = 0;
-	return atomic_fetch_add_explicit(sum, value, memory_order_relaxed) + value;
-}
-
-static uint64_t no_descriptor(struct pl_nic *nic, unsigned queue)
-{
-	return add(nic, &ixgbe_of(nic)->no_descriptor[queue], IXGBE_QPRDC(queue));
-}
-
-uint64_t ixgbe_lost(struct pl_nic *nic, unsigned queue)
-{
-	uint64_t lost = no_descriptor(nic, queue);
-
-	return queue ? lost : lost + add(nic, &ixgbe_of(nic)->missed, IXGBE_RXMPC);
-}
-
-/* Of those that planes read, too, the sums are elsewhere. */
-static bool is_shared(const struct nic_counter_register *counter)
-{
-	return counter->offset == IXGBE_RXMPC || counter->offset == IXGBE_QPRDC(0);
-}
-
-static uint64_t shared(struct pl_nic *nic, const struct nic_counter_register *counter)
-{
-	uint64_t sum = 0;
-
-	if (counter->offset == IXGBE_RXMPC)
-		return add(nic, &ixgbe_of(nic)->missed, IXGBE_RXMPC);
-	for (unsigned i = 0; i < nic->config.n_queues; i++)
-		sum += no_descriptor(nic, i);
-	return sum;
-}
-
-void ixgbe_count(struct pl_nic *nic)
-{
-	uint64_t seen[IXGBE_COUNTERS];
-
-	for (unsigned i = 0; i < IXGBE_COUNTERS; i++)
-		if (is_shared(&ixgbe_counters[i]))
-			nic->counters[i] = shared(nic, &ixgbe_counters[i]);
-		else
-			seen[i] = read_one(nic, &ixgbe_counters[i]);
-	/* All ones from a device that is gone are no counts. */
-	if (nic_is_gone(nic))
-		return;
-	for (unsigned i = 0; i < IXGBE_COUNTERS; i++)
-		if (!is_shared(&ixgbe_counters[i]))
-			nic->counters[i] += seen[i];
-}
-
-void ixgbe_count_clear(struct pl_nic *nic)
-{
-	for (unsigned i = 0; i < IXGBE_COUNTERS; i++)
-		(void)read_one(nic, &ixgbe_counters[i]);
-	for (unsigned i = 0; i < PL_NIC_QUEUES_MAX; i++)
-		(void)nic_read(nic, IXGBE_QPRDC(i));
+	return nic_read(nic, IXGBE_QPRDC(queue));
 }

@@ -247,7 +247,7 @@ void pl_nic_stop(struct pl_nic *nic)
 	if (!nic->started)
 		return;
 	if (!nic_is_gone(nic))
-		nic->driver->count(nic); /* the next start clears what it has counted */
+		nic_count(nic); /* the next start clears what it has counted */
 	quiesce(nic);
 }
 
@@ -270,6 +270,7 @@ int pl_nic_link(struct pl_nic *nic, struct pl_nic_link *link)
 		return -ENODEV;
 	if (!nic->started)
 		return 0;
+	nic_count(nic); /* before what sticks at its end does */
 	nic->driver->link(nic, link);
 	if (!nic_is_gone(nic))
 		return 0;
@@ -324,7 +325,7 @@ unsigned pl_nic_counters(struct pl_nic *nic, struct pl_nic_counter *counters)
 	const struct nic_driver *driver = nic->driver;
 
 	if (is_running(nic))
-		driver->count(nic);
+		nic_count(nic);
 	for (unsigned i = 0; i < driver->n_counters; i++)
 		counters[i] = (struct pl_nic_counter){driver->counter_registers[i].name,
 						      driver->counter_registers[i].text,

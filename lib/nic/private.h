@@ -7,6 +7,7 @@
 #define PEERLANE_NIC_PRIVATE_H
 
 #include <peerlane/nic.h>
+#include <peerlane/stat.h>
 
 struct nic_queue;
 
@@ -34,13 +35,12 @@ struct nic_driver {
 	void (*set_mac)(struct pl_nic *nic);
 	void (*set_mtu)(struct pl_nic *nic); /* nic->config.mtu; likewise */
 
-	/* Adds what the device has counted since the last time to nic->counters. */
-	void (*count)(struct pl_nic *nic);
+	/* What the device counts (stats.c). */
 	const struct nic_counter_register *counter_registers;
 	unsigned n_counters;
-	/* Packets lost so far for want of a descriptor in queue `queue`, or, with queue 0, of room in the
-	 * device. NULL: it does not tell by queue. Any thread. */
-	uint64_t (*lost)(struct pl_nic *nic, unsigned queue);
+	uint32_t missed; /* the one of packets lost for want of room in the device */
+	/* Reads, and clears, how many were lost for want of a descriptor in queue `queue`. */
+	uint32_t (*dropped)(struct pl_nic *nic, unsigned queue);
 
 	/* The bit of a receive descriptor's status that says that the frame is damaged. */
 	uint32_t rx_damaged;
@@ -58,9 +58,13 @@ struct nic_driver {
 
 struct nic_counter_register {
 	const char *name, *text;
-	uint32_t offset;
+	uint32_t offset;      /* or NIC_COUNTER_DROPPED */
 	uint32_t offset_high; /* of the upper bits; 0: 32 bits are all */
+	uint32_t high_mask;   /* which of those there are */
 };
+
+/* Instead of an offset: what nic_driver.dropped() says of all queues. */
+#define NIC_COUNTER_DROPPED UINT32_MAX
 
 extern const struct nic_driver ixgbe_driver, igb_driver;
 
@@ -91,7 +95,10 @@ struct pl_nic {
 	struct pl_dma rings_dma;
 	int event_fd;				/* of NIC_OTHER_VECTOR */
 	uint64_t counters[PL_NIC_COUNTERS_MAX]; /* of driver->counter_registers */
-	void *state;				/* the driver's own; freed with free() */
+	/* Packets lost for want of a descriptor in each queue; in the first one's of room in the device, too.
+	 * Read by planes. */
+	pl_stat lost[PL_NIC_QUEUES_MAX];
+	void *state; /* the driver's own; freed with free() */
 };
 
 /* ---- nic.c ---- */
@@ -138,6 +145,14 @@ int nic_fail(struct pl_nic *nic, int code, struct pl_error *err, const char *wha
 bool nic_is_gone(struct pl_nic *nic);
 
 void nic_sleep_us(unsigned us);
+
+/* ---- counters (stats.c) ---- */
+
+/* Adds what the device has counted since the last time to nic->counters and nic->lost. */
+void nic_count(struct pl_nic *nic);
+
+/* Has all counters of the device begin with zero. */
+void nic_forget_counts(struct pl_nic *nic);
 
 /* ---- rings (ring.c) ---- */
 

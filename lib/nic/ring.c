@@ -175,6 +175,7 @@ static unsigned nic_rx(struct pl_queue *q, uint32_t *frame, uint16_t *len, unsig
 	const uint32_t *rx_frame = nq->rx_frame;
 	uint8_t *base = q->pool->base;
 	uint32_t first = nq->rx_next, mask = nq->mask, room = nq->rx_room;
+	uint32_t kind = NIC_RX_EOP | nq->rx_damaged;
 	uint64_t bytes = 0;
 	unsigned done = 0, n = 0;
 
@@ -189,8 +190,8 @@ static unsigned nic_rx(struct pl_queue *q, uint32_t *frame, uint16_t *len, unsig
 		frame[n] = rx_frame[slot];
 		len[n] = (uint16_t)length;
 		/* Neither 0 nor beyond the buffer, whatever the device says. */
-		if (unlikely((status & (NIC_RX_EOP | NIC_RX_RXE)) != NIC_RX_EOP ||
-			     length - 1 >= room || nq->rx_in_frame)) {
+		if (unlikely((status & kind) != NIC_RX_EOP || length - 1 >= room ||
+			     nq->rx_in_frame)) {
 			discard(nq, &frame[n], status);
 			continue;
 		}
@@ -368,12 +369,10 @@ static bool nic_arm(struct pl_queue *q)
 
 static void nic_refresh_stats(struct pl_queue *q)
 {
-	struct nic_queue *nq = nic_queue_of(q);
-	const struct nic_driver *driver = nq->nic->driver;
+	const struct nic_queue *nq = nic_queue_of(q);
 
-	if (driver->lost)
-		atomic_store_explicit(&q->stats.rx_dropped, driver->lost(nq->nic, nq->index),
-				      memory_order_relaxed);
+	atomic_store_explicit(&q->stats.rx_dropped, pl_stat_read(&nq->nic->lost[nq->index]),
+			      memory_order_relaxed); /* as pl_stat_add() */
 }
 
 /* ---- a queue without its device ---- */
