@@ -118,7 +118,8 @@ void pl_pci_init(struct pl_pci *pci);
 
 /* Reads and writes a control register. With PEERLANE_TRACE=regs in the environment each writes a
  * line "r|w offset value" (hexadecimal) to the standard error. A device that is gone reads as all
- * ones. Any thread. */
+ * ones. With memory they are in order: what was written to it before is there for the device when a register
+ * is written, and what is read of it afterwards is as new as the register. Any thread. */
 uint32_t pl_pci_read(struct pl_pci *pci, uint32_t offset);
 void pl_pci_write(struct pl_pci *pci, uint32_t offset, uint32_t value);
 
@@ -129,14 +130,18 @@ static inline void pl_pci_write_barrier(void)
 {
 #ifdef __aarch64__
 	__asm__ volatile("dmb oshst" ::: "memory");
+#else
+	atomic_signal_fence(memory_order_release); /* the compiler alone */
 #endif
 }
 
-/* Orders the read of a descriptor's "done" before all reads after it. */
+/* Orders the read of a descriptor's "done", or of a register, before all reads after it. */
 static inline void pl_pci_read_barrier(void)
 {
 #ifdef __aarch64__
 	__asm__ volatile("dmb oshld" ::: "memory");
+#else
+	atomic_signal_fence(memory_order_acquire);
 #endif
 }
 

@@ -14,11 +14,14 @@ void pl_pci_init(struct pl_pci *pci)
 	pci->trace = wanted && !strcmp(wanted, "regs");
 }
 
+/* What is read of memory afterwards is what was there when the register was read: a driver that has had a
+ * write arrive by reading would else look at a ring too early. */
 uint32_t pl_pci_read(struct pl_pci *pci, uint32_t offset)
 {
 	uint32_t value = pci->ops->read ? pci->ops->read(pci, offset)
 					: *(volatile uint32_t *)(pci->bar + offset);
 
+	pl_pci_read_barrier();
 	if (__builtin_expect(pci->trace, false))
 		fprintf(stderr, "r 0x%05x 0x%08x\n", offset, value);
 	return value;
@@ -28,6 +31,7 @@ void pl_pci_write(struct pl_pci *pci, uint32_t offset, uint32_t value)
 {
 	if (__builtin_expect(pci->trace, false))
 		fprintf(stderr, "w 0x%05x 0x%08x\n", offset, value);
+	pl_pci_write_barrier(); /* a register that starts DMA finds what was written before */
 	if (pci->ops->write)
 		pci->ops->write(pci, offset, value);
 	else
