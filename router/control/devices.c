@@ -2,6 +2,7 @@
 #include "devices.h"
 
 #include <errno.h>
+#include <net/if.h>
 #include <string.h>
 
 #include <peerlane/nic.h>
@@ -151,6 +152,11 @@ int devices_set_wire_mtu(const struct router_port *port, unsigned mtu, struct pl
 	if (!port->pci || !port->interface)
 		return 0;
 	return interface_set_mtu(port->interface, mtu, err);
+}
+
+bool devices_wire_away(const struct router_port *port)
+{
+	return port->pci && port->interface && !if_nametoindex(port->interface);
 }
 
 bool devices_emu_stats(const struct router_port *port, struct emu_stats *stats)

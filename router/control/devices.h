@@ -23,6 +23,9 @@ int devices_start(struct router *router, struct pl_error *err);
  * for others. Returns 0, or -errno with `err` filled. */
 int devices_set_wire_mtu(const struct router_port *port, unsigned mtu, struct pl_error *err);
 
+/* Whether the port's emulated NIC has no cable now: there is no interface of that name. */
+bool devices_wire_away(const struct router_port *port);
+
 struct emu_stats;
 
 /* What went wrong in the port's emulated device. Returns false if it has none. */

@@ -8,7 +8,9 @@
  * change both are alike, and later news of it find nothing to do: the two cannot chase each other.
  *
  * Of a NIC that we drive ourselves there is no news from the kernel, and nobody but us changes it: its
- * own event descriptor, and a look every second, tell of its link and whether it is there. */
+ * own event descriptor, and a look every second, tell of its link and whether it is there. That look is
+ * also at the MTU of the interface that is an emulated one's cable: what is longer would be lost there
+ * without a trace. */
 #include "follow.h"
 
 #include <net/if.h>
@@ -58,7 +60,7 @@ static void warn_mtu(const struct router *router, const struct router_port *port
 	log_error(router->log, LOG_LEVEL_WARNING, &err);
 }
 
-/* The operator has changed the device's MTU. */
+/* The operator has changed the MTU of the device, or of its cable. */
 static void device_mtu_changed(struct router *router, struct router_port *port, unsigned mtu)
 {
 	struct pl_error err;
@@ -69,7 +71,9 @@ static void device_mtu_changed(struct router *router, struct router_port *port, 
 	}
 	if (mtu == port->mtu)
 		return;
-	if (face_set_mtu(port->face, mtu, &err)) {
+	/* Its own interface has it; a NIC of ours has not. */
+	if ((port->pci && pl_port_set_mtu(port->port, mtu, &err)) ||
+	    face_set_mtu(port->face, mtu, &err)) {
 		log_error(router->log, LOG_LEVEL_WARNING, &err);
 		return;
 	}
@@ -107,7 +111,7 @@ static void face_mtu_changed(void *ctx, unsigned index, unsigned heard)
 		warn_mtu(router, port, port->name, mtu);
 		return;
 	}
-	if (port->gone) {
+	if (port->gone || devices_wire_away(port)) {
 		port->mtu = mtu;
 		port->mtu_waits = true;
 		log_info(router->log, "%s: MTU is now %u, and will be that of %s", port->name, mtu,
@@ -273,18 +277,31 @@ static void nic_link(struct router *router, struct router_port *port)
 	carrier_changed(router, port, port->state.carrier, true);
 }
 
+/* Passes on what MTU the cable of an emulated NIC has now. */
+static void compare_wire(struct router *router, struct router_port *port)
+{
+	struct interface now;
+
+	if (!port->interface || interface_query(port->interface, &now) ||
+	    now.mtu == port->device_mtu)
+		return;
+	port->device_mtu = now.mtu;
+	device_mtu_changed(router, port, now.mtu);
+}
+
 void follow_device(struct router *router, unsigned index)
 {
 	struct router_port *port = &router->ports[index];
 	struct interface now;
 
 	/* What the operator set meanwhile is newer than what the device brings along. */
-	if (port->mtu_waits) {
+	if (port->mtu_waits && !devices_wire_away(port)) {
 		port->mtu_waits = false;
 		pass_mtu_on(router, port, port->mtu);
 	}
 	if (port->pci) {
 		nic_link(router, port);
+		compare_wire(router, port);
 		return;
 	}
 	/* One that was renamed is still the port's, and its former name perhaps another's. */
