@@ -7,8 +7,8 @@
 #include "compat.h"
 #include "private.h"
 
-/* The exporter holds the buffer's lock, and moves the buffer when this returns. The device knows the
- * old addresses from rings that are its user's business: it has to be stopped. */
+/* The exporter holds the buffer's lock, and moves the buffer when this returns. The device knows
+ * the old addresses from rings that are its user's business: it has to be stopped. */
 static void move_notify(struct dma_buf_attachment *attach)
 {
 	struct peerlane_map *map = attach->importer_priv;

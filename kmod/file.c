@@ -225,8 +225,8 @@ static int reset(struct peerlane_file *file, union peerlane_args *args)
 	return peerlane_reset(file->dev);
 }
 
-/* All structures' sizes are the first version's. One that grows needs both: the least that is taken,
- * and what is known. */
+/* All structures' sizes are the first version's. One that grows needs both: the least that is
+ * taken, and what is known. */
 static const struct ioctl {
 	int (*run)(struct peerlane_file *file, union peerlane_args *args);
 	/* What to do when what run() returned does not reach the user; NULL: returns nothing. */

@@ -23,7 +23,7 @@
 static dev_t first_devt;
 static DEFINE_IDA(minors);
 
-/* No devnode(): the name of a device has a slash in it, and its mode is 0600 until udev is asked. */
+/* No devnode(): a device's name has a slash in it, and its mode is 0600 until udev is asked. */
 struct class peerlane_class = {
 	.name = "peerlane",
 };
