@@ -252,8 +252,8 @@ static int cannot_open(const char *address, const char *path, int rc, struct pl_
 
 	switch (rc) {
 	case -EBUSY:
-		return pl_error_set(err, rc, "end the other process",
-				    "%s: another process has %s open", address, path);
+		return pl_error_set(err, rc, "end the process that has it",
+				    "%s: it is in use: %s is open already", address, path);
 	case -EPERM:
 		return pl_error_set(
 			err, rc,

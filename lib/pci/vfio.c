@@ -22,7 +22,10 @@ struct vfio {
 	int wanted_fd;		  /* readable: the kernel wants the device back */
 	uint64_t config;	  /* where configuration space begins in `fd` */
 	bool lost;
+	struct vfio *next;
 };
+
+static struct vfio *devices; /* that are open */
 
 static struct vfio *vfio_of(struct pl_pci *pci)
 {
@@ -225,6 +228,12 @@ static void vfio_close(struct pl_pci *pci)
 {
 	struct vfio *vfio = vfio_of(pci);
 
+	for (struct vfio **at = &devices; *at; at = &(*at)->next) {
+		if (*at == vfio) {
+			*at = vfio->next;
+			break;
+		}
+	}
 	/* The file's end needs the mapping's; then the kernel resets the device. */
 	pci_bar_unmap(pci->bar);
 	vfio_release(pci);
@@ -330,12 +339,24 @@ static int set_up(struct vfio *vfio, struct pl_error *err)
 	return rc;
 }
 
+/* vfio gives a process as many files of a device as it asks for, and they share what they set up. */
+static bool is_open(const char *address)
+{
+	for (const struct vfio *vfio = devices; vfio; vfio = vfio->next)
+		if (vfio->fd >= 0 && !strcmp(vfio->pci.name, address))
+			return true;
+	return false;
+}
+
 int pci_vfio_open(struct pl_pci **pci, const struct pci_paths *paths, int folder,
 		  const char *address, struct pl_error *err)
 {
-	struct vfio *vfio = calloc(1, sizeof(*vfio));
+	struct vfio *vfio = is_open(address) ? NULL : calloc(1, sizeof(*vfio));
 	int rc;
 
+	if (!vfio && is_open(address))
+		return pl_error_set(err, -EBUSY, NULL, "%s: this process has it open already",
+				    address);
 	if (!vfio)
 		return pl_error_set(err, -ENOMEM, NULL, "%s: no memory", address);
 	vfio->fd = -1;
@@ -358,6 +379,8 @@ int pci_vfio_open(struct pl_pci **pci, const struct pci_paths *paths, int folder
 		return rc;
 	}
 	pl_pci_init(&vfio->pci);
+	vfio->next = devices;
+	devices = vfio;
 	*pci = &vfio->pci;
 	return 0;
 }

@@ -147,8 +147,8 @@ int vfio_cannot_open(const char *address, const char *path, int rc, struct pl_er
 		return pl_error_set(err, rc, "modprobe vfio-pci", "%s: there is no %s", address,
 				    path);
 	if (rc == -EBUSY)
-		return pl_error_set(err, rc, "end the other process",
-				    "%s: another process has %s open", address, path);
+		return pl_error_set(err, rc, "end the process that has it",
+				    "%s: it is in use: %s is open already", address, path);
 	return pl_error_set(err, rc, NULL, "%s: cannot open %s: %s", address, path, strerror(-rc));
 }
 
