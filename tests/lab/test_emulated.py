@@ -7,11 +7,12 @@ A NIC's cable ends in a veth (lab.py); whatever PEERLANE_PORTS says, the ports a
 
 import re
 import socket
+import struct
 
 import pytest
 
 from flows import Flows
-from lab import Sink, wait_until
+from lab import PEERLANED, Sink, device, wait_until
 
 families = pytest.mark.parametrize("family", [4, 6])
 
@@ -171,6 +172,99 @@ def test_mtu_is_changed_by_the_tap(long_frames):
     wait_until(lambda: re.search("pl1: .*MTU.* 9000", router.log()), router.log)
     assert port_mtu() == LONG_MTU
     assert h1.reaches(h2.v4)
+
+
+# ---- configurations ----
+
+def passes(lab):
+    """Pings of both families and TCP, from host to host."""
+    h1, h2 = lab.hosts
+    for family in (4, 6):
+        answered, output = h1.ping(h2.addr(family), count=20)
+        assert answered == 20, output
+    end = lab.iperf(h1, h2, h2.v4, seconds=1)["end"]
+    assert end["sum_received"]["bytes"] > 1_000_000
+
+
+@pytest.mark.parametrize("options, port_options", [
+    ((), ",interruptmoderation=0"), ((), ",interruptmoderation=1000"), ((), ",flowcontrol=yes"),
+    (("--ring-size", 64), ""),
+])
+def test_settings(make_lab, options, port_options):
+    lab = make_lab(kind="emu")
+    lab.start(options=options, port_options=port_options)
+    passes(lab)
+
+
+def test_beside_afxdp(make_lab):
+    """A port of each kind in one router."""
+    lab = make_lab()
+    args = [*lab.router.arguments(0), "--port", f"pl0={device('eth1', 'afxdp')}",
+            "--port", f"pl1={device('eth2', 'emu')}"]
+    lab.router.start(args)
+    lab.configure()
+    passes(lab)
+    assert [port["kind"] for port in lab.router.ports()] == ["afxdp", "nic"]
+
+
+def test_links_go_and_come_with_two_planes(planes2):
+    """Under traffic, which is there again each time."""
+    h1, h2 = planes2.hosts
+    flood = planes2.popen(h1, planes2.flood_command(h1, h2, seconds=600, flows=FLOWS))
+    for _ in range(5):
+        planes2.router.ip("link set eth2 down")
+        wait_until(lambda: not planes2.router.carrier("pl1"), "carrier off")
+        planes2.router.ip("link set eth2 up")
+        wait_until(lambda: planes2.router.carrier("pl1"), "carrier on")
+    assert flood.poll() is None, "the flood has ended"
+    flood.terminate()
+    flood.wait(10)
+    wait_until(lambda: h1.reaches(h2.v4), "traffic")
+    passes(planes2)
+
+
+def captured(path):
+    """The frames in a capture file (libpcap's, of this machine's byte order)."""
+    data = path.read_bytes()
+    magic, linktype = struct.unpack_from("=I16xI", data)
+    assert magic in (0xa1b2c3d4, 0xa1b23c4d) and linktype == 1
+    at, frames = 24, []
+    while at < len(data):
+        length, wire_length = struct.unpack_from("=8xII", data, at)
+        assert length == wire_length
+        frames.append(data[at + 16:at + 16 + length])
+        at += 16 + length
+    return frames
+
+
+def test_capture(make_lab):
+    """What passes the cables is in the files, as long as on a wire."""
+    lab = make_lab(kind="emu")
+    args = lab.router.arguments(0)
+    files = [lab.folder / f"eth{i + 1}.pcap" for i in range(2)]
+    for i in range(2):
+        args += ["--port", f"pl{i}=emu:eth{i + 1},capture={files[i]}"]
+    lab.router.start(args)
+    lab.configure()
+    h1, h2 = lab.hosts
+    word = "0123456789abcdef"
+    answered, output = h1.ping(h2.v4, count=10, options=["-p", word])
+    assert answered == 10, output
+    assert lab.router.stop()[0] == 0
+    for file in files:
+        frames = captured(file)
+        assert sum(bytes.fromhex(word) * 2 in frame for frame in frames) == 20
+        assert min(map(len, frames)) >= 60
+
+
+def test_refuses_a_device_on_the_bus(make_lab):
+    """There is no way to one yet: that is said, and nothing is left."""
+    lab = make_lab()
+    done = lab.router.run([PEERLANED, "--control-socket", lab.router.control,
+                           "--port", "pl0=pci:0000:03:00.0"], check=False)
+    assert done.returncode == 1
+    assert "0000:03:00.0" in done.stderr and "peerlane devices" in done.stderr, done.stderr
+    assert not lab.router.ip("link show pl0", check=False)
 
 
 # ---- what is told of them ----
