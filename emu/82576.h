@@ -8,7 +8,7 @@
 #include "82576_regs.h"
 #include "cause.h"
 #include "eeprom.h"
-#include "regfile.h"
+#include "queue.h"
 
 #define M82576_STATS 32u
 

@@ -11,49 +11,20 @@
 /* With FCS; without RCTL.LPE. */
 #define FRAME_MAX 1518u
 
-#define LEN_MAX 0xFFF80u
-
-struct queue {
-	struct emu_ring *ring;
-	uint64_t *due_ns;
-	bool *on;
-	uint32_t base; /* of its registers */
-	unsigned n;
-	bool tx;
-};
-
-static struct queue queue_at(struct emu_nic *nic, unsigned n, bool tx)
+static struct emu_queue queue_at(struct emu_nic *nic, unsigned n, bool tx)
 {
 	struct m82576 *m = m82576_of(nic);
 
 	if (tx)
-		return (struct queue){&nic->tx[n], &m->tx_ns[n], &m->tx_on[n], R_TX(n), n, true};
-	return (struct queue){&nic->rx[n], &m->rx_ns[n], &m->rx_on[n], R_RX(n), n, false};
+		return (struct emu_queue){&nic->tx[n], &m->tx_ns[n], &m->tx_on[n], R_TX(n),
+					  n,	       true};
+	return (struct emu_queue){&nic->rx[n], &m->rx_ns[n], &m->rx_on[n], R_RX(n), n, false};
 }
 
 /* Whose registers of the table these are. */
-static struct queue queue_of(struct emu_nic *nic, const struct emu_reg *reg, unsigned index)
+static struct emu_queue queue_of(struct emu_nic *nic, const struct emu_reg *reg, unsigned index)
 {
 	return queue_at(nic, index, reg->offset >= R_TX(0));
-}
-
-static const char *kind(const struct queue *q)
-{
-	return q->tx ? "transmit" : "receive";
-}
-
-static bool wanted(const struct emu_nic *nic, const struct queue *q)
-{
-	return emu_bar_load(nic, q->base + RING_DCTL) & DCTL_ENABLE;
-}
-
-/* Whether a register may be written, which is only while its queue is disabled. */
-static bool may_write(struct emu_nic *nic, const struct queue *q, const struct emu_reg *reg)
-{
-	if (!wanted(nic, q) && !*q->on)
-		return true;
-	emu_report(nic, "write of %s[%u] while the %s queue is enabled", reg->name, q->n, kind(q));
-	return false;
 }
 
 /* ---- both paths ---- */
@@ -204,25 +175,10 @@ void m82576_queues_reset(struct emu_nic *nic)
 	nic->n_rx = nic->n_tx = 0;
 }
 
-static void count_enabled(struct emu_nic *nic)
-{
-	nic->n_rx = nic->n_tx = 0;
-	for (unsigned n = 0; n < QUEUES; n++) {
-		if (nic->rx[n].enabled)
-			nic->n_rx = n + 1;
-		if (nic->tx[n].enabled)
-			nic->n_tx = n + 1;
-	}
-}
-
-static void turn_on(struct emu_nic *nic, const struct queue *q)
+static void turn_on(struct emu_nic *nic, const struct emu_queue *q)
 {
 	struct emu_ring *ring = q->ring;
-	uint32_t tail = emu_bar_load(nic, ring->tail_at);
 
-	ring->base = (uint64_t)emu_bar_load(nic, q->base + RING_BAH) << 32 |
-		     emu_bar_load(nic, q->base + RING_BAL);
-	ring->n = emu_bar_load(nic, q->base + RING_LEN) / 16;
 	if (q->tx) {
 		ring->writeback_threshold = DCTL_WTHRESH(emu_bar_load(nic, q->base + RING_DCTL));
 	} else {
@@ -231,26 +187,20 @@ static void turn_on(struct emu_nic *nic, const struct queue *q)
 		ring->buffer_bytes = SRRCTL_BSIZEPACKET(srrctl) * 1024;
 		ring->drop = srrctl & SRRCTL_DROP_EN;
 	}
-	/* 4.5.9, 4.5.10: the tail stays where the head is until the queue is enabled. */
-	if (tail != ring->head)
-		emu_report(nic, "%s queue %u enabled with its tail at %u and its head at %u",
-			   kind(q), q->n, tail, ring->head);
-	ring->tail_seen = ring->head;
-	ring->enabled = true;
-	emu_ring_start(nic, ring);
+	emu_queue_start(nic, q);
 }
 
 /* 4.5.9, 4.5.10: queues are enabled, and acknowledged, before the path as a whole is. */
-static bool is_held(const struct emu_nic *nic, const struct queue *q, bool on)
+static bool is_held(const struct emu_nic *nic, const struct emu_queue *q, bool on)
 {
 	if (!on)
 		return !q->tx && nic->faults[EMU_FAULT_RX_DISABLE];
 	return nic->faults[q->tx ? EMU_FAULT_TX_ENABLE : EMU_FAULT_RX_ENABLE];
 }
 
-static void settle(struct emu_nic *nic, const struct queue *q)
+static void settle(struct emu_nic *nic, const struct emu_queue *q)
 {
-	bool on = wanted(nic, q);
+	bool on = emu_queue_wanted(nic, q);
 
 	if (!m82576_due(m82576_of(nic), q->due_ns, is_held(nic, q, on)))
 		return;
@@ -259,13 +209,13 @@ static void settle(struct emu_nic *nic, const struct queue *q)
 		turn_on(nic, q);
 	else
 		q->ring->enabled = false;
-	count_enabled(nic);
+	emu_queues_count(nic, QUEUES);
 }
 
 void m82576_queues_settle(struct emu_nic *nic)
 {
 	for (unsigned n = 0; n < QUEUES; n++) {
-		struct queue rx = queue_at(nic, n, false), tx = queue_at(nic, n, true);
+		struct emu_queue rx = queue_at(nic, n, false), tx = queue_at(nic, n, true);
 
 		if (*rx.due_ns)
 			settle(nic, &rx);
@@ -274,81 +224,61 @@ void m82576_queues_settle(struct emu_nic *nic)
 	}
 }
 
-/* What a queue must have before it is enabled. Without, it never is. */
-static bool is_complete(struct emu_nic *nic, const struct queue *q)
+/* Without what a queue must have it is never enabled. */
+static bool is_complete(struct emu_nic *nic, const struct emu_queue *q)
 {
-	uint32_t len = emu_bar_load(nic, q->base + RING_LEN);
 	uint32_t srrctl = emu_bar_load(nic, q->base + RING_SRRCTL);
-	const char *lacks = NULL;
 
-	if (len == 0)
-		lacks = "a ring of length 0";
-	else if (!q->tx && SRRCTL_BSIZEPACKET(srrctl) == 0)
-		lacks = "SRRCTL.BSIZEPACKET of 0: RCTL.BSIZE is not emulated";
-	else if (!q->tx && SRRCTL_BSIZEPACKET(srrctl) > 16)
-		lacks = "SRRCTL.BSIZEPACKET of more than 16 KB";
-	else if (!q->tx && SRRCTL_DESCTYPE(srrctl) != SRRCTL_ADVANCED)
-		lacks = "a descriptor type that is not emulated: SRRCTL.DESCTYPE is not 1";
-	if (lacks)
-		emu_report(nic, "%s queue %u enabled with %s", kind(q), q->n, lacks);
-	return !lacks;
+	return emu_queue_is_complete(nic, q, SRRCTL_BSIZEPACKET(srrctl), SRRCTL_DESCTYPE(srrctl));
 }
 
 M82576_WRITE(dctl)
 {
-	struct queue q = queue_of(nic, reg, index);
-	bool on = value & DCTL_ENABLE, was = wanted(nic, &q);
+	struct emu_queue q = queue_of(nic, reg, index);
+	bool on = value & DCTL_ENABLE, was = emu_queue_wanted(nic, &q);
 
 	value &= ~DCTL_SWFLSH;
 	/* 8.12.13 */
 	if (q.tx && DCTL_PTHRESH(value) && !DCTL_HTHRESH(value))
 		emu_report(nic, "TXDCTL[%u] has PTHRESH without HTHRESH", q.n);
 	if (on && !was && *q.on)
-		emu_report(nic, "%s queue %u enabled before it has been disabled", kind(&q), q.n);
+		emu_report(nic, "%s queue %u enabled before it has been disabled",
+			   emu_queue_kind(&q), q.n);
 	if (on && !was && !is_complete(nic, &q))
 		value &= ~DCTL_ENABLE;
 	emu_bar_store(nic, q.base + RING_DCTL, value);
-	if (wanted(nic, &q) != was)
+	if (emu_queue_wanted(nic, &q) != was)
 		m82576_later(m82576_of(nic), q.due_ns, QUEUE_NS);
 }
 
 M82576_READ(dctl)
 {
-	struct queue q = queue_of(nic, reg, index);
-	uint32_t value = emu_bar_load(nic, q.base + RING_DCTL);
+	struct emu_queue q = queue_of(nic, reg, index);
 
-	return (value & ~DCTL_ENABLE) | (*q.on ? DCTL_ENABLE : 0);
+	return emu_queue_read_dctl(nic, &q);
 }
 
 /* ---- the ring ---- */
 
 M82576_WRITE(bal)
 {
-	struct queue q = queue_of(nic, reg, index);
+	struct emu_queue q = queue_of(nic, reg, index);
 
-	if (value % 128)
-		emu_report(nic, "%s[%u] 0x%08x is not a multiple of 128", reg->name, q.n, value);
-	if (may_write(nic, &q, reg))
-		emu_bar_store(nic, q.base + RING_BAL, value & ~127u);
+	emu_queue_write_bal(nic, &q, reg, value);
 }
 
 M82576_WRITE(bah)
 {
-	struct queue q = queue_of(nic, reg, index);
+	struct emu_queue q = queue_of(nic, reg, index);
 
-	if (may_write(nic, &q, reg))
-		emu_bar_store(nic, q.base + RING_BAH, value);
+	emu_queue_write(nic, &q, reg, RING_BAH, value);
 }
 
 M82576_WRITE(len)
 {
-	struct queue q = queue_of(nic, reg, index);
+	struct emu_queue q = queue_of(nic, reg, index);
 
-	if (value & ~LEN_MAX)
-		emu_report(nic, "%s[%u] %u is not a multiple of 128 up to %u", reg->name, q.n,
-			   value, LEN_MAX);
-	if (may_write(nic, &q, reg))
-		emu_bar_store(nic, q.base + RING_LEN, value & LEN_MAX);
+	emu_queue_write_len(nic, &q, reg, value);
 }
 
 M82576_READ(head)
@@ -356,38 +286,25 @@ M82576_READ(head)
 	return queue_of(nic, reg, index).ring->head;
 }
 
-/* The hardware's; a driver may put it to 0 before it enables the queue. */
 M82576_WRITE(head)
 {
-	struct queue q = queue_of(nic, reg, index);
+	struct emu_queue q = queue_of(nic, reg, index);
 
-	if (!may_write(nic, &q, reg))
-		return;
-	if (value)
-		emu_report(nic, "%s[%u] set to %u, not 0", reg->name, q.n, value);
-	q.ring->head = 0;
+	emu_queue_write_head(nic, &q, reg, value);
 }
 
-/* Tails are stored in the BAR, where the engine finds them, by whichever way they come. */
 M82576_WRITE(tail)
 {
-	struct queue q = queue_of(nic, reg, index);
+	struct emu_queue q = queue_of(nic, reg, index);
 
-	if (!q.ring->enabled && value != q.ring->head)
-		emu_report(nic, "%s[%u] set to %u while the %s queue is not enabled", reg->name,
-			   q.n, value, kind(&q));
-	else if (q.ring->enabled && value >= q.ring->n)
-		emu_report(nic, "%s[%u] set to %u, beyond a ring of %u", reg->name, q.n, value,
-			   q.ring->n);
-	emu_bar_store(nic, q.ring->tail_at, value);
+	emu_queue_write_tail(nic, &q, reg, value);
 }
 
 M82576_WRITE(srrctl)
 {
-	struct queue q = queue_of(nic, reg, index);
+	struct emu_queue q = queue_of(nic, reg, index);
 
-	if (may_write(nic, &q, reg))
-		emu_bar_store(nic, q.base + RING_SRRCTL, value);
+	emu_queue_write(nic, &q, reg, RING_SRRCTL, value);
 }
 
 M82576_WRITE(wbal)

@@ -87,25 +87,15 @@
 #define QUEUES 16u
 #define R_RX(queue) (0x0C000 + 0x40 * (queue))
 #define R_TX(queue) (0x0E000 + 0x40 * (queue))
-#define RING_BAL 0x00
-#define RING_BAH 0x04
-#define RING_LEN 0x08
 #define RING_SRRCTL 0x0C
-#define RING_HEAD 0x10
 #define RING_DCA 0x14
-#define RING_TAIL 0x18
-#define RING_DCTL 0x28
 #define RING_DROPPED 0x30
 #define RING_WBAL 0x38
 #define SRRCTL_BSIZEPACKET(value) ((value)&0x7F)
-#define SRRCTL_DESCTYPE(value) ((value) >> 25 & 7)
-#define SRRCTL_ADVANCED 1u
 #define SRRCTL_DROP_EN BIT(31)
 #define DCTL_PTHRESH(value) ((value)&31)
 #define DCTL_HTHRESH(value) ((value) >> 8 & 31)
 #define DCTL_WTHRESH(value) ((value) >> 16 & 31)
-#define DCTL_ENABLE BIT(25)
-#define DCTL_SWFLSH BIT(26)
 
 /* 8.12 transmit */
 #define R_TCTL 0x00400

@@ -9,7 +9,7 @@
 #include "cause.h"
 #include "eeprom.h"
 #include "i2c.h"
-#include "regfile.h"
+#include "queue.h"
 
 #define M82599_QUEUE_COUNTERS 16u
 #define M82599_STATS 32u

@@ -5,49 +5,26 @@
 
 #define QUEUE_NS 20000u
 
-#define LEN_MAX 0xFFF80u
-
-struct queue {
-	struct emu_ring *ring;
-	uint64_t *due_ns;
-	uint32_t base; /* of its registers */
-	unsigned n;
-	bool tx;
-};
-
-/* Whose registers of the table these are. */
-static struct queue queue_of(struct emu_nic *nic, const struct emu_reg *reg, unsigned index)
+static struct emu_queue queue_at(struct emu_nic *nic, unsigned n, bool tx)
 {
 	struct m82599 *m = m82599_of(nic);
-	bool tx = reg->offset >= R_TX(0) && reg->offset < R_TX(EMU_QUEUES_MAX);
-	unsigned n = reg->first + index;
+	struct emu_ring *ring = tx ? &nic->tx[n] : &nic->rx[n];
 
-	return (struct queue){
-		.ring = tx ? &nic->tx[n] : &nic->rx[n],
+	return (struct emu_queue){
+		.ring = ring,
 		.due_ns = tx ? &m->tx_ns[n] : &m->rx_ns[n],
+		.on = &ring->enabled,
 		.base = tx ? R_TX(n) : R_RX(n),
 		.n = n,
 		.tx = tx,
 	};
 }
 
-static const char *kind(const struct queue *q)
+/* Whose registers of the table these are. */
+static struct emu_queue queue_of(struct emu_nic *nic, const struct emu_reg *reg, unsigned index)
 {
-	return q->tx ? "transmit" : "receive";
-}
-
-static bool wanted(const struct emu_nic *nic, const struct queue *q)
-{
-	return emu_bar_load(nic, q->base + RING_DCTL) & DCTL_ENABLE;
-}
-
-/* Whether a register may be written, which is only while its queue is disabled. */
-static bool may_write(struct emu_nic *nic, const struct queue *q, const struct emu_reg *reg)
-{
-	if (!wanted(nic, q) && !q->ring->enabled)
-		return true;
-	emu_report(nic, "write of %s[%u] while the %s queue is enabled", reg->name, q->n, kind(q));
-	return false;
+	return queue_at(nic, reg->first + index,
+			reg->offset >= R_TX(0) && reg->offset < R_TX(EMU_QUEUES_MAX));
 }
 
 void m82599_queues_reset(struct emu_nic *nic)
@@ -64,24 +41,10 @@ void m82599_queues_reset(struct emu_nic *nic)
 
 /* ---- enable and disable ---- */
 
-static void count_enabled(struct emu_nic *nic)
-{
-	nic->n_rx = nic->n_tx = 0;
-	for (unsigned n = 0; n < EMU_QUEUES_MAX; n++) {
-		if (nic->rx[n].enabled)
-			nic->n_rx = n + 1;
-		if (nic->tx[n].enabled)
-			nic->n_tx = n + 1;
-	}
-}
-
-static void turn_on(struct emu_nic *nic, const struct queue *q)
+static void turn_on(struct emu_nic *nic, const struct emu_queue *q)
 {
 	struct emu_ring *ring = q->ring;
 
-	ring->base = (uint64_t)emu_bar_load(nic, q->base + RING_BAH) << 32 |
-		     emu_bar_load(nic, q->base + RING_BAL);
-	ring->n = emu_bar_load(nic, q->base + RING_LEN) / 16;
 	if (q->tx) {
 		ring->writeback_threshold = TXDCTL_WTHRESH(emu_bar_load(nic, q->base + RING_DCTL));
 	} else {
@@ -90,14 +53,13 @@ static void turn_on(struct emu_nic *nic, const struct queue *q)
 		ring->buffer_bytes = SRRCTL_BSIZEPACKET(srrctl) * 1024;
 		ring->drop = srrctl & SRRCTL_DROP_EN;
 	}
-	ring->enabled = true;
-	emu_ring_start(nic, ring);
+	emu_queue_start(nic, q);
 }
 
-static void settle(struct emu_nic *nic, const struct queue *q)
+static void settle(struct emu_nic *nic, const struct emu_queue *q)
 {
 	struct m82599 *m = m82599_of(nic);
-	bool on = wanted(nic, q), held;
+	bool on = emu_queue_wanted(nic, q), held;
 
 	if (on)
 		held = q->tx ? nic->faults[EMU_FAULT_TX_ENABLE] ||
@@ -111,7 +73,7 @@ static void settle(struct emu_nic *nic, const struct queue *q)
 		turn_on(nic, q);
 	else
 		q->ring->enabled = false;
-	count_enabled(nic);
+	emu_queues_count(nic, EMU_QUEUES_MAX);
 }
 
 void m82599_queues_settle(struct emu_nic *nic)
@@ -119,40 +81,35 @@ void m82599_queues_settle(struct emu_nic *nic)
 	struct m82599 *m = m82599_of(nic);
 
 	for (unsigned n = 0; n < EMU_QUEUES_MAX; n++) {
-		if (m->rx_ns[n])
-			settle(nic, &(struct queue){&nic->rx[n], &m->rx_ns[n], R_RX(n), n, false});
-		if (m->tx_ns[n])
-			settle(nic, &(struct queue){&nic->tx[n], &m->tx_ns[n], R_TX(n), n, true});
+		struct emu_queue rx, tx;
+
+		if (!m->rx_ns[n] && !m->tx_ns[n])
+			continue;
+		rx = queue_at(nic, n, false);
+		tx = queue_at(nic, n, true);
+		if (*rx.due_ns)
+			settle(nic, &rx);
+		if (*tx.due_ns)
+			settle(nic, &tx);
 	}
 }
 
-/* What a queue must have before it is enabled. Without, it never is. */
-static bool is_complete(struct emu_nic *nic, const struct queue *q)
+/* Without what a queue must have it is never enabled. */
+static bool is_complete(struct emu_nic *nic, const struct emu_queue *q)
 {
-	uint32_t len = emu_bar_load(nic, q->base + RING_LEN);
 	uint32_t srrctl = emu_bar_load(nic, q->base + RING_SRRCTL);
-	const char *lacks = NULL;
 
-	if (len == 0)
-		lacks = "a ring of length 0";
-	else if (!q->tx && SRRCTL_BSIZEPACKET(srrctl) == 0)
-		lacks = "SRRCTL.BSIZEPACKET of 0";
-	else if (!q->tx && SRRCTL_BSIZEPACKET(srrctl) > 16)
-		lacks = "SRRCTL.BSIZEPACKET of more than 16 KB";
-	else if (!q->tx && SRRCTL_DESCTYPE(srrctl) != SRRCTL_ADVANCED)
-		lacks = "a descriptor type that is not emulated: SRRCTL.DESCTYPE is not 1";
-	if (lacks)
-		emu_report(nic, "%s queue %u enabled with %s", kind(q), q->n, lacks);
-	return !lacks;
+	return emu_queue_is_complete(nic, q, SRRCTL_BSIZEPACKET(srrctl), SRRCTL_DESCTYPE(srrctl));
 }
 
 /* The enable bit of a control register has been written. */
-static void want(struct emu_nic *nic, const struct queue *q, uint32_t value)
+static void want(struct emu_nic *nic, const struct emu_queue *q, uint32_t value)
 {
-	bool on = value & DCTL_ENABLE, was = wanted(nic, q);
+	bool on = value & DCTL_ENABLE, was = emu_queue_wanted(nic, q);
 
 	if (on && !was && q->ring->enabled)
-		emu_report(nic, "%s queue %u enabled before it has been disabled", kind(q), q->n);
+		emu_report(nic, "%s queue %u enabled before it has been disabled",
+			   emu_queue_kind(q), q->n);
 	if (on && !was && !is_complete(nic, q)) {
 		emu_bar_store(nic, q->base + RING_DCTL, value & ~DCTL_ENABLE);
 		return;
@@ -164,15 +121,14 @@ static void want(struct emu_nic *nic, const struct queue *q, uint32_t value)
 
 M82599_READ(dctl)
 {
-	struct queue q = queue_of(nic, reg, index);
-	uint32_t value = emu_bar_load(nic, q.base + RING_DCTL);
+	struct emu_queue q = queue_of(nic, reg, index);
 
-	return (value & ~DCTL_ENABLE) | (q.ring->enabled ? DCTL_ENABLE : 0);
+	return emu_queue_read_dctl(nic, &q);
 }
 
 M82599_WRITE(rxdctl)
 {
-	struct queue q = queue_of(nic, reg, index);
+	struct emu_queue q = queue_of(nic, reg, index);
 
 	if (value & RXDCTL_VME)
 		emu_report(nic, "RXDCTL[%u].VME: stripping of VLAN tags is not emulated", q.n);
@@ -181,7 +137,7 @@ M82599_WRITE(rxdctl)
 
 M82599_WRITE(txdctl)
 {
-	struct queue q = queue_of(nic, reg, index);
+	struct emu_queue q = queue_of(nic, reg, index);
 
 	/* 8.2.3.9.10 */
 	if (TXDCTL_PTHRESH(value) && !TXDCTL_HTHRESH(value))
@@ -196,31 +152,23 @@ M82599_WRITE(txdctl)
 
 M82599_WRITE(bal)
 {
-	struct queue q = queue_of(nic, reg, index);
+	struct emu_queue q = queue_of(nic, reg, index);
 
-	if (value % 128)
-		emu_report(nic, "%s[%u] 0x%08x is not a multiple of 128", reg->name, q.n, value);
-	if (may_write(nic, &q, reg))
-		emu_bar_store(nic, q.base + RING_BAL, value & ~127u);
+	emu_queue_write_bal(nic, &q, reg, value);
 }
 
 M82599_WRITE(bah)
 {
-	struct queue q = queue_of(nic, reg, index);
+	struct emu_queue q = queue_of(nic, reg, index);
 
-	if (may_write(nic, &q, reg))
-		emu_bar_store(nic, q.base + RING_BAH, value);
+	emu_queue_write(nic, &q, reg, RING_BAH, value);
 }
 
 M82599_WRITE(len)
 {
-	struct queue q = queue_of(nic, reg, index);
+	struct emu_queue q = queue_of(nic, reg, index);
 
-	if (value & ~LEN_MAX)
-		emu_report(nic, "%s[%u] %u is not a multiple of 128 up to %u", reg->name, q.n,
-			   value, LEN_MAX);
-	if (may_write(nic, &q, reg))
-		emu_bar_store(nic, q.base + RING_LEN, value & LEN_MAX);
+	emu_queue_write_len(nic, &q, reg, value);
 }
 
 M82599_READ(head)
@@ -228,38 +176,25 @@ M82599_READ(head)
 	return queue_of(nic, reg, index).ring->head;
 }
 
-/* The hardware's; a driver may put it to 0 before it enables the queue. */
 M82599_WRITE(head)
 {
-	struct queue q = queue_of(nic, reg, index);
+	struct emu_queue q = queue_of(nic, reg, index);
 
-	if (!may_write(nic, &q, reg))
-		return;
-	if (value)
-		emu_report(nic, "%s[%u] set to %u, not 0", reg->name, q.n, value);
-	q.ring->head = 0;
+	emu_queue_write_head(nic, &q, reg, value);
 }
 
-/* Tails are stored in the BAR, where the engine finds them, by whichever way they come. */
 M82599_WRITE(tail)
 {
-	struct queue q = queue_of(nic, reg, index);
+	struct emu_queue q = queue_of(nic, reg, index);
 
-	if (!q.ring->enabled && value != q.ring->head)
-		emu_report(nic, "%s[%u] set to %u while the %s queue is not enabled", reg->name,
-			   q.n, value, kind(&q));
-	else if (q.ring->enabled && value >= q.ring->n)
-		emu_report(nic, "%s[%u] set to %u, beyond a ring of %u", reg->name, q.n, value,
-			   q.ring->n);
-	emu_bar_store(nic, q.ring->tail_at, value);
+	emu_queue_write_tail(nic, &q, reg, value);
 }
 
 M82599_WRITE(srrctl)
 {
-	struct queue q = queue_of(nic, reg, index);
+	struct emu_queue q = queue_of(nic, reg, index);
 
-	if (may_write(nic, &q, reg))
-		emu_bar_store(nic, q.base + RING_SRRCTL, value);
+	emu_queue_write(nic, &q, reg, RING_SRRCTL, value);
 }
 
 M82599_WRITE(rscctl)

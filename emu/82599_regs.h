@@ -92,16 +92,8 @@
 /* Of a queue, from R_RX(q) and R_TX(q) on (8.1 and on, 9.5 and on). */
 #define R_RX(q) ((q) < 64 ? 0x01000 + (q)*0x40u : 0x0D000 + ((q)-64) * 0x40u)
 #define R_TX(q) (0x06000 + (q)*0x40u)
-#define RING_BAL 0x00
-#define RING_BAH 0x04
-#define RING_LEN 0x08
 #define RING_DCA 0x0C
-#define RING_HEAD 0x10
 #define RING_SRRCTL 0x14 /* receive */
-#define RING_TAIL 0x18
-#define RING_DCTL 0x28
-#define DCTL_ENABLE BIT(25)
-#define DCTL_SWFLSH BIT(26)
 #define RXDCTL_VME BIT(30)
 #define TXDCTL_PTHRESH(value) ((value)&0x7F)
 #define TXDCTL_HTHRESH(value) ((value) >> 8 & 0x7F)
@@ -109,8 +101,6 @@
 #define RSCCTL_RSCEN BIT(0)
 #define TDWBAL_ENABLE BIT(0)
 #define SRRCTL_BSIZEPACKET(value) ((value)&0x1F) /* in KB */
-#define SRRCTL_DESCTYPE(value) ((value) >> 25 & 7)
-#define SRRCTL_ADVANCED 1u
 #define SRRCTL_DROP_EN BIT(28)
 
 #define R_RDRXCTL 0x02F00 /* 8.8 */

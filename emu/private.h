@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What the parts of an emulated NIC share.
  *
- *	registers     82599*.c, 82576*.c (a model each) over regfile.c (registers by table), cause.c
- *		      (interrupts), eeprom.c, i2c.c: what a driver writes becomes a decoded state (struct
- *		      emu_ring, struct emu_filter), and what has been counted becomes what it reads.
+ *	registers     82599*.c, 82576*.c (a model each) over regfile.c (registers by table), queue.c,
+ *		      cause.c (interrupts), eeprom.c, i2c.c: what a driver writes becomes a decoded state
+ *		      (struct emu_ring, struct emu_filter), and what has been counted becomes what it reads.
  *	engine	      rx.c, tx.c, rss.c, filter.c: frames, descriptors, memory. Knows the decoded state
  *		      alone, no offsets of registers.
  *	bus	      nic.c, config.c, dma.c: the pl_pci device, DMA addresses, faults and reports.

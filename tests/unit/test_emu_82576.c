@@ -210,6 +210,14 @@ static void queues_are_acknowledged_in_time(void **state)
 	bench_pass(&bench, LONG_NS);
 	assert_true(bench_read(&bench, TXQ(15, 0x28)) & ENABLE);
 	bench_legal(&bench);
+
+	/* The tail stays where the head is until then. */
+	bench_write(&bench, TXQ(14, 0x08), 1024);
+	bench_write(&bench, TXQ(14, 0x18), 5);
+	bench_illegal(&bench, "while the transmit queue is not enabled");
+	bench_write(&bench, TXQ(14, 0x28), ENABLE);
+	bench_pass(&bench, LONG_NS);
+	bench_illegal(&bench, "as its ring is enabled");
 	bench_close(&bench);
 }
 
