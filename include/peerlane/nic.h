@@ -92,7 +92,8 @@ void pl_nic_stop(struct pl_nic *nic);
 int pl_nic_event_fd(const struct pl_nic *nic);
 
 /* Link state now. Also accumulates the counters: those of bytes stay at their end once they have reached it, after
- * 55 s at 10 Gb/s. Returns 0, or -ENODEV when the device is gone: its registers read as all ones. */
+ * 55 s at 10 Gb/s. Returns 0, or -ENODEV when the device is gone: its registers read as all ones, or
+ * did so since it was started, and are reset. */
 int pl_nic_link(struct pl_nic *nic, struct pl_nic_link *link);
 
 /* Whether the device's registers answer now. One that was gone is of use again after pl_nic_start(). */

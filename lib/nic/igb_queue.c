@@ -28,6 +28,7 @@ static void write_address(struct pl_nic *nic, unsigned n, const uint8_t *mac)
 		low = mac[0] | mac[1] << 8 | mac[2] << 16 | (uint32_t)mac[3] << 24;
 		high = mac[4] | mac[5] << 8 | IGB_RAH_AV;
 	}
+	nic_write(nic, IGB_RAH(n), 0); /* what is half the old and half the new one is nobody's */
 	nic_write(nic, IGB_RAL(n), low);
 	nic_write(nic, IGB_RAH(n), high);
 }

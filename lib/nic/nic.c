@@ -270,6 +270,8 @@ int pl_nic_link(struct pl_nic *nic, struct pl_nic_link *link)
 		return -ENODEV;
 	if (!nic->started)
 		return 0;
+	if (nic_is_reset(nic))
+		return -ENODEV;
 	nic_count(nic); /* before what sticks at its end does */
 	nic->driver->link(nic, link);
 	if (!nic_is_gone(nic))

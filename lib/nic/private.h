@@ -86,9 +86,9 @@ struct pl_nic {
 	struct pl_nic_caps caps;
 	uint8_t mac[6]; /* received, beside broadcast and multicast */
 	bool promiscuous;
-	bool fresh;				     /* reset, and not started since */
-	bool started;				     /* receives and transmits */
-	bool gone;				     /* registers have read as all ones */
+	bool fresh;   /* reset, and not started since */
+	bool started; /* receives and transmits */
+	bool gone;    /* registers have read as all ones, or were reset */
 	struct nic_queue *queues[PL_NIC_QUEUES_MAX]; /* by index; NULL: not open */
 	struct nic_mapping mappings[PL_NIC_QUEUES_MAX];
 	struct pl_region rings; /* of all queues' descriptors */
@@ -143,6 +143,9 @@ int nic_fail(struct pl_nic *nic, int code, struct pl_error *err, const char *wha
 /* Reads all ones from the register that never does (STATUS, the same in all families): the device is
  * gone. Notes and returns it. */
 bool nic_is_gone(struct pl_nic *nic);
+
+/* Likewise, or has been gone and is back, of which it has started: it is not as start() left it. */
+bool nic_is_reset(struct pl_nic *nic);
 
 void nic_sleep_us(unsigned us);
 

@@ -10,6 +10,9 @@
 
 /* Device status, the same in all families: some of its bits always read as zero. */
 #define NIC_STATUS 0x00008u
+/* Likewise: software says there that a driver is at work. A reset clears it. */
+#define NIC_CTRL_EXT 0x00018u
+#define NIC_CTRL_EXT_DRV_LOAD (1u << 28)
 
 /* Below this a sleep takes longer than what is waited for. */
 #define SPIN_US 20u
@@ -46,6 +49,15 @@ bool pl_nic_answers(struct pl_nic *nic)
 bool nic_is_gone(struct pl_nic *nic)
 {
 	if (!pl_nic_answers(nic))
+		nic->gone = true;
+	return nic->gone;
+}
+
+bool nic_is_reset(struct pl_nic *nic)
+{
+	if (nic_is_gone(nic))
+		return true;
+	if (!(nic_read(nic, NIC_CTRL_EXT) & NIC_CTRL_EXT_DRV_LOAD))
 		nic->gone = true;
 	return nic->gone;
 }

@@ -776,9 +776,13 @@ static void test_i210(void **state)
 static void test_fiber(void **state)
 {
 	static const struct answer list[] = {
-		{0x00018, 0, 3u << 22, true}, /* CTRL_EXT.LINK_MODE: SerDes */
-		{0x00024, 0, 0, true},	      {0x04200, 0, 0, true},	{0x04208, 0, 0, true},
-		{0x04218, 0, 3u << 7, true},  {0x0420c, 0, 0x15, true}, {0},
+		{0x00018, 0, 1u << 28 | 3u << 22, true}, /* CTRL_EXT.LINK_MODE: SerDes */
+		{0x00024, 0, 0, true},
+		{0x04200, 0, 0, true},
+		{0x04208, 0, 0, true},
+		{0x04218, 0, 3u << 7, true},
+		{0x0420c, 0, 0x15, true},
+		{0},
 	};
 	struct pl_nic_link link;
 	struct nic_lab lab;
