@@ -85,6 +85,32 @@ static bool is_nic(json_t *port)
 	return !strcmp(text(port, "kind"), "nic");
 }
 
+/* What has gone wrong in or around an emulated NIC. */
+static void render_emulator(json_t *port, FILE *out)
+{
+	json_t *emulator = json_object_get(port, "emulator");
+	json_int_t illegal = number(emulator, "illegal_uses");
+	json_int_t lost_in = number(emulator, "cable_lost_to_nic");
+	json_int_t lost_out = number(emulator, "cable_lost_from_nic");
+
+	if (illegal) {
+		fputc('\n', out);
+		text_print(text(port, "name"), out);
+		fprintf(out,
+			": its driver has done %" JSON_INTEGER_FORMAT
+			" things that no real device would stand: see the log\n",
+			illegal);
+	}
+	if (lost_in || lost_out) {
+		fputc('\n', out);
+		text_print(text(port, "name"), out);
+		fprintf(out,
+			": the emulated NIC's cable has lost %" JSON_INTEGER_FORMAT
+			" frames on their way in, %" JSON_INTEGER_FORMAT " on their way out\n",
+			lost_in, lost_out);
+	}
+}
+
 /* What there is to know of NICs that Peerlane drives itself: which they are, and what they have counted
  * themselves, if anything. */
 static void render_nics(json_t *ports, FILE *out)
@@ -124,18 +150,8 @@ static void render_nics(json_t *ports, FILE *out)
 		}
 	}
 	finish(&t, out);
-	json_array_foreach(ports, i, port) {
-		json_int_t n = number(json_object_get(port, "emulator"), "illegal_uses");
-
-		if (!n)
-			continue;
-		fputc('\n', out);
-		text_print(text(port, "name"), out);
-		fprintf(out,
-			": its driver has done %" JSON_INTEGER_FORMAT
-			" things that no real device would stand: see the log\n",
-			n);
-	}
+	json_array_foreach(ports, i, port)
+		render_emulator(port, out);
 }
 
 static void render_ports(json_t *data, FILE *out)

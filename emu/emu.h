@@ -18,7 +18,7 @@ struct emu;
 struct emu_wire;
 
 /* `report` is told of each illegal use in words (any thread that touches the device; may be NULL), of the
- * same over and over once. It must not touch the device itself. Returns NULL with errno. */
+ * same over and over once, and of trouble on wires. It must not touch the device itself. Returns NULL with errno. */
 struct emu *emu_new(void (*report)(void *ctx, const char *nic, const char *what), void *ctx);
 
 enum emu_model { EMU_82599, EMU_82576 };
@@ -78,6 +78,7 @@ struct emu_stats {
 		dma_faults; /* accesses to addresses that were not mapped, or without bus mastering */
 	uint64_t interrupts; /* MSI-X messages sent */
 	uint64_t dma_bytes_read, dma_bytes_written;
+	uint64_t wire_lost_to_nic, wire_lost_from_nic; /* frames, see emu_wire_ops.lost() */
 };
 void emu_stats(struct pl_pci *pci, struct emu_stats *stats);
 
@@ -107,6 +108,9 @@ struct emu_wire_ops {
 	void (*look)(struct emu_wire *wire);
 	/* Whether there is something at the other end. */
 	bool (*link)(struct emu_wire *wire);
+	/* How many frames have got lost on the wire itself so far: on their way to the NIC, and from it.
+	 * May be NULL: none. Also by who asks for emu_stats(), never at the same time as another. */
+	void (*lost)(struct emu_wire *wire, uint64_t *to_nic, uint64_t *from_nic);
 	void (*close)(struct emu_wire *wire);
 };
 
@@ -115,18 +119,21 @@ struct emu_wire {
 	const char *kind; /* "netdev", "memory", ... */
 	int event_fd;	  /* readable when arrived() has something, or the link changes; -1: poll */
 	bool patient;	  /* frames wait on the wire until the NIC has descriptors for them */
+	/* Told by the wire of trouble that the operator should know of; NULL: nobody listens. Set by
+	 * emu_add(), which passes it on to emu_new()'s `report`. */
+	void (*say)(void *ctx, const char *what);
+	void *say_ctx;
 };
 
 /* A network interface of the caller's network namespace, taken over by an AF_XDP socket: what arrives on
  * it is what arrives at the NIC, past the kernel. The link is the interface's carrier; an interface that
  * vanishes is a cable pulled, and one of its name that appears is plugged in. Its own filters let frames
- * through for its address, and multicasts. Control thread. Returns 0
- * or -errno with `err` filled as pl_port_open(). `mac` gets the interface's address. */
+ * through for its address, and multicasts. Lost are frames that come while the socket is full, and those
+ * sent by the NIC that the interface does not: too long for its buffers (3838 bytes), too many, or it has
+ * no carrier. Control thread. Returns 0 or -errno with `err` filled as pl_port_open(). `mac` gets the
+ * interface's address. */
 int emu_wire_netdev(const char *ifname, struct emu_wire **wire, uint8_t mac[6],
 		    struct pl_error *err);
-/* Frames sent by the NIC that the interface did not: too long for its buffers (3838 bytes), too many, or
- * it had no carrier. Any thread. */
-uint64_t emu_wire_netdev_dropped(const struct emu_wire *wire);
 
 /* Offers the frames of a list, over and over or once, as fast as they are taken, and hands what is sent
  * to `sent` (NULL: counted only). NULL with errno. */

@@ -80,8 +80,20 @@ static void capture_look(struct emu_wire *wire)
 	if (capture->unwritten)
 		pcap_dump_flush(capture->dumper);
 	capture->unwritten = false;
-	if (capture->inner->ops->look)
-		capture->inner->ops->look(capture->inner);
+	if (!capture->inner->ops->look)
+		return;
+	capture->inner->say = wire->say;
+	capture->inner->say_ctx = wire->say_ctx;
+	capture->inner->ops->look(capture->inner);
+}
+
+static void capture_lost(struct emu_wire *wire, uint64_t *to_nic, uint64_t *from_nic)
+{
+	struct emu_wire *inner = capture_of(wire)->inner;
+
+	*to_nic = *from_nic = 0;
+	if (inner->ops->lost)
+		inner->ops->lost(inner, to_nic, from_nic);
 }
 
 static bool capture_link(struct emu_wire *wire)
@@ -110,6 +122,7 @@ static const struct emu_wire_ops capture_ops = {
 	.flush = capture_flush,
 	.look = capture_look,
 	.link = capture_link,
+	.lost = capture_lost,
 	.close = capture_close,
 };
 
@@ -138,7 +151,8 @@ int emu_wire_capture(struct emu_wire *inner, const char *path, struct emu_wire *
 		capture->dumper = pcap_dump_open(capture->pcap, path);
 	if (!capture->dumper) {
 		rc = errno ? -errno : -ENOMEM;
-		pl_error_set(err, rc, NULL, "cannot write a capture file: %s",
+		pl_error_set(err, rc, "use a path in a folder that is there and may be written to",
+			     "cannot write a capture file: %s",
 			     capture->pcap ? pcap_geterr(capture->pcap) : strerror(-rc));
 		capture_close(&capture->wire);
 		return rc;

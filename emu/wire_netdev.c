@@ -33,6 +33,7 @@
 /* As long it is waited between tries to take an interface over that is back, at first and at most. */
 #define RETRY_FIRST_NS 10000000u
 #define RETRY_MAX_NS 1000000000u
+#define RETRY_TELL_NS 160000000u /* what does not work for so long is said */
 
 /* The interface and we. */
 enum state {
@@ -58,7 +59,8 @@ struct netdev {
 	uint8_t mac[6]; /* of the interface at hand */
 	bool carrier;
 	uint64_t retry_at_ns, retry_ns;
-	pl_stat n_dropped; /* sent by the NIC, and too long for a buffer, or none was free */
+	bool told;	    /* that it cannot be taken over */
+	uint64_t n_dropped; /* sent by the NIC, and too long for a buffer, or none was free */
 };
 
 static struct netdev *netdev_of(struct emu_wire *wire)
@@ -121,7 +123,7 @@ static void netdev_send(struct emu_wire *wire, const struct emu_frame *frames, u
 	for (unsigned i = 0; i < n; i++) {
 		if (frames[i].len > room || taken == PL_BURST_MAX ||
 		    !pl_pool_get(&dev->pool, &frame[taken], 1, PL_OWNER_BURST)) {
-			pl_stat_add(&dev->n_dropped, 1);
+			dev->n_dropped++;
 			continue;
 		}
 		memcpy(pl_pool_data(&dev->pool, frame[taken]), frames[i].data, frames[i].len);
@@ -138,6 +140,22 @@ static bool netdev_flush(struct emu_wire *wire)
 	for (unsigned i = 0; i < dev->n_queues; i++)
 		again |= pl_queue_flush(dev->queues[i]);
 	return again;
+}
+
+static void netdev_lost(struct emu_wire *wire, uint64_t *to_nic, uint64_t *from_nic)
+{
+	struct netdev *dev = netdev_of(wire);
+
+	*to_nic = 0;
+	*from_nic = dev->n_dropped;
+	for (unsigned i = 0; i < dev->n_queues; i++) {
+		struct pl_queue *q = dev->queues[i];
+
+		if (q->ops->refresh_stats)
+			q->ops->refresh_stats(q);
+		*to_nic += pl_stat_read(&q->stats.rx_dropped);
+		*from_nic += pl_stat_read(&q->stats.tx_dropped);
+	}
 }
 
 static bool netdev_link(struct emu_wire *wire)
@@ -209,6 +227,20 @@ static void back(struct netdev *dev, unsigned ifindex)
 	dev->state = STATE_BACK;
 	dev->ifindex = ifindex;
 	dev->retry_ns = RETRY_FIRST_NS / 2;
+	dev->told = false;
+}
+
+/* Once for each interface. */
+static void tell(struct netdev *dev, const struct pl_error *err)
+{
+	char what[sizeof(err->what) + sizeof(err->remedy) + 32];
+
+	if (dev->told || dev->retry_ns < RETRY_TELL_NS || !dev->wire.say)
+		return;
+	dev->told = true;
+	snprintf(what, sizeof(what), "its cable is not plugged in: %s%s%s", err->what,
+		 err->remedy[0] ? "; " : "", err->remedy);
+	dev->wire.say(dev->wire.say_ctx, what);
 }
 
 static void take_over(struct netdev *dev)
@@ -226,6 +258,7 @@ static void take_over(struct netdev *dev)
 	}
 	if (rc) {
 		retry_in(dev, 2 * dev->retry_ns < RETRY_MAX_NS ? 2 * dev->retry_ns : RETRY_MAX_NS);
+		tell(dev, &err);
 		return;
 	}
 	dev->state = STATE_OURS;
@@ -379,6 +412,7 @@ static const struct emu_wire_ops netdev_ops = {
 	.flush = netdev_flush,
 	.look = netdev_look,
 	.link = netdev_link,
+	.lost = netdev_lost,
 	.close = netdev_close,
 };
 
@@ -466,14 +500,4 @@ int emu_wire_netdev(const char *ifname, struct emu_wire **wire, uint8_t mac[6],
 	}
 	*wire = &dev->wire;
 	return 0;
-}
-
-uint64_t emu_wire_netdev_dropped(const struct emu_wire *wire)
-{
-	const struct netdev *dev = (const struct netdev *)wire;
-	uint64_t n = pl_stat_read(&dev->n_dropped);
-
-	for (unsigned i = 0; i < dev->n_queues; i++)
-		n += pl_stat_read(&dev->queues[i]->stats.tx_dropped);
-	return n;
 }

@@ -10,7 +10,8 @@
 #include "../kernel/interface.h"
 #include <emu/emu.h>
 
-/* Illegal uses of emulated devices that are worth a line each; all are counted (`show ports`). */
+/* Illegal uses of emulated devices, and troubles with their cables, that are worth a line each. Uses are all
+ * counted (`show ports`). */
 #define REPORTS_MAX 20u
 
 /* Opens the device of a port that is one on the PCI bus. Returns 0, or -errno with `err` filled. */
@@ -79,6 +80,15 @@ static int probe_emulated(const struct config_port *port, const struct pl_port_c
 	return rc;
 }
 
+/* Puts in front of an error, which is about an interface or a file, whose port these are for. */
+static int of_port(const struct config_port *port, int rc, struct pl_error *err)
+{
+	struct pl_error plain = *err;
+
+	return pl_error_set(err, rc, plain.remedy, "%s: %s: %s", port->name, port->device,
+			    plain.what);
+}
+
 static int open_wire(const struct config_port *port, struct emu_nic_config *nic,
 		     struct pl_error *err)
 {
@@ -86,7 +96,6 @@ static int open_wire(const struct config_port *port, struct emu_nic_config *nic,
 
 	if (!rc)
 		rc = emu_wire_netdev(port->interface, &nic->wire, nic->mac, err);
-
 	if (!rc && port->capture[0])
 		rc = emu_wire_capture(nic->wire, port->capture, &nic->wire, err);
 	return rc;
@@ -105,7 +114,9 @@ static int open_emulated(struct router *router, unsigned index, struct pl_error 
 					    strerror(errno));
 	}
 	rc = open_wire(port, &nic, err);
-	return rc ? rc : emu_add(router->emu, &nic, &router->ports[index].pci, err);
+	if (!rc)
+		rc = emu_add(router->emu, &nic, &router->ports[index].pci, err);
+	return rc ? of_port(port, rc, err) : 0;
 }
 
 /* ---- all of them ---- */

@@ -85,7 +85,7 @@ struct router {
 	uint64_t started_ms;	   /* CLOCK_MONOTONIC */
 	struct confinement confinement;
 	struct emu *emu;     /* plays the emulated devices; NULL: there are none */
-	atomic_uint reports; /* of illegal uses of them */
+	atomic_uint reports; /* of theirs, illegal uses and others */
 	uint64_t states_ms;  /* when NICs were last looked at */
 };
 

@@ -89,8 +89,11 @@ static json_t *emulator(const struct router_port *port)
 
 	if (!devices_emu_stats(port, &stats))
 		return json_null();
-	return json_pack("{s:o, s:o, s:o}", "illegal_uses", counter(stats.illegal), "dma_faults",
-			 counter(stats.dma_faults), "interrupts", counter(stats.interrupts));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "illegal_uses", counter(stats.illegal),
+			 "dma_faults", counter(stats.dma_faults), "interrupts",
+			 counter(stats.interrupts), "cable_lost_to_nic",
+			 counter(stats.wire_lost_to_nic), "cable_lost_from_nic",
+			 counter(stats.wire_lost_from_nic));
 }
 
 /* Adds what there is to say of a NIC that we drive ourselves; of others null. */

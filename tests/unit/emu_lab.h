@@ -47,6 +47,7 @@
 #define CRCERRS 0x04000
 #define RUC 0x040a4
 #define ROC 0x040ac
+#define TPR 0x040d0
 #define HLREG0 0x04240
 #define HLREG0_RXCRCSTRP (1u << 1)
 #define MAXFRS 0x04268

@@ -331,6 +331,8 @@ static void test_nics(void **state)
 		"pl0   ixgbe   82599ES (emulated)  10000 Mb/s  10GBASE-SR\n",
 		"pl0   rx_crc_errors       7\n",
 		"pl0: its driver has done 3 things that no real device would stand",
+		"pl0: the emulated NIC's cable has lost 5 frames on their way in, 0 on their way "
+		"out\n",
 	};
 	char *text = rendered(ACTION_PORTS, "{\"ports\":[{\"name\":\"pl0\",\"kind\":\"nic\","
 					    "\"device\":\"emu:eth1\",\"attach\":null,"
@@ -340,7 +342,8 @@ static void test_nics(void **state)
 					    "\"82599ES (emulated)\",\"speed_mbps\":"
 					    "10000,\"media\":\"10GBASE-SR\",\"device_counters\":{"
 					    "\"rx_packets\":0,\"rx_crc_errors\":7},"
-					    "\"emulator\":{\"illegal_uses\":3}},"
+					    "\"emulator\":{\"illegal_uses\":3,"
+					    "\"cable_lost_to_nic\":5,\"cable_lost_from_nic\":0}},"
 					    "{\"name\":\"pl1\",\"kind\":\"afxdp\",\"device\":"
 					    "\"eth2\",\"attach\":\"native\",\"copy\":"
 					    "\"copy\",\"queues\":1,\"mac\":\"02:00:00:00:00:02\","

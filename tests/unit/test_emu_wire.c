@@ -143,8 +143,8 @@ static void test_capture_refused(void **state)
 
 /* ---- interfaces ---- */
 
-/* An emulated NIC on r0, whose thread runs; a0 is r0's peer. */
-static void open_on(struct lab *lab, const char *device)
+/* An emulated NIC on r0, whose thread runs unless it is said to be still; a0 is r0's peer. */
+static void open_still(struct lab *lab, const char *device)
 {
 	struct emu_wire *wire;
 	struct pl_error err;
@@ -153,6 +153,13 @@ static void open_on(struct lab *lab, const char *device)
 	if (emu_wire_netdev(device, &wire, mac, &err))
 		fail_msg("%s (%s)", err.what, err.remedy);
 	lab_open_wire(lab, 1, wire);
+}
+
+static void open_on(struct lab *lab, const char *device)
+{
+	struct pl_error err;
+
+	open_still(lab, device);
 	if (emu_start(lab->emu, -1, &err))
 		fail_msg("%s (%s)", err.what, err.remedy);
 }
@@ -338,6 +345,7 @@ static void test_too_long(void **state)
 {
 	static uint8_t frame[4000];
 	struct rings rings = {0};
+	struct emu_stats stats;
 	struct lab lab;
 
 	(void)state;
@@ -347,8 +355,62 @@ static void test_too_long(void **state)
 	memset(frame, 0xff, 12);
 	memcpy(lab_tx_buffer(&lab, 0, 0) + LAB_OFFSET, frame, sizeof(frame));
 	send_from_nic(&lab, &rings.tx, frame, 3839);
-	assert_int_equal(emu_wire_netdev_dropped(lab.wire), 1);
+	emu_stats(lab.pci, &stats);
+	assert_int_equal(stats.wire_lost_from_nic, 1);
+	assert_int_equal(stats.wire_lost_to_nic, 0);
 	exchange(&lab, &rings, "a0", 3);
+	lab_close(&lab);
+}
+
+/* What comes while nobody takes it does not get lost unseen. */
+static void test_overrun(void **state)
+{
+	const unsigned sent = 3000;
+	struct emu_stats stats;
+	struct lab lab;
+	int fd;
+
+	(void)state;
+	open_still(&lab, "r0");
+	fd = host_open("a0");
+	for (unsigned i = 0; i < sent; i++)
+		send_frame(fd, i, LEN_MAX);
+	close(fd);
+	emu_stats(lab.pci, &stats);
+	assert_in_range(stats.wire_lost_to_nic, 1, sent - 1);
+	/* All others get to the NIC, which has no descriptors: those for which it has no room it misses. */
+	lab_settle(&lab);
+	assert_int_equal(stats.wire_lost_to_nic + lab_read(&lab, TPR) + lab_read(&lab, RXMPC0),
+			 sent);
+	emu_stats(lab.pci, &stats);
+	assert_int_equal(stats.wire_lost_from_nic, 0);
+	lab_close(&lab);
+}
+
+/* An interface that is back and cannot be taken over: it is said why, and it is taken once it can. */
+static void test_not_taken(void **state)
+{
+	uint64_t end_ms = now_ms() + PATIENCE_MS;
+	struct lab lab;
+
+	(void)state;
+	open_still(&lab, "r0");
+	sh("ip link del r0");
+	remake();
+	sh("ip link set r0 mtu 9000");
+	while (!lab.reports[0]) {
+		emu_turn(lab.emu);
+		if (now_ms() > end_ms)
+			fail_msg("nothing was said");
+	}
+	lab_expect_report(&lab, "its cable is not plugged in: ");
+	sh("ip link set r0 mtu 1500");
+	while (!(lab_read(&lab, LINKS) & LINKS_UP)) {
+		emu_turn(lab.emu);
+		if (now_ms() > end_ms)
+			fail_msg("the link did not come back");
+	}
+	lab_expect_no_report(&lab);
 	lab_close(&lab);
 }
 
@@ -377,6 +439,7 @@ int main(void)
 		cmocka_unit_test(test_frames_pass),    cmocka_unit_test(test_short_and_tagged),
 		cmocka_unit_test(test_several_queues), cmocka_unit_test(test_carrier),
 		cmocka_unit_test(test_device_returns), cmocka_unit_test(test_too_long),
+		cmocka_unit_test(test_overrun),	       cmocka_unit_test(test_not_taken),
 		cmocka_unit_test(test_refused),
 	};
 	int failed = cmocka_run_group_tests(captures, NULL, NULL);
