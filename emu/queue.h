@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A queue's registers, as far as the 82599 (8.2.3.8, 8.2.3.9) and the 82576 (8.10, 8.12) have the same. What
- * enables a queue, and when that shows, is the model's. */
+/* A queue's registers, as far as the 82599 (8.2.3.8, 8.2.3.9) and the 82576 (8.10, 8.12) have
+ * the same. What enables a queue, and when that shows, is the model's. */
 #ifndef EMU_QUEUE_H
 #define EMU_QUEUE_H
 
@@ -33,7 +33,8 @@ const char *emu_queue_kind(const struct emu_queue *q);
 /* Whether it has been asked to be enabled. */
 bool emu_queue_wanted(const struct emu_nic *nic, const struct emu_queue *q);
 
-/* Whether a receive queue's buffers (SRRCTL), and the ring, are such that it can be enabled; reports why not. */
+/* Whether a receive queue's buffers (SRRCTL), and the ring, are such that it can be enabled;
+ * reports why not. */
 bool emu_queue_is_complete(struct emu_nic *nic, const struct emu_queue *q, unsigned buffer_kb,
 			   unsigned descriptor_type);
 
@@ -43,7 +44,8 @@ void emu_queue_start(struct emu_nic *nic, const struct emu_queue *q);
 /* Sets n_rx and n_tx, after one of `n` queues has been enabled or disabled. */
 void emu_queues_count(struct emu_nic *nic, unsigned n);
 
-/* Accesses. Those of a register that may be written only while the queue is disabled report it else. */
+/* Accesses. Those of a register that may be written only while the queue is disabled report it
+ * else. */
 uint32_t emu_queue_read_dctl(const struct emu_nic *nic, const struct emu_queue *q);
 void emu_queue_write(struct emu_nic *nic, const struct emu_queue *q, const struct emu_reg *reg,
 		     uint32_t at, uint32_t value);

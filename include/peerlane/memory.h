@@ -56,8 +56,8 @@ struct pl_pool {
 #endif
 };
 
-/* Creates `n_bufs` buffers of `buf_bytes` in a new region: 2048, 4096, or 16384 for jumbo frames, which
- * not all kinds of ports can receive into (pl_port_caps.buf_sizes).
+/* Creates `n_bufs` buffers of `buf_bytes` in a new region: 2048, 4096, or 16384 for jumbo
+ * frames, which not all kinds of ports can receive into (pl_port_caps.buf_sizes).
  *
  * Returns 0, -EINVAL, -ENOMEM with `err` filled and the pool zeroed. */
 int pl_pool_init(struct pl_pool *pool, uint32_t n_bufs, uint32_t buf_bytes, struct pl_error *err);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Intel NICs driven from user space: ixgbe (82599, X520, X540, X550), igb (82576, i350, i210).
  *
- * The way of a NIC: pl_nic_open(), pl_nic_queue_open() for each queue, pl_nic_start(); then its queues
- * are the planes' (peerlane/port.h); pl_nic_stop(), the queues closed, pl_nic_close(). Control thread,
- * unless said otherwise. */
+ * The way of a NIC: pl_nic_open(), pl_nic_queue_open() for each queue, pl_nic_start(); then its
+ * queues are the planes' (peerlane/port.h); pl_nic_stop(), the queues closed, pl_nic_close().
+ * Control thread, unless said otherwise. */
 #ifndef PEERLANE_NIC_H
 #define PEERLANE_NIC_H
 
@@ -61,18 +61,19 @@ struct pl_nic_counter {
 };
 #define PL_NIC_COUNTERS_MAX 48u
 
-/* Resets the device and reads what it is. `pci` stays the caller's and must outlive the NIC; it must
- * not be bus master. Returns 0 and the NIC, or -errno with `err` filled and the device reset again
- * (-ENODEV: it is gone, or not one we know; -ETIMEDOUT: a step was not completed, which the message
- * names; -EBUSY: its firmware keeps what both share; -EIO: its EEPROM is bad; -EINVAL: config). */
+/* Resets the device and reads what it is. `pci` stays the caller's and must outlive the NIC; it
+ * must not be bus master. Returns 0 and the NIC, or -errno with `err` filled and the device
+ * reset again (-ENODEV: it is gone, or not one we know; -ETIMEDOUT: a step was not completed,
+ * which the message names; -EBUSY: its firmware keeps what both share; -EIO: its EEPROM is bad;
+ * -EINVAL: config). */
 int pl_nic_open(struct pl_nic **nic, struct pl_pci *pci, const struct pl_nic_config *config,
 		struct pl_error *err);
 
 void pl_nic_caps(const struct pl_nic *nic, struct pl_nic_caps *caps);
 
 /* Makes queue `index` on `pool`. Before pl_nic_start(). The queue's event_fd is signalled by its
- * MSI-X vector once armed. Returns 0 and the queue, or -errno with `err` filled (-EMSGSIZE: buffers too
- * small for the MTU, or straddling pages that are not contiguous for the device). */
+ * MSI-X vector once armed. Returns 0 and the queue, or -errno with `err` filled (-EMSGSIZE:
+ * buffers too small for the MTU, or straddling pages that are not contiguous for the device). */
 int pl_nic_queue_open(struct pl_nic *nic, unsigned index, struct pl_pool *pool,
 		      struct pl_queue **queue, struct pl_error *err);
 
@@ -82,21 +83,22 @@ int pl_nic_queue_open(struct pl_nic *nic, unsigned index, struct pl_pool *pool,
  * Returns 0, or -errno with `err` filled as pl_nic_open(), and DMA stopped. */
 int pl_nic_start(struct pl_nic *nic, struct pl_error *err);
 
-/* Ends all DMA: when it returns the device reads and writes no memory any more (bus mastering is off
- * at the latest then). Planes may go on calling the queues' functions, to no effect. */
+/* Ends all DMA: when it returns the device reads and writes no memory any more (bus mastering is
+ * off at the latest then). Planes may go on calling the queues' functions, to no effect. */
 void pl_nic_stop(struct pl_nic *nic);
 
 /* A descriptor that is readable when link state may have changed, or the device needs a look for
- * another reason: then call pl_nic_link(). Removal is not announced, and counters do not say when they
- * are full: call it about once a second, too. */
+ * another reason: then call pl_nic_link(). Removal is not announced, and counters do not say
+ * when they are full: call it about once a second, too. */
 int pl_nic_event_fd(const struct pl_nic *nic);
 
-/* Link state now. Also accumulates the counters: those of bytes stay at their end once they have reached it, after
- * 55 s at 10 Gb/s. Returns 0, or -ENODEV when the device is gone: its registers read as all ones, or
- * did so since it was started, and are reset. */
+/* Link state now. Also accumulates the counters: those of bytes stay at their end once they have
+ * reached it, after 55 s at 10 Gb/s. Returns 0, or -ENODEV when the device is gone: its
+ * registers read as all ones, or did so since it was started, and are reset. */
 int pl_nic_link(struct pl_nic *nic, struct pl_nic_link *link);
 
-/* Whether the device's registers answer now. One that was gone is of use again after pl_nic_start(). */
+/* Whether the device's registers answer now. One that was gone is of use again after
+ * pl_nic_start(). */
 bool pl_nic_answers(struct pl_nic *nic);
 
 /* Frames for `mac`, broadcasts and all multicasts are received, beside nothing else. Holds over
@@ -106,14 +108,16 @@ int pl_nic_set_mac(struct pl_nic *nic, const uint8_t mac[6], struct pl_error *er
 /* All frames are received, whoever they are for; or no more. Holds over pl_nic_start(). */
 int pl_nic_set_promiscuous(struct pl_nic *nic, bool on, struct pl_error *err);
 
-/* Returns 0 or -EMSGSIZE with `err` filled: the queues' buffers are too small, or the device can't. */
+/* Returns 0 or -EMSGSIZE with `err` filled: the queues' buffers are too small, or the device
+ * can't. */
 int pl_nic_set_mtu(struct pl_nic *nic, unsigned mtu, struct pl_error *err);
 
-/* All counters; reading clears them in the device, so they are accumulated here. Returns how many. */
+/* All counters; reading clears them in the device, so they are accumulated here. Returns how
+ * many. */
 unsigned pl_nic_counters(struct pl_nic *nic, struct pl_nic_counter *counters);
 
-/* Stops it, if that was not done, closes the queues that are open, whose planes have stopped, resets it
- * and frees it. Accepts NULL. */
+/* Stops it, if that was not done, closes the queues that are open, whose planes have stopped,
+ * resets it and frees it. Accepts NULL. */
 void pl_nic_close(struct pl_nic *nic);
 
 #endif

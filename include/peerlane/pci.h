@@ -39,8 +39,8 @@ struct pl_pci;
 struct pl_pci_ops {
 	const char *backend; /* "vfio", "kmod", "emulated" */
 
-	/* Registers in BAR 0, 32 bits wide. NULL: they are memory at pl_pci.bar, and nothing else has
-	 * to happen. Any thread. */
+	/* Registers in BAR 0, 32 bits wide. NULL: they are memory at pl_pci.bar, and nothing
+	 * else has to happen. Any thread. */
 	uint32_t (*read)(struct pl_pci *pci, uint32_t offset);
 	void (*write)(struct pl_pci *pci, uint32_t offset, uint32_t value);
 
@@ -48,7 +48,8 @@ struct pl_pci_ops {
 	 * thread that owns the queue. */
 	void (*rung)(struct pl_pci *pci);
 
-	/* Configuration space, 1, 2 or 4 bytes. Return 0 or -errno. Control thread, as all below. */
+	/* Configuration space, 1, 2 or 4 bytes. Return 0 or -errno. Control thread, as all
+	 * below. */
 	int (*config_read)(struct pl_pci *pci, unsigned offset, unsigned bytes, uint32_t *value);
 	int (*config_write)(struct pl_pci *pci, unsigned offset, unsigned bytes, uint32_t value);
 
@@ -117,9 +118,10 @@ void pl_pci_release(struct pl_pci *pci);
 void pl_pci_init(struct pl_pci *pci);
 
 /* Reads and writes a control register. With PEERLANE_TRACE=regs in the environment each writes a
- * line "r|w offset value" (hexadecimal) to the standard error. A device that is gone reads as all
- * ones. With memory they are in order: what was written to it before is there for the device when a register
- * is written, and what is read of it afterwards is as new as the register. Any thread. */
+ * line "r|w offset value" (hexadecimal) to the standard error. A device that is gone reads as
+ * all ones. With memory they are in order: what was written to it before is there for the device
+ * when a register is written, and what is read of it afterwards is as new as the register. Any
+ * thread. */
 uint32_t pl_pci_read(struct pl_pci *pci, uint32_t offset);
 void pl_pci_write(struct pl_pci *pci, uint32_t offset, uint32_t value);
 

@@ -61,9 +61,9 @@ struct pl_plane {
 int pl_plane_init(struct pl_plane *plane, struct pl_error *err);
 
 /* One turn of the loop: takes up to PL_BURST_MAX packets from every wire, in bursts small enough
- * for the first-level cache, processes and sends them; then one such burst from every face. Returns the number of packets taken. For
- * tests and benchmarks; the caller's thread stands in for the plane's and must have called
- * pl_plane_enter(). */
+ * for the first-level cache, processes and sends them; then one such burst from every face.
+ * Returns the number of packets taken. For tests and benchmarks; the caller's thread stands in
+ * for the plane's and must have called pl_plane_enter(). */
 unsigned pl_plane_turn(struct pl_plane *plane);
 
 /* Registers the calling thread as a reader of the tables (liburcu QSBR), or ends that. Planes'
@@ -77,13 +77,13 @@ int pl_plane_start(struct pl_plane *plane, struct pl_error *err);
 /* Stops and joins the thread; returns within one turn of the loop. Accepts one never started. */
 void pl_plane_stop(struct pl_plane *plane);
 
-/* Runs `fn` on the plane's thread between two turns, when no packet is on its way, and waits for it;
- * of a plane that has not been started or initialised, on the caller's. Packets wait meanwhile: be short. Control
- * thread. */
+/* Runs `fn` on the plane's thread between two turns, when no packet is on its way, and waits for
+ * it; of a plane that has not been started or initialised, on the caller's. Packets wait
+ * meanwhile: be short. Control thread. */
 void pl_plane_run(struct pl_plane *plane, void (*fn)(struct pl_plane *plane, void *ctx), void *ctx);
 
-/* Lets the plane's sleep end when a queue has something, or no more: for a queue of the plane's whose
- * descriptor changes. Within pl_plane_run(). Returns 0 or -errno. */
+/* Lets the plane's sleep end when a queue has something, or no more: for a queue of the plane's
+ * whose descriptor changes. Within pl_plane_run(). Returns 0 or -errno. */
 int pl_plane_watch(struct pl_plane *plane, const struct pl_queue *q);
 void pl_plane_unwatch(struct pl_plane *plane, const struct pl_queue *q);
 

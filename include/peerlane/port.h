@@ -45,9 +45,9 @@ struct pl_queue_ops {
 	 * NULL. */
 	void (*refresh_stats)(struct pl_queue *q);
 
-	/* The plane is about to sleep: has event_fd signalled by whatever arrives from now on. Returns
-	 * false if something has arrived already: then the plane must not sleep. NULL: event_fd always
-	 * tells. */
+	/* The plane is about to sleep: has event_fd signalled by whatever arrives from now on.
+	 * Returns false if something has arrived already: then the plane must not sleep. NULL:
+	 * event_fd always tells. */
 	bool (*arm)(struct pl_queue *q);
 
 	/* Releases the queue. Its plane has stopped and holds no packets. Its buffers return to the
@@ -60,9 +60,10 @@ struct pl_queue_ops {
 	uint32_t (*collect)(struct pl_queue *q);
 	int (*resume)(struct pl_queue *q, struct pl_error *err);
 
-	/* Calls `fn` for each buffer in the queue's rings. The kernel does not say which buffers it has
-	 * of an AF_XDP queue that is given up, so what others have must be known: every queue of
-	 * another kind that keeps buffers implements this, and is on its pool's list (pl_queue_join()). */
+	/* Calls `fn` for each buffer in the queue's rings. The kernel does not say which buffers
+	 * it has of an AF_XDP queue that is given up, so what others have must be known: every
+	 * queue of another kind that keeps buffers implements this, and is on its pool's list
+	 * (pl_queue_join()). */
 	void (*each_held)(struct pl_queue *q, void (*fn)(void *ctx, uint32_t frame), void *ctx);
 };
 
@@ -71,8 +72,8 @@ struct pl_queue {
 	const struct pl_queue_ops *ops;
 	struct pl_pool *pool;
 	int event_fd; /* readable (poll) when rx() has something; -1: none, must be polled */
-	/* Whether each signal of event_fd is to be told once (EPOLLET), and nobody reads it: so it is
-	 * for interrupts, which arm() asks for. */
+	/* Whether each signal of event_fd is to be told once (EPOLLET), and nobody reads it: so
+	 * it is for interrupts, which arm() asks for. */
 	bool event_edge;
 	struct pl_queue *next_on_pool; /* of pl_pool.other_queues */
 	struct pl_queue_stats stats;
@@ -200,17 +201,17 @@ int pl_port_probe(const struct pl_port_config *config, struct pl_port_caps *caps
 int pl_port_open(struct pl_port **port, const struct pl_port_config *config, struct pl_error *err);
 
 /* Opens queue `index` of the port on `pool`, whose plane will own it. The pool's region is
- * registered with the kernel, or mapped for the device, at its first queue and shared by all its queues, so that a packet
- * received on one leaves on another without being copied by us.
+ * registered with the kernel, or mapped for the device, at its first queue and shared by all its
+ * queues, so that a packet received on one leaves on another without being copied by us.
  *
- * Waits up to half a second for a former owner's hold on the device's queue to end. Returns 0 and
- * the queue, or -errno with `err` filled (-EMSGSIZE: the pool's buffers are too small for the MTU;
- * -ENOBUFS: not enough memory may be locked). Control thread, planes not running. */
+ * Waits up to half a second for a former owner's hold on the device's queue to end. Returns 0
+ * and the queue, or -errno with `err` filled (-EMSGSIZE: the pool's buffers are too small for
+ * the MTU; -ENOBUFS: not enough memory may be locked). Control thread, planes not running. */
 int pl_port_queue_open(struct pl_port *port, unsigned index, struct pl_pool *pool,
 		       struct pl_queue **queue, struct pl_error *err);
 
-/* All queues are open: has the device receive and transmit, if it does not yet. Control thread. Returns
- * 0, or -errno with `err` filled, and then it does not. */
+/* All queues are open: has the device receive and transmit, if it does not yet. Control thread.
+ * Returns 0, or -errno with `err` filled, and then it does not. */
 int pl_port_start(struct pl_port *port, struct pl_error *err);
 
 /* Lets frames for `mac` and all multicast frames through the device's filters. Control thread.
@@ -223,9 +224,9 @@ int pl_port_set_mtu(struct pl_port *port, unsigned mtu, struct pl_error *err);
 
 void pl_port_info(const struct pl_port *port, struct pl_port_info *info);
 
-/* A descriptor that is readable when pl_port_state() may have changed, which is to be called then;
- * and about once a second besides, for a device that vanishes does not say so. -1: there is a network
- * device of the kernel's (pl_port_info.ifindex), and netlink tells. */
+/* A descriptor that is readable when pl_port_state() may have changed, which is to be called
+ * then; and about once a second besides, for a device that vanishes does not say so. -1: there
+ * is a network device of the kernel's (pl_port_info.ifindex), and netlink tells. */
 int pl_port_event_fd(const struct pl_port *port);
 
 /* How the device is now. Only if there is an event_fd. Control thread. */
@@ -255,9 +256,9 @@ static inline void pl_queue_leave(struct pl_queue *q)
  * thread. */
 void pl_port_leave(struct pl_port *port);
 
-/* Brings all buffers that the device had back to the pool: the kernel holds some in lists of its own,
- * so they are known by who had them last. The device must be gone, or pl_port_leave() might be too
- * early for one that writes into them by itself. Plane. Returns how many. */
+/* Brings all buffers that the device had back to the pool: the kernel holds some in lists of its
+ * own, so they are known by who had them last. The device must be gone, or pl_port_leave() might
+ * be too early for one that writes into them by itself. Plane. Returns how many. */
 static inline uint32_t pl_queue_collect(struct pl_queue *q)
 {
 	return q->ops->collect(q);
@@ -265,8 +266,9 @@ static inline uint32_t pl_queue_collect(struct pl_queue *q)
 
 /* One try to take the device over that has the port's name now: what succeeds stays for the next
  * try. Never waits for another's hold to end. What pl_port_accept_mac() set is to be set again.
- * Control thread. Returns 0, or -errno with `err` filled as pl_port_open() and pl_port_queue_open().
- */
+ * Control thread. Returns 0, or -errno with `err` filled as pl_port_open() and
+ * pl_port_queue_open().
+ * */
 int pl_port_return(struct pl_port *port, struct pl_error *err);
 
 /* Gives the device buffers and has it receive. Plane. Returns 0, or -errno with `err` filled: the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What devices count, in registers that are cleared as they are read and stick at their end: added up in 64
- * bits. The control thread alone reads them; planes see the sums. */
+/* What devices count, in registers that are cleared as they are read and stick at their end:
+ * added up in 64 bits. The control thread alone reads them; planes see the sums. */
 #include "private.h"
 
 /* What the device has counted since the last time. */
