@@ -191,29 +191,65 @@ static const char *iommu_remedy(void)
 	return "switch the IOMMU on in the firmware's settings";
 }
 
+/* By what it can be driven as it is bound now; NULL: not at all. */
+static const char *backend_of(const struct pl_pci_function *f)
+{
+	if (!strcmp(f->driver, "vfio-pci") && f->iommu_group >= 0)
+		return "vfio";
+	return !strcmp(f->driver, "peerlane") ? "kmod" : NULL;
+}
+
+/* Others of its IOMMU group that the kernel's drivers have: vfio hands out whole groups. Only network
+ * devices are known here; the rest the daemon names when it starts. */
+static void group_obstacle(const struct found *found, const struct pl_pci_function *f, json_t *list)
+{
+	char remedy[COMMAND_SIZE];
+
+	for (unsigned i = 0; i < found->n_functions; i++) {
+		const struct pl_pci_function *other = &found->functions[i];
+
+		if (other == f || f->iommu_group < 0 || other->iommu_group != f->iommu_group ||
+		    !other->driver[0] || !strcmp(other->driver, "vfio-pci"))
+			continue;
+		snprintf(remedy, sizeof(remedy), "peerlane bind %s vfio, or: peerlane bind %s kmod",
+			 other->address, f->address);
+		obstacle(list, !strcmp(f->driver, "vfio-pci"), remedy,
+			 "the IOMMU cannot keep it apart from %s, which %s has: vfio wants both",
+			 other->address, other->driver);
+	}
+}
+
+/* What is bound to it, if that does not hand it out. */
+static void driver_obstacle(const struct pl_pci_function *f, json_t *list)
+{
+	char remedy[COMMAND_SIZE];
+
+	if (backend_of(f))
+		return;
+	snprintf(remedy, sizeof(remedy), "peerlane bind %s", f->address);
+	if (!strcmp(f->driver, "vfio-pci")) {
+		snprintf(remedy + strlen(remedy), sizeof(remedy) - strlen(remedy), " kmod");
+		obstacle(list, true, remedy,
+			 "bound to vfio-pci, which is of no use without an IOMMU");
+	} else if (f->driver[0]) {
+		obstacle(list, true, remedy, "bound to the kernel's driver %s", f->driver);
+	} else {
+		obstacle(list, true, remedy, "bound to no driver");
+	}
+}
+
 static json_t *function_obstacles(const struct found *found, const struct pl_pci_function *f)
 {
 	json_t *list = json_array();
 	char remedy[COMMAND_SIZE];
 
-	obstacle(list, true,
-		 f->n_interfaces
-			 ? "use its interface (afxdp:), or an emulated 82599 in front of it "
-			   "(emu:)"
-			 : "use an interface of the kernel's (afxdp:), or an emulated 82599 "
-			   "in front of one (emu:)",
-		 "this build has no backend for PCI devices; emulated only");
 	if (!f->bar_bytes) {
 		snprintf(remedy, sizeof(remedy),
 			 "echo 1 > /sys/bus/pci/devices/%s/remove && echo 1 > /sys/bus/pci/rescan",
 			 f->address);
 		obstacle(list, true, remedy, "its registers (BAR 0) have no address");
 	}
-	if (f->driver[0]) {
-		snprintf(remedy, sizeof(remedy), "echo %s > /sys/bus/pci/drivers/%s/unbind",
-			 f->address, f->driver);
-		obstacle(list, true, remedy, "bound to the kernel's driver %s", f->driver);
-	}
+	driver_obstacle(f, list);
 	for (unsigned i = 0; i < f->n_interfaces; i++) {
 		json_t *addresses = addresses_of(found, f->interfaces[i]);
 		const char *user = used_by(found, f->interfaces[i]);
@@ -225,6 +261,7 @@ static json_t *function_obstacles(const struct found *found, const struct pl_pci
 				 "the interface goes when the driver is unbound");
 		json_decref(addresses);
 	}
+	group_obstacle(found, f, list);
 	if (f->iommu_group < 0)
 		obstacle(list, false, iommu_remedy(),
 			 "no IOMMU keeps it from writing anywhere in memory");
@@ -243,7 +280,7 @@ static json_t *one_function(const struct found *found, const struct pl_pci_funct
 		 f->subsystem_device);
 	for (unsigned i = 0; i < f->n_interfaces; i++)
 		json_array_append_new(interfaces, json_text(f->interfaces[i]));
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:n, s:o, s:b, "
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:b, "
 			 "s:o}",
 			 "device", device, "kind", "pci", "model",
 			 pl_nic_model(f->vendor, f->device), "ids", ids, "subsystem", subsystem,
@@ -252,8 +289,8 @@ static json_t *one_function(const struct found *found, const struct pl_pci_funct
 			 "numa_node", f->numa_node < 0 ? json_null() : json_integer(f->numa_node),
 			 "bar_bytes", (json_int_t)f->bar_bytes, "msix_vectors",
 			 f->n_vectors < 0 ? json_null() : json_integer(f->n_vectors), "backend",
-			 "used_by", text_or_null(user), "usable", !any_blocks(obstacles),
-			 "obstacles", obstacles);
+			 text_or_null(backend_of(f)), "used_by", text_or_null(user), "usable",
+			 !any_blocks(obstacles), "obstacles", obstacles);
 }
 
 /* ---- interfaces ---- */
@@ -477,9 +514,9 @@ int devices_list(const struct devices_sources *sources, json_t **data, struct pl
 
 	if (!rc) {
 		devices = all_devices(&found, &n_others);
-		*data = json_pack("{s:o, s:o, s:[s, s], s:i, s:o}", "devices", devices, "machine",
-				  machine(sources->sysfs), "backends", "AF_XDP", "emulated",
-				  "other_interfaces", (int)n_others, "daemon",
+		*data = json_pack("{s:o, s:o, s:[s, s, s, s], s:i, s:o}", "devices", devices,
+				  "machine", machine(sources->sysfs), "backends", "vfio", "kmod",
+				  "AF_XDP", "emulated", "other_interfaces", (int)n_others, "daemon",
 				  json_text(sources->daemon));
 		if (!*data)
 			rc = pl_error_set(err, -ENOMEM, NULL, "out of memory");

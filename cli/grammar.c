@@ -44,17 +44,23 @@ const struct grammar_command grammar_commands[] = {
 	 "remove what a former run has left; no daemon may run"},
 	{"devices", {{NULL}}, NULL, ACTION_DEVICES,
 	 "what could be a port, and what stands in the way; needs no daemon"},
+	{"bind", {{"device", "DEVICE", {NULL}, true},
+		  {"backend", NULL, {"vfio", "kmod"}, false}}, NULL, ACTION_BIND,
+	 "hand a NIC over to user space; default: vfio if it has an IOMMU"},
+	{"unbind", {{"device", "DEVICE", {NULL}, true}}, NULL, ACTION_UNBIND,
+	 "give it back to the kernel's driver"},
 	{"help", {{NULL}}, NULL, ACTION_HELP,
 	 "print this"},
 };
 const unsigned grammar_n_commands = COUNT(grammar_commands);
 
 const struct grammar_option grammar_options[] = {
-	{'j', "json", NULL, false, "print JSON, errors too"},
-	{'s', "socket", "PATH", false, "the daemon's control socket (default " SOCKET_DEFAULT ")"},
-	{'i', "interval", "SECONDS", true, "time between two looks (default 1)"},
-	{'n', "count", "COUNT", true, "stop after so many (default: go on)"},
-	{'h', "help", NULL, false, "print this"},
+	{'j', "json", NULL, NULL, "print JSON, errors too"},
+	{'s', "socket", "PATH", NULL, "the daemon's control socket (default " SOCKET_DEFAULT ")"},
+	{'i', "interval", "SECONDS", "watch", "time between two looks (default 1)"},
+	{'n', "count", "COUNT", "watch", "stop after so many (default: go on)"},
+	{'f', "force", NULL, "bind, unbind", "even if the machine is reached by it, or a port uses it"},
+	{'h', "help", NULL, NULL, "print this"},
 };
 const unsigned grammar_n_options = COUNT(grammar_options);
 /* clang-format on */
@@ -161,9 +167,25 @@ static int bad_option(const char *word, int letter, bool needs_value, struct pl_
 	return pl_error_set(err, -EINVAL, remedy, "%.60s: unknown option", word);
 }
 
+/* Notes in *only which commands the options so far are for. */
+static int note_commands(int letter, const char **only, struct pl_error *err)
+{
+	const char *also = NULL;
+
+	for (unsigned i = 0; i < grammar_n_options; i++)
+		if (grammar_options[i].letter == letter)
+			also = grammar_options[i].only;
+	if (also && *only && strcmp(also, *only) != 0)
+		return pl_error_set(err, -EINVAL, "leave one of them out",
+				    "there are options for %s and for %s", *only, also);
+	if (also)
+		*only = also;
+	return 0;
+}
+
 /* Reads the options and puts the other words behind them, at argv[*first]. */
-static int read_options(struct invocation *inv, int argc, char **argv, int *first, bool *watch,
-			struct pl_error *err)
+static int read_options(struct invocation *inv, int argc, char **argv, int *first,
+			const char **only, struct pl_error *err)
 {
 	struct option options[COUNT(grammar_options) + 1] = {{0}};
 	char letters[2 * COUNT(grammar_options) + 2] = ":";
@@ -179,15 +201,17 @@ static int read_options(struct invocation *inv, int argc, char **argv, int *firs
 	optind = 0; /* glibc: start over */
 	opterr = 0;
 	while (!rc && (opt = getopt_long(argc, argv, letters, options, NULL)) != -1) {
-		*watch |= opt == 'i' || opt == 'n';
+		rc = note_commands(opt, only, err);
 		if (opt == '?' || opt == ':')
 			return bad_option(argv[optind - 1], optopt, opt == ':', err);
 		if (opt == 'j')
 			inv->json = true;
+		else if (opt == 'f')
+			inv->force = true;
 		else if (opt == 'h')
 			inv->command = &grammar_commands[grammar_n_commands - 1];
 		else
-			rc = set_value(inv, opt, optarg, err);
+			rc = rc ? rc : set_value(inv, opt, optarg, err);
 	}
 	*first = optind;
 	return rc;
@@ -257,7 +281,7 @@ static const struct grammar_command *find_command(unsigned n, char *const *typed
 int grammar_parse(struct invocation *inv, int argc, char **argv, struct pl_error *err)
 {
 	unsigned n, n_words;
-	bool watch = false;
+	const char *only = NULL;
 	char **typed;
 	int first = argc, rc;
 
@@ -265,7 +289,7 @@ int grammar_parse(struct invocation *inv, int argc, char **argv, struct pl_error
 	/* Whatever else is wrong: errors shall be JSON if JSON was asked for. */
 	for (int i = 1; i < argc; i++)
 		inv->json |= !strcmp(argv[i], "-j") || !strcmp(argv[i], "--json");
-	rc = read_options(inv, argc, argv, &first, &watch, err);
+	rc = read_options(inv, argc, argv, &first, &only, err);
 	if (rc || inv->command) /* --help, whatever else */
 		return rc;
 	n = (unsigned)(argc - first);
@@ -273,9 +297,9 @@ int grammar_parse(struct invocation *inv, int argc, char **argv, struct pl_error
 	inv->command = find_command(n, typed, &n_words);
 	if (!inv->command)
 		return unknown_command(n, typed, err);
-	if (watch && inv->command->action != ACTION_WATCH)
-		return pl_error_set(err, -EINVAL, "leave them out", "%s: -i and -n are for watch",
-				    inv->command->words);
+	if (only && !strstr(only, inv->command->words))
+		return pl_error_set(err, -EINVAL, "leave it out",
+				    "%s: has an option that is for %s", inv->command->words, only);
 	return read_args(inv, n - n_words, typed + n_words, err);
 }
 
@@ -418,7 +442,8 @@ void grammar_help(FILE *out)
 
 		snprintf(line, sizeof(line), "-%c, --%s%s%s", option->letter, option->name,
 			 option->value ? " " : "", option->value ? option->value : "");
-		fprintf(out, "  %-33s %s%s\n", line, option->watch ? "watch: " : "", option->help);
+		fprintf(out, "  %-33s %s%s%s\n", line, option->only ? option->only : "",
+			option->only ? ": " : "", option->help);
 	}
 	fputs("\nexit status: 0 done, 1 refused by the daemon, 2 wrong usage, 3 daemon not "
 	      "reached, 4 output not written\nSee peerlane(1).\n",

@@ -28,6 +28,8 @@ enum action {
 	ACTION_WATCH,
 	ACTION_CLEANUP,
 	ACTION_DEVICES,
+	ACTION_BIND,
+	ACTION_UNBIND,
 	ACTION_HELP,
 };
 
@@ -50,7 +52,7 @@ struct grammar_option {
 	char letter;
 	const char *name;
 	const char *value; /* placeholder; NULL: a switch */
-	bool watch;	   /* only for watch */
+	const char *only;  /* commands that it is for; NULL: all */
 	const char *help;
 };
 
@@ -66,6 +68,7 @@ struct invocation {
 	const char *socket;
 	bool socket_given;
 	bool json;
+	bool force;
 	double interval_s;
 	unsigned long count; /* 0: until stopped */
 };

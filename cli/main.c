@@ -8,11 +8,15 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bind.h"
 #include "client.h"
 #include "devices.h"
 #include "grammar.h"
 #include "render.h"
 #include "watch.h"
+
+/* Which driver a device was taken from is of use until the machine restarts. */
+#define BIND_STATE "/run/peerlane-drivers"
 
 #define EXIT_DONE 0
 #define EXIT_REFUSED 1 /* by the daemon, or the kernel */
@@ -256,20 +260,11 @@ static json_t *ask_ports(const struct invocation *inv, struct pl_error *daemon)
 	return ports;
 }
 
-/* Asks the machine itself. */
-static int devices(const struct invocation *inv)
+/* Prints what the machine answered, or its refusal. */
+static int say(const struct invocation *inv, int rc, json_t *data, const struct pl_error *err)
 {
-	struct pl_error err = {.remedy = ""}, daemon;
-	struct devices_sources sources = {.sysfs = "/sys"};
-	json_t *data;
-	int rc;
-
-	sources.ports = ask_ports(inv, &daemon);
-	sources.daemon = daemon.what;
-	rc = devices_list(&sources, &data, &err);
-	json_decref(sources.ports);
 	if (rc)
-		return fail(EXIT_REFUSED, inv->json, strerrorname_np(-rc), &err);
+		return fail(EXIT_REFUSED, inv->json, strerrorname_np(-rc), err);
 	if (inv->json) {
 		json_dumpf(data, stdout, JSON_INDENT(2));
 		putchar('\n');
@@ -278,6 +273,43 @@ static int devices(const struct invocation *inv)
 	}
 	json_decref(data);
 	return EXIT_DONE;
+}
+
+/* Asks the machine itself. */
+static int devices(const struct invocation *inv)
+{
+	struct pl_error err = {.remedy = ""}, daemon;
+	struct devices_sources sources = {.sysfs = "/sys"};
+	json_t *data = NULL;
+	int rc;
+
+	sources.ports = ask_ports(inv, &daemon);
+	sources.daemon = daemon.what;
+	rc = devices_list(&sources, &data, &err);
+	json_decref(sources.ports);
+	return say(inv, rc, data, &err);
+}
+
+/* Binds a device, or gives it back. */
+static int bind_or_unbind(const struct invocation *inv)
+{
+	struct pl_error err = {.remedy = ""}, daemon;
+	struct bind_world world = {
+		.sysfs = "/sys",
+		.proc = "/proc",
+		.state = BIND_STATE,
+		.ports = ask_ports(inv, &daemon),
+		.write = bind_write,
+	};
+	json_t *data = NULL;
+	int rc;
+
+	if (inv->command->action == ACTION_BIND)
+		rc = bind_device(&world, inv->args[0], inv->args[1], inv->force, &data, &err);
+	else
+		rc = unbind_device(&world, inv->args[0], inv->force, &data, &err);
+	json_decref(world.ports);
+	return say(inv, rc, data, &err);
 }
 
 static int run(const struct invocation *inv)
@@ -316,5 +348,7 @@ int main(int argc, char **argv)
 		return finish_output(cleanup(&inv));
 	if (inv.command->action == ACTION_DEVICES)
 		return finish_output(devices(&inv));
+	if (inv.command->action == ACTION_BIND || inv.command->action == ACTION_UNBIND)
+		return finish_output(bind_or_unbind(&inv));
 	return finish_output(run(&inv));
 }

@@ -677,6 +677,10 @@ void render(enum action action, json_t *data, FILE *out)
 	case ACTION_DEVICES:
 		render_devices(data, out);
 		break;
+	case ACTION_BIND:
+	case ACTION_UNBIND:
+		render_bound(data, out);
+		break;
 	case ACTION_WATCH:
 	case ACTION_CLEANUP:
 	case ACTION_HELP:

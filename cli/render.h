@@ -15,6 +15,9 @@ void render(enum action action, json_t *data, FILE *out);
 /* That of "devices" (render_devices.c). */
 void render_devices(json_t *data, FILE *out);
 
+/* That of "bind" and "unbind" (render_devices.c). */
+void render_bound(json_t *data, FILE *out);
+
 /* A listing (show routes, neighbors, nexthops), which comes in pages. Of each row only its line is kept
  * until all are printed in order. */
 struct listing {

@@ -116,3 +116,27 @@ void render_devices(json_t *data, FILE *out)
 	obstacles_of("this machine", json_object_get(machine, "obstacles"), out);
 	notes(data, interfaces, out);
 }
+
+/* "pci:0000:03:00.0 (82576): vfio-pci has it now, igb had it before". */
+void render_bound(json_t *data, FILE *out)
+{
+	const char *driver = text_or(data, "driver", NULL);
+	const char *former = text_or(data, "former_driver", NULL);
+	const char *note = text_or(data, "note", NULL);
+
+	text_print(text_or(data, "device", "?"), out);
+	fprintf(out, " (%s): ", text_or(data, "model", "?"));
+	text_print(driver ? driver : "no driver", out);
+	if (json_is_true(json_object_get(data, "changed"))) {
+		fputs(" has it now, ", out);
+		text_print(former ? former : "none", out);
+		fputs(" had it before\n", out);
+	} else {
+		fputs(" has it, as before\n", out);
+	}
+	if (!note)
+		return;
+	fputs("  - ", out);
+	text_print(note, out);
+	fputc('\n', out);
+}

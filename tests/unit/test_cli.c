@@ -135,7 +135,14 @@ static void test_wrong_usage(void **state)
 		{"show ports -s", "-s: needs a value", "see peerlane help"},
 		{"show ports -js", "-s: needs a value", "see peerlane help"},
 		{"show ports --socket", "--socket: needs a value", "see peerlane help"},
-		{"show ports -n 3", "show ports: -i and -n are for watch", "leave them out"},
+		{"show ports -n 3", "show ports: has an option that is for watch", "leave it out"},
+		{"devices --force", "devices: has an option that is for bind, unbind",
+		 "leave it out"},
+		{"watch -f -n 1", "there are options for bind, unbind and for watch",
+		 "leave one of them out"},
+		{"bind", "bind: needs DEVICE", "see peerlane help"},
+		{"bind eth1 uio", "bind: does not know what to do with \"uio\"",
+		 "see peerlane help"},
 		{"watch -i 0", "--interval 0: not a time", "use 0.1 to 3600 seconds"},
 		{"watch -i x", "--interval x: not a time", "use 0.1 to 3600 seconds"},
 		{"watch -i nan", "--interval nan: not a time", "use 0.1 to 3600 seconds"},
@@ -161,7 +168,7 @@ static void test_completion(void **state)
 	static const struct {
 		const char *typed, *offered;
 	} cases[] = {
-		{"", "show\naudit\nwatch\ncleanup\ndevices\nhelp\n"},
+		{"", "show\naudit\nwatch\ncleanup\ndevices\nbind\nunbind\nhelp\n"},
 		{"s", "show\n"},
 		{"show ", "ports\nroutes\nroute\nneighbors\nnexthops\ncounters\nlimits\nplanes\nsyn"
 			  "c\nversion\n"},

@@ -181,7 +181,9 @@ static void test_nic(void **state)
 	assert_true(json_is_null(json_object_get(nic, "used_by")));
 	/* Nothing else is in its way, but that is enough. */
 	assert_int_equal(1, n_obstacles(nic));
-	assert_true(blocks(obstacle(nic, "no backend for PCI devices; emulated only")));
+	assert_true(blocks(obstacle(nic, "bound to no driver")));
+	assert_string_equal("peerlane bind " NIC,
+			    text(obstacle(nic, "bound to no driver"), "remedy"));
 	assert_true(json_is_false(json_object_get(nic, "usable")));
 }
 
@@ -201,11 +203,10 @@ static void test_bound_nic(void **state)
 	nic = device("pci:" NIC);
 	assert_string_equal("X540-AT2", text(nic, "model"));
 	assert_string_equal("ixgbe", text(nic, "driver"));
-	assert_int_equal(4, n_obstacles(nic));
+	assert_int_equal(3, n_obstacles(nic));
 	one = obstacle(nic, "bound to the kernel's driver ixgbe");
 	assert_true(blocks(one));
-	assert_string_equal("echo 0000:03:00.0 > /sys/bus/pci/drivers/ixgbe/unbind",
-			    text(one, "remedy"));
+	assert_string_equal("peerlane bind 0000:03:00.0", text(one, "remedy"));
 	one = obstacle(nic, "e2 has addresses (192.0.2.9): the interface goes");
 	assert_false(blocks(one));
 	assert_string_equal("ip addr flush dev e2", text(one, "remedy"));
@@ -220,6 +221,47 @@ static void test_bound_nic(void **state)
 	ports = json_pack("{s:[{s:s, s:s}]}", "ports", "name", "pl5", "device", "e2");
 	list();
 	assert_true(blocks(obstacle(device("pci:" NIC), "its interface e2 is that of port pl5")));
+}
+
+/* By which way one can be driven is what it is bound to. */
+static void test_handed_over(void **state)
+{
+	char path[128];
+	json_t *nic;
+
+	(void)state;
+	pci_tree_nic(root, NIC, 0x8086, 0x10c9);
+	pci_tree_link(root, pci_tree_path(NIC, "driver"), "../../../bus/pci/drivers/vfio-pci");
+	list();
+	nic = device("pci:" NIC);
+	assert_string_equal("vfio", text(nic, "backend"));
+	assert_true(json_is_true(json_object_get(nic, "usable")));
+	assert_int_equal(0, n_obstacles(nic));
+	/* Another one of its IOMMU group that the kernel has. */
+	pci_tree_nic(root, "0000:03:00.1", 0x8086, 0x10c9);
+	pci_tree_link(root, pci_tree_path("0000:03:00.1", "driver"), "../../bus/pci/drivers/igb");
+	list();
+	nic = device("pci:" NIC);
+	assert_true(blocks(obstacle(nic, "cannot keep it apart from 0000:03:00.1, which igb has")));
+	assert_true(json_is_false(json_object_get(nic, "usable")));
+	/* Without an IOMMU that way is none. */
+	snprintf(path, sizeof(path), "%s/%s", root, pci_tree_path(NIC, "iommu_group"));
+	assert_int_equal(0, unlink(path));
+	list();
+	nic = device("pci:" NIC);
+	assert_true(json_is_null(json_object_get(nic, "backend")));
+	assert_string_equal("peerlane bind " NIC " kmod",
+			    text(obstacle(nic, "no use without an IOMMU"), "remedy"));
+	/* The other is. */
+	snprintf(path, sizeof(path), "%s/%s", root, pci_tree_path(NIC, "driver"));
+	assert_int_equal(0, unlink(path));
+	pci_tree_link(root, pci_tree_path(NIC, "driver"), "../../../bus/pci/drivers/peerlane");
+	list();
+	nic = device("pci:" NIC);
+	assert_string_equal("kmod", text(nic, "backend"));
+	assert_true(json_is_true(json_object_get(nic, "usable")));
+	assert_int_equal(1, n_obstacles(nic));
+	assert_non_null(obstacle(nic, "no IOMMU"));
 }
 
 /* Neither virtual functions, nor what our drivers do not know; an interface of the latter says its ids. */
@@ -506,13 +548,9 @@ static void test_printed(void **state)
 				    "AF_XDP   usable\n"));
 	assert_non_null(strstr(all, "\nafxdp:e2          -        veth    e2         down        "
 				    "AF_XDP   in use: pl0\n"));
-	assert_non_null(strstr(
-		all,
-		"\npci:0000:03:00.0:\n"
-		"  ! this build has no backend for PCI devices; emulated only\n"
-		"      use its interface (afxdp:), or an emulated 82599 in front of it (emu:)\n"
-		"  ! bound to the kernel's driver ixgbe\n"
-		"      echo 0000:03:00.0 > /sys/bus/pci/drivers/ixgbe/unbind\n\n"));
+	assert_non_null(strstr(all, "\npci:0000:03:00.0:\n"
+				    "  ! bound to the kernel's driver ixgbe\n"
+				    "      peerlane bind 0000:03:00.0\n\n"));
 	assert_non_null(strstr(all, "\nDevice=emu:IFNAME in place of afxdp:IFNAME puts an emulated "
 				    "82599 in front of the interface.\n"));
 	assert_null(strstr(all, "not known"));
@@ -555,6 +593,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_nic, begin, end),
 		cmocka_unit_test_setup_teardown(test_bound_nic, begin, end),
+		cmocka_unit_test_setup_teardown(test_handed_over, begin, end),
 		cmocka_unit_test_setup_teardown(test_others, begin, end),
 		cmocka_unit_test_setup_teardown(test_interface, begin, end),
 		cmocka_unit_test_setup_teardown(test_commands_remove_obstacles, begin, end),
