@@ -129,11 +129,35 @@ static void check_filter(struct nic_lab *lab, const uint8_t ours[6], bool others
 	assert_true(got.frame[3]);
 }
 
+/* From this access on: what is half the old and half the new address has never been valid. */
+static void check_never_half(const struct nic_lab *lab, unsigned from)
+{
+	uint32_t at = lab_model == EMU_82599 ? 0x0a200 : 0x05400;
+	bool valid = true;
+	unsigned n = 0;
+
+	for (unsigned i = from; i < lab->spy.n_log; i++) {
+		const struct access *access = &lab->spy.log[i];
+
+		if (!access->write)
+			continue;
+		if (access->offset == at + 4)
+			valid = access->value >> 31;
+		if (access->offset != at)
+			continue;
+		assert_false(valid);
+		n++;
+	}
+	assert_int_equal(n, 1);
+	assert_true(valid);
+}
+
 static void test_filters(void **state)
 {
 	static const uint8_t other[6] = {0x06, 0x01, 0x02, 0x03, 0x04, 0xfe};
 	struct pl_error err;
 	struct nic_lab lab;
+	unsigned before;
 
 	(void)state;
 	start(&lab, 1);
@@ -143,7 +167,9 @@ static void test_filters(void **state)
 	assert_int_equal(pl_nic_set_promiscuous(lab.nic, false, &err), 0);
 	check_filter(&lab, lab_mac, false);
 
+	before = lab.spy.n_log;
 	assert_int_equal(pl_nic_set_mac(lab.nic, other, &err), 0);
+	check_never_half(&lab, before);
 	check_filter(&lab, other, false);
 	assert_int_equal(pl_nic_set_mac(lab.nic, multicast, &err), -EINVAL);
 	assert_int_equal(pl_nic_set_mac(lab.nic, (const uint8_t[6]){0}, &err), -EINVAL);
