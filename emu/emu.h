@@ -127,8 +127,8 @@ struct emu_wire {
 
 /* A network interface of the caller's network namespace, taken over by an AF_XDP socket: what arrives on
  * it is what arrives at the NIC, past the kernel. The link is the interface's carrier; an interface that
- * vanishes is a cable pulled, and one of its name that appears is plugged in. Its own filters let frames
- * through for its address, and multicasts. Lost are frames that come while the socket is full, and those
+ * vanishes is a cable pulled, and one of its name that appears is plugged in. It receives all frames,
+ * whomever they are for. Lost are frames that come while the socket is full, and those
  * sent by the NIC that the interface does not: too long for its buffers (3838 bytes), too many, or it has
  * no carrier. Control thread. Returns 0 or -errno with `err` filled as pl_port_open(). `mac` gets the
  * interface's address. */

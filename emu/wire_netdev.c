@@ -16,6 +16,7 @@
 #include <libmnl/libmnl.h>
 #include <linux/if.h>
 #include <linux/if_link.h>
+#include <linux/if_packet.h>
 #include <linux/rtnetlink.h>
 #include <peerlane/port.h>
 
@@ -56,7 +57,7 @@ struct netdev {
 	int timer_fd;
 	enum state state;
 	unsigned ifindex;
-	uint8_t mac[6]; /* of the interface at hand */
+	int all_fd; /* as long as it is open, the interface is promiscuous; -1 */
 	bool carrier;
 	uint64_t retry_at_ns, retry_ns;
 	bool told;	    /* that it cannot be taken over */
@@ -174,6 +175,13 @@ static int watch(struct netdev *dev, int fd)
 	return epoll_ctl(dev->wire.event_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
+static void hear_no_more(struct netdev *dev)
+{
+	if (dev->all_fd >= 0)
+		close(dev->all_fd);
+	dev->all_fd = -1;
+}
+
 static void let_go(struct netdev *dev)
 {
 	give_back(dev);
@@ -184,12 +192,27 @@ static void let_go(struct netdev *dev)
 	pl_port_leave(dev->port);
 	for (unsigned i = 0; i < dev->n_queues; i++)
 		pl_queue_collect(dev->queues[i]);
+	hear_no_more(dev);
 }
 
-/* Lets frames come: for the interface's address, and all multicasts; the NIC has a filter of its own. */
+/* Lets frames come, whomever they are for, as on any cable: the NIC has a filter of its own. */
+static int hear_all(struct netdev *dev, struct pl_error *err)
+{
+	struct packet_mreq all = {.mr_ifindex = (int)dev->ifindex, .mr_type = PACKET_MR_PROMISC};
+
+	hear_no_more(dev);
+	/* Protocol 0: the socket itself receives nothing (packet(7)). */
+	dev->all_fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+	if (dev->all_fd < 0 ||
+	    setsockopt(dev->all_fd, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &all, sizeof(all)))
+		return pl_error_set(err, -errno, NULL, "%s: cannot make it receive all frames: %s",
+				    dev->name, strerror(errno));
+	return 0;
+}
+
 static int watch_queues(struct netdev *dev, struct pl_error *err)
 {
-	int rc = pl_port_accept_mac(dev->port, dev->mac, err);
+	int rc = hear_all(dev, err);
 
 	for (unsigned i = 0; i < dev->n_queues && !rc; i++) {
 		if (watch(dev, dev->queues[i]->event_fd))
@@ -291,26 +314,19 @@ static void vanished(struct netdev *dev)
 	ask(dev);
 }
 
-struct link {
-	const char *name;
-	const uint8_t *mac;
-};
-
-static int note_attribute(const struct nlattr *attr, void *ctx)
+static int note_name(const struct nlattr *attr, void *ctx)
 {
-	struct link *link = ctx;
+	const char **name = ctx;
 
 	if (mnl_attr_get_type(attr) == IFLA_IFNAME && !mnl_attr_validate(attr, MNL_TYPE_NUL_STRING))
-		link->name = mnl_attr_get_str(attr);
-	else if (mnl_attr_get_type(attr) == IFLA_ADDRESS && mnl_attr_get_payload_len(attr) == 6)
-		link->mac = mnl_attr_get_payload(attr);
+		*name = mnl_attr_get_str(attr);
 	return MNL_CB_OK;
 }
 
 static void note_link(struct netdev *dev, const struct nlmsghdr *nlh)
 {
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(nlh);
-	struct link link = {.name = ""};
+	const char *name = "";
 
 	/* Bridges tell of their ports by messages of another family. */
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*info) || info->ifi_family != AF_UNSPEC)
@@ -320,13 +336,10 @@ static void note_link(struct netdev *dev, const struct nlmsghdr *nlh)
 			vanished(dev);
 		return;
 	}
-	mnl_attr_parse(nlh, sizeof(*info), note_attribute, &link);
+	mnl_attr_parse(nlh, sizeof(*info), note_name, &name);
 	/* The one that is ours stays it, whatever it is called by now. */
-	if (dev->ifindex ? (unsigned)info->ifi_index != dev->ifindex
-			 : strcmp(link.name, dev->name) != 0)
+	if (dev->ifindex ? (unsigned)info->ifi_index != dev->ifindex : strcmp(name, dev->name) != 0)
 		return;
-	if (link.mac)
-		memcpy(dev->mac, link.mac, 6);
 	if ((unsigned)info->ifi_index != dev->ifindex)
 		back(dev, (unsigned)info->ifi_index);
 	dev->carrier = info->ifi_flags & IFF_LOWER_UP;
@@ -395,6 +408,7 @@ static void netdev_close(struct emu_wire *wire)
 		give_back(dev);
 	if (dev->port)
 		pl_port_close(dev->port); /* and its queues */
+	hear_no_more(dev);
 	if (dev->pool.base)
 		pl_pool_fini(&dev->pool);
 	if (dev->netlink)
@@ -466,7 +480,6 @@ static int open_all(struct netdev *dev, uint8_t mac[6], struct pl_error *err)
 	config.n_queues = dev->n_queues = caps.max_queues;
 	config.zero_copy = caps.zero_copy;
 	dev->ifindex = caps.ifindex;
-	memcpy(dev->mac, caps.mac, 6);
 	memcpy(mac, caps.mac, 6);
 	rc = open_events(dev, err);
 	if (!rc)
@@ -491,7 +504,7 @@ int emu_wire_netdev(const char *ifname, struct emu_wire **wire, uint8_t mac[6],
 	if (!dev)
 		return pl_error_set(err, -ENOMEM, NULL, "%s: no memory", ifname);
 	dev->wire = (struct emu_wire){.ops = &netdev_ops, .kind = "netdev", .event_fd = -1};
-	dev->timer_fd = -1;
+	dev->timer_fd = dev->all_fd = -1;
 	snprintf(dev->name, sizeof(dev->name), "%s", ifname);
 	rc = open_all(dev, mac, err);
 	if (rc) {

@@ -41,7 +41,9 @@ static void warn_mtu(const struct router *router, const struct router_port *port
 	struct pl_error err;
 	char remedy[160];
 
-	if (port->pci)
+	if (mtu > port->caps.mtu_max)
+		snprintf(remedy, sizeof(remedy), "ip link set %s mtu %u", who, max);
+	else if (port->pci)
 		snprintf(remedy, sizeof(remedy),
 			 "ip link set %s mtu %u; or put MTU=%u into [Port %s] and restart "
 			 "peerlaned, "
@@ -66,7 +68,7 @@ static void device_mtu_changed(struct router *router, struct router_port *port, 
 	struct pl_error err;
 
 	if (mtu > router_mtu_max(router, port)) {
-		warn_mtu(router, port, port->device, mtu);
+		warn_mtu(router, port, port->interface ? port->interface : port->device, mtu);
 		return;
 	}
 	if (mtu == port->mtu)
