@@ -4,11 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -122,6 +125,59 @@ static void unplug_open(void)
 	close(fd);
 }
 
+struct stuck {
+	int fd;
+	void *page;
+	int ret;
+};
+
+static void *map_stuck(void *arg)
+{
+	struct stuck *s = arg;
+	struct peerlane_dma_map a;
+	void *p = memory(PAGE);
+
+	s->ret = map_full(s->fd, (uintptr_t)p, PAGE, s->page, 1, &a);
+	munmap(p, PAGE);
+	return NULL;
+}
+
+/* The segments go to a page that its owner does not deliver before the device has gone. */
+static void unbind_with_page_missing(void)
+{
+	int fault = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	struct uffdio_api api = {.api = UFFD_API};
+	struct uffdio_register registration = {.mode = UFFDIO_REGISTER_MODE_MISSING};
+	struct uffdio_zeropage zero = {};
+	struct stuck s = {.fd = open_wait()};
+	struct pollfd p = {.fd = fault, .events = POLLIN};
+	struct uffd_msg message;
+	pthread_t thread;
+
+	s.page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	registration.range.start = (uintptr_t)s.page;
+	registration.range.len = PAGE;
+	if (fault < 0 || ioctl(fault, UFFDIO_API, &api) ||
+	    ioctl(fault, UFFDIO_REGISTER, &registration)) {
+		skip("unbind while a page is missing", "no userfaultfd");
+		close(s.fd);
+		return;
+	}
+	pthread_create(&thread, NULL, map_stuck, &s);
+	check(poll(&p, 1, 10000) == 1 && read(fault, &message, sizeof(message)) == sizeof(message),
+	      "a map waits for a page (%d)", s.ret);
+	check_is(unbind(), 0, "unbind meanwhile");
+	zero.range = registration.range;
+	check(!ioctl(fault, UFFDIO_ZEROPAGE, &zero), "the page comes");
+	pthread_join(thread, NULL);
+	check_is(s.ret, 0, "the map ends, as it was made");
+	close(fault);
+	munmap(s.page, PAGE);
+	check(!pinned_pages(), "nothing is pinned any more (%ld)", pinned_pages());
+	close(s.fd);
+	check_is(bind_again(), 0, "bind again");
+}
+
 /* Opens, uses and closes for as long as it lives; what fails fails. */
 static int user(void *arg)
 {
@@ -191,6 +247,7 @@ void test_unbind(void)
 {
 	reset_by_sysfs();
 	unbind_open();
+	unbind_with_page_missing();
 	unplug_open();
 	races();
 }
