@@ -70,29 +70,18 @@ static void clear_filters(struct pl_nic *nic)
 
 /* ---- RSS: 7.1.1.7 ---- */
 
-/* The same 16 bits over and over: exchanging addresses and ports leaves the hash as it is, so both ways
- * of a connection meet the same plane. */
-#define SYMMETRIC_KEY 0x5a6d5a6du
-
 static void start_rss(struct pl_nic *nic)
 {
-	unsigned n = nic->config.n_queues;
+	/* Of IPv6 the types with and without extension headers, which we have switched off (RFCTL). */
+	const uint32_t types = IGB_MRQC_IP4 | IGB_MRQC_TCP4 | IGB_MRQC_UDP4 | IGB_MRQC_IP6 |
+			       IGB_MRQC_TCP6 | IGB_MRQC_TCP6_EX | IGB_MRQC_UDP6;
 
 	for (unsigned i = 0; i < IGB_RSSRK_WORDS; i++)
-		nic_write(nic, IGB_RSSRK(i), SYMMETRIC_KEY);
-	/* RETA: a byte for each of 128 values of the hash, the queue in its lowest bits. */
-	for (unsigned i = 0; i < IGB_RETA_WORDS; i++) {
-		uint32_t word = 0;
-
-		for (unsigned byte = 0; byte < 4; byte++)
-			word |= (4 * i + byte) % n << 8 * byte;
-		nic_write(nic, IGB_RETA(i), word);
-	}
-	/* Of IPv6 the types with and without extension headers, which we have switched off (RFCTL). */
-	nic_write(nic, IGB_MRQC,
-		  n == 1 ? 0
-			 : IGB_MRQC_RSS | IGB_MRQC_IP4 | IGB_MRQC_TCP4 | IGB_MRQC_UDP4 |
-				   IGB_MRQC_IP6 | IGB_MRQC_TCP6 | IGB_MRQC_TCP6_EX | IGB_MRQC_UDP6);
+		nic_write(nic, IGB_RSSRK(i), NIC_RSS_KEY_WORD);
+	/* The queue is in the lowest bits of an entry. */
+	for (unsigned i = 0; i < IGB_RETA_WORDS; i++)
+		nic_write(nic, IGB_RETA(i), nic_rss_table_word(nic, i));
+	nic_write(nic, IGB_MRQC, nic->config.n_queues == 1 ? 0 : IGB_MRQC_RSS | types);
 }
 
 /* ---- receive: 4.5.9 ---- */
@@ -117,7 +106,7 @@ static int start_rx_queue(struct pl_nic *nic, unsigned q, struct pl_error *err)
 	nic_write(nic, IGB_RDLEN(q), nic->config.ring_size * 16);
 	/* A queue without descriptors must not keep the others' frames in the FIFO; unless the sender is
 	 * asked to wait, that is. 8.10.2. */
-	if (!nic->config.flow_control)
+	if (nic->config.n_queues > 1 && !nic->config.flow_control)
 		srrctl |= IGB_SRRCTL_DROP_EN;
 	nic_write(nic, IGB_SRRCTL(q), srrctl);
 	/* i350 datasheet 8.10: whether the FCS goes is said here and in RCTL, alike. */

@@ -35,10 +35,6 @@
 /* 7.3.1.3: a vector that does not mask itself is to be moderated. */
 #define OTHER_UNITS 50u
 
-/* With 16 bits over and over, source and destination can be exchanged, and the hash stays: both directions
- * of a flow get to the same queue (Woo and Park, 2012). */
-#define RSS_KEY_WORD 0x5a6d5a6du
-
 /* ---- general configuration: 4.6.3.2 ---- */
 
 static unsigned rx_buffer_bytes(const struct pl_nic *nic)
@@ -164,16 +160,12 @@ void ixgbe_set_mtu(struct pl_nic *nic)
  * first 128, so that all three spread flows alike. */
 static void set_rss(struct pl_nic *nic)
 {
-	uint32_t table[IXGBE_RETAS] = {0};
-
-	for (unsigned i = 0; i < 4 * IXGBE_RETAS; i++)
-		table[i / 4] |= i % nic->config.n_queues << 8 * (i % 4);
 	for (unsigned i = 0; i < IXGBE_RSSRKS; i++)
-		nic_write(nic, IXGBE_RSSRK(i), RSS_KEY_WORD);
+		nic_write(nic, IXGBE_RSSRK(i), NIC_RSS_KEY_WORD);
 	for (unsigned i = 0; i < IXGBE_RETAS; i++)
-		nic_write(nic, IXGBE_RETA(i), table[i]);
+		nic_write(nic, IXGBE_RETA(i), nic_rss_table_word(nic, i));
 	for (unsigned i = 0; ixgbe_of(nic)->mac == IXGBE_X550 && i < IXGBE_ERETAS; i++)
-		nic_write(nic, IXGBE_ERETA(i), table[i % IXGBE_RETAS]);
+		nic_write(nic, IXGBE_ERETA(i), nic_rss_table_word(nic, i % IXGBE_RETAS));
 	nic_set(nic, IXGBE_RXCSUM, IXGBE_RXCSUM_PCSD); /* the hash in place of a checksum */
 	if (nic->config.n_queues == 1)
 		nic_write(nic, IXGBE_MRQC, 0);

@@ -68,11 +68,20 @@ struct nic_counter_register {
 
 extern const struct nic_driver ixgbe_driver, igb_driver;
 
+/* A device that a driver knows (ids.c). */
+struct nic_id {
+	uint16_t device; /* vendor: PL_PCI_VENDOR_INTEL */
+	const char *model;
+	const char *driver; /* nic_driver.name */
+};
+
+/* NULL: none does. */
+const struct nic_id *nic_id_find(uint16_t vendor, uint16_t device);
+
 /* A pool's region as this NIC's device knows it: mapped once however many queues use it (ring.c). */
 struct nic_mapping {
 	struct pl_pool *pool; /* NULL: free */
 	struct pl_dma dma;
-	unsigned users; /* queues; 0: free */
 };
 
 /* MSI-X vectors: one per queue pair, and the last for all other causes. */
@@ -100,15 +109,6 @@ struct pl_nic {
 	pl_stat lost[PL_NIC_QUEUES_MAX];
 	void *state; /* the driver's own; freed with free() */
 };
-
-/* ---- nic.c ---- */
-
-/* The mapping of a queue's pool: made before nic_queue_new(). */
-const struct nic_mapping *nic_mapping_of(const struct pl_nic *nic, const struct pl_pool *pool);
-
-/* What ring.c calls last when it closes queue `index`: nic.c forgets it, closes its event descriptor,
- * and with the last queue of its pool unmaps that. DMA has ended. */
-void nic_queue_closed(struct pl_nic *nic, unsigned index, struct pl_pool *pool, int event_fd);
 
 /* ---- registers (reg.c) ---- */
 
@@ -148,6 +148,22 @@ bool nic_is_gone(struct pl_nic *nic);
 bool nic_is_reset(struct pl_nic *nic);
 
 void nic_sleep_us(unsigned us);
+
+/* ---- RSS: key and table are the same in all families ---- */
+
+/* With 16 bits over and over, source and destination can be exchanged, and the hash stays: both directions
+ * of a flow get to the same queue (Woo and Park, 2012). */
+#define NIC_RSS_KEY_WORD 0x5a6d5a6du
+
+/* Four entries of the indirection table, a byte each: hashes to queues in turn. */
+static inline uint32_t nic_rss_table_word(const struct pl_nic *nic, unsigned word)
+{
+	uint32_t value = 0;
+
+	for (unsigned i = 0; i < 4; i++)
+		value |= (4 * word + i) % nic->config.n_queues << 8 * i;
+	return value;
+}
 
 /* ---- counters (stats.c) ---- */
 
