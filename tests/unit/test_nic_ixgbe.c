@@ -162,6 +162,17 @@ static const struct step stop[] = {
 };
 /* clang-format on */
 
+/* 4.6.7.1.2: what a queue had under way is over 100 us after it was disabled. */
+static void check_pause(const struct nic_lab *lab, unsigned from)
+{
+	static const struct step disabled = {"", "", R, RXQ(1, 0x28), ENABLE, 0};
+	static const struct step off = {"", "", W, 0x03000, 1, 0};
+	unsigned at = find(lab, from, &disabled), end = find(lab, at, &off);
+
+	assert_true(end < lab->spy.n_log);
+	assert_true(lab->spy.log[end].us - lab->spy.log[at].us >= 100);
+}
+
 static void test_stop_in_order(void **state)
 {
 	struct nic_lab lab;
@@ -174,6 +185,7 @@ static void test_stop_in_order(void **state)
 	from = lab.spy.n_log;
 	pl_nic_stop(lab.nic);
 	check_order(&lab, from, stop, sizeof(stop) / sizeof(stop[0]));
+	check_pause(&lab, from);
 	assert_int_equal(atomic_load(&lab.reports), 0);
 	lab_close(&lab);
 }
