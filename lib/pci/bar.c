@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -59,16 +58,15 @@ static void on_sigbus(int number, siginfo_t *info, void *context)
 
 static int install_handler(void)
 {
-	static bool installed;
-	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO};
+	struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO}, now;
 
-	if (installed)
-		return 0;
-	sigfillset(&action.sa_mask);
-	if (sigaction(SIGBUS, &action, &other_action))
+	if (sigaction(SIGBUS, NULL, &now))
 		return -errno;
-	installed = true;
-	return 0;
+	if (now.sa_flags & SA_SIGINFO && now.sa_sigaction == on_sigbus)
+		return 0;
+	other_action = now;
+	sigfillset(&action.sa_mask);
+	return sigaction(SIGBUS, &action, NULL) ? -errno : 0;
 }
 
 /* Returns the descriptor or -errno. */
