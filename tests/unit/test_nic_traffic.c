@@ -483,6 +483,19 @@ static bool arm(struct nic_lab *lab)
 	return lab->queues[0]->ops->arm(lab->queues[0]);
 }
 
+/* The device has taken note of what is cleared, which only a read tells, before the ring is looked at. */
+static void check_cleared(const struct nic_lab *lab, unsigned from)
+{
+	const struct access *log = lab->spy.log + from;
+
+	assert_int_equal(lab->spy.n_log - from, 3);
+	assert_true(log[0].write && log[0].value == 1);
+	assert_int_equal(log[0].offset, lab_model == EMU_82599 ? 0x00800 : 0x01580);
+	assert_false(log[1].write);
+	assert_true(log[2].write && log[2].value == 1);
+	assert_int_equal(log[2].offset, lab_model == EMU_82599 ? 0x00880 : 0x01524);
+}
+
 static void test_arm(void **state)
 {
 	static struct batch batch;
@@ -493,9 +506,11 @@ static void test_arm(void **state)
 	start(&lab, 1);
 	for (unsigned turn = 0; turn < 20; turn++) {
 		uint64_t until = lab_now_ms() + PATIENCE_MS;
+		unsigned before = lab.spy.n_log;
 		uint64_t count;
 
 		assert_true(arm(&lab));
+		check_cleared(&lab, before);
 		batch.n = 0;
 		add(&batch, lab_mac, 0x88b5, 60);
 		emu_wire_memory_feed(lab.wire, batch.frames, batch.n, false);
