@@ -163,11 +163,16 @@ class Host(Namespace):
         return self.gateway4 if family == 4 else self.gateway6
 
     def ping(self, to, count=3, interval_s=0.02, wait_s=2, options=()):
-        """Returns how many of `count` echo requests were answered, and the output."""
-        done = self.run(["ping", "-n", "-c", count, "-i", interval_s, "-W", wait_s, *options, to],
-                        check=False)
-        answered = re.search(r"(\d+) received", done.stdout)
-        return int(answered.group(1)) if answered else 0, done.stdout + done.stderr
+        """Returns how many of `count` echo requests were answered, and the output.
+
+        Once it has had an answer, ping waits for the last one no longer than an interval, which on a
+        loaded machine is not enough; with a deadline it waits, and goes on asking. Answers to what it
+        asks then do not count."""
+        deadline = ["-w", 10] if count > 1 and wait_s >= 2 else []
+        done = self.run(["ping", "-n", "-c", count, "-i", interval_s, "-W", wait_s, *deadline,
+                         *options, to], check=False, timeout=60)
+        answered = {int(seq) for seq in re.findall(r"bytes from.* icmp_seq=(\d+) ttl", done.stdout)}
+        return sum(seq <= count for seq in answered), done.stdout + done.stderr
 
     def reaches(self, to, **kwargs):
         return self.ping(to, count=1, wait_s=0.3, **kwargs)[0] == 1
