@@ -103,14 +103,14 @@ enum pl_pci_backend {
 int pl_pci_open(struct pl_pci **pci, const char *address, enum pl_pci_backend backend,
 		struct pl_error *err);
 
-/* Whether the kernel wants the device back, or has taken it away, for good. Then its registers read as
- * all ones from now on, as those of a device that has been pulled out, and it does no DMA; the answer
- * stays true. pl_pci_release() should follow as soon as nothing else uses it: the kernel may wait for
- * that. Control thread. */
+/* Whether the kernel wants the device back, or has taken it away, for good; the answer stays true. One
+ * that has been taken away reads as all ones, like one that has been pulled out. One that is wanted works
+ * as before, and should be stopped: its next driver may let it read and write memory before it has reset
+ * it. Then pl_pci_release() should follow, for which the kernel waits. Control thread. */
 bool pl_pci_lost(struct pl_pci *pci);
 
-/* Gives a device that is lost back to the kernel. What is left of `pci` fails with -ENODEV, and takes
- * pl_pci_dma_unmap() and pl_pci_close(). Control thread. */
+/* Gives a device that is lost back to the kernel. From then on its registers read as all ones; what is
+ * left of `pci` fails with -ENODEV, and takes pl_pci_dma_unmap() and pl_pci_close(). Control thread. */
 void pl_pci_release(struct pl_pci *pci);
 
 /* What a backend does to a `pci` whose other members it has filled in: reads the environment's

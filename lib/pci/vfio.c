@@ -203,21 +203,24 @@ static bool vfio_lost(struct pl_pci *pci)
 	struct vfio *vfio = vfio_of(pci);
 	eventfd_t times;
 
-	if (vfio->lost || vfio->wanted_fd < 0 || eventfd_read(vfio->wanted_fd, &times))
-		return vfio->lost;
-	vfio->lost = true;
-	/* It may be there as before: DMA first, for what comes after has the buffers taken back. */
-	(void)vfio_bus_master(pci, false);
-	(void)pci_bar_pull_out(pci->bar);
-	return true;
+	if (!vfio->lost && eventfd_read(vfio->wanted_fd, &times) == 0)
+		vfio->lost = true;
+	return vfio->lost;
 }
+
+/* Nobody resets the device after that if it is for a driver of the kernel that it is given back: vfio does
+ * when the file is closed, but cannot while an unbind is under way. */
 
 static void vfio_release(struct pl_pci *pci)
 {
 	struct vfio *vfio = vfio_of(pci);
 
-	if (vfio->fd >= 0)
+	if (vfio->fd >= 0) {
+		(void)vfio_bus_master(pci, false);
+		if (pci->bar)
+			(void)pci_bar_pull_out(pci->bar); /* or it would hold the file */
 		close(vfio->fd);
+	}
 	vfio->fd = -1;
 	if (vfio->space)
 		vfio->space->close(vfio->space);
@@ -234,9 +237,8 @@ static void vfio_close(struct pl_pci *pci)
 			break;
 		}
 	}
-	/* The file's end needs the mapping's; then the kernel resets the device. */
-	pci_bar_unmap(pci->bar);
 	vfio_release(pci);
+	pci_bar_unmap(pci->bar);
 	if (vfio->wanted_fd >= 0)
 		close(vfio->wanted_fd);
 	free(vfio);

@@ -344,9 +344,8 @@ static void nic_gone(struct router *router, unsigned index)
 	reopen_lost(router, index);
 }
 
-/* Notices that the kernel has a NIC, or wants it. Before anything else is asked of the device: by that its
- * registers read as those of one that has been pulled out, so that the port leaves it without touching
- * it. Then the kernel gets it. It does not come back: a confined daemon opens no device. */
+/* Notices that the kernel has a NIC, or wants it: then the port stops and leaves it, if it still answers,
+ * and the kernel gets it. It does not come back: a confined daemon opens no device. */
 static void follow_loss(struct router *router, unsigned index)
 {
 	struct router_port *port = &router->ports[index];
