@@ -86,10 +86,45 @@ void test_threads(void)
 	close(fd);
 }
 
-/* One round of everything; whether it went well. */
-static bool cycle(uint8_t *p, size_t length, int event)
+/* The lowest number that no eventfd has. */
+static long eventfd_id(void)
 {
+	int event = eventfd(0, EFD_CLOEXEC);
+	char path[64];
+	long id;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", event);
+	id = proc_number(path, "eventfd-id:");
+	close(event);
+	return id;
+}
+
+static int child_maps(void *arg)
+{
+	uint32_t id;
+
+	return map(*(int *)arg, memory(PAGE), PAGE, &id) != 0;
+}
+
+/* Each mapping holds on to the address space that is charged, until it ends. */
+static void address_spaces(void)
+{
+	long before = proc_number("/proc/slabinfo", "mm_struct"), after;
 	int fd = must_open();
+	unsigned bad = 0;
+
+	for (unsigned i = 0; i < 200; i++)
+		bad += in_child(child_maps, &fd) != 0;
+	close(fd);
+	after = proc_number("/proc/slabinfo", "mm_struct");
+	check(!bad && before >= 0 && after < before + 100,
+	      "200 processes map: their address spaces go (%ld, were %ld)", after, before);
+}
+
+/* One round of everything; whether it went well. */
+static bool cycle(uint8_t *p, size_t length)
+{
+	int fd = must_open(), event = eventfd(0, EFD_NONBLOCK);
 	uint64_t len = info(fd).bar_len;
 	volatile uint32_t *bar = bar_map(fd);
 	uint32_t a, b;
@@ -99,6 +134,7 @@ static bool cycle(uint8_t *p, size_t length, int event)
 	       !set_irq(fd, 3, event) && !bus_master(fd, 1) && bar[2] != UINT32_MAX &&
 	       !unmap(fd, b);
 	munmap((void *)bar, len);
+	close(event);
 	return !close(fd) && good;
 }
 
@@ -120,20 +156,19 @@ void test_cycles(void)
 {
 	const size_t length = 64 * PAGE;
 	uint8_t *p = memory(length);
-	int event = eventfd(0, EFD_NONBLOCK);
 	unsigned bad = 0, before, with = 20, n;
-	long slab, free_now;
+	long slab, free_now, id = eventfd_id();
 
 	for (n = 0; n < 5; n++)
-		bad += !cycle(p, length, event);
+		bad += !cycle(p, length);
 	before = interrupts_of_system();
 	slab = proc_number("/proc/meminfo", "SUnreclaim:");
 	free_now = proc_number("/proc/meminfo", "MemFree:");
 	for (n = 0; n < with; n++)
-		bad += !cycle(p, length, event);
+		bad += !cycle(p, length);
 	check_is(write_file(sysfs("reset_method"), "\n"), 0, "reset is disabled by sysfs");
 	for (; n < 1000; n++)
-		bad += !cycle(p, length, event);
+		bad += !cycle(p, length);
 	check_is(write_file(sysfs("reset_method"), "default\n"), 0, "and enabled again");
 	slab = proc_number("/proc/meminfo", "SUnreclaim:") - slab;
 	free_now -= proc_number("/proc/meminfo", "MemFree:");
@@ -145,8 +180,9 @@ void test_cycles(void)
 	 * free pages breathe. */
 	check(slab < 2048 && free_now < 8192, "memory: %ld kB of slab, %ld kB in all went", slab,
 	      free_now);
-	close(event);
+	check(eventfd_id() == id, "no eventfd is leaked (%ld, was %ld)", eventfd_id(), id);
 	munmap(p, length);
+	address_spaces();
 }
 
 struct fuzz {
