@@ -317,6 +317,64 @@ static int free_world(void **state)
 	return 0;
 }
 
+/* ---- the kernel wants it back: what emulated ones cannot, put before their own ---- */
+
+static struct {
+	struct pl_pci_ops ops;
+	const struct pl_pci_ops *own;
+	bool wanted, master;
+	unsigned released;
+} back;
+
+static int back_bus_master(struct pl_pci *pci, bool on)
+{
+	back.master = on;
+	return back.own->bus_master(pci, on);
+}
+
+static bool back_lost(struct pl_pci *pci)
+{
+	(void)pci;
+	return back.wanted;
+}
+
+/* Only once it is stopped. */
+static void back_release(struct pl_pci *pci)
+{
+	(void)pci;
+	assert_false(back.master);
+	back.released++;
+}
+
+/* The last test: it does not come back. */
+static void test_wanted_back(void **state)
+{
+	struct pl_pci *pci = world->router.ports[1].pci;
+	uint64_t later;
+
+	(void)state;
+	until(linked(1));
+	back.own = pci->ops;
+	back.ops = *pci->ops;
+	back.ops.bus_master = back_bus_master;
+	back.ops.lost = back_lost;
+	back.ops.release = back_release;
+	back.master = true;
+	pci->ops = &back.ops;
+	back.wanted = true;
+	until(back.released);
+	assert_true(world->router.ports[1].gone);
+	assert_true(said("pl1: emu:"));
+	assert_true(said("is the kernel's again"));
+	assert_false(tap_linked(1));
+	assert_true(linked(0));
+	/* Although it answers. */
+	later = router_now_ms() + 2500;
+	until(router_now_ms() > later);
+	assert_true(world->router.ports[1].gone);
+	assert_int_equal(1, back.released);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -327,6 +385,7 @@ int main(void)
 		cmocka_unit_test(test_pulled_out),
 		cmocka_unit_test(test_returns_broken),
 		cmocka_unit_test(test_nothing_illegal),
+		cmocka_unit_test(test_wanted_back),
 	};
 
 	return cmocka_run_group_tests(tests, make_world, free_world);
