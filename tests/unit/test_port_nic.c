@@ -375,7 +375,9 @@ static void test_gone_and_back(void **state)
 		assert_int_equal(-ENODEV, pl_port_return(m.port, &err));
 		assert_non_null(strstr(err.what, "emu:mem0"));
 		assert_int_equal(0, pl_port_accept_mac(m.port, mac, &err));
+		assert_false(state_of(&m).present);
 		emu_inject(m.pci, EMU_FAULT_REMOVED, false);
+		assert_true(state_of(&m).present); /* after a try that failed, too */
 		if (pl_port_return(m.port, &err))
 			fail_msg("%s", err.what);
 		assert_int_equal(0, pl_queue_resume(m.queue, &err));
