@@ -158,22 +158,42 @@ int devices_start(struct router *router, struct pl_error *err)
 	return router->emu ? emu_start(router->emu, -1, err) : 0;
 }
 
-int devices_set_wire_mtu(const struct router_port *port, unsigned mtu, struct pl_error *err)
+static bool has_wire(const struct router_port *port)
 {
-	if (!port->pci || !port->interface)
-		return 0;
-	return interface_set_mtu(port->interface, mtu, err);
+	/* The only ones of these whose packets pass a network interface. */
+	return port->pci && port->interface;
 }
 
-bool devices_wire_away(const struct router_port *port)
+bool devices_wire(struct router_port *port, char name[CONFIG_NAME_SIZE])
 {
-	return port->pci && port->interface && !if_nametoindex(port->interface);
+	if (!has_wire(port))
+		return false;
+	if (port->wire_ifindex && if_indextoname(port->wire_ifindex, name))
+		return true;
+	port->wire_ifindex = if_nametoindex(port->interface);
+	strcpy(name, port->interface);
+	return port->wire_ifindex;
+}
+
+int devices_set_wire_mtu(struct router_port *port, unsigned mtu, struct pl_error *err)
+{
+	char name[CONFIG_NAME_SIZE];
+
+	if (!has_wire(port))
+		return 0;
+	return interface_set_mtu(devices_wire(port, name) ? name : port->interface, mtu, err);
+}
+
+bool devices_wire_away(struct router_port *port)
+{
+	char name[CONFIG_NAME_SIZE];
+
+	return has_wire(port) && !devices_wire(port, name);
 }
 
 bool devices_emu_stats(const struct router_port *port, struct emu_stats *stats)
 {
-	/* The only ones whose wire is a network interface. */
-	if (!port->pci || !port->interface)
+	if (!has_wire(port))
 		return false;
 	emu_stats(port->pci, stats);
 	return true;

@@ -19,12 +19,17 @@ int devices_open(struct router *router, struct pl_error *err);
  * with `err` filled. */
 int devices_start(struct router *router, struct pl_error *err);
 
-/* Has the network interface that is the wire of an emulated NIC carry frames of this MTU. Does nothing
- * for others. Returns 0, or -errno with `err` filled. */
-int devices_set_wire_mtu(const struct router_port *port, unsigned mtu, struct pl_error *err);
+/* What the network interface that is the wire of the port's emulated NIC is called now: one that was renamed
+ * still is the wire, as long as it is there. Returns false if there is none, or the port's is no emulated
+ * NIC. */
+bool devices_wire(struct router_port *port, char name[CONFIG_NAME_SIZE]);
 
-/* Whether the port's emulated NIC has no cable now: there is no interface of that name. */
-bool devices_wire_away(const struct router_port *port);
+/* Has the wire of an emulated NIC carry frames of this MTU. Does nothing for others. Returns 0, or -errno with
+ * `err` filled. */
+int devices_set_wire_mtu(struct router_port *port, unsigned mtu, struct pl_error *err);
+
+/* Whether the port's emulated NIC has no wire now. */
+bool devices_wire_away(struct router_port *port);
 
 struct emu_stats;
 

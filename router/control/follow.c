@@ -282,10 +282,10 @@ static void nic_link(struct router *router, struct router_port *port)
 /* Passes on what MTU the cable of an emulated NIC has now. */
 static void compare_wire(struct router *router, struct router_port *port)
 {
+	char name[CONFIG_NAME_SIZE];
 	struct interface now;
 
-	if (!port->interface || interface_query(port->interface, &now) ||
-	    now.mtu == port->device_mtu)
+	if (!devices_wire(port, name) || interface_query(name, &now) || now.mtu == port->device_mtu)
 		return;
 	port->device_mtu = now.mtu;
 	device_mtu_changed(router, port, now.mtu);

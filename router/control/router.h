@@ -31,6 +31,7 @@ struct router_port {
 	const char *name;
 	const char *device;
 	const char *interface; /* the kernel's that is taken over; NULL: none */
+	unsigned wire_ifindex; /* an emulated NIC's cable, when last seen; 0: never */
 	struct pl_pci *pci;    /* of a NIC that we drive ourselves (devices.h); NULL: it is none */
 	struct pl_port_caps caps;
 	struct pl_port *port;	  /* NULL: none (tests) */
