@@ -4,6 +4,8 @@
 #define PEERLANE_COMPAT_H
 
 #include <linux/eventfd.h>
+#include <linux/iommu.h>
+#include <linux/irqdomain.h>
 #include <linux/mm.h>
 #include <linux/version.h>
 
@@ -23,6 +25,16 @@ static inline void peerlane_vm_flags(struct vm_area_struct *vma, unsigned long s
 	vm_flags_mod(vma, set, clear);
 #else
 	vma->vm_flags = (vma->vm_flags | set) & ~clear;
+#endif
+}
+
+/* Whether what the device writes raises no interrupts but its own. */
+static inline bool peerlane_isolated_msi(struct device *d, struct iommu_group *group)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	return iommu_group_has_isolated_msi(group);
+#else
+	return irq_domain_check_msi_remap() || device_iommu_capable(d, IOMMU_CAP_INTR_REMAP);
 #endif
 }
 

@@ -209,8 +209,8 @@ static void release(struct peerlane_map *map)
 	if (map->attach) {
 		peerlane_dmabuf_release(map);
 	} else {
-		if (map->sgt)
-			dma_unmap_sgtable(&map->dev->pdev->dev, map->sgt, DMA_BIDIRECTIONAL, 0);
+		dma_unmap_sgtable(&map->dev->pdev->dev, map->sgt, DMA_BIDIRECTIONAL, 0);
+		peerlane_flush(map->dev);
 		unpin(map);
 	}
 	kfree(map);
@@ -236,6 +236,7 @@ static int map_pinned(struct peerlane_file *file, struct peerlane_map *map,
 		segments->segment = NULL;
 	}
 	dma_unmap_sgtable(d, map->sgt, DMA_BIDIRECTIONAL, 0);
+	peerlane_flush(file->dev);
 	map->sgt = NULL;
 	return ret;
 }

@@ -18,6 +18,7 @@ static void move_notify(struct dma_buf_attachment *attach)
 	peerlane_revoke(map->dev);
 	dma_buf_unmap_attachment(attach, map->sgt, DMA_BIDIRECTIONAL);
 	map->sgt = NULL;
+	peerlane_flush(map->dev);
 	if (map->revoked)
 		peerlane_signal(map->revoked);
 }
@@ -36,10 +37,13 @@ void peerlane_dmabuf_release(struct peerlane_map *map)
 	if (map->sgt)
 		dma_buf_unmap_attachment(map->attach, map->sgt, DMA_BIDIRECTIONAL);
 	map->sgt = NULL;
+	peerlane_flush(map->dev);
 	if (map->pinned)
 		dma_buf_unpin(map->attach);
 	dma_resv_unlock(buf->resv);
 	dma_buf_detach(buf, map->attach);
+	/* Some are unmapped only there. */
+	peerlane_flush(map->dev);
 	dma_buf_put(buf);
 	if (map->revoked)
 		eventfd_ctx_put(map->revoked);

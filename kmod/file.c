@@ -26,7 +26,7 @@ int peerlane_lock(struct peerlane_file *file)
 	return ret;
 }
 
-/* The lock is held. With translation a device reaches what is mapped for it, and the permissions of
+/* The lock is held. A device that is confined reaches what is mapped for it, and the permissions of
  * the file are enough. */
 static int may_open(struct peerlane_dev *dev)
 {
@@ -34,7 +34,7 @@ static int may_open(struct peerlane_dev *dev)
 		return -ENODEV;
 	if (dev->file)
 		return -EBUSY;
-	if (peerlane_translated(dev))
+	if (peerlane_confined(dev))
 		return 0;
 	if (!capable(CAP_SYS_RAWIO))
 		return -EPERM;
@@ -179,7 +179,7 @@ static int info(struct peerlane_file *file, union peerlane_args *args)
 		.argsz = sizeof(args->info),
 		.version = PEERLANE_UAPI_VERSION,
 		.features = (peerlane_can_reset(dev) ? PEERLANE_FEATURE_RESET : 0) |
-			    (peerlane_translated(dev) ? PEERLANE_FEATURE_IOMMU : 0) |
+			    (peerlane_confined(dev) ? PEERLANE_FEATURE_IOMMU : 0) |
 			    (READ_ONCE(dev->revoked) ? PEERLANE_FEATURE_REVOKED : 0),
 		.bar_len = dev->bar_len,
 		.n_vectors = dev->n_vectors,

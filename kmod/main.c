@@ -3,9 +3,9 @@
  * peerlane.ko: PCI functions for a driver in user space.
  *
  * What a process with an open device can do: anything that the device can. With an IOMMU that
- * translates, the device reaches what was mapped for it. Without one it reaches all of memory, and
- * whoever has it open owns the machine; so then CAP_SYS_RAWIO is asked for besides the permissions
- * of the file.
+ * translates, remaps interrupts and keeps it apart from other devices, the device reaches what was
+ * mapped for it. Without one it reaches all of memory, and whoever has it open owns the machine; so
+ * then CAP_SYS_RAWIO is asked for besides the permissions of the file.
  */
 #include <linux/delay.h>
 #include <linux/dma-mapping.h>
@@ -38,6 +38,42 @@ bool peerlane_translated(struct peerlane_dev *dev)
 	struct iommu_domain *domain = iommu_get_domain_for_dev(&dev->pdev->dev);
 
 	return domain && domain->type & __IOMMU_DOMAIN_PAGING;
+}
+
+/* Bridges do no DMA of their own. */
+static int is_other(struct device *d, void *own)
+{
+	return d != own && !(dev_is_pci(d) && pci_is_bridge(to_pci_dev(d)));
+}
+
+/* The devices of a group share one table of addresses, or reach each other beside it: what the
+ * kernel maps for another one is this one's, too. And without remapping of interrupts a write
+ * raises any. */
+bool peerlane_confined(struct peerlane_dev *dev)
+{
+	struct device *d = &dev->pdev->dev;
+	struct iommu_group *group;
+	bool confined;
+
+	if (!peerlane_translated(dev))
+		return false;
+	group = iommu_group_get(d);
+	if (!group)
+		return false;
+	confined = !iommu_group_for_each_dev(group, d, is_other) && peerlane_isolated_msi(d, group);
+	iommu_group_put(group);
+	return confined;
+}
+
+/* What was unmapped is out of the device's reach when this returns. With a queue of flushes (the
+ * usual setting, not iommu.strict=1) the IOMMU may remember it for a while, and memory that is let
+ * go of is soon somebody else's. */
+void peerlane_flush(struct peerlane_dev *dev)
+{
+	struct iommu_domain *domain = iommu_get_domain_for_dev(&dev->pdev->dev);
+
+	if (domain && domain->type == IOMMU_DOMAIN_DMA_FQ)
+		iommu_flush_iotlb_all(domain);
 }
 
 int peerlane_master_on(struct peerlane_dev *dev)
@@ -249,7 +285,9 @@ static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (ret)
 		goto put;
 	pci_info(pdev, "for user space, %s, %s\n",
-		 peerlane_translated(dev) ? "behind an IOMMU" : "without an IOMMU",
+		 peerlane_confined(dev)	    ? "behind an IOMMU"
+		 : peerlane_translated(dev) ? "behind an IOMMU that does not keep it apart"
+					    : "without an IOMMU",
 		 peerlane_can_reset(dev) ? "reset at open and close" : "which cannot reset it");
 	return 0;
 put:

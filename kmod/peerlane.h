@@ -5,9 +5,9 @@
  * Each PCI function bound to the driver "peerlane" is a character device, /dev/peerlane/<address>
  * (/dev/peerlane/0000:03:00.0). Opening it resets the function and is exclusive: -EBUSY while
  * another open file description is alive, be it through a descriptor that was duplicated or
- * inherited, or through a mapping. -EACCES: not opened with O_RDWR. -EPERM: no IOMMU translates the
- * DMA of this function, and the caller lacks CAP_SYS_RAWIO or the kernel is locked down. -EAGAIN:
- * something else holds the device just now.
+ * inherited, or through a mapping. -EACCES: not opened with O_RDWR. -EPERM: no IOMMU confines this
+ * function to what is mapped for it (PEERLANE_FEATURE_IOMMU), and the caller lacks CAP_SYS_RAWIO or
+ * the kernel is locked down. -EAGAIN: something else holds the device just now.
  *
  * When the last reference to the open file goes, however that comes: bus mastering is switched off,
  * interrupts are released, the function is reset, and all memory is unmapped and unpinned.
@@ -72,7 +72,8 @@ struct peerlane_info {
 /* The function can be reset. Without it PEERLANE_RESET and PEERLANE_DMABUF_MOVABLE are refused, and
  * a new user of the device finds its registers as the last one left them. */
 #define PEERLANE_FEATURE_RESET (1u << 0)
-/* An IOMMU translates the device's addresses: it reaches what is mapped, nothing else. */
+/* An IOMMU translates the device's addresses, for no other device too, and its interrupts are
+ * remapped: it reaches what is mapped, and nothing else. */
 #define PEERLANE_FEATURE_IOMMU (1u << 1)
 /* A dma-buf was revoked: bus mastering cannot be switched on before PEERLANE_RESET. */
 #define PEERLANE_FEATURE_REVOKED (1u << 2)

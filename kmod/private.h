@@ -102,7 +102,12 @@ union peerlane_args {
 /* main.c */
 extern struct class peerlane_class;
 bool peerlane_can_reset(struct peerlane_dev *dev);
+/* The lock is held, or probe() runs. Its DMA passes tables of addresses. */
 bool peerlane_translated(struct peerlane_dev *dev);
+/* They are its own, and its interrupts are remapped: it reaches what is mapped, and nothing else. */
+bool peerlane_confined(struct peerlane_dev *dev);
+/* After unmapping, and before memory is let go of. */
+void peerlane_flush(struct peerlane_dev *dev);
 /* Takes the lock. -EAGAIN after a second of trying. */
 int peerlane_reset(struct peerlane_dev *dev);
 int peerlane_master_on(struct peerlane_dev *dev);
