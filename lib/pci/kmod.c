@@ -43,7 +43,7 @@ static int call(const struct kmod *kmod, unsigned long number, void *argument)
 	return ioctl(kmod->fd, number, argument) ? -errno : 0;
 }
 
-/* ---- configuration space: sysfs has it ---- */
+/* ---- configuration space: sysfs has it, and it is read alone ---- */
 
 static int kmod_config_read(struct pl_pci *pci, unsigned offset, unsigned bytes, uint32_t *value)
 {
@@ -60,19 +60,14 @@ static int kmod_config_read(struct pl_pci *pci, unsigned offset, unsigned bytes,
 	return 0;
 }
 
+/* Sysfs filters nothing: who writes there moves registers and goes round the module. */
 static int kmod_config_write(struct pl_pci *pci, unsigned offset, unsigned bytes, uint32_t value)
 {
-	const struct kmod *kmod = kmod_of(pci);
-	const uint8_t raw[4] = {(uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16),
-				(uint8_t)(value >> 24)};
-	ssize_t n;
-
-	if (kmod->config_fd < 0)
-		return -EACCES;
-	n = pwrite(kmod->config_fd, raw, bytes, offset);
-	if (n != (ssize_t)bytes)
-		return n < 0 ? -errno : -EACCES;
-	return 0;
+	(void)pci;
+	(void)offset;
+	(void)bytes;
+	(void)value;
+	return -EACCES;
 }
 
 /* ---- what the module does ---- */
@@ -259,7 +254,7 @@ static int cannot_open(const char *address, const char *path, int rc, struct pl_
 			err, rc,
 			"run with CAP_SYS_RAWIO, or switch the IOMMU on: see peerlane "
 			"devices",
-			"%s: no IOMMU keeps it from writing anywhere in memory, so that "
+			"%s: no IOMMU keeps it, and it alone, to what is mapped for it, so that "
 			"the kernel wants CAP_SYS_RAWIO of who opens it, and no lockdown",
 			address);
 	case -EACCES:
@@ -320,9 +315,7 @@ static int set_up(struct kmod *kmod, int folder, struct pl_error *err)
 				    kmod->pci.name, (unsigned long long)info.bar_len,
 				    strerror(-rc));
 	/* Not needed to work: only an 82599 is asked there, whether it is done with the bus. */
-	kmod->config_fd = openat(folder, "config", O_RDWR | O_CLOEXEC);
-	if (kmod->config_fd < 0)
-		kmod->config_fd = openat(folder, "config", O_RDONLY | O_CLOEXEC);
+	kmod->config_fd = openat(folder, "config", O_RDONLY | O_CLOEXEC);
 	return 0;
 }
 
