@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define INTERFACES_MAX 16u
+#define INTERFACES_MAX 256u
 #define ANCESTORS_MAX 32u
 #define SSH_PORT 22u
 #define TCP_ESTABLISHED 1u /* as /proc/net/tcp has it */
@@ -20,6 +20,7 @@
 struct interfaces {
 	char name[INTERFACES_MAX][IF_NAMESIZE];
 	unsigned n;
+	bool more; /* than there is room for */
 };
 
 /* An IPv6 address, or an IPv4 one as ::ffff:a.b.c.d. */
@@ -36,6 +37,8 @@ static void add_interface(struct interfaces *all, const char *name)
 			return;
 	if (all->n < INTERFACES_MAX && strlen(name) < IF_NAMESIZE)
 		strcpy(all->name[all->n++], name);
+	else
+		all->more = true;
 }
 
 static void find_interfaces(const char *sysfs, const char *name, struct interfaces *all)
@@ -276,6 +279,8 @@ bool lifeline_is(const char *sysfs, const char *proc, const char *interface, cha
 		what = "an ssh session";
 	else if (has_ipv4_default(proc, &all) || has_ipv6_default(proc, &all))
 		what = "the default route";
+	else if (all.more) /* what cannot be seen may be it */
+		what = "more interfaces than are looked through";
 	if (what)
 		snprintf(why, size, "%s carries %s%s", interface, what,
 			 all.n > 1 ? ", itself or below another interface" : "");

@@ -9,8 +9,8 @@
  *                       one of the locks below only ever tries to take it.
  *  peerlane_dev.lock    all state that has no other lock. Nothing is copied to or from user space
  *                       and no user page is faulted in under it: both may take for ever.
- *  dma_resv of a buffer taken in dmabuf.c; held by exporters around move_notify()
  *  mmap_lock            held around mmap() and faults
+ *  dma_resv of a buffer taken in dmabuf.c; held by exporters around move_notify()
  *  peerlane_dev.bar     BAR 0 is there and may be mapped
  *  peerlane_dev.master  bus mastering; a spinlock, since move_notify() switches it off
  */

@@ -384,6 +384,34 @@ static void test_default_route(void **state)
 	expect_protected("lo carries the default route, itself or below another interface");
 }
 
+/* Whichever of them it is that has the route. */
+static void test_many_interfaces(void **state)
+{
+	char path[64];
+
+	(void)state;
+	for (unsigned i = 1; i <= 200; i++) {
+		snprintf(path, sizeof(path), "class/net/lo/upper_lo.%u", i);
+		pci_tree_folder(kernel.root, path);
+	}
+	assert_int_equal(0, do_bind(NIC, "vfio", false));
+	assert_int_equal(0, do_unbind());
+	for (unsigned i = 1; i <= 200; i++) {
+		char route[80];
+
+		snprintf(route, sizeof(route),
+			 "lo.%u\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\n", i);
+		pci_tree_text(kernel.root, "net/route", route);
+		expect_protected("lo carries the default route");
+	}
+	pci_tree_text(kernel.root, "net/route", "");
+	for (unsigned i = 201; i <= 300; i++) {
+		snprintf(path, sizeof(path), "class/net/lo/upper_lo.%u", i);
+		pci_tree_folder(kernel.root, path);
+	}
+	expect_protected("lo carries more interfaces than are looked through");
+}
+
 static void test_ssh(void **state)
 {
 	char path[64];
@@ -453,6 +481,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_every_step_of_unbind, begin, end),
 		cmocka_unit_test_setup_teardown(test_what_there_is_not, begin, end),
 		cmocka_unit_test_setup_teardown(test_default_route, begin, end),
+		cmocka_unit_test_setup_teardown(test_many_interfaces, begin, end),
 		cmocka_unit_test_setup_teardown(test_ssh, begin, end),
 		cmocka_unit_test_setup_teardown(test_ports, begin, end),
 	};
