@@ -34,6 +34,14 @@ demo: demo-packages build
 test: test-packages build
 	meson test -C $(BUILD) --print-errorlogs
 
+vm-packages:
+	dist/install-packages build vm
+
+# In virtual machines: the kernel module, vfio, and NICs' drivers on QEMU's NICs (tests/vm/README.md).
+#   make test-vm VM_ARGS="kmod --only ping"
+test-vm: vm-packages build
+	tests/vm/run --build $(BUILD) $(VM_ARGS)
+
 # The same tests under sanitizers, each in a build of its own; the lab tests need the plain one. With
 # addresses the owners of buffers are checked; races are looked for where there are threads.
 # A finding ends the test that has it; tests are slower there, and may be.
@@ -106,5 +114,5 @@ check-format:
 clean:
 	rm -rf $(BUILD) build-asan build-tsan build-fuzz build-release
 
-.PHONY: all packages demo-packages test-packages fuzz-packages bench-packages build demo test sanitize fuzz release \
+.PHONY: all packages demo-packages test-packages vm-packages fuzz-packages bench-packages build demo test test-vm sanitize fuzz release \
 	bench differ install format check-format clean

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A guest with hosts around it, and the router in it.
+
+    host 1                         guest                         host 2
+    10.0.1.2, fd00:1::2 ---- NIC 0 = pl0 | pl1 = NIC 1 ---- 10.0.2.2, fd00:2::2
+
+NICs beyond these two have no cable: they are for tests of the way to them alone."""
+
+import contextlib
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from guest import Guest, GuestError
+from hosts import Host, wait_until
+from image import Image
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+CONF = "/tmp/peerlaned.conf"
+LOG = "/tmp/peerlaned.log"
+
+# slub_debug: red zones, poison and owners of every slab object. page_poison: what is freed is filled,
+# and looked at when it is used again, whoever wrote there, a device too.
+CAREFUL = "slub_debug=FZPU page_poison=1"
+
+GUESTS = {
+    "kmod": {"append": CAREFUL, "options": []},
+    "vfio": {"append": f"intel_iommu=on {CAREFUL}",
+             "options": ["-device", "intel-iommu,intremap=on"]},
+}
+N_NICS = 6
+HUGE_PAGES = 64
+
+
+def build_modules(manifest, folder):
+    """Our modules for the guest's kernel, built on copies of their sources: .ko files."""
+    return [build_module(manifest, ROOT / "kmod", folder / "kmod", "peerlane.ko"),
+            build_module(manifest, HERE, folder / "exporter", "exporter.ko")]
+
+
+def build_module(manifest, sources, copy, module):
+    release = manifest["release"]
+    copy.mkdir(exist_ok=True)
+    for path in sources.iterdir():
+        target = copy / path.name
+        if path.is_file() and (not target.exists() or target.read_bytes() != path.read_bytes()):
+            shutil.copy(path, target)
+    done = subprocess.run(
+        ["make", "-C", f"{manifest['kernel']}/usr/src/linux-headers-{release}", f"M={copy}", "W=1",
+         "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules"],
+        text=True, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    warnings = [line for line in (done.stdout + done.stderr).splitlines() if "warning:" in line]
+    if done.returncode or warnings:
+        raise SystemExit(f"{module} does not build, or with warnings, for {release}:\n"
+                         f"{done.stdout}{done.stderr}")
+    return copy / module
+
+
+def build_image(manifest, build, folder):
+    image = Image(folder / "root")
+    image.tools()
+    image.kernel_modules(Path(manifest["kernel"]), manifest["release"])
+    for module in build_modules(manifest, folder):
+        image.copy(module, f"modules/{module.name}")
+        (image.folder / f"modules/{module.stem}.order").write_text(f"{module.stem}\n")
+    for program in ("router/control/peerlaned", "cli/peerlane"):
+        image.program(build / program)
+    for program in sorted((build / "tests/vm").glob("vm-*")):
+        if program.is_file():
+            image.program(program)
+    return image.pack(folder / "initramfs")
+
+
+class World:
+    def __init__(self, name, manifest, image, folder, append=""):
+        self.name = name
+        self.backend = name
+        self.iommu = "intel-iommu" in " ".join(GUESTS[name]["options"])
+        self.devices = []
+        self.expected = None  # what the check that runs has the kernel complain about
+        self.skipped = []  # of its parts those that could not be, and why
+        self.folder = folder / name
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        self.cleanup = contextlib.ExitStack()
+        self.daemon = None
+        try:
+            # Paths of sockets must be short.
+            sockets = Path(self.cleanup.enter_context(
+                tempfile.TemporaryDirectory(prefix="peerlane-vm-")))
+            self.hosts = []
+            for number in (1, 2):
+                host = Host(number, sockets, name)
+                self.cleanup.callback(host.close)
+                self.hosts.append(host)
+            nics = [(sockets / f"nic{i}", sockets / f"host{i + 1}") for i in range(N_NICS)]
+            settings = GUESTS[name]
+            self.guest = self.cleanup.enter_context(
+                Guest(manifest, image, self.folder, sockets, nics,
+                      append=f"{settings['append']} {append}", options=settings["options"]))
+            self.guest.wait_ready()
+            self.guest.run(f"echo {HUGE_PAGES} >/proc/sys/vm/nr_hugepages")
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        self.cleanup.close()
+
+    def execute(self, command, timeout_s):
+        result = self.guest.run(command, timeout_s, check=False)
+        sys.stdout.write(result.output)
+        if result.status:
+            sys.stdout.write(self.guest.run("dmesg | tail -40").output)
+        return result.status
+
+    def shell(self):
+        """Lines from the standard input, each a command."""
+        for line in sys.stdin:
+            result = self.guest.run(line, check=False)
+            print(result.output, end="")
+            print(f"[{result.status}] ", end="", flush=True)
+        return 0
+
+    def load(self, *modules):
+        self.guest.run("sh /tests/load.sh " + " ".join(modules))
+
+    def kernel_log(self):
+        return self.guest.output("dmesg").splitlines()
+
+    # The router in the guest.
+
+    def start(self, devices, planes=2, timeout_s=60):
+        """Starts the daemon with these as pl0, pl1, ..., and waits until it answers."""
+        self.devices = devices
+        text = f"[Router]\nPlanes={planes}\n" + "".join(
+            f"[Port pl{i}]\nDevice={device}\n" for i, device in enumerate(devices))
+        self.guest.run(f"cat >{CONF} <<'END'\n{text}END\n")
+        self.daemon = int(self.guest.output(
+            f"peerlaned -c {CONF} >>{LOG} 2>&1 </dev/null & echo $!"))
+        wait_until(self.answers, lambda: f"peerlaned answers; its log:\n{self.log()}", timeout_s,
+                   every_s=0.2)
+
+    def answers(self):
+        if self.guest.run(f"kill -0 {self.daemon}", check=False).status:
+            self.daemon = None
+            raise GuestError(f"peerlaned has ended:\n{self.log()}")
+        return self.guest.run("peerlane -j show ports", check=False).status == 0
+
+    def log(self):
+        return self.guest.output(f"tail -n 15 {LOG}")
+
+    def configure(self, n=2):
+        """Addresses on the TAPs; waits until hosts are reached."""
+        self.guest.run("".join(
+            f"ip addr replace {host.gateway4}/24 dev pl{i}; "
+            f"ip addr replace {host.gateway6}/64 dev pl{i} nodad; ip link set pl{i} up; "
+            for i, host in enumerate(self.hosts[:n])))
+        for host in self.hosts[:n]:
+            for family in (4, 6):
+                wait_until(lambda h=host, f=family: h.reaches(h.gateway(f)),
+                           lambda h=host, f=family:
+                           f"host {h.number} reaches the router by IPv{f}; {self.log()}")
+
+    def stop(self, signal="TERM", timeout_s=30):
+        if self.daemon is None:
+            return
+        self.guest.run(f"kill -{signal} {self.daemon}")
+        wait_until(lambda: self.guest.run(f"kill -0 {self.daemon}", check=False).status,
+                   "peerlaned ends", timeout_s)
+        self.daemon = None
+
+    def show(self, *what):
+        return json.loads(self.guest.output("peerlane -j show " + " ".join(what)))
+
+    def carrier(self, device):
+        link = json.loads(self.guest.output(f"ip -j link show {device}"))[0]
+        return "LOWER_UP" in link["flags"]
