@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is checked in which guest, in this order. A check is a function of a World; it returns, or
+raises AssertionError, or Skip with the reason. After each the kernel's log is looked at."""
+
+import re
+import subprocess
+import traceback
+
+import checks_pci
+import checks_router
+from guest import Guest, GuestError
+from world import N_NICS, World
+
+
+class Skip(Exception):
+    pass
+
+
+# What the kernel says when something is wrong with it, or with a device's use of memory.
+ALARM = re.compile(r"WARNING:|\bBUG\b|Oops|KASAN|UBSAN|Call Trace|possible (circular|recursive)|"
+                   r"inconsistent lock|suspicious RCU|corrupt|refcount_t|general protection|"
+                   r"blocked for more than|soft lockup|rcu:.*(stalls|starved)|DMAR:.*\[|DMAR:.*fault|"
+                   r"Bad page|bad pte|nobody cared|segfault|trap |leak")
+# Lines of every boot that only look like it.
+HARMLESS = re.compile(r"This is not a bug|report a bug")
+
+
+def alarms(lines):
+    return [line for line in lines if ALARM.search(line) and not HARMLESS.search(line)]
+
+
+def boots(world):
+    """The guest is up, its kernel without complaint, all its NICs there."""
+    found = world.guest.output("cat /sys/bus/pci/devices/*/device").split().count("0x10c9")
+    assert found == N_NICS, f"{found} NICs of {N_NICS}"
+
+
+def running(check):
+    """The check, or at once a failure when no router runs to be checked."""
+    def look_first(world):
+        assert world.daemon, "no router runs"
+        check(world)
+    return look_first
+
+
+def router(kind, devices):
+    """The router over ports of one kind, from start to end."""
+    return [(f"{kind}-{name}", check) for name, check in (
+        ("start", checks_router.started(devices)), ("ping", running(checks_router.ping)),
+        ("streams", running(checks_router.streams)), ("wakes", running(checks_router.wakes)),
+        ("errors", running(checks_router.errors)), ("routes", running(checks_router.routes)),
+        ("link", running(checks_router.link)))]
+
+
+def over_pci(backend):
+    devices = [f"pci:{Guest.address(i)}" for i in (0, 1)]
+    return [("bind", checks_pci.bound),
+            *router("pci", devices),
+            ("backend", running(checks_pci.named_backend)),
+            ("kill", running(checks_router.kill)),
+            ("stop", running(checks_router.stopped)),
+            ("cleanup", checks_router.cleaned),
+            ("control", checks_pci.control),
+            ("cycles", checks_pci.cycles),
+            ("unbind", checks_pci.unbound)]
+
+
+CHECKS = {
+    "kmod": [("boot", boots), ("igb", checks_pci.kernel_driver),
+             *router("afxdp", ["afxdp:eth0", "afxdp:eth1"]),
+             ("afxdp-stop", running(checks_router.stopped)),
+             *over_pci("kmod")[:-1], ("abuse", checks_pci.abuse), *over_pci("kmod")[-1:]],
+    "vfio": [("boot", boots), ("igb", checks_pci.kernel_driver), *over_pci("vfio")],
+}
+
+
+def one(world, name, check, report, seen):
+    """Runs one check; returns how many lines the kernel's log has now, None when the guest is gone."""
+    name = f"{world.name}/{name}"
+    result, reason = "PASS", ""
+    world.expected, world.skipped = None, []
+    try:
+        check(world)
+    except Skip as skip:
+        result, reason = "SKIP", str(skip)
+    except AssertionError as error:
+        at = traceback.extract_tb(error.__traceback__)[1:]
+        result, reason = "FAIL", f"{error}\n  at " + ", ".join(f"{f.name}:{f.lineno}" for f in at)
+    except (OSError, ValueError, LookupError, subprocess.SubprocessError):
+        result, reason = "FAIL", traceback.format_exc()
+    try:
+        log = world.kernel_log()
+    except GuestError as error:
+        report.add("FAIL", name, f"{reason}\n{error}")
+        return None
+    bad = [line for line in alarms(log[seen:])
+           if not (world.expected and world.expected.search(line))]
+    if bad:
+        result = "FAIL"
+        first = seen + log[seen:].index(bad[0])
+        reason += "\nthe kernel's log:\n" + "\n".join(log[max(first - 5, 0):first + 40])
+    report.add(result, name, reason)
+    for line in world.skipped:
+        report.add("SKIP", name, line.removeprefix("SKIP "))
+    return len(log)
+
+
+def run(name, manifest, image, folder, report, only, append):
+    try:
+        with World(name, manifest, image, folder, append) as world:
+            seen = 0
+            for title, check in CHECKS[name]:
+                if any(part in title for part in only.split(",")):
+                    seen = one(world, title, check, report, seen)
+                if seen is None:
+                    break
+    except (AssertionError, OSError) as error:
+        report.add("FAIL", f"{name}/guest", str(error))
+    report.end()

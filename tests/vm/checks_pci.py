@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The two ways to a device: binding, what happens to memory when things go wrong, leaks."""
+
+import re
+
+from guest import Guest
+from hosts import noise, wait_until
+from world import N_NICS
+
+SPARE = range(2, N_NICS)
+CYCLES = 1000
+
+
+def driver(world, i):
+    path = f"/sys/bus/pci/devices/{Guest.address(i)}/driver"
+    return world.guest.output(f"basename $(readlink {path} || echo none)").strip()
+
+
+def kernel_driver(world):
+    """The kernel's own igb drives the NICs first."""
+    world.load("igb", "tun")
+    for i in (0, 1):
+        assert driver(world, i) == "igb"
+    for i in (0, 1):
+        world.guest.run(f"sysctl -w net.ipv6.conf.eth{i}.disable_ipv6=1; ip link set eth{i} up")
+
+
+def loaded(world):
+    if world.backend == "kmod":
+        world.load("peerlane")
+    else:
+        world.load("vfio_iommu_type1", "vfio_pci")
+
+
+def bound(world):
+    """`peerlane bind` takes NICs from the kernel's driver, but none that a default route is over."""
+    loaded(world)
+    guest = world.guest
+    guest.run("ip route add default dev eth0")
+    refused = guest.run(f"peerlane bind {Guest.address(0)} {world.backend}", check=False)
+    assert refused.status and "eth0" in refused.output, refused.output
+    assert driver(world, 0) == "igb"
+    guest.run("ip route del default")
+    for i in range(N_NICS):
+        guest.run(f"peerlane bind {Guest.address(i)} {world.backend}")
+        assert driver(world, i) == {"kmod": "peerlane", "vfio": "vfio-pci"}[world.backend]
+
+
+def unbound(world):
+    """`peerlane unbind` gives them back to the driver they had."""
+    for i in (0, 1):
+        world.guest.run(f"peerlane unbind {Guest.address(i)}")
+        assert driver(world, i) == "igb"
+    wait_until(lambda: "eth1" in world.guest.output("ip -br link"), "eth1 is there again",
+               every_s=0.2)
+
+
+def named_backend(world):
+    """The daemon says by which way it has its ports."""
+    told = {port["name"]: port for port in world.show("ports")["ports"]}
+    for name in ("pl0", "pl1"):
+        assert f"82576 ({world.backend}" in told[name]["model"], told[name]
+
+
+def control(world):
+    """What is to tell of DMA into memory that was taken back does tell: a NIC is let write there on
+    purpose. (Else that nothing is told would mean nothing.)"""
+    guest, seen = world.guest, len(world.kernel_log())
+    source = world.hosts[0]
+    source.ip(f"neigh replace {source.gateway4} lladdr {guest.mac(0)} dev eth0")
+    try:
+        with noise(source, world.hosts[1]):
+            wild = guest.begin(f"vm-wild {Guest.address(0)} 6 >/tmp/wild & pid=$!\n"
+                               "for i in $(seq 1000); do grep -q unmapped /tmp/wild && break; "
+                               "kill -0 $pid || break; usleep 20000; done\n"
+                               "cat /tmp/wild\n"
+                               "echo 0 >/tmp/frames; vm-canary hold /tmp/frames 3; wait $pid")
+            result = guest.finish(wild, 60)
+    finally:
+        source.ip(f"neigh del {source.gateway4} dev eth0")
+    assert "unmapped" in result.output, result.output
+    log = "\n".join(world.kernel_log()[seen:])
+    if world.iommu:
+        assert re.search(r"DMAR:.*DMA Write.*fault addr", log), f"no fault told:\n{log}"
+        assert re.search(r"^0 pages written to", result.output, re.M), result.output
+    else:
+        assert re.search(r"^written: frame", result.output, re.M), result.output
+    world.expected = re.compile(r"DMAR:")
+
+
+def abuse(world):
+    """What a process may try on the module (abuse*.c), which also looks at what the kernel thought of
+    it. The kernel's own driver is not there: it would take what is unbound."""
+    guest = world.guest
+    guest.run("rmmod igb")
+    world.load("exporter", "udmabuf")
+    result = guest.run(f"vm-abuse {Guest.address(2)} -m /modules/peerlane.ko", 300,
+                       check=False)
+    world.load("igb")
+    lines = result.output.splitlines()
+    world.skipped = [line for line in lines if line.startswith("SKIP")]
+    passed = sum(line.startswith("PASS") for line in lines)
+    failed = [f"{above}\n{line}" for above, line in zip(lines, lines[1:])
+              if line.startswith("FAIL") or line.startswith("#") and "[" in line]
+    assert result.status == 0 and passed > 100, f"{lines[-1:]}\n" + "\n".join(failed)
+
+
+def usage(world):
+    """What open, map, unmap, close must leave as it was."""
+    text = world.guest.output("sh /tests/usage.sh")
+    return {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", text, re.M)}
+
+
+def cycles(world):
+    """1,000 times open, map, unmap, close, on several devices at a time, and not a page or a vector
+    is missing."""
+    guest = world.guest
+
+    def turn(count):
+        begun = [guest.begin(f"vm-cycles {Guest.address(i)} {count}") for i in SPARE]
+        for one in begun:
+            result = guest.finish(one, 280)
+            assert result.status == 0, result.output
+
+    turn(4)  # what is made once and kept
+    before = usage(world)
+    turn(CYCLES // len(SPARE))
+    lost = {}
+
+    def all_back():
+        """The kernel frees some of it a while later. Less than a page a cycle is its own business."""
+        lost.update((name, before[name] - now) for name, now in usage(world).items())
+        return lost["free_pages"] < CYCLES * 3 // 4 and \
+            not any(n for name, n in lost.items() if name != "free_pages")
+
+    wait_until(all_back, lambda: f"all is back after {CYCLES} cycles; lost: {lost}", every_s=2)
