@@ -123,6 +123,9 @@ static int try_reset(struct peerlane_dev *dev)
 	mutex_lock(&dev->bar);
 	peerlane_zap(dev);
 	ret = pci_try_reset_function(dev->pdev);
+	/* For slot_reset(): a state is restored once. */
+	if (!ret)
+		pci_save_state(dev->pdev);
 	mutex_unlock(&dev->bar);
 	if (!ret)
 		return 0;
@@ -341,7 +344,7 @@ static pci_ers_result_t error_detected(struct pci_dev *pdev, pci_channel_state_t
 					      : PCI_ERS_RESULT_DISCONNECT;
 }
 
-/* With the state that probe() saved: no bus mastering. */
+/* With the state that probe() or the last reset saved: no bus mastering. */
 static pci_ers_result_t slot_reset(struct pci_dev *pdev)
 {
 	pci_restore_state(pdev);
