@@ -9,6 +9,21 @@
 
 #define ARGS_MAX 32
 
+/* A port has an interface, or else a PCI address, and a name to be shown for either. */
+static void check_port(const struct config_port *port)
+{
+	if (config_name_fault(port->name))
+		abort();
+	if (port->kind == CONFIG_PCI ? port->interface[0] || strncmp(port->device, "pci:", 4) != 0
+				     : config_name_fault(port->interface) != NULL)
+		abort();
+	if (port->kind == CONFIG_EMU
+		    ? strncmp(port->device, "emu:", 4) != 0 ||
+			      strcmp(port->device + 4, port->interface) != 0
+		    : port->kind == CONFIG_AFXDP && strcmp(port->device, port->interface) != 0)
+		abort();
+}
+
 /* An error says what is wrong; a configuration is within its bounds. */
 static void check(const struct config *config, int rc, const struct pl_error *err)
 {
@@ -22,9 +37,7 @@ static void check(const struct config *config, int rc, const struct pl_error *er
 	    config->n_ports > PL_PORTS_MAX)
 		abort();
 	for (unsigned i = 0; i < config->n_ports; i++)
-		if (config_name_fault(config->ports[i].name) ||
-		    config_name_fault(config->ports[i].device))
-			abort();
+		check_port(&config->ports[i]);
 }
 
 /* On a machine of three cores that are not the first ones, or of all there can be. */
