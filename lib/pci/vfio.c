@@ -67,7 +67,7 @@ static int vfio_config_write(struct pl_pci *pci, unsigned offset, unsigned bytes
 /* PCI Local Bus Specification 3.0, 6.2.2. Memory stays enabled: else its registers would not answer. */
 static int vfio_bus_master(struct pl_pci *pci, bool on)
 {
-	uint32_t command;
+	uint32_t command = 0;
 	int rc = vfio_config_read(pci, PCI_COMMAND, 2, &command);
 
 	if (rc)
@@ -289,7 +289,7 @@ static int reset(const struct vfio *vfio, struct pl_error *err)
 
 static int read_ids(struct vfio *vfio, struct pl_error *err)
 {
-	uint32_t ids;
+	uint32_t ids = 0;
 	int rc = vfio_config_read(&vfio->pci, PCI_VENDOR_ID, 4, &ids);
 
 	if (!rc)
