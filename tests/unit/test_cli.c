@@ -338,8 +338,8 @@ static void test_nics(void **state)
 		"pl0   ixgbe   82599ES (emulated)  10000 Mb/s  10GBASE-SR\n",
 		"pl0   rx_crc_errors       7\n",
 		"pl0: its driver has done 3 things that no real device would stand",
-		"pl0: the emulated NIC's cable has lost 5 frames on their way in, 0 on their way "
-		"out\n",
+		("pl0: the emulated NIC's cable has lost 5 frames on their way in, 0 on their way "
+		 "out\n"),
 	};
 	char *text = rendered(ACTION_PORTS, "{\"ports\":[{\"name\":\"pl0\",\"kind\":\"nic\","
 					    "\"device\":\"emu:eth1\",\"attach\":null,"
