@@ -51,11 +51,3 @@ bool emu_addresses_accept(const struct emu_addresses *addresses, const struct em
 		       (filter->multicast_on && hash_matches(filter, frame));
 	return filter->unicast_all;
 }
-
-bool emu_filter_accepts(const struct emu_filter *filter, const uint8_t *frame)
-{
-	struct emu_addresses addresses;
-
-	emu_addresses_make(&addresses, filter);
-	return emu_addresses_accept(&addresses, filter, frame);
-}

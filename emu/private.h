@@ -247,7 +247,4 @@ unsigned emu_tx(struct emu_nic *nic);
 uint32_t emu_rss_hash(const struct emu_rss *rss, const uint8_t *frame, uint32_t len,
 		      unsigned *type);
 
-/* Whether a frame is received. */
-bool emu_filter_accepts(const struct emu_filter *filter, const uint8_t *frame);
-
 #endif
