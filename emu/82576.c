@@ -131,7 +131,8 @@ M82576_WRITE(ctrl_ext)
 	emu_bar_store(nic, reg->offset, value);
 }
 
-void m82576_settle(struct emu_nic *nic)
+/* Looks at all that may have happened. */
+static void settle(struct emu_nic *nic)
 {
 	struct m82576 *m = m82576_of(nic);
 
@@ -257,7 +258,7 @@ static uint32_t read_register(struct emu_nic *nic, uint32_t offset)
 	struct m82576 *m = m82576_of(nic);
 
 	m->now_ns = emu_now_ns();
-	m82576_settle(nic);
+	settle(nic);
 	check_reset(nic, offset, "read");
 	return emu_regfile_read(nic, &m82576_file, offset);
 }
@@ -267,7 +268,7 @@ static void write_register(struct emu_nic *nic, uint32_t offset, uint32_t value)
 	struct m82576 *m = m82576_of(nic);
 
 	m->now_ns = emu_now_ns();
-	m82576_settle(nic);
+	settle(nic);
 	check_reset(nic, offset, "write");
 	if (!m->reset_ns)
 		emu_regfile_write(nic, &m82576_file, offset, value);
@@ -285,7 +286,7 @@ static uint64_t tick(struct emu_nic *nic, uint64_t now_ns)
 	uint64_t next_ns;
 
 	m->now_ns = now_ns;
-	m82576_settle(nic);
+	settle(nic);
 	next_ns = emu_causes_tick(nic, &m->causes, now_ns);
 	return next_ns < m->next_ns ? next_ns : m->next_ns;
 }
@@ -299,7 +300,7 @@ static void fault_event(struct emu_nic *nic, enum emu_fault fault)
 	m->now_ns = emu_now_ns();
 	m->next_ns = 0;
 	m82576_link(nic);
-	m82576_settle(nic);
+	settle(nic);
 }
 
 const struct emu_model_ops emu_82576 = {

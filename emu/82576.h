@@ -56,9 +56,6 @@ void m82576_later(struct m82576 *m, uint64_t *at_ns, uint64_t delay_ns);
 /* Whether it is time, and then never again; not while it is `held`. */
 bool m82576_due(struct m82576 *m, uint64_t *at_ns, bool held);
 
-/* Looks at all that may have happened. */
-void m82576_settle(struct emu_nic *nic);
-
 void m82576_phy_reset(struct emu_nic *nic);
 void m82576_phy_settle(struct emu_nic *nic);
 /* The wire, the PHY or CTRL.SLU has changed. */

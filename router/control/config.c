@@ -89,7 +89,8 @@ static void key_remedy(const char *section, const char *key, char *remedy, size_
 		len += (size_t)snprintf(remedy + len, size - len, "%s %s", i ? "," : "", keys[i]);
 }
 
-bool config_port_given(const struct config_port *port, const char *key)
+/* Whether the key of [Port] was given for this port. */
+static bool port_given(const struct config_port *port, const char *key)
 {
 	return port->seen & 1ull << (find_setting("Port", key) - config_settings);
 }
@@ -367,7 +368,7 @@ static int check_keys(const struct config_port *port, struct pl_error *err)
 			      : port->kind == CONFIG_PCI ? keys[i].pci
 							 : keys[i].emu;
 
-		if (!is_for && config_port_given(port, keys[i].key))
+		if (!is_for && port_given(port, keys[i].key))
 			return pl_error_set(err, -EINVAL, keys[i].remedy,
 					    "%s %s=: is not for %s devices", port->origin,
 					    keys[i].key,

@@ -149,9 +149,6 @@ int config_finish(struct config *config, const cpu_set_t *allowed, struct pl_err
 
 void config_print_help(FILE *out);
 
-/* Whether the key of [Port] was given for this port. */
-bool config_port_given(const struct config_port *port, const char *key);
-
 /* NULL if `name` can name a network interface, else why not. */
 const char *config_name_fault(const char *name);
 
