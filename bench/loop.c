@@ -65,6 +65,7 @@ struct bench {
 	struct prefix *routes4, *routes6;
 	struct traffic one4, one6, many4, many6;
 	struct pl_plane plane;
+	struct pl_immediate answer;
 	struct police *police; /* as the daemon has it; nothing here is punted */
 	struct measured cases[CASES_MAX];
 	unsigned n_cases;
@@ -309,7 +310,7 @@ static void make_plane(struct bench *b)
 	struct pl_error err;
 
 	plane->cpu = -1;
-	plane->processor.process = answer_transmit;
+	plane->processor = pl_immediate_processor(&b->answer, answer_transmit, NULL);
 	if (pl_pool_init(&plane->pool, POOL_BUFFERS, BUFFER_BYTES, &err))
 		die("%s", err.what);
 	for (unsigned i = 0; i < N_PORTS; i++)
@@ -366,7 +367,7 @@ static void add_case(struct bench *b, const char *name, int family, unsigned rou
 	m->routes = routes;
 	m->traffic = traffic;
 	m->isa = tables ? cpu_isa_name(isa) : "";
-	m->processor.process = answer_transmit;
+	m->processor = b->plane.processor;
 	if (tables && cpu_processor_init(&m->processor, tables, isa))
 		die("%s: no processor for %s", name, m->isa);
 	if (tables)

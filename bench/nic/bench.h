@@ -48,6 +48,8 @@ struct world {
 	struct pl_queue *queues[N_NICS];
 	struct tables *tables;
 	struct pl_processor program;
+	struct pl_processor answer; /* "to be transmitted by the second", no questions asked */
+	struct pl_immediate immediate;
 	struct emu_frame *frames;
 	uint8_t *bytes;
 	struct pl_plane plane;
@@ -60,9 +62,6 @@ void world_close(struct world *w);
 
 /* A plane with this processor; it is at rest before and after. */
 void world_plane(struct world *w, const struct pl_processor *processor);
-
-/* What becomes of the NICs' frames: transmitted by the second, no questions asked. */
-extern const struct pl_processor answer_transmit;
 
 void pin(int core);
 

@@ -75,7 +75,7 @@ static void measure(const struct options *o, struct results *r)
 
 	for (unsigned i = 0; i < o->repetitions; i++) {
 		forward_measure(w, o, &w->program, &r->program);
-		forward_measure(w, o, &answer_transmit, &r->answer);
+		forward_measure(w, o, &w->answer, &r->answer);
 		for (unsigned apart = 0; apart < 2; apart++) {
 			cost_measure(w, o, NULL, apart, &r->driver[apart]);
 			cost_measure(w, o, &w->program, apart, &r->plane[apart]);

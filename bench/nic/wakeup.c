@@ -91,6 +91,7 @@ static void send_one(struct single *s)
 
 /* The plane's side. */
 struct arrival {
+	struct pl_immediate immediate;
 	uint64_t ns;
 	sem_t seen; /* orders it */
 };
@@ -158,7 +159,7 @@ void wakeup_measure(const struct options *o, struct wakeup *result)
 	result->from_nic = calloc(o->wakeups, sizeof(double));
 	if (!result->from_wire || !result->from_nic)
 		die("no memory");
-	w->plane.processor = (struct pl_processor){.process = note_packet, .ctx = &arrival};
+	w->plane.processor = pl_immediate_processor(&arrival.immediate, note_packet, &arrival);
 	pin(o->emu_core);
 	if (emu_start(w->emu, o->emu_core, &err) || pl_plane_start(&w->plane, &err))
 		die("%s", err.what);

@@ -122,8 +122,6 @@ static void transmit_all(void *ctx, struct pl_burst *burst)
 		burst->verdict[i] = PL_VERDICT(PL_VERDICT_TX, 1);
 }
 
-const struct pl_processor answer_transmit = {.process = transmit_all};
-
 /* ---- NICs ---- */
 
 static void illegal_use(void *ctx, const char *nic, const char *what)
@@ -185,7 +183,8 @@ struct world *world_open(const struct options *o, struct emu_wire *const *wires)
 		w->plane.ports[i].wire = w->queues[i];
 	}
 	w->plane.n_ports = N_NICS;
-	w->plane.processor = answer_transmit;
+	w->answer = pl_immediate_processor(&w->immediate, transmit_all, NULL);
+	w->plane.processor = w->answer;
 	if (pl_plane_init(&w->plane, &err))
 		die("%s", err.what);
 	start_nics(w);

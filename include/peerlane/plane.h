@@ -13,13 +13,43 @@
 #include <peerlane/port.h>
 #include <peerlane/stat.h>
 
-/* What decides about packets. The library knows nothing of IP; the router supplies this. */
+/* What decides about packets. The library knows nothing of IP; the router supplies this. All functions
+ * are called by the plane's thread. */
 struct pl_processor {
-	/* Sets burst->verdict[] of all burst->n packets, may rewrite the frames and shorten
-	 * burst->len[]. Called by the plane's thread. */
-	void (*process)(void *ctx, struct pl_burst *burst);
+	/* An empty burst for the plane to fill (`frame`, `len`, `n`, `port`) and submit; the same one
+	 * until it is. NULL: as many are under way as can be. */
+	struct pl_burst *(*next)(void *ctx);
+
+	/* Takes the burst that next() gave. Its buffers stay PL_OWNER_BURST. */
+	void (*submit)(void *ctx, struct pl_burst *burst);
+
+	/* The oldest burst under way if it has its verdicts: all verdict[] set, frames perhaps rewritten,
+	 * len[] perhaps shortened. Else NULL. Valid until the next call of any of these. A burst
+	 * comes back in the order of submission, unless all of it is dropped, and always in the end. */
+	struct pl_burst *(*complete)(void *ctx);
+
+	/* Packets that the plane should take at most for one burst, up to PL_BURST_MAX. */
+	unsigned burst_packets;
 	void *ctx;
 };
+
+/* Packets that a plane takes at a time for its own core. A turn takes up to PL_BURST_MAX per queue, in
+ * several goes: a burst of 256 small packets and what is known about them stay in the first-level cache
+ * from pass to pass, 1024 do not. */
+#define PL_BURST_CACHED 256u
+
+/* What a processor is that has its answers at once, on the plane's core. */
+struct pl_immediate {
+	struct pl_burst burst;
+	bool submitted;
+	void (*process)(void *ctx, struct pl_burst *burst); /* sets verdict[] of all packets */
+	void *ctx;
+};
+
+/* Fills in `immediate`, which must live as long as the processor is used. */
+struct pl_processor pl_immediate_processor(struct pl_immediate *immediate,
+					   void (*process)(void *ctx, struct pl_burst *burst),
+					   void *ctx);
 
 /* One port as a plane sees it. */
 struct pl_plane_port {

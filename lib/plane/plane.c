@@ -8,11 +8,6 @@
 
 #include "private.h"
 
-/* Packets taken off a queue at a time. A turn takes up to PL_BURST_MAX per queue, in several goes:
- * a burst of 256 small packets and what is known about them stay in the first-level cache from
- * pass to pass, 1024 do not. */
-#define BURST_PACKETS 256u
-
 /* Shows others how many buffers are left; the pool's own figure is the plane's alone. */
 static void publish_pool(struct pl_plane *plane)
 {
@@ -116,21 +111,40 @@ static void dispatch(struct pl_plane *plane, const struct pl_plane_port *from,
 	hand_on(plane, from, bucket, burst->frame, burst->len, burst->n);
 }
 
+/* Hands on all bursts that have their verdicts. */
+static void dispatch_completed(struct pl_plane *plane)
+{
+	const struct pl_processor *processor = &plane->processor;
+	struct pl_burst *burst;
+
+	while (plane->priv->under_way && (burst = processor->complete(processor->ctx))) {
+		plane->priv->under_way--;
+		dispatch(plane, &plane->ports[burst->port], burst);
+	}
+}
+
 static unsigned turn_wire(struct pl_plane *plane, unsigned port)
 {
-	const struct pl_plane_port *from = &plane->ports[port];
-	struct pl_burst *burst = &plane->priv->burst;
-	unsigned taken = 0;
+	const struct pl_processor *processor = &plane->processor;
+	struct pl_queue *wire = plane->ports[port].wire;
+	unsigned taken = 0, n;
 
 	do {
-		burst->n = pl_queue_rx(from->wire, burst->frame, burst->len, BURST_PACKETS);
-		if (!burst->n)
+		struct pl_burst *burst = processor->next(processor->ctx);
+
+		if (!burst)
 			break;
+		n = pl_queue_rx(wire, burst->frame, burst->len, processor->burst_packets);
+		if (!n)
+			break;
+		burst->base = plane->pool.base;
+		burst->n = n;
 		burst->port = port;
-		plane->processor.process(plane->processor.ctx, burst);
-		dispatch(plane, from, burst);
-		taken += burst->n;
-	} while (burst->n == BURST_PACKETS && taken < PL_BURST_MAX);
+		plane->priv->under_way++;
+		processor->submit(processor->ctx, burst);
+		dispatch_completed(plane);
+		taken += n;
+	} while (n == processor->burst_packets && taken < PL_BURST_MAX);
 	return taken;
 }
 
@@ -139,7 +153,7 @@ static unsigned turn_face(struct pl_plane *plane, const struct pl_plane_port *po
 {
 	struct pl_burst *burst = &plane->priv->burst;
 
-	burst->n = pl_queue_rx(port->face, burst->frame, burst->len, BURST_PACKETS);
+	burst->n = pl_queue_rx(port->face, burst->frame, burst->len, PL_BURST_CACHED);
 	if (!burst->n)
 		return 0;
 	if (port->wire) {
@@ -156,6 +170,7 @@ unsigned pl_plane_turn(struct pl_plane *plane)
 	bool pending = false;
 	unsigned taken = 0;
 
+	dispatch_completed(plane);
 	for (unsigned i = 0; i < plane->n_ports; i++)
 		if (plane->ports[i].wire)
 			taken += turn_wire(plane, i);
@@ -245,11 +260,11 @@ int pl_plane_init(struct pl_plane *plane, struct pl_error *err)
 	int rc;
 
 	plane->priv = NULL;
-	if (plane->n_ports > PL_PORTS_MAX || !plane->processor.process)
+	if (plane->n_ports > PL_PORTS_MAX || !plane->processor.submit)
 		return pl_error_set(err, -EINVAL, NULL,
 				    "plane %u: has %u ports, of %u possible, and %s processor",
 				    plane->index, plane->n_ports, PL_PORTS_MAX,
-				    plane->processor.process ? "a" : "no");
+				    plane->processor.submit ? "a" : "no");
 	plane->priv = aligned_alloc(_Alignof(struct pl_plane_private), sizeof(*plane->priv));
 	if (!plane->priv)
 		return pl_error_set(err, -ENOMEM, NULL, "plane %u: no memory", plane->index);
@@ -257,7 +272,6 @@ int pl_plane_init(struct pl_plane *plane, struct pl_error *err)
 	plane->priv->epoll_fd = -1;
 	plane->priv->wake_fd = -1;
 	sem_init(&plane->priv->ran, 0, 0);
-	plane->priv->burst.base = plane->pool.base;
 	publish_pool(plane);
 	make_verdict_buckets(plane);
 	rc = open_events(plane);

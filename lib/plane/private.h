@@ -22,7 +22,8 @@ enum bucket {
 
 struct pl_plane_private {
 	/* Touched for every packet, by the plane's core only: on cache lines of its own. */
-	_Alignas(64) struct pl_burst burst;
+	_Alignas(64) struct pl_burst burst; /* what faces give */
+	unsigned under_way;		    /* bursts submitted and not completed */
 	uint32_t sorted_frame[PL_BURST_MAX];
 	uint16_t sorted_len[PL_BURST_MAX];
 	uint8_t bucket[PL_BURST_MAX];	    /* of each packet of the burst */

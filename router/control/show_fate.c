@@ -90,7 +90,7 @@ static struct fate find_fate(const struct router *router, const struct ip_addr *
 	burst->port = port;
 	burst->frame[0] = PL_FRAME_OFFSET;
 	burst->len[0] = PROBE_BYTES;
-	router->probe.process(router->probe.ctx, burst);
+	cpu_process(&router->probe, burst);
 	fate.known = true;
 	fate.verdict = burst->verdict[0];
 	memcpy(fate.dmac, buffer + PL_FRAME_OFFSET, 6);

@@ -49,13 +49,14 @@ static passes_fn *const passes[] = {
 
 struct cpu_processor {
 	struct passes_scratch scratch;
+	struct pl_immediate immediate;
 	const struct tables *tables;
 	passes_fn *passes;
 	uint8_t *used;	       /* marks, see struct tables_view; on cache lines of its own */
 	struct police *police; /* NULL: punts are not limited */
 };
 
-static void cpu_process(void *ctx, struct pl_burst *burst)
+static void process(void *ctx, struct pl_burst *burst)
 {
 	struct cpu_processor *cpu = ctx;
 	struct tables_view view = *tables_view(cpu->tables);
@@ -64,6 +65,19 @@ static void cpu_process(void *ctx, struct pl_burst *burst)
 	cpu->passes(&cpu->scratch, &view, burst);
 	if (cpu->police)
 		police_burst(cpu->police, &view, burst);
+}
+
+/* A processor's context is its immediate. */
+static struct cpu_processor *of(const struct pl_processor *processor)
+{
+	struct pl_immediate *immediate = processor->ctx;
+
+	return immediate ? immediate->ctx : NULL;
+}
+
+void cpu_process(const struct pl_processor *processor, struct pl_burst *burst)
+{
+	process(of(processor), burst);
 }
 
 int cpu_processor_init(struct pl_processor *processor, const struct tables *tables,
@@ -83,15 +97,14 @@ int cpu_processor_init(struct pl_processor *processor, const struct tables *tabl
 	}
 	memset(used, 0, TABLES_NEXTHOPS_MAX);
 	*cpu = (struct cpu_processor){.tables = tables, .passes = passes[isa], .used = used};
-	processor->process = cpu_process;
-	processor->ctx = cpu;
+	*processor = pl_immediate_processor(&cpu->immediate, process, cpu);
 	return 0;
 }
 
 /* The plane may set the mark between the load and the store: it is lost, and the answer the same. */
 bool cpu_processor_take_used(const struct pl_processor *processor, uint32_t index)
 {
-	const struct cpu_processor *cpu = processor->ctx;
+	const struct cpu_processor *cpu = of(processor);
 
 	if (!__atomic_load_n(&cpu->used[index], __ATOMIC_RELAXED))
 		return false;
@@ -101,14 +114,14 @@ bool cpu_processor_take_used(const struct pl_processor *processor, uint32_t inde
 
 void cpu_processor_limit(struct pl_processor *processor, struct police *police)
 {
-	struct cpu_processor *cpu = processor->ctx;
+	struct cpu_processor *cpu = of(processor);
 
 	cpu->police = police;
 }
 
 void cpu_processor_fini(struct pl_processor *processor)
 {
-	struct cpu_processor *cpu = processor->ctx;
+	struct cpu_processor *cpu = of(processor);
 
 	if (cpu)
 		free(cpu->used);

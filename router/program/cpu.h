@@ -16,6 +16,10 @@
 int cpu_processor_init(struct pl_processor *processor, const struct tables *tables,
 		       enum cpu_isa isa);
 
+/* Runs the program on a burst of the caller's, at once. The plane's thread, or whoever else has a
+ * processor for himself. */
+void cpu_process(const struct pl_processor *processor, struct pl_burst *burst);
+
 /* Limits what the processor lets its plane punt. `police` stays the caller's and must live as long;
  * before the plane starts. */
 void cpu_processor_limit(struct pl_processor *processor, struct police *police);

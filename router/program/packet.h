@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The packet program: one packet in, its verdict out. One source for gcc, clang, OpenCL C and
- * CUDA (tables/lang.h has the rules); docs/counters.md lists all it may say.
+ * CUDA (peerlane/lang.h has the rules); docs/counters.md lists all it may say.
  *
  * It is also the definition that the CPU's vectorised passes (passes.c) are tested against. */
 #ifndef PEERLANE_PROGRAM_PACKET_H

@@ -7,8 +7,8 @@
 #ifndef PEERLANE_PROGRAM_WORDS_H
 #define PEERLANE_PROGRAM_WORDS_H
 
-#include "../tables/lang.h"
 #include "reasons.h"
+#include <peerlane/lang.h>
 
 /* Offsets of words from a frame's first byte. */
 #define AT_DMAC (-2) /* 64 bits: two bytes of headroom, then the destination MAC */

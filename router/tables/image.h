@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The tables as the packet program sees them: flat arrays, and how to look things up in them.
  *
- * Shared by every processor (see lang.h). Changed by the control thread alone, through tables.h,
+ * Shared by every processor (see peerlane/lang.h). Changed by the control thread alone, through tables.h,
  * while planes read: every word named below is written with one aligned store, after all it refers
  * to is in place. */
 #ifndef PEERLANE_TABLES_IMAGE_H
 #define PEERLANE_TABLES_IMAGE_H
 
-#include "lang.h"
+#include <peerlane/lang.h>
 
 /* Tries. IPv4: root of 2^16 entries, then 8-8. IPv6: 2000::/3 has a root of 2^21 entries indexed by
  * bits 3 to 23; all other addresses one of 2^16 entries indexed by bits 0 to 15; then 8-bit strides.

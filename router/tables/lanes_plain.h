@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* lanes.h without vector instructions: vectors of one. */
-#include "lang.h"
+#include <peerlane/lang.h>
 
 #define LANES 1u
 typedef uint32_t lanes;

@@ -421,7 +421,7 @@ static void run(struct twin_program *p, unsigned r)
 	if (r == ONE_BY_ONE)
 		run_one_by_one(p, &a->burst);
 	else
-		p->processors[r].process(p->processors[r].ctx, &a->burst);
+		cpu_process(&p->processors[r], &a->burst);
 	ASAN_UNPOISON_MEMORY_REGION(a->base, p->used);
 }
 

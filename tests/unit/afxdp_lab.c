@@ -98,7 +98,7 @@ void router_open_ring(struct router *r, enum pl_attach attach, uint32_t buf_byte
 	}
 	r->plane.n_ports = N_PORTS;
 	r->plane.cpu = -1;
-	r->plane.processor.process = swap_ports;
+	r->plane.processor = pl_immediate_processor(&r->immediate, swap_ports, NULL);
 	assert_int_equal(pl_plane_init(&r->plane, &err), 0);
 }
 

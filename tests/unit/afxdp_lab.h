@@ -17,6 +17,7 @@
 struct router {
 	struct pl_port *port[N_PORTS];
 	struct pl_plane plane;
+	struct pl_immediate immediate;
 };
 
 /* Makes the namespace and its devices. Returns 0, or 77, having said why: to be skipped. */

@@ -11,7 +11,7 @@
 /* The lookups of image.h as this file compiles them dawdle between one load and the next, now and then
  * long enough for the writer to change a lot: the windows that a real reader leaves are some
  * nanoseconds wide. */
-#include "../../router/tables/lang.h"
+#include <peerlane/lang.h>
 static void dawdle(void);
 static inline uint16_t slow_load16(const uint16_t *p)
 {

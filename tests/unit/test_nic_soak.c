@@ -69,6 +69,7 @@ struct world {
 	struct emu *emu;
 	struct port ports[N_NICS];
 	struct pl_plane plane;
+	struct pl_immediate immediate;
 	uint64_t plane_random, random;
 	pl_stat dropped; /* by verdict */
 	uint32_t kept[POOL_BUFFERS];
@@ -298,7 +299,7 @@ static void world_open(struct world *w)
 		port_open(w, i);
 	w->plane.cpu = -1;
 	w->plane.n_ports = N_NICS;
-	w->plane.processor = (struct pl_processor){.process = decide, .ctx = w};
+	w->plane.processor = pl_immediate_processor(&w->immediate, decide, w);
 	w->plane.on_thread = on_plane;
 	assert_int_equal(pl_plane_init(&w->plane, &err), 0);
 }

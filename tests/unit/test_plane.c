@@ -31,6 +31,7 @@ struct wire {
 
 struct bench {
 	struct pl_plane plane;
+	struct pl_immediate immediate;
 	struct wire wire[N_PORTS];
 	struct wire face[N_PORTS];
 };
@@ -74,7 +75,7 @@ static void bench_open(struct bench *b, bool loop)
 	assert_int_equal(pl_pool_init(&b->plane.pool, 2048, 2048, &err), 0);
 	b->plane.cpu = -1;
 	b->plane.n_ports = N_PORTS;
-	b->plane.processor.process = verdict_by_frame;
+	b->plane.processor = pl_immediate_processor(&b->immediate, verdict_by_frame, NULL);
 	for (unsigned i = 0; i < N_PORTS; i++) {
 		struct pl_plane_port *port = &b->plane.ports[i];
 
@@ -719,7 +720,7 @@ static void test_writer_waits_for_readers(void **state)
 	atomic_store_explicit(&published, new, memory_order_release);
 	bench_open(&b, true);
 	frames_make(mixed);
-	b.plane.processor.process = read_table;
+	b.plane.processor = pl_immediate_processor(&b.immediate, read_table, NULL);
 	assert_int_equal(pl_mem_queue_feed(b.plane.ports[0].wire, list, N_FRAMES), 0);
 	assert_int_equal(pl_plane_init(&b.plane, &err), 0);
 	start(&b);

@@ -33,6 +33,7 @@ struct device {
 
 struct bench {
 	struct pl_plane plane;
+	struct pl_immediate immediate;
 	struct device devices[N_PORTS];
 };
 
@@ -137,7 +138,7 @@ static void bench_open(struct bench *b)
 	assert_int_equal(pl_pool_init(&b->plane.pool, 2048, 2048, &err), 0);
 	b->plane.cpu = -1;
 	b->plane.n_ports = N_PORTS;
-	b->plane.processor.process = drop_all;
+	b->plane.processor = pl_immediate_processor(&b->immediate, drop_all, NULL);
 	for (unsigned i = 0; i < N_PORTS; i++) {
 		struct device *device = &b->devices[i];
 

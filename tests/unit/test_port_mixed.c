@@ -26,6 +26,7 @@ enum { AFXDP, NIC };
 
 static struct mixed {
 	struct pl_plane plane;
+	struct pl_immediate immediate;
 	struct pl_port *port[2];
 	struct emu *emu;
 	struct pl_pci *pci;
@@ -107,7 +108,7 @@ static void mixed_open(void)
 	open_one(NIC);
 	m.plane.n_ports = 2;
 	m.plane.cpu = -1;
-	m.plane.processor.process = swap_ports;
+	m.plane.processor = pl_immediate_processor(&m.immediate, swap_ports, NULL);
 	if (pl_plane_init(&m.plane, &err) || emu_start(m.emu, -1, &err) ||
 	    pl_plane_start(&m.plane, &err))
 		fail_msg("%s", err.what);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* One source, three compilers: gcc or clang for the CPU, OpenCL C, and clang to PTX for CUDA.
  *
- * Everything in tables/image.h and the packet program is written in what all of them take: no
+ * What an accelerator runs or reads (the mailbox, the tables' image, the packet program) is written in what all of them take: no
  * bit-fields, function pointers, VLAs or <stdint.h>; no identifiers `kernel`, `local`, `global`,
  * `class`. Defines fixed-width types, PL_FN (function qualifier), PL_G (pointer to packets or
  * tables), PL_LOAD16/32/64 (a load of a word that another processor may be changing), PL_MARK (sets a
  * byte that another processor may be clearing). */
-#ifndef PEERLANE_TABLES_LANG_H
-#define PEERLANE_TABLES_LANG_H
+#ifndef PEERLANE_LANG_H
+#define PEERLANE_LANG_H
 
 #if defined(__OPENCL_VERSION__) || defined(__OPENCL_C_VERSION__)
 

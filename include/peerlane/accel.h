@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Accelerators: devices that run a program on bursts. CUDA, OpenCL, or threads of the host.
+ *
+ * An accelerator that is open has a mailbox (mailbox.h): planes submit bursts to their lane and take them
+ * back in order, one thread posts updates to the program's memory, and the program serves both. The
+ * program is started by pl_accel_run() and ends when it is told to rest, or after what was posted
+ * (PL_ACCEL_BURST). While it runs nothing is asked of a driver.
+ *
+ * The library knows nothing of what the program does with a packet. */
+#ifndef PEERLANE_ACCEL_H
+#define PEERLANE_ACCEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <peerlane/burst.h>
+#include <peerlane/error.h>
+#include <peerlane/mailbox.h>
+#include <peerlane/memory.h>
+
+enum pl_accel_kind { PL_ACCEL_CUDA, PL_ACCEL_OPENCL, PL_ACCEL_HOST };
+#define PL_ACCEL_KINDS 3u
+
+/* How the program comes to run. */
+enum pl_accel_launch {
+	PL_ACCEL_PERSISTENT, /* once; it then looks for work by itself */
+	PL_ACCEL_BURST,	     /* for each burst */
+};
+
+/* A program, in the form that each kind wants; NULL: it has none for that kind. Its entry point is
+ *	void program_run(struct mailbox *mailbox, uint32_t workers)
+ * run by `workers` groups. */
+struct pl_accel_program {
+	const char *opencl; /* source text, OpenCL C 1.2 */
+	const char *ptx;
+	/* Worker `worker` of it; a group of one. Returns when the program is to end. */
+	void (*host)(struct mailbox *mailbox, uint32_t worker);
+};
+
+/* A device that is there, or a kind of which none is and why. */
+struct pl_accel_info {
+	enum pl_accel_kind kind;
+	unsigned index; /* among those of its kind */
+	char name[128];
+	char driver[128];
+	uint64_t memory_bytes; /* of its own; 0: none, it uses the host's */
+	int unusable;	       /* 0, or -errno: the device cannot be opened, */
+	int no_persistent;     /* or not with PL_ACCEL_PERSISTENT; */
+	struct pl_error why;   /* and why */
+};
+
+/* Lists devices of all kinds, CUDA first, and one entry (index UINT_MAX) for a kind that has none.
+ * Starts drivers: takes up to seconds. Returns how many. Control thread. */
+unsigned pl_accel_scan(struct pl_accel_info *infos, unsigned max);
+
+/* "cuda", "opencl", "host"; NULL if out of range. */
+const char *pl_accel_kind_name(enum pl_accel_kind kind);
+
+struct pl_accel_config {
+	enum pl_accel_kind kind;
+	unsigned index;
+	enum pl_accel_launch launch;
+	unsigned n_lanes;
+	unsigned n_workers; /* 0: what suits the device */
+	struct pl_accel_program program;
+};
+
+struct pl_accel;
+
+/* Opens the device, loads the program, makes the mailbox. Nothing runs yet. Control thread, or
+ * whichever thread alone tries again after a fault.
+ *
+ * Returns 0, or -errno with `err` filled: -ENODEV (no such device; no driver), -ENOTSUP (the device
+ * or its driver lacks what is needed), -ENOMEM, -EINVAL, -EIO (the driver failed). */
+int pl_accel_open(struct pl_accel **accel, const struct pl_accel_config *config,
+		  struct pl_error *err);
+
+/* Ends the program and lets go of the device and of all memory that came from it. A program that does not
+ * end within `timeout_ms` is left, with the device and all memory it might touch: then returns -ETIMEDOUT,
+ * and it may be called again. No plane uses a lane of it any more. Accepts NULL. */
+int pl_accel_close(struct pl_accel *accel, unsigned timeout_ms);
+
+void pl_accel_info(const struct pl_accel *accel, struct pl_accel_info *info);
+unsigned pl_accel_workers(const struct pl_accel *accel);
+
+/* ---- memory ---- */
+
+enum pl_accel_place {
+	PL_ACCEL_SHARED, /* the host's, seen by the device */
+	PL_ACCEL_DEVICE, /* the device's; zeroed */
+};
+
+struct pl_accel_memory {
+	void *host; /* NULL: the host does not see it */
+	uint64_t device;
+	size_t len_bytes;
+	void *handle; /* private to the kind */
+};
+
+/* Returns 0, or -ENOMEM or -EIO with `err` filled. Whoever opened the device. */
+int pl_accel_alloc(struct pl_accel *accel, enum pl_accel_place place, size_t len_bytes,
+		   struct pl_accel_memory *memory, struct pl_error *err);
+
+/* The program does not run. Accepts a zeroed one. */
+void pl_accel_free(struct pl_accel *accel, struct pl_accel_memory *memory);
+
+/* Has the device see the pool's region, as that of lane `lane`. The pool must outlive the accelerator.
+ * Returns 0 or -errno with `err` filled. */
+int pl_accel_attach(struct pl_accel *accel, unsigned lane, struct pl_pool *pool,
+		    struct pl_error *err);
+
+/* The address that the program finds in the mailbox as its context. Before it runs. */
+void pl_accel_set_context(struct pl_accel *accel, uint64_t device);
+
+/* Copies to and from the device's memory, without any order to what a program that runs does there.
+ * Return 0 or -errno with `err` filled. One thread at a time, whichever. */
+int pl_accel_write(struct pl_accel *accel, uint64_t to, const void *bytes, size_t len_bytes,
+		   struct pl_error *err);
+int pl_accel_read(struct pl_accel *accel, void *bytes, uint64_t from, size_t len_bytes,
+		  struct pl_error *err);
+int pl_accel_zero(struct pl_accel *accel, uint64_t at, size_t len_bytes, struct pl_error *err);
+
+/* ---- running ---- */
+
+/* Starts the program, unless it runs. PL_ACCEL_BURST: has it do what is posted, and end. Any thread that
+ * may make system calls. Returns 0 or -errno with `err` filled. */
+int pl_accel_run(struct pl_accel *accel, struct pl_error *err);
+
+/* Tells the program to end: `how` is MAILBOX_REST_IDLE or MAILBOX_REST_NOW. Does not wait. */
+void pl_accel_rest(struct pl_accel *accel, uint32_t how);
+
+/* Whether the program has ended: 1 yes (or never started), 0 no, or -errno with `err` filled: it, or the
+ * device, has failed, and the accelerator can only be closed. */
+int pl_accel_ended(struct pl_accel *accel, struct pl_error *err);
+
+/* ---- bursts: the plane that owns the lane ---- */
+
+/* The burst to be filled and submitted next; NULL: MAILBOX_SLOTS are under way. Its `base` is the pool's. */
+struct pl_burst *pl_accel_next(struct pl_accel *accel, unsigned lane);
+
+/* Hands the device the burst that pl_accel_next() gave. Its frames are 2 modulo 16. Makes no call of a
+ * driver: if the program does not run, or runs for each burst, pl_accel_run() must follow. */
+void pl_accel_submit(struct pl_accel *accel, unsigned lane);
+
+/* The oldest burst under way if it is done, else NULL. Valid until the next call for this lane, which may
+ * reuse it. */
+struct pl_burst *pl_accel_complete(struct pl_accel *accel, unsigned lane);
+
+/* The oldest burst under way, done or not, for what is to be given up once the program has ended. As
+ * pl_accel_complete(). */
+struct pl_burst *pl_accel_abandon(struct pl_accel *accel, unsigned lane);
+
+/* Bursts submitted, and taken back, so far. Any thread: sequentially consistent loads. */
+uint64_t pl_accel_submitted(const struct pl_accel *accel, unsigned lane);
+uint64_t pl_accel_completed(const struct pl_accel *accel, unsigned lane);
+
+/* ---- updates: one thread ---- */
+
+/* Posts a store of up to MAILBOX_UPDATE_MAX bytes. Returns false if there is no room now. */
+bool pl_accel_update(struct pl_accel *accel, uint64_t to, const void *bytes, uint32_t length,
+		     uint32_t word);
+
+/* Positions: behind the last one posted; behind the last one that is applied and seen by all workers. */
+uint64_t pl_accel_updates_posted(const struct pl_accel *accel);
+uint64_t pl_accel_updates_applied(const struct pl_accel *accel);
+
+#endif

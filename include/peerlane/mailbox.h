@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The mailbox: how planes hand bursts to a program that runs on an accelerator, and how the program's
+ * memory is changed while it runs.
+ *
+ * Seen from both sides, so written in what all compilers take (lang.h). It lies in host memory that the
+ * device sees. Pointers in it are the device's, as 64-bit words.
+ *
+ * A *lane* is one plane's: a ring of slots, each of which holds a burst. A *worker* is one work group
+ * (thread block) of the program; it serves lanes, or a share of one:
+ *
+ *	worker w of W, lanes L:  W <= L: the lanes w, w + W, ... whole
+ *				 W = K * L: of lane w % L the bursts whose number is w / L modulo K
+ *
+ * so that no two workers ever ask for the same burst. They may finish bursts in any order; whoever takes
+ * them back does so in the order in which they were submitted.
+ *
+ * *Updates* are stores to the program's memory, applied by worker 0 alone in the order in which they were
+ * posted: each is visible to all workers before the next is made.
+ *
+ * Ordering. Whoever posts fills the slot (or record), then stores `head` with release; the worker loads
+ * it with acquire. A worker that is done with a burst stores `done` with release at system scope, after
+ * a barrier behind which all of its work items' stores lie; the plane loads it with acquire. */
+#ifndef PEERLANE_MAILBOX_H
+#define PEERLANE_MAILBOX_H
+
+#include <peerlane/lang.h>
+
+#define MAILBOX_LANES_MAX 64u
+#define MAILBOX_SLOTS 8u    /* bursts under way per lane; a power of two */
+#define MAILBOX_BURST 1024u /* packets: PL_BURST_MAX */
+#define MAILBOX_LINE 128u   /* bytes that two sides should not both write to */
+
+/* A burst and its answer: first struct pl_burst (peerlane/burst.h; `host_base` is its `base`, which
+ * means nothing to the device). The device reads n, port, frame, len, writes verdict, and len where a
+ * frame got shorter. */
+struct mailbox_slot {
+	uint64_t host_base;
+	uint32_t n, port;
+	uint32_t frame[MAILBOX_BURST];
+	uint16_t len[MAILBOX_BURST];
+	uint16_t verdict[MAILBOX_BURST];
+	uint64_t pad0[6];
+	uint64_t done; /* number of the burst, from 1, that the device has done here last */
+	uint64_t pad1[7];
+};
+PL_ASSERT(sizeof(struct mailbox_slot) % MAILBOX_LINE == 0, "slots share no line");
+
+struct mailbox_lane {
+	uint64_t
+		head; /* bursts submitted so far; burst number b (from 1) is in slot (b - 1) % SLOTS */
+	uint64_t pad0[15];
+	uint64_t base;	/* of the region that the frames are offsets into, to the device */
+	uint64_t slots; /* MAILBOX_SLOTS of struct mailbox_slot, to the device */
+	uint64_t pad1[14];
+};
+
+/* A store of `length` bytes, in words of `word` (2, 4, 8) bytes each of which is stored at once, to
+ * address `to` of the device. The bytes follow, padded to 8. Records do not cross a multiple of
+ * MAILBOX_CHUNK; `to` 0 says that the next one is behind it. */
+struct mailbox_update {
+	uint64_t to;
+	uint32_t length, word;
+};
+#define MAILBOX_CHUNK 4096u
+#define MAILBOX_UPDATE_MAX 1024u /* bytes of one */
+
+struct mailbox_updates {
+	uint64_t head; /* bytes posted so far */
+	uint64_t pad0[15];
+	uint64_t ring;	     /* to the device */
+	uint64_t ring_bytes; /* a power of two */
+	uint64_t pad1[14];
+	uint64_t applied; /* bytes applied so far; stored by the device, with release */
+	uint64_t pad2[15];
+};
+
+/* Where a worker is; kept here while the program does not run. */
+struct mailbox_worker {
+	uint64_t next[MAILBOX_LANES_MAX]; /* number of the burst that it waits for, by lane */
+	uint64_t applied;		  /* of worker 0 */
+	uint64_t pad[7];
+};
+
+struct mailbox {
+	uint32_t rest; /* the program ends once it has nothing to do (MAILBOX_REST_...) */
+	uint32_t n_lanes, n_workers;
+	uint32_t pad0[29];
+	uint64_t
+		context; /* the program's own, to the device: what it needs to know beside the burst */
+	uint64_t workers; /* n_workers of struct mailbox_worker, to the device */
+	uint64_t pad1[14];
+	struct mailbox_updates updates;
+	struct mailbox_lane lanes[MAILBOX_LANES_MAX];
+};
+
+#define MAILBOX_STAY 0u	     /* look again and again */
+#define MAILBOX_REST_IDLE 1u /* do what is posted, then end */
+#define MAILBOX_REST_NOW 2u  /* end after the burst in hand */
+
+#endif
