@@ -90,7 +90,7 @@ static void watch(void *table)
 {
 	struct ours *o = table;
 
-	o->copy = tables_copy_new(o->tables, LOG_BYTES);
+	o->copy = tables_copy_new(o->tables, LOG_BYTES, NULL, NULL);
 	if (!o->copy || tables_copy_fill(o->copy, put_nowhere, NULL))
 		die("Peerlane: no memory for a log of changes");
 }

@@ -43,6 +43,8 @@ struct tables_copy {
 	/* The control thread's. */
 	struct tables *tables;
 	struct tables_copy *next;
+	tables_copy_wake_fn *wake;
+	void *wake_ctx;
 	uint8_t *ring;
 	size_t ring_bytes;
 	bool live;	/* as far as the control thread knows */
@@ -61,9 +63,11 @@ struct tables_copy {
 	_Alignas(64) _Atomic uint64_t head; /* stored by the control thread */
 	_Alignas(64) _Atomic uint64_t done; /* by the copy's */
 	_Alignas(64) _Atomic int state;	    /* rarely; looked at with every record */
+	atomic_bool resting;		    /* set by the copy's thread: see wake_resting() */
 };
 
-struct tables_copy *tables_copy_new(struct tables *t, size_t log_bytes)
+struct tables_copy *tables_copy_new(struct tables *t, size_t log_bytes, tables_copy_wake_fn *wake,
+				    void *ctx)
 {
 	struct tables_copy *c;
 
@@ -74,7 +78,11 @@ struct tables_copy *tables_copy_new(struct tables *t, size_t log_bytes)
 	c = aligned_alloc(64, sizeof(*c));
 	if (!c)
 		return NULL;
-	*c = (struct tables_copy){.tables = t, .ring_bytes = log_bytes, .next = t->copies};
+	*c = (struct tables_copy){.tables = t,
+				  .ring_bytes = log_bytes,
+				  .next = t->copies,
+				  .wake = wake,
+				  .wake_ctx = ctx};
 	c->ring = malloc(log_bytes);
 	if (!c->ring) {
 		free(c);
@@ -110,11 +118,27 @@ void tables_copy_free(struct tables_copy *copy)
 }
 
 /* Changes the state if it is `from`; others may be changing it. Release: what was done before, to the
- * copy or the log, is seen by who sees the new state with acquire. */
+ * copy or the log, is seen by who sees the new state with acquire. And sequentially consistent, for
+ * wake_resting(). */
 static bool turn(struct tables_copy *c, int from, enum tables_copy_state to)
 {
-	return atomic_compare_exchange_strong_explicit(&c->state, &from, to, memory_order_acq_rel,
+	return atomic_compare_exchange_strong_explicit(&c->state, &from, to, memory_order_seq_cst,
 						       memory_order_acquire);
+}
+
+/* Wakes the copy's thread if it rests. After the head or the state was changed.
+ *
+ * No change is slept through. It is a store, then this load; of the thread, a store to `resting`, then loads
+ * of head and state. All are sequentially consistent, so they have one order: either the load here comes
+ * after the thread's store, and finds that it rests; or before it, and then so does the change, which the
+ * thread's loads find. While the thread is awake this costs a load of a word that nobody writes. */
+static void wake_resting(struct tables_copy *c)
+{
+	if (!atomic_load_explicit(&c->resting, memory_order_seq_cst))
+		return;
+	/* Swapped, so that the thread which asks again in between is either not forgotten or woken. */
+	if (atomic_exchange_explicit(&c->resting, false, memory_order_acq_rel))
+		c->wake(c->wake_ctx);
 }
 
 int tables_copy_fill(struct tables_copy *copy, tables_copy_put_fn *put, void *ctx)
@@ -140,6 +164,7 @@ int tables_copy_fill(struct tables_copy *copy, tables_copy_put_fn *put, void *ct
 	copy->stats.fills++;
 	copy->live = turn(copy, TABLES_COPY_WANTED, TABLES_COPY_LIVE);
 	set_recording(t);
+	wake_resting(copy);
 	return copy->live ? 0 : -EAGAIN;
 }
 
@@ -186,6 +211,7 @@ static void lose(struct tables_copy *c)
 	c->live = false;
 	c->stats.losses++;
 	turn(c, TABLES_COPY_LIVE, TABLES_COPY_LOST);
+	wake_resting(c);
 }
 
 /* Adds the bytes to the open record if they go on where it ends. */
@@ -261,10 +287,14 @@ void log_commit_all(struct tables *t)
 		/* Relaxed: a state is all that is read. */
 		if (atomic_load_explicit(&c->state, memory_order_relaxed) != TABLES_COPY_LIVE)
 			c->live = false;
+		if (c->committed == c->write)
+			continue;
 		c->committed = c->write;
 		c->open.length = 0;
-		/* Release: pairs with tables_copy_next(), which then reads the records. */
-		atomic_store_explicit(&c->head, c->write, memory_order_release);
+		/* Pairs with tables_copy_next(), which then reads the records: release would do. Sequentially
+		 * consistent for wake_resting(). */
+		atomic_store_explicit(&c->head, c->write, memory_order_seq_cst);
+		wake_resting(c);
 	}
 	set_recording(t);
 }
@@ -333,6 +363,30 @@ void tables_copy_done(struct tables_copy *copy, uint64_t position)
 {
 	/* Release: pairs with has_room() and has_passed(). */
 	atomic_store_explicit(&copy->done, position, memory_order_release);
+}
+
+bool tables_copy_rest(struct tables_copy *copy)
+{
+	int state;
+
+	/* See wake_resting(). */
+	atomic_store_explicit(&copy->resting, true, memory_order_seq_cst);
+	state = atomic_load_explicit(&copy->state, memory_order_seq_cst);
+	if (state == TABLES_COPY_LIVE &&
+	    atomic_load_explicit(&copy->head, memory_order_seq_cst) == copy->cursor &&
+	    /* Relaxed: it is this thread's own. */
+	    atomic_load_explicit(&copy->done, memory_order_relaxed) == copy->cursor)
+		return true;
+	if (state == TABLES_COPY_WANTED || state == TABLES_COPY_GONE)
+		return true;
+	tables_copy_rise(copy);
+	return false;
+}
+
+void tables_copy_rise(struct tables_copy *copy)
+{
+	/* Relaxed: a wake that is one too many does no harm. */
+	atomic_store_explicit(&copy->resting, false, memory_order_relaxed);
 }
 
 void tables_copy_want(struct tables_copy *copy)

@@ -17,7 +17,11 @@
  * tables_copy_done(), that it has replayed the log beyond the change and that all bursts which it
  * started before have completed. The control thread waits for that wherever it waits for a grace
  * period. So whoever replays must never wait for the control thread, must look at the log when there
- * are no packets too, and whoever drives an accelerator that hangs must say tables_copy_gone().
+ * are no packets too, or rest, and whoever drives an accelerator that hangs must say tables_copy_gone().
+ *
+ * Rest. A thread that has taken all of the log, and said that it is done with it, owes nothing to any grace
+ * period: what was unpublished is in the log before a wait for it begins. It may sleep, after
+ * tables_copy_rest(), until the next record is shown, and is woken then.
  *
  * Nothing waits for room in a log; but what a long call records appears in pieces, so that it need not
  * find room for all of it. A copy whose log is full is lost: what was recorded remains to be replayed,
@@ -48,11 +52,15 @@ struct tables_copy;
 
 /* ---- control thread ---- */
 
-/* Registers a copy, in state WANTED. A store of a word takes 16 bytes of the log, a new block its size
+/* Wakes the copy's thread, which rests. Called by the control thread, amid a change: it must not wait. */
+typedef void tables_copy_wake_fn(void *ctx);
+
+/* Registers a copy, in state WANTED. `wake` may be NULL for a thread that never rests. A store of a word takes 16 bytes of the log, a new block its size
  * and 8; a change of ::/0 alone takes 8.7 MB, one of 0.0.0.0/0 260 KB. The copy is lost if its thread
  * falls further behind than `log_bytes`, which is a power of two, at least TABLES_LOG_MIN. Returns NULL with
  * errno. */
-struct tables_copy *tables_copy_new(struct tables *t, size_t log_bytes);
+struct tables_copy *tables_copy_new(struct tables *t, size_t log_bytes, tables_copy_wake_fn *wake,
+				    void *ctx);
 
 /* The copy's thread uses it no more. Before tables_free(). */
 void tables_copy_free(struct tables_copy *copy);
@@ -94,6 +102,15 @@ uint64_t tables_copy_position(const struct tables_copy *copy);
 
 /* All before `position` is replayed, and no burst runs any more that started before it was. */
 void tables_copy_done(struct tables_copy *copy, uint64_t position);
+
+/* Asks to be woken, before the thread sleeps. Returns true if it may: there is no record to take, and
+ * tables_copy_done() has passed all that were taken, or the copy is WANTED or GONE. From then on the next
+ * record that is shown, a loss and the next filling call `wake`, once. It may be called although this
+ * returns false. */
+bool tables_copy_rest(struct tables_copy *copy);
+
+/* Awake again: spares the control thread a call of `wake`. */
+void tables_copy_rise(struct tables_copy *copy);
 
 /* Gives the copy to the control thread to be filled: LIVE or LOST becomes WANTED. No burst uses it, nor
  * will before it is LIVE again; positions from before mean nothing then. */

@@ -17,7 +17,7 @@ struct replica {
 
 static inline void replica_init(struct replica *r, struct tables *t, size_t log_bytes)
 {
-	*r = (struct replica){.copy = tables_copy_new(t, log_bytes), .seed = 54};
+	*r = (struct replica){.copy = tables_copy_new(t, log_bytes, NULL, NULL), .seed = 54};
 	assert_non_null(r->copy);
 	for (unsigned i = 0; i < TABLES_SECTIONS; i++) {
 		tables_section_info(t, i, &r->info[i]);

@@ -675,9 +675,9 @@ static void filling_may_fail_and_be_had_again(void **state)
 
 	(void)state;
 	memset(followers, 0, sizeof(followers));
-	assert_null(tables_copy_new(t, TABLES_LOG_MIN / 2));
+	assert_null(tables_copy_new(t, TABLES_LOG_MIN / 2, NULL, NULL));
 	assert_int_equal(errno, EINVAL);
-	assert_null(tables_copy_new(t, TABLES_LOG_MIN * 3));
+	assert_null(tables_copy_new(t, TABLES_LOG_MIN * 3, NULL, NULL));
 	replica_init(&r, t, TABLES_LOG_MIN);
 	assert_int_equal(tables_copy_fill(r.copy, refuse, NULL), -EIO);
 	assert_int_equal(tables_copy_state(r.copy), TABLES_COPY_WANTED);
