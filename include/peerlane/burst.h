@@ -12,7 +12,15 @@
 /* A verdict says what becomes of a packet: the kind in the high byte, a port's index or a reason's
  * number in the low byte. What the reasons mean is the processor's business (see
  * router/program/reasons.h); the library only counts them. */
-enum pl_verdict_kind { PL_VERDICT_TX = 0, PL_VERDICT_PUNT = 1, PL_VERDICT_DROP = 2 };
+enum pl_verdict_kind {
+	PL_VERDICT_TX = 0,
+	PL_VERDICT_PUNT = 1,
+	PL_VERDICT_DROP = 2,
+	PL_VERDICT_KEEP =
+		3, /* a drop; but the buffer is the processor's (PL_OWNER_PROCESSOR), which gives
+			      * it back to the pool itself */
+};
+#define PL_VERDICT_KINDS 4u
 
 #define PL_VERDICT(kind, low) ((uint16_t)((kind) << 8 | (low)))
 #define PL_VERDICT_KIND(verdict) ((unsigned)(verdict) >> 8)

@@ -31,9 +31,22 @@ void pl_region_free(struct pl_region *region);
 #define PL_FRAME_OFFSET 258u
 
 /* Who has a buffer. Kept only in builds with PL_DEBUG_OWNERSHIP; see pl_pool_move(). */
-enum pl_owner { PL_OWNER_POOL, PL_OWNER_RX_RING, PL_OWNER_BURST, PL_OWNER_TX_RING };
+enum pl_owner {
+	PL_OWNER_POOL,
+	PL_OWNER_RX_RING,
+	PL_OWNER_BURST,
+	PL_OWNER_TX_RING,
+	PL_OWNER_PROCESSOR, /* by PL_VERDICT_KEEP */
+};
 
-struct pl_queue;
+/* Who keeps buffers of a pool: see pl_pool_join(). */
+struct pl_holder {
+	/* Calls `fn` for each of them. The plane's thread. */
+	void (*each_held)(struct pl_holder *holder, void (*fn)(void *ctx, uint32_t frame),
+			  void *ctx);
+	struct pl_holder *next; /* of pl_pool.holders */
+};
+
 struct pl_afxdp_umem; /* lib/port/afxdp: the kernel's registration of a pool's region */
 
 /* Buffers of one size in one region. Belongs to one plane: one thread at a time, no locks.
@@ -49,8 +62,7 @@ struct pl_pool {
 	struct pl_region region;
 	struct pl_afxdp_umem
 		*umem; /* owned by lib/port/afxdp, NULL while no AF_XDP queue is open */
-	/* Queues of other kinds that have buffers of it: see pl_queue_ops.each_held(). */
-	struct pl_queue *other_queues;
+	struct pl_holder *holders;
 #ifdef PL_DEBUG_OWNERSHIP
 	uint8_t *owner; /* enum pl_owner per buffer */
 #endif
@@ -78,6 +90,25 @@ static inline uint32_t pl_pool_frame_max(const struct pl_pool *pool)
 static inline uint8_t *pl_pool_data(const struct pl_pool *pool, uint32_t frame)
 {
 	return pool->base + frame;
+}
+
+/* Puts a holder on the pool's list, and takes it off. The kernel does not say which buffers it has of an
+ * AF_XDP queue that is given up, so what others have must be known: whoever keeps buffers beyond a turn of
+ * the plane's loop, but for AF_XDP queues themselves, is on the list. The plane does not run. */
+static inline void pl_pool_join(struct pl_pool *pool, struct pl_holder *holder)
+{
+	holder->next = pool->holders;
+	pool->holders = holder;
+}
+
+static inline void pl_pool_part(struct pl_pool *pool, const struct pl_holder *holder)
+{
+	struct pl_holder **at = &pool->holders;
+
+	while (*at && *at != holder)
+		at = &(*at)->next;
+	if (*at)
+		*at = holder->next;
 }
 
 #ifdef PL_DEBUG_OWNERSHIP

@@ -14,18 +14,23 @@
 #include <peerlane/stat.h>
 
 /* What decides about packets. The library knows nothing of IP; the router supplies this. All functions
- * are called by the plane's thread. */
+ * are called by the plane's thread.
+ *
+ * Bursts are *under way* from submit() to complete(), several at a time if the processor can. All come
+ * back, soon: the plane does not sleep, stop, or do what pl_plane_run() wants, before. What a processor
+ * cannot give back soon, since a device that hangs may still write to it, it gives back with
+ * PL_VERDICT_KEEP, and keeps the buffers; it is then a holder (pl_pool_join()). */
 struct pl_processor {
-	/* An empty burst for the plane to fill (`frame`, `len`, `n`, `port`) and submit; the same one
-	 * until it is. NULL: as many are under way as can be. */
+	/* An empty burst for the plane to fill (`base`, `n`, `port`, `frame`, `len`) and submit before
+	 * it calls anything else of the processor, or not at all. NULL: as many are under way as can be. */
 	struct pl_burst *(*next)(void *ctx);
 
 	/* Takes the burst that next() gave. Its buffers stay PL_OWNER_BURST. */
 	void (*submit)(void *ctx, struct pl_burst *burst);
 
-	/* The oldest burst under way if it has its verdicts: all verdict[] set, frames perhaps rewritten,
-	 * len[] perhaps shortened. Else NULL. Valid until the next call of any of these. A burst
-	 * comes back in the order of submission, unless all of it is dropped, and always in the end. */
+	/* The oldest burst under way, if it has its verdicts: all verdict[] set, frames perhaps rewritten,
+	 * len[] perhaps shortened. Else NULL. In the order of submission; but bursts of which nothing
+	 * is transmitted or punted may come later. Valid until the next call of any of these. */
 	struct pl_burst *(*complete)(void *ctx);
 
 	/* Packets that the plane should take at most for one burst, up to PL_BURST_MAX. */
@@ -63,7 +68,7 @@ struct pl_plane_stats {
 	pl_stat drop[PL_REASONS_MAX];
 	pl_stat bad_port;      /* verdict named a port, face or reason that is not there: dropped */
 	pl_stat turns;	       /* turns of the loop */
-	pl_stat working_turns; /* those that moved a packet */
+	pl_stat working_turns; /* those that took a packet, or handed one on */
 	pl_stat sleeps;
 	pl_stat pool_free; /* buffers in the plane's pool at the end of the last turn */
 	pl_stat cpu_ns;	   /* thread CPU time, brought up to date about once a second */
@@ -90,11 +95,15 @@ struct pl_plane {
  * pl_plane_fini(), but for what pl_plane_run() does. Returns 0 or -errno with `err` filled. */
 int pl_plane_init(struct pl_plane *plane, struct pl_error *err);
 
-/* One turn of the loop: takes up to PL_BURST_MAX packets from every wire, in bursts small enough
- * for the first-level cache, processes and sends them; then one such burst from every face.
- * Returns the number of packets taken. For tests and benchmarks; the caller's thread stands in
- * for the plane's and must have called pl_plane_enter(). */
+/* One turn of the loop: hands on the bursts that have their verdicts; takes up to PL_BURST_MAX packets
+ * from every wire, in bursts of the processor's size, and submits them, as long as it can take more; then
+ * takes up to PL_BURST_CACHED from every face, and sends them. Returns the number of packets taken. For
+ * tests and benchmarks; the caller's thread stands in for the plane's and must have called
+ * pl_plane_enter(). */
 unsigned pl_plane_turn(struct pl_plane *plane);
+
+/* Takes nothing, and hands on what is under way until nothing is. As pl_plane_turn(). */
+void pl_plane_drain(struct pl_plane *plane);
 
 /* Registers the calling thread as a reader of the tables (liburcu QSBR), or ends that. Planes'
  * threads do it themselves. */
@@ -104,10 +113,10 @@ void pl_plane_leave(void);
 /* Starts the plane's thread, pinned to plane->cpu. Returns 0 or -errno with `err` filled. */
 int pl_plane_start(struct pl_plane *plane, struct pl_error *err);
 
-/* Stops and joins the thread; returns within one turn of the loop. Accepts one never started. */
+/* Stops and joins the thread, once nothing is under way. Accepts one never started. */
 void pl_plane_stop(struct pl_plane *plane);
 
-/* Runs `fn` on the plane's thread between two turns, when no packet is on its way, and waits for
+/* Runs `fn` on the plane's thread between two turns, when no burst is under way, and waits for
  * it; of a plane that has not been started or initialised, on the caller's. Packets wait
  * meanwhile: be short. Control thread. */
 void pl_plane_run(struct pl_plane *plane, void (*fn)(struct pl_plane *plane, void *ctx), void *ctx);

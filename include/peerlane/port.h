@@ -59,12 +59,6 @@ struct pl_queue_ops {
 	void (*leave)(struct pl_queue *q);
 	uint32_t (*collect)(struct pl_queue *q);
 	int (*resume)(struct pl_queue *q, struct pl_error *err);
-
-	/* Calls `fn` for each buffer in the queue's rings. The kernel does not say which buffers
-	 * it has of an AF_XDP queue that is given up, so what others have must be known: every
-	 * queue of another kind that keeps buffers implements this, and is on its pool's list
-	 * (pl_queue_join()). */
-	void (*each_held)(struct pl_queue *q, void (*fn)(void *ctx, uint32_t frame), void *ctx);
 };
 
 /* The RX and the TX queue that one plane has of one port. */
@@ -75,26 +69,9 @@ struct pl_queue {
 	/* Whether each signal of event_fd is to be told once (EPOLLET), and nobody reads it: so
 	 * it is for interrupts, which arm() asks for. */
 	bool event_edge;
-	struct pl_queue *next_on_pool; /* of pl_pool.other_queues */
+	struct pl_holder holder; /* of what lies in the rings, but for AF_XDP: see pl_pool_join() */
 	struct pl_queue_stats stats;
 };
-
-/* Puts the queue on its pool's list of those with each_held(), and takes it off. */
-static inline void pl_queue_join(struct pl_queue *q)
-{
-	q->next_on_pool = q->pool->other_queues;
-	q->pool->other_queues = q;
-}
-
-static inline void pl_queue_part(struct pl_queue *q)
-{
-	struct pl_queue **at = &q->pool->other_queues;
-
-	while (*at && *at != q)
-		at = &(*at)->next_on_pool;
-	if (*at)
-		*at = q->next_on_pool;
-}
 
 static inline unsigned pl_queue_rx(struct pl_queue *q, uint32_t *frame, uint16_t *len, unsigned max)
 {

@@ -399,7 +399,6 @@ static bool away_flush(struct pl_queue *q)
 static void nic_leave(struct pl_queue *q);
 static uint32_t nic_collect(struct pl_queue *q);
 static int nic_resume(struct pl_queue *q, struct pl_error *err);
-static void nic_each_held(struct pl_queue *q, void (*fn)(void *ctx, uint32_t frame), void *ctx);
 static void nic_close(struct pl_queue *q);
 
 static const struct pl_queue_ops away_ops = {
@@ -410,7 +409,6 @@ static const struct pl_queue_ops away_ops = {
 	.leave = nic_leave,
 	.collect = nic_collect,
 	.resume = nic_resume,
-	.each_held = nic_each_held,
 };
 
 static const struct pl_queue_ops nic_ops = {
@@ -423,7 +421,6 @@ static const struct pl_queue_ops nic_ops = {
 	.leave = nic_leave,
 	.collect = nic_collect,
 	.resume = nic_resume,
-	.each_held = nic_each_held,
 };
 
 static void nic_leave(struct pl_queue *q)
@@ -451,9 +448,11 @@ static uint32_t nic_collect(struct pl_queue *q)
 	return q->pool->n_free - before;
 }
 
-static void nic_each_held(struct pl_queue *q, void (*fn)(void *ctx, uint32_t frame), void *ctx)
+static void nic_each_held(struct pl_holder *holder, void (*fn)(void *ctx, uint32_t frame),
+			  void *ctx)
 {
-	const struct nic_queue *nq = nic_queue_of(q);
+	const struct nic_queue *nq =
+		(const void *)((const char *)holder - offsetof(struct nic_queue, q.holder));
 
 	for (uint32_t i = nq->rx_next; i != nq->rx_given; i++)
 		fn(ctx, nq->rx_frame[i & nq->mask]);
@@ -651,7 +650,8 @@ int nic_queue_new(struct pl_nic *nic, unsigned index, struct pl_pool *pool, stru
 	set_up(nq, nic, index, pool);
 	nq->dma = &mapping->dma;
 	nic->queues[index] = nq;
-	pl_queue_join(&nq->q);
+	nq->q.holder.each_held = nic_each_held;
+	pl_pool_join(pool, &nq->q.holder);
 	*q = nq;
 	return 0;
 
@@ -670,7 +670,7 @@ static void nic_close(struct pl_queue *q)
 	if (nic->started) /* the device would write into buffers that others have by then */
 		pl_nic_stop(nic);
 	nic_collect(q);
-	pl_queue_part(q);
+	pl_pool_part(q->pool, &q->holder);
 	(void)pl_pci_irq(nic->pci, nq->index, -1, &ignored);
 	nic->queues[nq->index] = NULL;
 	unmap_pool(nic, q->pool);

@@ -28,7 +28,7 @@ static void count_reason(struct pl_plane *plane, const struct pl_plane_port *fro
 
 	if (bucket == BUCKET_PUNT && from->face)
 		pl_stat_add(&stats->punt[PL_VERDICT_LOW(verdict)], n);
-	else if (bucket == BUCKET_DROP)
+	else if (bucket == BUCKET_DROP || bucket == BUCKET_KEEP)
 		pl_stat_add(&stats->drop[PL_VERDICT_LOW(verdict)], n);
 	else
 		pl_stat_add(&stats->bad_port, n);
@@ -42,6 +42,8 @@ static void hand_on(struct pl_plane *plane, const struct pl_plane_port *from, en
 		pl_queue_tx(plane->ports[bucket].wire, frame, len, n);
 	else if (bucket == BUCKET_PUNT && from->face)
 		pl_queue_tx(from->face, frame, len, n);
+	else if (bucket == BUCKET_KEEP)
+		pl_pool_move(&plane->pool, frame, n, PL_OWNER_BURST, PL_OWNER_PROCESSOR);
 	else
 		free_packets(plane, frame, n);
 }
@@ -115,26 +117,30 @@ static void dispatch(struct pl_plane *plane, const struct pl_plane_port *from,
 static void dispatch_completed(struct pl_plane *plane)
 {
 	const struct pl_processor *processor = &plane->processor;
+	struct pl_plane_private *priv = plane->priv;
 	struct pl_burst *burst;
 
-	while (plane->priv->under_way && (burst = processor->complete(processor->ctx))) {
-		plane->priv->under_way--;
+	while (priv->under_way && (burst = processor->complete(processor->ctx))) {
+		priv->under_way--;
+		priv->worked = true;
 		dispatch(plane, &plane->ports[burst->port], burst);
 	}
 }
 
-static unsigned turn_wire(struct pl_plane *plane, unsigned port)
+/* Returns whether the processor can take more. */
+static bool turn_wire(struct pl_plane *plane, unsigned port, unsigned *taken)
 {
 	const struct pl_processor *processor = &plane->processor;
+	const unsigned max = processor->burst_packets;
 	struct pl_queue *wire = plane->ports[port].wire;
-	unsigned taken = 0, n;
+	unsigned left = PL_BURST_MAX, n;
 
 	do {
 		struct pl_burst *burst = processor->next(processor->ctx);
 
 		if (!burst)
-			break;
-		n = pl_queue_rx(wire, burst->frame, burst->len, processor->burst_packets);
+			return false;
+		n = pl_queue_rx(wire, burst->frame, burst->len, left < max ? left : max);
 		if (!n)
 			break;
 		burst->base = plane->pool.base;
@@ -143,8 +149,29 @@ static unsigned turn_wire(struct pl_plane *plane, unsigned port)
 		plane->priv->under_way++;
 		processor->submit(processor->ctx, burst);
 		dispatch_completed(plane);
-		taken += n;
-	} while (n == processor->burst_packets && taken < PL_BURST_MAX);
+		*taken += n;
+		left -= n;
+	} while (n == max && left);
+	return true;
+}
+
+/* Goes round the ports. Where the processor can take no more, the next turn goes on: with the port that
+ * got nothing, so that none is left out however many there are. */
+static unsigned turn_wires(struct pl_plane *plane)
+{
+	struct pl_plane_private *priv = plane->priv;
+	unsigned port = priv->first, taken = 0;
+
+	for (unsigned i = 0; i < plane->n_ports; i++) {
+		unsigned before = taken;
+		unsigned next = port + 1 < plane->n_ports ? port + 1 : 0;
+
+		if (plane->ports[port].wire && !turn_wire(plane, port, &taken)) {
+			priv->first = taken == before ? port : next;
+			break;
+		}
+		port = next;
+	}
 	return taken;
 }
 
@@ -165,18 +192,11 @@ static unsigned turn_face(struct pl_plane *plane, const struct pl_plane_port *po
 	return burst->n;
 }
 
-unsigned pl_plane_turn(struct pl_plane *plane)
+/* Starts what is to be transmitted, and holds no reference into the tables any more. */
+static void end_turn(struct pl_plane *plane)
 {
 	bool pending = false;
-	unsigned taken = 0;
 
-	dispatch_completed(plane);
-	for (unsigned i = 0; i < plane->n_ports; i++)
-		if (plane->ports[i].wire)
-			taken += turn_wire(plane, i);
-	for (unsigned i = 0; i < plane->n_ports; i++)
-		if (plane->ports[i].face)
-			taken += turn_face(plane, &plane->ports[i]);
 	for (unsigned i = 0; i < plane->n_ports; i++) {
 		if (plane->ports[i].wire)
 			pending |= pl_queue_flush(plane->ports[i].wire);
@@ -184,12 +204,35 @@ unsigned pl_plane_turn(struct pl_plane *plane)
 			pending |= pl_queue_flush(plane->ports[i].face);
 	}
 	plane->priv->pending = pending;
-	pl_stat_add(&plane->stats.turns, 1);
 	publish_pool(plane);
-	if (taken)
-		pl_stat_add(&plane->stats.working_turns, 1);
 	plane_quiescent();
+}
+
+unsigned pl_plane_turn(struct pl_plane *plane)
+{
+	struct pl_plane_private *priv = plane->priv;
+	unsigned taken;
+
+	priv->worked = false;
+	dispatch_completed(plane);
+	taken = turn_wires(plane);
+	for (unsigned i = 0; i < plane->n_ports; i++)
+		if (plane->ports[i].face)
+			taken += turn_face(plane, &plane->ports[i]);
+	priv->worked |= taken > 0;
+	pl_stat_add(&plane->stats.turns, 1);
+	if (priv->worked)
+		pl_stat_add(&plane->stats.working_turns, 1);
+	end_turn(plane);
 	return taken;
+}
+
+void pl_plane_drain(struct pl_plane *plane)
+{
+	while (plane->priv->under_way) {
+		dispatch_completed(plane);
+		end_turn(plane);
+	}
 }
 
 static void make_verdict_buckets(struct pl_plane *plane)
@@ -202,6 +245,7 @@ static void make_verdict_buckets(struct pl_plane *plane)
 			bucket[PL_VERDICT(PL_VERDICT_TX, i)] = (uint8_t)i;
 	memset(bucket + PL_VERDICT(PL_VERDICT_PUNT, 0), BUCKET_PUNT, PL_REASONS_MAX);
 	memset(bucket + PL_VERDICT(PL_VERDICT_DROP, 0), BUCKET_DROP, PL_REASONS_MAX);
+	memset(bucket + PL_VERDICT(PL_VERDICT_KEEP, 0), BUCKET_KEEP, PL_REASONS_MAX);
 }
 
 /* Level-triggered, what arrived before the plane slept wakes it all the same; `edge`: each signal wakes

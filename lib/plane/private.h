@@ -11,6 +11,7 @@
 enum bucket {
 	BUCKET_PUNT = PL_PORTS_MAX,
 	BUCKET_DROP,
+	BUCKET_KEEP,
 	BUCKET_BAD, /* the verdict names what is not there */
 	N_BUCKETS
 };
@@ -18,12 +19,14 @@ enum bucket {
 #define WANT_STOP 1u
 #define WANT_RUN 2u
 
-#define N_VERDICTS (3u * 256u) /* three kinds, see enum pl_verdict_kind */
+#define N_VERDICTS (PL_VERDICT_KINDS * 256u)
 
 struct pl_plane_private {
 	/* Touched for every packet, by the plane's core only: on cache lines of its own. */
 	_Alignas(64) struct pl_burst burst; /* what faces give */
 	unsigned under_way;		    /* bursts submitted and not completed */
+	unsigned first;			    /* the port that the next turn begins with */
+	bool worked;			    /* the last turn took or handed on a packet */
 	uint32_t sorted_frame[PL_BURST_MAX];
 	uint16_t sorted_len[PL_BURST_MAX];
 	uint8_t bucket[PL_BURST_MAX];	    /* of each packet of the burst */

@@ -148,6 +148,7 @@ static void run_wanted(struct pl_plane *plane)
 	eventfd_t ignored;
 
 	eventfd_read(priv->wake_fd, &ignored);
+	pl_plane_drain(plane);
 	priv->run(plane, priv->run_ctx);
 	priv->stats_old = true;
 	atomic_fetch_and_explicit(&priv->wanted, ~WANT_RUN,
@@ -177,7 +178,8 @@ static void *plane_main(void *arg)
 			run_wanted(plane);
 		if (wanted & WANT_STOP)
 			break;
-		if (pl_plane_turn(plane)) {
+		pl_plane_turn(plane);
+		if (priv->worked || priv->under_way) {
 			idle_turns = 0;
 			priv->stats_old = true;
 		} else if (may_sleep && ++idle_turns >= IDLE_TURNS) {
@@ -189,6 +191,7 @@ static void *plane_main(void *arg)
 		}
 		refresh_stats(plane);
 	}
+	pl_plane_drain(plane);
 	pl_plane_leave();
 	return NULL;
 }

@@ -433,7 +433,7 @@ static void afxdp_leave(struct pl_queue *q)
 	q->ops = &away_ops;
 }
 
-/* One that another kind of queue has: the byte still says which of ours had it before. */
+/* One that somebody else has: the byte still says which of our queues had it before. */
 static void not_ours(void *ctx, uint32_t frame)
 {
 	struct afxdp_queue *aq = ctx;
@@ -449,8 +449,8 @@ static uint32_t afxdp_collect(struct pl_queue *q)
 
 	for (uint32_t i = 0; i < pool->n_free; i++)
 		aq->holder[pool->stack[i] >> aq->buf_shift] = HOLDER_POOL;
-	for (struct pl_queue *other = pool->other_queues; other; other = other->next_on_pool)
-		other->ops->each_held(other, not_ours, aq);
+	for (struct pl_holder *other = pool->holders; other; other = other->next)
+		other->each_held(other, not_ours, aq);
 	for (uint32_t i = 0; i < pool->n_bufs; i++) {
 		uint32_t frame = i << aq->buf_shift;
 		uint8_t holder = aq->holder[i];

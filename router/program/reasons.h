@@ -48,7 +48,8 @@
 	X(LIMIT_MTU,         DROP, "limit-mtu",         "longer than the next hop's MTU, beyond the limit Mtu=") \
 	X(LIMIT_NO_ROUTE,    DROP, "limit-no-route",    "no route, or one that refuses, beyond the limit NoRoute=") \
 	X(LIMIT_UNRESOLVED,  DROP, "limit-unresolved",  "neighbour not resolved, beyond the limit Unresolved=") \
-	X(LIMIT_OTHER,       DROP, "limit-other",       "other packets for the kernel, beyond the limit Other=")
+	X(LIMIT_OTHER,       DROP, "limit-other",       "other packets for the kernel, beyond the limit Other=") \
+	X(ACCELERATOR,       DROP, "accelerator",       "with an accelerator when it failed")
 /* clang-format on */
 
 enum reason {

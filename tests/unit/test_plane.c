@@ -145,7 +145,7 @@ static uint16_t mixed(uint32_t seq)
 	case 6:
 		return PL_VERDICT(PL_VERDICT_TX, 17); /* no such port */
 	default:
-		return PL_VERDICT(3, 1); /* no such verdict */
+		return PL_VERDICT(4, 1); /* no such verdict */
 	}
 }
 
@@ -207,7 +207,7 @@ static void test_sorts_by_verdict(void **state)
 			 count(mixed, PL_VERDICT(PL_VERDICT_DROP, 9)));
 	assert_int_equal(pl_stat_read(&b.plane.stats.bad_port),
 			 count(mixed, PL_VERDICT(PL_VERDICT_TX, 17)) +
-				 count(mixed, PL_VERDICT(3, 1)));
+				 count(mixed, PL_VERDICT(4, 1)));
 	bench_fini(&b);
 	bench_close(&b);
 }
@@ -291,7 +291,7 @@ static void test_ports_that_are_not_there(void **state)
 	assert_int_equal(pl_stat_read(&b.plane.stats.bad_port),
 			 count(mixed, PL_VERDICT(PL_VERDICT_TX, 2)) +
 				 count(mixed, PL_VERDICT(PL_VERDICT_TX, 17)) +
-				 count(mixed, PL_VERDICT(3, 1)) +
+				 count(mixed, PL_VERDICT(4, 1)) +
 				 count(mixed, PL_VERDICT(PL_VERDICT_PUNT, 5)) + 100);
 	assert_int_equal(pl_stat_read(&b.plane.stats.punt[5]), 0);
 	bench_fini(&b);

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the offload's thread (offload.c, copy.c) and the planes' processors (processor.c) share.
+ *
+ * Who may touch the accelerator. The thread owns it. A plane uses its lane of it while it is *attached*,
+ * which it is as long as it has bursts under way there, and only then: so one that sleeps is not. The
+ * thread tells by `word` what planes are to do, and waits for them to detach before it takes away what they
+ * use:
+ *
+ *	plane, to attach: attached = 1; word still says ACCEL, of the same generation? else attached = 0
+ *	thread:           word = anything else; is attached == 0?
+ *
+ * Both store first and look then, all sequentially consistent: at least one sees what the other stored. A
+ * plane that is attached looks at `word` in every turn, and does not sleep, so it detaches soon: when its
+ * bursts are complete (CPU), or with what is done by then (FAULT, QUIET).
+ *
+ * The course of it, by the thread alone; the generation counts openings:
+ *
+ *	CPU -> ACCEL	opened and filled, the program runs or `at_rest` is set
+ *	ACCEL -> CPU	for a filling anew, in good health. Once all have detached no burst is under way.
+ *	-> FAULT	the accelerator is not believed in any more. Planes detach, and keep what it may still
+ *			write to. Once they have, it may be closed.
+ *	-> QUIET	it is known to touch packets no more: ended, or closed. Planes give back what they kept.
+ *	-> CPU		the next generation is opened, which needs QUIET before it */
+#ifndef PEERLANE_OFFLOAD_PRIVATE_H
+#define PEERLANE_OFFLOAD_PRIVATE_H
+
+#include <stdatomic.h>
+
+#include "offload.h"
+
+/* A burst that takes so long has a hung accelerator, unless the configuration says otherwise. */
+#define OFFLOAD_HANG_MS 250u
+
+enum offload_phase { PHASE_CPU, PHASE_ACCEL, PHASE_FAULT, PHASE_QUIET };
+
+#define OFFLOAD_WORD(generation, phase) ((uint64_t)(generation) << 2 | (phase))
+#define OFFLOAD_PHASE(word) ((enum offload_phase)((word)&3))
+#define OFFLOAD_GENERATION(word) ((uint64_t)(word) >> 2)
+
+struct offload_shared {
+	_Atomic uint64_t word; /* OFFLOAD_WORD(); stored by the thread, sequentially consistent */
+
+	/* The program has been told to rest: whoever has something for it starts it. See offload_rest(). */
+	_Atomic bool at_rest;
+
+	/* Set by the thread before `word` says ACCEL, and left alone while a plane is attached. */
+	struct pl_accel *accel;
+	enum pl_accel_launch launch;
+	unsigned hang_ms;
+
+	/* The word, when it said ACCEL, of a generation that a plane has found hung; the bell rings. The
+	 * thread looks whether it is the present one's: so none has to take it back. */
+	_Atomic uint64_t distrusted;
+	int bell_fd; /* eventfd that wakes the thread */
+	pl_stat wakes;
+};
+
+/* Every MAILBOX_SLOTS may be with an accelerator that hangs. */
+#define OFFLOAD_KEPT_MAX (MAILBOX_SLOTS * PL_BURST_MAX)
+
+struct offload_plane {
+	/* Looked at by the thread, too; on lines of their own. */
+	_Alignas(128) _Atomic bool attached;
+	pl_stat bursts, packets; /* that the accelerator has processed */
+	pl_stat cpu_packets;	 /* that the CPU has in its place */
+	pl_stat lost_packets;	 /* dropped with an accelerator that failed */
+
+	/* The plane's own. */
+	_Alignas(128) struct offload_shared *shared;
+	unsigned lane;
+	unsigned under_way;  /* on the accelerator */
+	bool own_done;	     /* `own` has been processed and not completed */
+	uint64_t distrusted; /* as of shared, by this plane */
+
+	unsigned vain_looks; /* for the oldest burst, since it moved or the clock was read */
+	uint64_t looked_ms;  /* when that was; 0: not since it moved */
+	unsigned waited_ms;  /* for the oldest burst, of the plane's own time */
+
+	const struct tables *tables;
+	struct police *police;	 /* NULL: punts are not limited */
+	struct pl_processor cpu; /* for when the accelerator cannot be had */
+	struct pl_pool *pool;
+	struct pl_burst own;  /* filled while nothing is under way, then copied; or for the CPU */
+	struct pl_burst lost; /* as it comes back to the plane */
+
+	/* Buffers that a failed accelerator may still write to: PL_OWNER_PROCESSOR. */
+	struct pl_holder holder;
+	uint64_t kept_generation;
+	uint32_t n_kept;
+	uint32_t kept[OFFLOAD_KEPT_MAX];
+};
+
+/* Makes a plane's processor, on memory of `plane`, which must be aligned as its type and live as long. The
+ * lane of the accelerator is the plane's by pl_accel_attach(), each time it is opened. Control thread.
+ * Returns 0 or -errno with `err` filled. */
+int offload_plane_init(struct offload_plane *plane, struct offload_shared *shared, unsigned lane,
+		       const struct tables *tables, enum cpu_isa isa, struct pl_pool *pool,
+		       struct police *police, struct pl_processor *processor, struct pl_error *err);
+
+/* The plane has stopped, and keeps nothing. Accepts a zeroed one. */
+void offload_plane_fini(struct offload_plane *plane);
+
+/* Whether the plane may be using the accelerator. After a store to `word`, see above. Any thread. */
+static inline bool offload_plane_attached(const struct offload_plane *plane)
+{
+	return atomic_load_explicit(&plane->attached, memory_order_seq_cst);
+}
+
+/* Of a plane that has stopped, for the control thread: detaches it and keeps what was under way; and, once
+ * the accelerator is known to be quiet, gives back to the pool what is kept. */
+void offload_plane_withdraw(struct offload_plane *plane);
+void offload_plane_release(struct offload_plane *plane);
+
+/* ---- rest ----
+ *
+ * No burst, and no update, is forgotten by a program that rests:
+ *
+ *	whoever posts: head = ...; fence; at_rest?          then wake()
+ *	the thread:    pl_accel_rest(IDLE); at_rest = 1; fence; is anything posted and not done?  then wake()
+ *
+ * Sequentially consistent, so that one of the two sees the other's store. wake() is by whoever swaps at_rest
+ * from 1 to 0, once, and comes after pl_accel_rest(): pl_accel_run() has the last word. While at_rest is 0
+ * and something is under way the thread does not tell the program to rest. */
+
+/* Tells the program to end when it has nothing to do, as it seems to have. The thread; `n_lanes` are looked
+ * at. Returns 0 or -errno with `err` filled: it had to be started, and could not be. */
+int offload_rest(struct offload_shared *shared, unsigned n_lanes, struct pl_error *err);
+
+/* Behind a post: starts the program if it rests. Planes that are attached, and the thread. Returns 0 or
+ * -errno with `err` filled. */
+int offload_wake(struct offload_shared *shared, struct pl_error *err);
+
+#endif
