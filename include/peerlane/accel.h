@@ -29,13 +29,13 @@ enum pl_accel_launch {
 };
 
 /* A program, in the form that each kind wants; NULL: it has none for that kind. Its entry point is
- *	void program_run(struct mailbox *mailbox, uint32_t workers)
- * run by `workers` groups. */
+ *	void program_run(struct mailbox *mailbox, uint64_t launch)
+ * run by all workers' groups. */
 struct pl_accel_program {
 	const char *opencl; /* source text, OpenCL C 1.2 */
 	const char *ptx;
 	/* Worker `worker` of it; a group of one. Returns when the program is to end. */
-	void (*host)(struct mailbox *mailbox, uint32_t worker);
+	void (*host)(struct mailbox *mailbox, uint32_t worker, uint64_t launch);
 };
 
 /* A device that is there, or a kind of which none is and why. */
@@ -123,12 +123,14 @@ int pl_accel_zero(struct pl_accel *accel, uint64_t at, size_t len_bytes, struct 
 
 /* ---- running ---- */
 
-/* Starts the program, unless it runs. PL_ACCEL_BURST: has it do what is posted, and end. Any thread that
- * may make system calls. Returns 0 or -errno with `err` filled. */
+/* Has the program do all that the caller has posted, starting it if need be: to be called after bursts are
+ * submitted or updates posted. While a PL_ACCEL_PERSISTENT program runs this looks at two words, no
+ * more; otherwise it is launched. Any thread that may make system calls. Returns 0, or -errno with
+ * `err` filled: it has failed, as pl_accel_ended() says from then on. */
 int pl_accel_run(struct pl_accel *accel, struct pl_error *err);
 
-/* Tells the program to end: `how` is MAILBOX_REST_IDLE or MAILBOX_REST_NOW. Does not wait. */
-void pl_accel_rest(struct pl_accel *accel, uint32_t how);
+/* Tells the program to end once it has done what is posted. Does not wait. Any thread. */
+void pl_accel_rest(struct pl_accel *accel);
 
 /* Whether the program has ended: 1 yes (or never started), 0 no, or -errno with `err` filled: it, or the
  * device, has failed, and the accelerator can only be closed. */
@@ -139,8 +141,8 @@ int pl_accel_ended(struct pl_accel *accel, struct pl_error *err);
 /* The burst to be filled and submitted next; NULL: MAILBOX_SLOTS are under way. Its `base` is the pool's. */
 struct pl_burst *pl_accel_next(struct pl_accel *accel, unsigned lane);
 
-/* Hands the device the burst that pl_accel_next() gave. Its frames are 2 modulo 16. Makes no call of a
- * driver: if the program does not run, or runs for each burst, pl_accel_run() must follow. */
+/* Hands the device the burst that pl_accel_next() gave. Its frames are 2 modulo 16. pl_accel_run() must
+ * follow. */
 void pl_accel_submit(struct pl_accel *accel, unsigned lane);
 
 /* The oldest burst under way if it is done, else NULL. Valid until the next call for this lane, which may
@@ -157,7 +159,8 @@ uint64_t pl_accel_completed(const struct pl_accel *accel, unsigned lane);
 
 /* ---- updates: one thread ---- */
 
-/* Posts a store of up to MAILBOX_UPDATE_MAX bytes. Returns false if there is no room now. */
+/* Posts a store of up to MAILBOX_UPDATE_MAX bytes, in words of `word` (2, 4, 8) bytes. pl_accel_run() must
+ * follow. Returns false if there is no room now. */
 bool pl_accel_update(struct pl_accel *accel, uint64_t to, const void *bytes, uint32_t length,
 		     uint32_t word);
 

@@ -74,27 +74,24 @@ struct mailbox_updates {
 	uint64_t pad2[15];
 };
 
-/* Where a worker is; kept here while the program does not run. */
+/* Where a worker is: its own, in the device's memory, from one launch to the next. */
 struct mailbox_worker {
 	uint64_t next[MAILBOX_LANES_MAX]; /* number of the burst that it waits for, by lane */
-	uint64_t applied;		  /* of worker 0 */
-	uint64_t pad[7];
+	uint64_t applied;		  /* bytes of updates, of worker 0 */
+	uint64_t pad[15];
 };
 
+/* The program is launched again and again, one launch after the other, numbered from 1. Launch n goes on
+ * looking for bursts until `rest` is n or more. It then does what is posted already, and ends. */
 struct mailbox {
-	uint32_t rest; /* the program ends once it has nothing to do (MAILBOX_REST_...) */
-	uint32_t n_lanes, n_workers;
-	uint32_t pad0[29];
-	uint64_t
-		context; /* the program's own, to the device: what it needs to know beside the burst */
+	uint64_t rest;
+	uint64_t pad0[15];
+	uint64_t context; /* what the program needs to know beside the burst, to the device */
 	uint64_t workers; /* n_workers of struct mailbox_worker, to the device */
-	uint64_t pad1[14];
+	uint32_t n_lanes, n_workers;
+	uint64_t pad1[13];
 	struct mailbox_updates updates;
 	struct mailbox_lane lanes[MAILBOX_LANES_MAX];
 };
-
-#define MAILBOX_STAY 0u	     /* look again and again */
-#define MAILBOX_REST_IDLE 1u /* do what is posted, then end */
-#define MAILBOX_REST_NOW 2u  /* end after the burst in hand */
 
 #endif

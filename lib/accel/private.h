@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What an accelerator is to all kinds (accel.c, mailbox.c), and what each kind supplies. */
+#ifndef PEERLANE_ACCEL_PRIVATE_H
+#define PEERLANE_ACCEL_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <peerlane/accel.h>
+
+/* What a kind supplies. Unless said otherwise a function is called by whoever opened the accelerator,
+ * one at a time; those with `err` return 0 or -errno with it filled. */
+struct accel_ops {
+	enum pl_accel_kind kind;
+
+	/* Lists devices, or one entry (index UINT_MAX) that says why there are none; `kind` and
+	 * `index` included. Returns how many, at most `max`. */
+	unsigned (*scan)(struct pl_accel_info *infos, unsigned max);
+
+	/* Opens device `config->index` and loads the program. Fills in `state`, `info`, and
+	 * `n_workers` with what suits the device (accel.c rounds it, or takes the configured number). */
+	int (*open)(struct pl_accel *accel, const struct pl_accel_config *config,
+		    struct pl_error *err);
+
+	/* Lets go of everything, memory that was not freed included. The program has ended, the device
+	 * has failed, or open() has and undone what it did (`state` is as it left it). */
+	void (*close)(struct pl_accel *accel);
+
+	/* As pl_accel_alloc() and pl_accel_free(). SHARED memory is page-aligned and zeroed too. */
+	int (*alloc)(struct pl_accel *accel, enum pl_accel_place place, size_t len_bytes,
+		     struct pl_accel_memory *memory, struct pl_error *err);
+	void (*free)(struct pl_accel *accel, struct pl_accel_memory *memory);
+
+	/* Has the device see host memory, which is page-aligned, until close(): its address there
+	 * into *device. Never twice the same. */
+	int (*attach)(struct pl_accel *accel, void *base, size_t len_bytes, uint64_t *device,
+		      struct pl_error *err);
+
+	/* As pl_accel_write(), _read(), _zero(): also while the program runs, and then without
+	 * waiting for it. One thread at a time, whichever. */
+	int (*write)(struct pl_accel *accel, uint64_t to, const void *bytes, size_t len_bytes,
+		     struct pl_error *err);
+	int (*read)(struct pl_accel *accel, void *bytes, uint64_t from, size_t len_bytes,
+		    struct pl_error *err);
+	int (*zero)(struct pl_accel *accel, uint64_t at, size_t len_bytes, struct pl_error *err);
+
+	/* Starts program_run(accel->mailbox_memory.device, launch) with `n_workers` groups, once all
+	 * that was launched before has ended, and returns at once. Any thread, with accel->lock held. */
+	int (*launch)(struct pl_accel *accel, uint64_t launch, struct pl_error *err);
+
+	/* Whether all that was launched has ended: 1 or 0, or -errno if it, or the device, has failed.
+	 * Any thread, with accel->lock held; does not wait. */
+	int (*ended)(struct pl_accel *accel, struct pl_error *err);
+};
+
+/* Of the kinds that are built in. */
+extern const struct accel_ops accel_cuda, accel_opencl, accel_host;
+
+/* The host's side of a lane: the plane's. On lines of its own. */
+struct accel_lane {
+	_Alignas(128) uint64_t submitted;
+	_Atomic uint64_t completed; /* stored by the plane alone */
+	uint8_t *base;		    /* of the pool; NULL: not attached */
+	struct mailbox_slot *slots;
+};
+
+struct pl_accel {
+	const struct accel_ops *ops;
+	void *state; /* the kind's own */
+	struct pl_accel_info info;
+	enum pl_accel_launch launch;
+	unsigned n_lanes, n_workers;
+
+	/* Held while something is launched, or it is found out whether all has ended. Not taken for
+	 * a burst while a PL_ACCEL_PERSISTENT program runs. */
+	pthread_mutex_t lock;
+	/* Number of the last launch. The program is at rest, or on its way there, if this is no
+	 * greater than mailbox->rest. Stored with the lock held. */
+	_Atomic uint64_t launches;
+
+	struct mailbox *mailbox;
+	struct pl_accel_memory mailbox_memory, workers_memory, slots_memory, updates_memory;
+	struct accel_lane *lanes; /* n_lanes */
+
+	/* Of the thread that posts updates: */
+	uint8_t *updates;
+	_Atomic uint64_t posted; /* bytes */
+};
+
+#endif
