@@ -32,8 +32,11 @@ struct offload_config {
 	unsigned n_planes;
 	bool stays;	  /* never rests, however idle the planes are */
 	enum cpu_isa isa; /* of the CPU's part */
-	size_t log_bytes; /* of the copy's log; 0: what suits */
-	unsigned hang_ms; /* a burst that takes so long has a hung accelerator; 0: what suits */
+	/* What suits, where they are 0: */
+	size_t log_bytes;   /* of the copy's log */
+	size_t slack_bytes; /* that each section of the copy has beyond twice what is in use */
+	unsigned hang_ms;   /* a burst that takes so long has a hung accelerator */
+	unsigned retry_ms;  /* before it is tried again; doubles up to 60 times that */
 	const struct pl_accel_program *program; /* NULL: the packet program; tests have others */
 	void (*on_thread)(void *ctx);		/* called on its thread first; or NULL */
 	void *on_thread_ctx;
