@@ -1,0 +1,64 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Holds our declarations of the CUDA driver's interface (lib/accel/cuda_api.h) against NVIDIA's cuda.h.
+
+Usage: cuda_header.py CUDA_API_H COMPILER...
+Every function is declared anew after cuda.h, with our parameters, and every constant compared: what differs
+does not compile. Skips (77) where there is no cuda.h."""
+import pathlib
+import re
+import subprocess
+import sys
+
+FOLDERS = ['/usr/local/cuda/include', '/usr/include', '/opt/cuda/include']
+
+# Where cuda.h has an enumeration of its own and we have int, which is passed the same way.
+ENUMS = [('cuGetErrorName', 'int result', 'CUresult result'),
+         ('cuGetErrorString', 'int result', 'CUresult result'),
+         ('cuDeviceGetAttribute', 'int attribute', 'CUdevice_attribute attribute'),
+         ('cuFuncGetAttribute', 'int attribute', 'CUfunction_attribute attribute'),
+         ('cuModuleLoadDataEx', 'int *options', 'CUjit_option *options')]
+
+
+def main():
+    text = pathlib.Path(sys.argv[1]).read_text()
+    folder = next((f for f in FOLDERS if pathlib.Path(f, 'cuda.h').exists()), None)
+    if not folder:
+        print('SKIP: no cuda.h in', *FOLDERS)
+        sys.exit(77)
+
+    joined = re.sub(r'\s*\\\n\s*', ' ', text)
+    functions = re.findall(r'X\(\w+, +"(\w+)", +(\([^)]*\))\)', joined)
+    constants = re.findall(r'\b(CUDA_(?:SUCCESS|ERROR_\w+)|CU_[A-Z]\w+) = (\d+)', text)
+    flags = dict(re.findall(r'#define CU_MEMHOST_(\w+) (\d+)u', text))
+    lines = ['#include <cuda.h>', '#include <stddef.h>']
+    for symbol, parameters in functions:
+        for owner, ours, theirs in ENUMS:
+            if owner == symbol:
+                assert ours in parameters, (symbol, parameters)
+                parameters = parameters.replace(ours, theirs)
+        parameters = parameters.replace('uint64_t', 'unsigned long long')
+        # First that cuda.h's present names lead to this symbol at all, then that the types agree.
+        lines.append(f'extern __typeof__({symbol}) *const declared_{symbol};')
+        lines.append(f'CUresult {symbol}{parameters};')
+    for name, value in constants:
+        lines.append(f'_Static_assert({name} == {value}, "{name}");')
+    for name, value in flags.items():
+        for prefix in 'CU_MEMHOSTALLOC_', 'CU_MEMHOSTREGISTER_':
+            lines.append(f'_Static_assert({prefix}{name} == {value}, "{prefix}{name}");')
+    lines.append('_Static_assert(sizeof(CUresult) == sizeof(int), "results");')
+
+    # What was read must be all there is: a test that finds nothing would pass.
+    assert len(functions) == text.count('"cu'), (len(functions), text.count('"cu'))
+    assert len(constants) > 30 and len(flags) == 2, (constants, flags)
+    source = '\n'.join(lines) + '\n'
+    run = subprocess.run([*sys.argv[2:], '-isystem', folder, '-x', 'c', '-Werror', '-fsyntax-only', '-'],
+                         input=source, text=True)
+    if run.returncode:
+        print(source)
+        sys.exit(1)
+    print(len(functions), 'functions and', len(constants) + 2 * len(flags), 'constants agree with',
+          folder + '/cuda.h')
+
+
+main()
