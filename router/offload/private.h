@@ -2,25 +2,31 @@
 /* What the offload's thread (offload.c, copy.c) and the planes' processors (processor.c) share.
  *
  * Who may touch the accelerator. The thread owns it. A plane uses its lane of it while it is *attached*,
- * which it is as long as it has bursts under way there, and only then: so one that sleeps is not. The
- * thread tells by `word` what planes are to do, and waits for them to detach before it takes away what they
- * use:
+ * which it is while it has bursts under way there, until it looks for the next one then: so one that sleeps is
+ * not. The thread tells by `word` what planes are to do, and waits for them to detach before it takes
+ * away what they use:
  *
- *	plane, to attach: attached = 1; word still says ACCEL, of the same generation? else attached = 0
- *	thread:           word = anything else; is attached == 0?
+ *	plane, to attach: attached = 1; does word still say ACCEL, of that generation? else attached = 0
+ *	thread:           word = anything else; is attached 0?
  *
  * Both store first and look then, all sequentially consistent: at least one sees what the other stored. A
  * plane that is attached looks at `word` in every turn, and does not sleep, so it detaches soon: when its
  * bursts are complete (CPU), or with what is done by then (FAULT, QUIET).
  *
- * The course of it, by the thread alone; the generation counts openings:
+ * The course of it, by the thread alone; generations are openings, counted from 1:
  *
- *	CPU -> ACCEL	opened and filled, the program runs or `at_rest` is set
- *	ACCEL -> CPU	for a filling anew, in good health. Once all have detached no burst is under way.
- *	-> FAULT	the accelerator is not believed in any more. Planes detach, and keep what it may still
- *			write to. Once they have, it may be closed.
- *	-> QUIET	it is known to touch packets no more: ended, or closed. Planes give back what they kept.
- *	-> CPU		the next generation is opened, which needs QUIET before it */
+ *	CPU -> ACCEL	opened and filled; the program runs, or `at_rest` is set
+ *	ACCEL -> CPU	to be filled anew, in good health. Once all have detached no burst is under way.
+ *	-> FAULT	the accelerator is not believed in any more. Planes detach, and keep the buffers that
+ *			it may still write to. Once they have, it may be closed.
+ *	-> QUIET	it is known to touch packets no more: ended, or closed. Planes give back what they kept,
+ *			and detach if they have not yet.
+ *	-> CPU		the next generation is opened, which needs QUIET before it
+ *
+ * So the order of packets is kept. On the way to the CPU in good health a plane takes nothing until all that is
+ * under way is complete. After a fault what is done comes first, then nothing more of the accelerator's is
+ * transmitted: the CPU's bursts, complete at once, overtake only what is dropped. Back on the accelerator,
+ * nothing of the CPU's is under way. */
 #ifndef PEERLANE_OFFLOAD_PRIVATE_H
 #define PEERLANE_OFFLOAD_PRIVATE_H
 
@@ -48,11 +54,11 @@ struct offload_shared {
 	enum pl_accel_launch launch;
 	unsigned hang_ms;
 
-	/* The word, when it said ACCEL, of a generation that a plane has found hung; the bell rings. The
-	 * thread looks whether it is the present one's: so none has to take it back. */
+	/* A generation that a plane has found hung, or could not start; the bell rings. The thread looks
+	 * whether it is the present one: so nobody has to take it back. */
 	_Atomic uint64_t distrusted;
-	int bell_fd; /* eventfd that wakes the thread */
-	pl_stat wakes;
+	int bell_fd;   /* eventfd that wakes the thread; rung when the program is started, too */
+	pl_stat wakes; /* times that this was */
 };
 
 /* Every MAILBOX_SLOTS may be with an accelerator that hangs. */
@@ -69,18 +75,19 @@ struct offload_plane {
 	_Alignas(128) struct offload_shared *shared;
 	unsigned lane;
 	unsigned under_way;  /* on the accelerator */
-	bool own_done;	     /* `own` has been processed and not completed */
-	uint64_t distrusted; /* as of shared, by this plane */
+	bool own_done;	     /* `own` has its verdicts, and is to be completed */
+	uint64_t distrusted; /* generation, as in `shared`, by this plane */
 
-	unsigned vain_looks; /* for the oldest burst, since it moved or the clock was read */
-	uint64_t looked_ms;  /* when that was; 0: not since it moved */
-	unsigned waited_ms;  /* for the oldest burst, of the plane's own time */
+	/* How long the oldest burst has been waited for: */
+	unsigned looks;	    /* in vain, since the clock was read */
+	uint64_t looked_ms; /* when that was; 0: not for this burst */
+	unsigned waited_ms;
 
 	const struct tables *tables;
 	struct police *police;	 /* NULL: punts are not limited */
 	struct pl_processor cpu; /* for when the accelerator cannot be had */
 	struct pl_pool *pool;
-	struct pl_burst own;  /* filled while nothing is under way, then copied; or for the CPU */
+	struct pl_burst own;  /* filled while nothing is under way: copied then, or for the CPU */
 	struct pl_burst lost; /* as it comes back to the plane */
 
 	/* Buffers that a failed accelerator may still write to: PL_OWNER_PROCESSOR. */
@@ -106,28 +113,27 @@ static inline bool offload_plane_attached(const struct offload_plane *plane)
 	return atomic_load_explicit(&plane->attached, memory_order_seq_cst);
 }
 
-/* Of a plane that has stopped, for the control thread: detaches it and keeps what was under way; and, once
- * the accelerator is known to be quiet, gives back to the pool what is kept. */
-void offload_plane_withdraw(struct offload_plane *plane);
+/* The plane has stopped and the accelerator is quiet: gives what is kept back to the pool. Control thread. */
 void offload_plane_release(struct offload_plane *plane);
 
 /* ---- rest ----
  *
- * No burst, and no update, is forgotten by a program that rests:
+ * No burst, and no update, is forgotten by a program that ends for want of work (PL_ACCEL_PERSISTENT):
  *
- *	whoever posts: head = ...; fence; at_rest?          then wake()
- *	the thread:    pl_accel_rest(IDLE); at_rest = 1; fence; is anything posted and not done?  then wake()
+ *	whoever posts: head = ...; at_rest?                             then wake
+ *	the thread:    tell it to rest; at_rest = 1; is anything under way?   then wake
  *
- * Sequentially consistent, so that one of the two sees the other's store. wake() is by whoever swaps at_rest
- * from 1 to 0, once, and comes after pl_accel_rest(): pl_accel_run() has the last word. While at_rest is 0
- * and something is under way the thread does not tell the program to rest. */
+ * All sequentially consistent, pl_accel_submit()'s store included, so one of the two sees the other's. Of those
+ * who see it one swaps at_rest for 0, and starts the program: after it was told to rest, so pl_accel_run() has
+ * the last word, and before it is told again, since the thread does not while a burst is under way. Who
+ * loses the swap has posted before the program was started, or while it runs, and it looks at all lanes. */
 
-/* Tells the program to end when it has nothing to do, as it seems to have. The thread; `n_lanes` are looked
- * at. Returns 0 or -errno with `err` filled: it had to be started, and could not be. */
+/* Tells the program to end when it has nothing to do, as it seems to have. The thread. Returns 0, or -errno
+ * with `err` filled: it had to be started again, and could not be. */
 int offload_rest(struct offload_shared *shared, unsigned n_lanes, struct pl_error *err);
 
-/* Behind a post: starts the program if it rests. Planes that are attached, and the thread. Returns 0 or
- * -errno with `err` filled. */
+/* Behind a post: starts the program if it rests, or does so for each burst. Planes that are attached, and
+ * the thread. Returns 0 or -errno with `err` filled. */
 int offload_wake(struct offload_shared *shared, struct pl_error *err);
 
 #endif

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A plane's processor: bursts go to the plane's lane of the accelerator, or through the CPU. What is
+ * shared with the offload's thread, and why it is right, is in private.h. */
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "private.h"
+
+/* The clock is read when the oldest burst has been looked for in vain this many times. */
+#define LOOKS_PER_CLOCK 256u
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (uint64_t)t.tv_sec * 1000u + (uint64_t)t.tv_nsec / 1000000u;
+}
+
+static uint64_t read_word(const struct offload_plane *plane)
+{
+	/* Acquire: pairs with the thread's store. ACCEL: `accel` is set. QUIET: the program's last stores
+	 * to slots and packets are seen. */
+	return atomic_load_explicit(&plane->shared->word, memory_order_acquire);
+}
+
+static bool is_usable(const struct offload_plane *plane, uint64_t word)
+{
+	return OFFLOAD_PHASE(word) == PHASE_ACCEL && OFFLOAD_GENERATION(word) != plane->distrusted;
+}
+
+static bool has_failed(const struct offload_plane *plane, uint64_t word)
+{
+	return OFFLOAD_PHASE(word) == PHASE_FAULT || OFFLOAD_PHASE(word) == PHASE_QUIET ||
+	       OFFLOAD_GENERATION(word) == plane->distrusted;
+}
+
+/* ---- the accelerator, as a plane may use it ---- */
+
+static bool attach(struct offload_plane *plane, uint64_t word)
+{
+	/* Sequentially consistent, both: pairs with the thread's store to `word` and its look at this. */
+	atomic_store_explicit(&plane->attached, true, memory_order_seq_cst);
+	if (atomic_load_explicit(&plane->shared->word, memory_order_seq_cst) == word)
+		return true;
+	atomic_store_explicit(&plane->attached, false,
+			      memory_order_relaxed); /* it touched nothing */
+	return false;
+}
+
+/* What complete() gave last has been handed on. */
+static void detach(struct offload_plane *plane)
+{
+	/* Relaxed: its own. Release: whoever sees it may take away what the plane has used. */
+	if (atomic_load_explicit(&plane->attached, memory_order_relaxed))
+		atomic_store_explicit(&plane->attached, false, memory_order_release);
+}
+
+static void distrust(struct offload_plane *plane, uint64_t word)
+{
+	struct offload_shared *shared = plane->shared;
+
+	plane->distrusted = OFFLOAD_GENERATION(word);
+	/* Relaxed: it says nothing of anything else. */
+	atomic_store_explicit(&shared->distrusted, plane->distrusted, memory_order_relaxed);
+	eventfd_write(shared->bell_fd, 1);
+}
+
+int offload_wake(struct offload_shared *shared, struct pl_error *err)
+{
+	if (shared->launch == PL_ACCEL_BURST)
+		return pl_accel_run(shared->accel, err);
+	/* Sequentially consistent: pairs with offload_rest(). Hardly ever more than the load. */
+	if (!atomic_load_explicit(&shared->at_rest, memory_order_seq_cst) ||
+	    !atomic_exchange_explicit(&shared->at_rest, false, memory_order_seq_cst))
+		return 0;
+	atomic_fetch_add_explicit(&shared->wakes, 1, memory_order_relaxed); /* a counter */
+	eventfd_write(shared->bell_fd, 1);
+	return pl_accel_run(shared->accel, err);
+}
+
+static bool is_anything_under_way(const struct pl_accel *accel, unsigned n_lanes)
+{
+	for (unsigned i = 0; i < n_lanes; i++)
+		if (pl_accel_submitted(accel, i) != pl_accel_completed(accel, i))
+			return true;
+	return pl_accel_updates_posted(accel) != pl_accel_updates_applied(accel);
+}
+
+int offload_rest(struct offload_shared *shared, unsigned n_lanes, struct pl_error *err)
+{
+	pl_accel_rest(shared->accel, MAILBOX_REST_IDLE);
+	/* Sequentially consistent: before the look at what is submitted, which is, too. */
+	atomic_store_explicit(&shared->at_rest, true, memory_order_seq_cst);
+	return is_anything_under_way(shared->accel, n_lanes) ? offload_wake(shared, err) : 0;
+}
+
+/* ---- bursts ---- */
+
+static void sent(struct offload_plane *plane, uint64_t word)
+{
+	struct pl_error ignored; /* the thread finds out for itself what it was */
+
+	pl_accel_submit(plane->shared->accel, plane->lane);
+	plane->under_way++;
+	if (offload_wake(plane->shared, &ignored))
+		distrust(plane, word);
+}
+
+static void send_copy(struct offload_plane *plane, uint64_t word)
+{
+	const struct pl_burst *own = &plane->own;
+	/* None is under way: there is one. */
+	struct pl_burst *burst = pl_accel_next(plane->shared->accel, plane->lane);
+
+	burst->n = own->n;
+	burst->port = own->port;
+	memcpy(burst->frame, own->frame, own->n * sizeof(own->frame[0]));
+	memcpy(burst->len, own->len, own->n * sizeof(own->len[0]));
+	sent(plane, word);
+}
+
+/* Whether the accelerator is known to write no more to what it had in generation `generation`. */
+static bool is_quiet(uint64_t word, uint64_t generation)
+{
+	return OFFLOAD_PHASE(word) == PHASE_QUIET || OFFLOAD_GENERATION(word) > generation;
+}
+
+static void give_back(struct offload_plane *plane)
+{
+	pl_pool_put(plane->pool, plane->kept, plane->n_kept, PL_OWNER_PROCESSOR);
+	plane->n_kept = 0;
+}
+
+/* In the accelerator's own memory while it has bursts, so that nothing need be copied under load. With none
+ * under way in the plane's: then it is not attached for looking alone, and what it copies is little. */
+static struct pl_burst *processor_next(void *ctx)
+{
+	struct offload_plane *plane = ctx;
+	uint64_t word = read_word(plane);
+
+	if (plane->under_way) {
+		if (is_usable(plane, word))
+			return pl_accel_next(plane->shared->accel, plane->lane);
+		if (!has_failed(plane, word))
+			return NULL; /* what is under way comes first */
+	} else {
+		detach(plane);
+		if (plane->n_kept && is_quiet(word, plane->kept_generation))
+			give_back(plane);
+	}
+	return plane->own_done ? NULL : &plane->own;
+}
+
+static void processor_submit(void *ctx, struct pl_burst *burst)
+{
+	struct offload_plane *plane = ctx;
+	uint64_t word = read_word(plane);
+
+	if (burst != &plane->own) {
+		sent(plane, word);
+	} else if (!plane->under_way && !plane->n_kept && is_usable(plane, word) &&
+		   attach(plane, word)) {
+		send_copy(plane, word);
+	} else {
+		cpu_process(&plane->cpu, burst);
+		pl_stat_add(&plane->cpu_packets, burst->n);
+		plane->own_done = true;
+	}
+}
+
+/* Whether the oldest burst under way, which is not done, has been so for too long. Time passes only while the
+ * plane looks: one that was kept from its core for a second has not waited for a second. */
+static bool hangs(struct offload_plane *plane)
+{
+	unsigned step_max = plane->shared->hang_ms / 8 + 1;
+	uint64_t now, step;
+
+	if (++plane->looks < LOOKS_PER_CLOCK)
+		return false;
+	plane->looks = 0;
+	now = now_ms();
+	step = plane->looked_ms ? now - plane->looked_ms : 0;
+	plane->looked_ms = now;
+	plane->waited_ms += step < step_max ? (unsigned)step : step_max;
+	return plane->waited_ms >= plane->shared->hang_ms;
+}
+
+static void moved(struct offload_plane *plane)
+{
+	plane->under_way--;
+	plane->looks = 0;
+	plane->looked_ms = 0;
+	plane->waited_ms = 0;
+}
+
+static struct pl_burst *done(struct offload_plane *plane, struct pl_burst *burst)
+{
+	moved(plane);
+	pl_stat_add(&plane->bursts, 1);
+	pl_stat_add(&plane->packets, burst->n);
+	/* The tables may have changed since: a later view of them will do. */
+	if (plane->police)
+		police_burst(plane->police, tables_view(plane->tables), burst);
+	return burst;
+}
+
+/* Gives the oldest burst up. It is copied, for the device may be writing its verdicts now. */
+static struct pl_burst *lose(struct offload_plane *plane, uint64_t word)
+{
+	const struct pl_burst *burst = pl_accel_abandon(plane->shared->accel, plane->lane);
+	struct pl_burst *lost = &plane->lost;
+	bool keep = !is_quiet(word, OFFLOAD_GENERATION(word));
+
+	moved(plane);
+	lost->n = burst->n;
+	lost->port = burst->port;
+	memcpy(lost->frame, burst->frame, lost->n * sizeof(lost->frame[0]));
+	for (uint32_t i = 0; i < lost->n; i++)
+		lost->verdict[i] =
+			PL_VERDICT(keep ? PL_VERDICT_KEEP : PL_VERDICT_DROP, REASON_ACCELERATOR);
+	if (keep) {
+		plane->kept_generation = OFFLOAD_GENERATION(word);
+		memcpy(plane->kept + plane->n_kept, lost->frame, lost->n * sizeof(lost->frame[0]));
+		plane->n_kept += lost->n;
+	}
+	pl_stat_add(&plane->lost_packets, lost->n);
+	return lost;
+}
+
+static struct pl_burst *processor_complete(void *ctx)
+{
+	struct offload_plane *plane = ctx;
+	uint64_t word;
+
+	if (plane->under_way) {
+		struct pl_burst *burst;
+
+		word = read_word(plane); /* first: of one that is quiet all is seen that was done */
+		burst = pl_accel_complete(plane->shared->accel, plane->lane);
+		if (burst)
+			return done(plane, burst);
+		if (!has_failed(plane, word)) {
+			if (!hangs(plane))
+				return NULL;
+			distrust(plane, word);
+		}
+		return lose(plane, word);
+	}
+	if (!plane->own_done)
+		return NULL;
+	plane->own_done = false;
+	return &plane->own;
+}
+
+/* ---- set up and taken down ---- */
+
+static void each_kept(struct pl_holder *holder, void (*fn)(void *ctx, uint32_t frame), void *ctx)
+{
+	const struct offload_plane *plane =
+		(const void *)((const char *)holder - offsetof(struct offload_plane, holder));
+
+	for (uint32_t i = 0; i < plane->n_kept; i++)
+		fn(ctx, plane->kept[i]);
+}
+
+int offload_plane_init(struct offload_plane *plane, struct offload_shared *shared, unsigned lane,
+		       const struct tables *tables, enum cpu_isa isa, struct pl_pool *pool,
+		       struct police *police, struct pl_processor *processor, struct pl_error *err)
+{
+	int rc;
+
+	memset(plane, 0, sizeof(*plane));
+	plane->shared = shared;
+	plane->lane = lane;
+	plane->tables = tables;
+	plane->police = police;
+	rc = cpu_processor_init(&plane->cpu, tables, isa);
+	if (rc)
+		return pl_error_set(err, rc, NULL, "plane %u: cannot make its processor: %s", lane,
+				    strerror(-rc));
+	cpu_processor_limit(&plane->cpu, police);
+	plane->pool = pool;
+	plane->holder.each_held = each_kept;
+	pl_pool_join(pool, &plane->holder);
+	*processor = (struct pl_processor){
+		.next = processor_next,
+		.submit = processor_submit,
+		.complete = processor_complete,
+		.burst_packets = PL_BURST_MAX,
+		.ctx = plane,
+	};
+	return 0;
+}
+
+void offload_plane_release(struct offload_plane *plane)
+{
+	detach(plane);
+	give_back(plane);
+}
+
+void offload_plane_fini(struct offload_plane *plane)
+{
+	if (!plane->pool)
+		return;
+	pl_pool_part(plane->pool, &plane->holder);
+	cpu_processor_fini(&plane->cpu);
+	plane->pool = NULL;
+}
