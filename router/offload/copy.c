@@ -147,8 +147,8 @@ static int open_log(struct copy *copy, struct pl_error *err)
 	if (copy->log)
 		return 0;
 	copy->log = tables_copy_new(copy->tables, copy->log_bytes, copy->wake, copy->wake_ctx);
-	return copy->log ? 0 :
-			   pl_error_set(err, -errno, NULL,
+	return copy->log ? 0
+			 : pl_error_set(err, -errno, NULL,
 					"cannot make the log of changes (%zu bytes): %s",
 					copy->log_bytes, strerror(errno));
 }

@@ -21,8 +21,9 @@
 /* Where the log was when updates had been posted up to `posted`. */
 struct copy_epoch {
 	uint64_t position, posted;
-	bool applied;			   /* then `fence` is set: */
-	uint64_t fence[MAILBOX_LANES_MAX]; /* bursts that each lane had submitted when it was seen */
+	bool applied; /* then `fence` is set: */
+	uint64_t
+		fence[MAILBOX_LANES_MAX]; /* bursts that each lane had submitted when it was seen */
 };
 
 struct copy_section {

@@ -237,7 +237,7 @@ static int shut(struct offload *o)
 		if (o->pools[i])
 			offload_plane_withdraw(&o->planes[i]);
 	if (o->shared.accel) {
-		pl_accel_rest(o->shared.accel, MAILBOX_REST_NOW);
+		pl_accel_rest(o->shared.accel);
 		ret = pl_accel_close(o->shared.accel, CLOSE_MS);
 		if (ret)
 			return ret;

@@ -25,9 +25,9 @@ struct offload {
 
 	pthread_t thread;
 	bool started;
-	atomic_bool stop;     /* set by the control thread, which then rings the bell */
-	_Atomic int filling;  /* enum offload_filling */
-	int filled;	      /* how that went, when it is DONE */
+	atomic_bool stop;	  /* set by the control thread, which then rings the bell */
+	_Atomic int filling;	  /* enum offload_filling */
+	int filled;		  /* how that went, when it is DONE */
 	struct pl_error unfilled; /* and why not */
 	int event_fd;
 
