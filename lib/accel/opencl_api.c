@@ -2,6 +2,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <ftw.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -78,8 +79,9 @@ static int find_cache(struct pl_error *err)
 	else
 		folder = make_own_cache();
 	if (!folder)
-		return pl_error_set(err, -EIO, "set POCL_CACHE_DIR to a folder that can be written",
-				    "OpenCL: cannot make a folder for compiled programs in /tmp: %m");
+		return pl_error_set(
+			err, -EIO, "set POCL_CACHE_DIR to a folder that can be written",
+			"OpenCL: cannot make a folder for compiled programs in /tmp: %m");
 	if (setenv("POCL_CACHE_DIR", folder, 1) < 0)
 		return pl_error_set(err, -ENOMEM, NULL, "OpenCL: out of memory");
 	return 0;
@@ -97,15 +99,17 @@ int opencl_api_load(struct opencl_api *cl, struct pl_error *err)
 		return rc;
 	loader = dlopen(LOADER, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 	if (!loader)
-		return pl_error_set(err, -ENODEV,
-				    "apt install ocl-icd-libopencl1, and the device's driver; for the "
-				    "CPU: pocl-opencl-icd",
-				    "OpenCL: no loader: %s", dlerror());
-#define X(name)                                                                                \
-	cl->name = (__typeof__(&name))dlsym(loader, #name);                                    \
-	if (!cl->name)                                                                         \
-		return pl_error_set(err, -ENOTSUP, "use the loader of Debian 12 or later",     \
-				    "OpenCL: the loader has no function " #name ", of OpenCL 2.0");
+		return pl_error_set(
+			err, -ENODEV,
+			"apt install ocl-icd-libopencl1, and the device's driver; for the "
+			"CPU: pocl-opencl-icd",
+			"OpenCL: no loader: %s", dlerror());
+#define X(name)                                                                            \
+	cl->name = (__typeof__(&name))dlsym(loader, #name);                                \
+	if (!cl->name)                                                                     \
+		return pl_error_set(err, -ENOTSUP, "use the loader of Debian 12 or later", \
+				    "OpenCL: the loader has no function " #name            \
+				    ", of OpenCL 2.0");
 	OPENCL_FUNCTIONS(X)
 #undef X
 	return 0;

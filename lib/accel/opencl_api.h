@@ -10,29 +10,30 @@
 
 #include <peerlane/error.h>
 
-#define OPENCL_FUNCTIONS(X) \
-	X(clBuildProgram) \
-	X(clCreateBuffer) \
-	X(clCreateCommandQueue) \
-	X(clCreateContext) \
-	X(clCreateKernel) \
+#define OPENCL_FUNCTIONS(X)          \
+	X(clBuildProgram)            \
+	X(clCreateBuffer)            \
+	X(clCreateCommandQueue)      \
+	X(clCreateContext)           \
+	X(clCreateKernel)            \
 	X(clCreateProgramWithSource) \
-	X(clEnqueueNDRangeKernel) \
-	X(clFlush) \
-	X(clGetDeviceIDs) \
-	X(clGetDeviceInfo) \
-	X(clGetEventInfo) \
-	X(clGetPlatformIDs) \
-	X(clGetPlatformInfo) \
-	X(clGetProgramBuildInfo) \
-	X(clReleaseCommandQueue) \
-	X(clReleaseContext) \
-	X(clReleaseEvent) \
-	X(clReleaseKernel) \
-	X(clReleaseMemObject) \
-	X(clReleaseProgram) \
-	X(clSetKernelArg) \
-	X(clSetKernelArgSVMPointer) \
+	X(clEnqueueNDRangeKernel)    \
+	X(clFlush)                   \
+	X(clGetDeviceIDs)            \
+	X(clGetDeviceInfo)           \
+	X(clGetEventInfo)            \
+	X(clGetKernelWorkGroupInfo)  \
+	X(clGetPlatformIDs)          \
+	X(clGetPlatformInfo)         \
+	X(clGetProgramBuildInfo)     \
+	X(clReleaseCommandQueue)     \
+	X(clReleaseContext)          \
+	X(clReleaseEvent)            \
+	X(clReleaseKernel)           \
+	X(clReleaseMemObject)        \
+	X(clReleaseProgram)          \
+	X(clSetKernelArg)            \
+	X(clSetKernelArgSVMPointer)  \
 	X(clSetKernelExecInfo)
 
 struct opencl_api {

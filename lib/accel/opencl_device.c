@@ -82,9 +82,8 @@ void opencl_device_describe(const struct opencl_api *cl, const struct opencl_dev
 		 version);
 	cl->clGetDeviceInfo(id->device, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof(unified), &unified,
 			    NULL);
-	if (!unified &&
-	    cl->clGetDeviceInfo(id->device, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(bytes), &bytes,
-				NULL) == CL_SUCCESS)
+	if (!unified && cl->clGetDeviceInfo(id->device, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(bytes),
+					    &bytes, NULL) == CL_SUCCESS)
 		info->memory_bytes = bytes;
 }
 
@@ -167,16 +166,14 @@ static void pause_us(long us)
 	nanosleep(&(struct timespec){.tv_nsec = us * 1000}, NULL);
 }
 
-cl_int opencl_wait(const struct opencl_device *d, cl_event event, unsigned timeout_ms,
-		   bool *timed_out)
+cl_int opencl_wait(struct opencl_device *d, cl_event event, unsigned timeout_ms)
 {
 	uint64_t end = now_ms() + timeout_ms;
 	cl_int status;
 
-	*timed_out = false;
 	while ((status = opencl_status(d, event)) > CL_COMPLETE) {
-		*timed_out = now_ms() > end;
-		if (*timed_out)
+		d->hung = now_ms() > end;
+		if (d->hung)
 			break;
 		pause_us(100);
 	}
@@ -215,8 +212,7 @@ static int build_failed(const struct opencl_device *d, cl_program program, cl_in
 		log_excerpt(excerpt, sizeof(excerpt), log);
 		free(log);
 	}
-	return pl_error_set(err,
-			    error == CL_BUILD_PROGRAM_FAILURE ? -ENOTSUP : opencl_errno(error),
+	return pl_error_set(err, error == CL_BUILD_PROGRAM_FAILURE ? -ENOTSUP : opencl_errno(error),
 			    NULL, "%s: cannot build the program: %s%s%s", d->name,
 			    opencl_error_name(error), *excerpt ? ": " : "", excerpt);
 }
@@ -251,9 +247,7 @@ int opencl_program_build(const struct opencl_device *d, const char *source, cl_p
 /* ---- opening ---- */
 
 static const char probe_source[] =
-	"#ifdef __opencl_c_atomic_scope_all_devices\n"
-	"#define SYSTEM memory_scope_all_devices\n"
-	"#elif __OPENCL_C_VERSION__ == 200\n"
+	"#if __OPENCL_C_VERSION__ == 200 || defined(__opencl_c_atomic_scope_all_devices)\n"
 	"#define SYSTEM memory_scope_all_svm_devices\n"
 	"#else\n"
 	"#define SYSTEM memory_scope_device\n"
@@ -288,12 +282,11 @@ enum { PAGE_ADDRESS, PAGE_OTHER, PAGE_READ, PAGE_RUNS, PAGE_ASKED, PAGE_SEEN, PA
 #define PROBE_TIMEOUT_MS 10000u
 
 struct probe {
-	const struct opencl_device *device;
+	struct opencl_device *device;
 	cl_program program;
 	struct opencl_memory memory;
 	volatile uint64_t *page; /* `memory`; the device writes there */
 	volatile uint64_t *other;
-	bool hung; /* the device may still write there */
 };
 
 /* Starts one of the probes' kernels; its event into *event. */
@@ -320,11 +313,11 @@ static int probe_start(const struct probe *p, const char *name, cl_event *event,
 
 static int probe_wait(struct probe *p, cl_event event, struct pl_error *err)
 {
-	const struct opencl_device *d = p->device;
-	cl_int status = opencl_wait(d, event, PROBE_TIMEOUT_MS, &p->hung);
+	struct opencl_device *d = p->device;
+	cl_int status = opencl_wait(d, event, PROBE_TIMEOUT_MS);
 
 	d->cl.clReleaseEvent(event);
-	if (p->hung)
+	if (d->hung)
 		return pl_error_set(err, -EIO, NULL, "%s: does not end a probe of a few words",
 				    d->name);
 	return status < 0 ? opencl_fail(d, status, "run a probe", err) : 0;
@@ -393,14 +386,14 @@ static int probe_running(struct probe *p, bool *yes, struct pl_error *err)
 	return 0;
 }
 
-static int probe(const struct opencl_device *d, struct pl_accel_info *info, struct pl_error *err)
+static int probe(struct opencl_device *d, struct pl_accel_info *info, struct pl_error *err)
 {
 	struct probe p = {.device = d};
 	bool running;
 	int rc;
 
-	p.other = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-		       0);
+	p.other =
+		mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (p.other == MAP_FAILED)
 		return pl_error_set(err, -ENOMEM, NULL, "%s: out of memory", d->name);
 	rc = opencl_memory_new(d, &p.memory, PAGE_BYTES, err);
@@ -419,10 +412,10 @@ static int probe(const struct opencl_device *d, struct pl_accel_info *info, stru
 			"%s: what the host stores is not seen by a program that runs", d->name);
 	d->cl.clReleaseProgram(p.program);
 free_memory:
-	if (!p.hung)
+	if (!d->hung)
 		opencl_memory_free(d, &p.memory);
 unmap:
-	if (!p.hung)
+	if (!d->hung)
 		munmap((void *)p.other, PAGE_BYTES);
 	return rc;
 }
@@ -482,11 +475,9 @@ int opencl_device_open(struct opencl_device *d, const struct opencl_api *cl,
 	}
 	rc = probe(d, info, err);
 	if (rc)
-		goto release_queue;
-	return 0;
+		opencl_device_close(d);
+	return rc;
 
-release_queue:
-	cl->clReleaseCommandQueue(d->queue);
 release_context:
 	cl->clReleaseContext(d->context);
 	return rc;
@@ -494,6 +485,8 @@ release_context:
 
 void opencl_device_close(struct opencl_device *d)
 {
+	if (d->hung) /* this would wait for it */
+		return;
 	d->cl.clReleaseCommandQueue(d->queue);
 	d->cl.clReleaseContext(d->context);
 }

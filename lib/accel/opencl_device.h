@@ -22,13 +22,14 @@ struct opencl_device {
 	char name[128];
 	cl_context context;
 	cl_command_queue queue; /* one launch after the other */
-	bool svm;		/* sees all of the host's memory by itself (fine-grained system SVM) */
+	bool svm; /* sees all of the host's memory by itself (fine-grained system SVM) */
+	/* Does not end what it was given: it is left as it is, with the memory that it may touch. */
+	bool hung;
 };
 
 /* Devices of all platforms into ids[OPENCL_DEVICES_MAX]. Returns how many, at least 1, or -errno with
  * `err` filled: -ENODEV, ... */
-int opencl_devices(const struct opencl_api *cl, struct opencl_device_id *ids,
-		   struct pl_error *err);
+int opencl_devices(const struct opencl_api *cl, struct opencl_device_id *ids, struct pl_error *err);
 
 /* What a device is called. */
 void opencl_device_describe(const struct opencl_api *cl, const struct opencl_device_id *id,
@@ -66,9 +67,8 @@ cl_int opencl_start(const struct opencl_device *d, cl_kernel kernel, size_t grou
 /* Execution status of an event: CL_COMPLETE, more: not yet complete, or negative: failed. */
 cl_int opencl_status(const struct opencl_device *d, cl_event event);
 
-/* Waits until the event is complete, or has failed; *true if that takes longer than `timeout_ms`. */
-cl_int opencl_wait(const struct opencl_device *d, cl_event event, unsigned timeout_ms,
-		   bool *timed_out);
+/* Waits until the event is complete, or has failed; `hung` is set if that takes longer than `timeout_ms`. */
+cl_int opencl_wait(struct opencl_device *d, cl_event event, unsigned timeout_ms);
 
 /* Fills `err` with "NAME: cannot ACTION: CL_ERROR" and returns the errno. */
 int opencl_fail(const struct opencl_device *d, cl_int error, const char *action,
