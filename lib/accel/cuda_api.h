@@ -39,8 +39,6 @@ struct CUstream_st;
 	X(module_unload,      "cuModuleUnload",             (struct CUmod_st *module)) \
 	X(module_function,    "cuModuleGetFunction",        (struct CUfunc_st **function, \
 		struct CUmod_st *module, const char *name)) \
-	X(function_attribute, "cuFuncGetAttribute",         (int *value, int attribute, \
-		struct CUfunc_st *function)) \
 	X(occupancy,          "cuOccupancyMaxActiveBlocksPerMultiprocessor", (int *blocks, \
 		struct CUfunc_st *function, int block_size, size_t shared_bytes)) \
 	X(memory_alloc,       "cuMemAlloc_v2",              (uint64_t *device, size_t bytes)) \
@@ -116,7 +114,6 @@ enum {
 	CU_DEVICE_ATTRIBUTE_HOST_REGISTER_SUPPORTED = 99,
 };
 enum { CU_COMPUTEMODE_PROHIBITED = 2 };
-enum { CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK = 0 };
 enum { CU_STREAM_NON_BLOCKING = 1 };
 enum { CU_JIT_ERROR_LOG_BUFFER = 5, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES = 6 };
 /* Seen by all contexts; with an address of the device. The same for cuMemHostAlloc() and ...Register(). */

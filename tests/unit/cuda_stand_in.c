@@ -380,19 +380,6 @@ EXPORT int cuModuleGetFunction(struct CUfunc_st **function, struct CUmod_st *mod
 	return leave(0);
 }
 
-EXPORT int cuFuncGetAttribute(int *value, int attribute, struct CUfunc_st *function)
-{
-	int result = enter("cuFuncGetAttribute");
-
-	(void)function;
-	if (result)
-		return result;
-	if (attribute != CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK)
-		return leave(CUDA_ERROR_INVALID_VALUE);
-	*value = 1024;
-	return leave(0);
-}
-
 EXPORT int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, struct CUfunc_st *function,
 						       int block_size, size_t shared_bytes)
 {
