@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a packet costs a plane's core in each mode, the device's time excluded: turns that moved something are
+ * counted, turns that only waited for the device are not. Frames of 64 bytes, between memory ports and between
+ * emulated NICs. Each repetition has both modes, one after the other, and its own ratio. */
+#include <string.h>
+
+#include "planes.h"
+
+#define ONE_ROUTE_FRAMES 16384u
+
+/* A list for a memory port, over frames that lie FRAME_ROOM apart. */
+static struct pl_mem_frame *list_of(uint8_t (*frames)[FRAME_ROOM], unsigned n)
+{
+	struct pl_mem_frame *list = checked(calloc(n, sizeof(*list)));
+
+	for (unsigned i = 0; i < n; i++)
+		list[i] = (struct pl_mem_frame){frames[i], FRAME_BYTES};
+	return list;
+}
+
+/* To the addresses of 198.18.0.0/15, far from each other. */
+static uint8_t (*one_route_frames(void))[FRAME_ROOM]
+{
+	uint8_t(*frames)[FRAME_ROOM] =
+		checked(aligned_alloc(64, (size_t)ONE_ROUTE_FRAMES * FRAME_ROOM));
+
+	for (unsigned i = 0; i < ONE_ROUTE_FRAMES; i++) {
+		unsigned host = i * 40503;
+		struct ip_addr to = {
+			.family = AF_INET,
+			.bytes = {198, (uint8_t)(18 + (host >> 16 & 1)), (uint8_t)(host >> 8),
+				  (uint8_t)host},
+		};
+
+		frame_make(frames[i], &to);
+	}
+	return frames;
+}
+
+static void run_for(struct turns *t, struct pl_plane *plane, uint64_t ns)
+{
+	uint64_t end = now_ns() + ns;
+
+	turns_begin(t, plane);
+	while (t->last_ns < end)
+		turns_one(t, plane);
+}
+
+/* Everything that was taken leaves: nothing is under way then. */
+static void let_go(struct pl_plane *plane)
+{
+	uint64_t until = now_ns() + PATIENCE_NS;
+	struct turns t;
+
+	pl_mem_queue_feed(plane->ports[0].wire, NULL, 0);
+	turns_begin(&t, plane);
+	while (plane->pool.n_free < plane->pool.n_bufs) {
+		turns_one(&t, plane);
+		if (t.last_ns > until)
+			die("packets stay in the plane");
+	}
+}
+
+static double measure_mode(struct bench *b, struct device *d, struct tables *tables,
+			   const struct pl_mem_frame *list, unsigned n)
+{
+	struct pl_plane *plane = plane_open(b);
+	struct pl_error err;
+	struct turns t;
+	struct mode mode;
+
+	mode_open(&mode, b, d, tables, &plane->pool, true);
+	plane->processor = mode.processor;
+	if (pl_plane_init(plane, &err))
+		die("%s", err.what);
+	pl_mem_queue_feed(plane->ports[0].wire, list, n);
+	pl_plane_enter();
+	run_for(&t, plane, b->settings.ms * 200000);
+	run_for(&t, plane, b->settings.ms * 1000000);
+	let_go(plane);
+	pl_plane_leave();
+	if (pl_stat_read(&plane->ports[1].wire->stats.tx_packets) !=
+	    pl_stat_read(&plane->ports[0].wire->stats.rx_packets))
+		die("not all packets that were received were sent");
+	mode_close(&mode);
+	plane_close(plane);
+	if (!t.sent)
+		die("a plane sent nothing");
+	return (double)t.ns / (double)t.sent;
+}
+
+static void note(struct device *d, const char *ports, double cpu, double accel)
+{
+	struct key key = {.part = PART_PLANE, .what = ports, .unit = "ns", .how = "nic-cpu"};
+
+	device_note(d, key, cpu);
+	key.how = "nic-cpu-gpu";
+	device_note(d, key, accel);
+	key.how = "ratio";
+	key.unit = "";
+	device_note(d, key, accel / cpu);
+}
+
+void plane_measure(struct bench *b, struct device *d)
+{
+	uint8_t(*one)[FRAME_ROOM] = one_route_frames();
+	struct pl_mem_frame *one_list = list_of(one, ONE_ROUTE_FRAMES);
+	struct pl_mem_frame *full_list = list_of(b->frames[0], b->n_frames);
+	double cpu;
+
+	cpu = measure_mode(b, NULL, b->one, one_list, ONE_ROUTE_FRAMES);
+	note(d, "memory ports, one route", cpu,
+	     measure_mode(b, d, b->one, one_list, ONE_ROUTE_FRAMES));
+	cpu = measure_mode(b, NULL, b->tables, full_list, b->n_frames);
+	note(d, "memory ports, full table", cpu,
+	     measure_mode(b, d, b->tables, full_list, b->n_frames));
+	cpu = plane_nic_cost(b, NULL);
+	note(d, "emulated 82599, one route", cpu, plane_nic_cost(b, d));
+	free(one_list);
+	free(full_list);
+	free(one);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Planes, for those measurements that have one. */
+#ifndef BENCH_ACCEL_PLANES_H
+#define BENCH_ACCEL_PLANES_H
+
+#include "bench.h"
+
+/* The processor of one plane. */
+struct mode {
+	struct device *device; /* NULL: the CPU */
+	struct offload *offload;
+	struct police *police;
+	struct pl_processor processor;
+};
+
+/* The calling thread is the control thread. Ends the program where something fails. */
+void mode_open(struct mode *m, struct bench *b, struct device *d, struct tables *tables,
+	       struct pl_pool *pool, bool stays);
+
+/* Ends the program if the CPU had to help an accelerator. The plane has stopped. */
+void mode_close(struct mode *m);
+
+/* A plane with two memory ports, from the first of which it gets nothing yet, and a pool. The processor is
+ * to be filled in, and pl_plane_init() to be called. */
+struct pl_plane *plane_open(struct bench *b);
+
+/* Ends the program if a buffer is missing. */
+void plane_close(struct pl_plane *plane);
+
+/* Turns of a plane that takes from port 0 and sends to port 1. */
+struct turns {
+	uint64_t taken, sent; /* packets */
+	uint64_t ns;	      /* in turns that moved something */
+	uint64_t last_ns;     /* end of the last turn */
+	uint64_t sent_before;
+};
+
+void turns_begin(struct turns *t, const struct pl_plane *plane);
+void turns_one(struct turns *t, struct pl_plane *plane);
+
+/* plane_nic.c: ns per packet between emulated NICs. */
+double plane_nic_cost(struct bench *b, struct device *d);
+
+#endif
