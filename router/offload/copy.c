@@ -8,11 +8,10 @@
  *	2. notes how many bursts each lane has submitted (pl_accel_submitted()): among those are all that
  *	   may have begun before it was applied,
  *	3. waits until as many have completed (pl_accel_completed()), and says tables_copy_done().
- * Step 2 is right because a worker that read a word from before its change has taken its burst before
- * that, and the burst had been submitted before: mailbox.h orders what a worker does (it takes a burst,
- * then a fence, then it reads) and what worker 0 does (it stores, then a fence, then it says so), so that
- * whoever has seen `applied` finds the burst among those submitted. Bursts that are submitted later read
- * new words only. */
+ * Step 2 is right because a worker that read a word from before its change had made a fence after it took
+ * its burst, and here one comes after `applied` is seen. Of two such fences (sequentially consistent, at the
+ * scope of device and host) one is first: if the worker's is, the burst is found among those submitted; if
+ * the one here is, the worker reads what was applied before (peerlane/mailbox_device.h has its half). */
 #include "copy.h"
 
 #include <errno.h>
@@ -113,10 +112,11 @@ static int make_rooms(struct copy *copy, struct pl_error *err)
 /* Tells the program where everything is. */
 static int set_context(struct copy *copy, struct pl_error *err)
 {
-	struct program_context context;
+	struct program_context context = {.used = copy->marks.device};
 	int ret;
 
-	program_context_of(copy->sections, copy->marks.device, &context);
+	for (unsigned i = 0; i < TABLES_SECTIONS; i++)
+		context.section[i] = copy->sections[i].memory.device;
 	ret = pl_accel_write(copy->accel, copy->context.device, &context, sizeof(context), err);
 	if (!ret)
 		pl_accel_set_context(copy->accel, copy->context.device);

@@ -226,29 +226,21 @@ void offload_stats(const struct offload *offload, struct offload_stats *stats)
 	pthread_mutex_unlock(&o->lock);
 }
 
-/* The accelerator, unless it hangs, is closed, and planes have their buffers back. */
-static int shut(struct offload *o)
+/* The accelerator, unless it hangs, is closed, and pools have their buffers back. */
+static void shut(struct offload *o)
 {
-	unsigned i;
-	int ret;
-
 	offload_set_phase(o, PHASE_FAULT);
-	for (i = 0; i < o->config.n_planes; i++)
-		if (o->pools[i])
-			offload_plane_withdraw(&o->planes[i]);
 	if (o->shared.accel) {
 		pl_accel_rest(o->shared.accel);
-		ret = pl_accel_close(o->shared.accel, CLOSE_MS);
-		if (ret)
-			return ret;
+		if (pl_accel_close(o->shared.accel, CLOSE_MS))
+			return;
 		o->shared.accel = NULL;
 		copy_forget(&o->copy);
 	}
 	offload_set_phase(o, PHASE_QUIET);
-	for (i = 0; i < o->config.n_planes; i++)
+	for (unsigned i = 0; i < o->config.n_planes; i++)
 		if (o->pools[i])
 			offload_plane_release(&o->planes[i]);
-	return 0;
 }
 
 void offload_stop(struct offload *offload)

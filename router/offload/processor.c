@@ -70,14 +70,12 @@ static void distrust(struct offload_plane *plane, uint64_t word)
 
 int offload_wake(struct offload_shared *shared, struct pl_error *err)
 {
-	if (shared->launch == PL_ACCEL_BURST)
-		return pl_accel_run(shared->accel, err);
 	/* Sequentially consistent: pairs with offload_rest(). Hardly ever more than the load. */
-	if (!atomic_load_explicit(&shared->at_rest, memory_order_seq_cst) ||
-	    !atomic_exchange_explicit(&shared->at_rest, false, memory_order_seq_cst))
-		return 0;
-	atomic_fetch_add_explicit(&shared->wakes, 1, memory_order_relaxed); /* a counter */
-	eventfd_write(shared->bell_fd, 1);
+	if (atomic_load_explicit(&shared->at_rest, memory_order_seq_cst) &&
+	    atomic_exchange_explicit(&shared->at_rest, false, memory_order_seq_cst)) {
+		atomic_fetch_add_explicit(&shared->wakes, 1, memory_order_relaxed); /* a counter */
+		eventfd_write(shared->bell_fd, 1);
+	}
 	return pl_accel_run(shared->accel, err);
 }
 
@@ -91,7 +89,7 @@ static bool is_anything_under_way(const struct pl_accel *accel, unsigned n_lanes
 
 int offload_rest(struct offload_shared *shared, unsigned n_lanes, struct pl_error *err)
 {
-	pl_accel_rest(shared->accel, MAILBOX_REST_IDLE);
+	pl_accel_rest(shared->accel);
 	/* Sequentially consistent: before the look at what is submitted, which is, too. */
 	atomic_store_explicit(&shared->at_rest, true, memory_order_seq_cst);
 	return is_anything_under_way(shared->accel, n_lanes) ? offload_wake(shared, err) : 0;

@@ -155,10 +155,9 @@ static bool any_attached(const struct offload *o)
 /* A plane has said that the accelerator of this generation hangs. */
 static bool is_distrusted(const struct offload *o)
 {
-	/* Acquire: pairs with the plane's store. */
-	uint64_t word = atomic_load_explicit(&o->shared.distrusted, memory_order_acquire);
-
-	return word && OFFLOAD_GENERATION(word) == OFFLOAD_GENERATION(word_of(o));
+	/* Relaxed: it says nothing of anything else. */
+	return atomic_load_explicit(&o->shared.distrusted, memory_order_relaxed) ==
+	       OFFLOAD_GENERATION(word_of(o));
 }
 
 /* ---- opening ---- */
