@@ -71,7 +71,7 @@ struct result {
 struct device {
 	struct pl_accel_info info;
 	bool cpu;	  /* no accelerator: nic-cpu's processor */
-	char label[300];  /* which, and what it is */
+	char label[700];  /* which, and what it is */
 	unsigned workers; /* groups of the program that ran */
 	struct result results[RESULTS_MAX];
 	unsigned n_results;
@@ -157,7 +157,7 @@ struct lane {
 		struct pl_burst *burst;
 		unsigned first, n;
 		uint32_t probe;
-	} filled[MAILBOX_SLOTS];
+	} filled[MAILBOX_SLOTS + 1]; /* and one that is copied into a slot */
 	struct pl_burst
 		*last; /* that was completed; valid until something else is done with the lane */
 };

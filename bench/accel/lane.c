@@ -43,14 +43,22 @@ void lane_load(struct lane *l, unsigned family)
 
 /* ---- there ---- */
 
-/* Names the frames, unless the burst still does from when they were last submitted. */
+/* Whether the burst still names the frames that it did when it was filled last: a slot of the mailbox does, and
+ * so needs nothing but to be posted again. Others may have been written over since. */
+static bool still_filled(const struct lane *l, const struct lane_filled *f,
+			 const struct pl_burst *burst, unsigned first, unsigned n)
+{
+	return f->burst == burst && f->first == first && f->n == n && f->probe == l->probe &&
+	       burst->frame[0] == l->frame[first] && burst->frame[n - 1] == l->frame[first + n - 1];
+}
+
 static void fill(struct lane *l, struct pl_burst *burst, unsigned first, unsigned n)
 {
 	struct lane_filled *f = l->filled;
 
-	while (f->burst && f->burst != burst && f < l->filled + MAILBOX_SLOTS - 1)
+	while (f->burst && f->burst != burst && f < l->filled + MAILBOX_SLOTS)
 		f++;
-	if (f->burst == burst && f->first == first && f->n == n && f->probe == l->probe)
+	if (still_filled(l, f, burst, first, n))
 		return;
 	*f = (struct lane_filled){burst, first, n, l->probe};
 	memcpy(burst->frame, l->frame + first, n * sizeof(*burst->frame));
