@@ -1,11 +1,36 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* One source, three compilers: gcc or clang for the CPU, OpenCL C, and clang to PTX for CUDA.
  *
- * What an accelerator runs or reads (the mailbox, the tables' image, the packet program) is written in what all of them take: no
- * bit-fields, function pointers, VLAs or <stdint.h>; no identifiers `kernel`, `local`, `global`,
- * `class`. Defines fixed-width types, PL_FN (function qualifier), PL_G (pointer to packets or
- * tables), PL_LOAD16/32/64 (a load of a word that another processor may be changing), PL_MARK (sets a
- * byte that another processor may be clearing). */
+ * What an accelerator runs or reads (the mailbox, the tables' image, the packet program) is written in what
+ * all of them take: no bit-fields, function pointers, VLAs or <stdint.h>; no identifiers `kernel`, `local`,
+ * `global`, `class`. Defined here, beside fixed-width types:
+ *
+ *	PL_FN			function qualifier
+ *	PL_G, PL_L		pointer to packets or tables; to what the items of a group share
+ *	PL_LOAD16/32/64(p)	a load of a word that another processor may be changing
+ *	PL_MARK(p)		sets a byte that another processor may be clearing
+ *
+ * A device runs a program by groups (work groups, thread blocks) of items (work items, threads). On
+ * the host a group is a thread, and has one item.
+ *
+ *	PL_ENTRY		qualifier of the function that a device starts at
+ *	PL_SHARED		of a variable in it that the group's items share
+ *	PL_GROUP()		index of this group; not on the host, where the entry is told
+ *	PL_ITEM(), PL_ITEMS()	index of this item in its group, and how many there are
+ *	PL_BARRIER()		all items of the group come here before any goes on; what they stored
+ *				before is seen by all behind it. All must come.
+ *	PL_STORE16/32/64(p, v)	a store of a word, at once
+ *	PL_FENCE_DEVICE(w)	keeps this item's stores behind it, as all groups see them, after all that
+ *				it stored or saw stored before it
+ *
+ * and what a device and the host say to each other by:
+ *
+ *	PL_POLL64(p)		a load, anew each time; with a fence behind it, an acquire
+ *	PL_RELEASE64(p, v, w)	a store, seen after all that this item stored or saw stored before
+ *	PL_FENCE_SYSTEM(w)	sequentially consistent, with the host
+ *	PL_BACK_OFF(turns)	waits a little before the next look, the `turns`th in vain
+ *
+ * `w` is a PL_L uint32_t of the group's that serves nothing else: OpenCL has no other fence. */
 #ifndef PEERLANE_LANG_H
 #define PEERLANE_LANG_H
 
@@ -17,6 +42,7 @@ typedef uint uint32_t;
 typedef ulong uint64_t;
 #define PL_FN static inline
 #define PL_G __global
+#define PL_L __local
 #define PL_ASSERT_CAT2(a, b) a##b
 #define PL_ASSERT_CAT(a, b) PL_ASSERT_CAT2(a, b)
 #define PL_ASSERT(cond, text) typedef char PL_ASSERT_CAT(pl_assert_, __LINE__)[(cond) ? 1 : -1]
@@ -24,6 +50,24 @@ typedef ulong uint64_t;
 #define PL_LOAD32(p) (*(volatile PL_G const uint32_t *)(p))
 #define PL_LOAD64(p) (*(volatile PL_G const uint64_t *)(p))
 #define PL_MARK(p) (*(volatile PL_G uint8_t *)(p) = 1)
+
+#define PL_ENTRY __kernel
+#define PL_SHARED __local
+#define PL_GROUP() ((uint32_t)get_group_id(0))
+#define PL_ITEM() ((uint32_t)get_local_id(0))
+#define PL_ITEMS() ((uint32_t)get_local_size(0))
+#define PL_BARRIER() barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
+#define PL_STORE16(p, v) (*(volatile PL_G uint16_t *)(p) = (v))
+#define PL_STORE32(p, v) (*(volatile PL_G uint32_t *)(p) = (v))
+#define PL_STORE64(p, v) (*(volatile PL_G uint64_t *)(p) = (v))
+/* OpenCL C 1.2 knows order within a group alone, and PoCL's mem_fence() is empty. What is relied on
+ * instead: docs/architecture.md, "Memory ordering". */
+#define PL_FENCE_DEVICE(w) PL_FENCE_SYSTEM(w)
+#define PL_POLL64(p) PL_LOAD64(p)
+#define PL_RELEASE64(p, v, w) (PL_FENCE_SYSTEM(w), PL_STORE64(p, v))
+#define PL_FENCE_SYSTEM(w) \
+	(mem_fence(CLK_GLOBAL_MEM_FENCE), (void)atomic_xchg((volatile PL_L uint *)(w), 0u))
+#define PL_BACK_OFF(turns) ((void)(turns))
 
 #elif defined(__CUDA__)
 
@@ -33,17 +77,48 @@ typedef unsigned int uint32_t;
 typedef unsigned long uint64_t;
 #define PL_FN static __attribute__((device)) inline __attribute__((always_inline))
 #define PL_G
+#define PL_L
 #define PL_ASSERT(cond, text) static_assert(cond, text)
+/* "volatile" is "relaxed.sys" to PTX. */
 #define PL_LOAD16(p) (*(volatile const uint16_t *)(p))
 #define PL_LOAD32(p) (*(volatile const uint32_t *)(p))
 #define PL_LOAD64(p) (*(volatile const uint64_t *)(p))
 #define PL_MARK(p) (*(volatile uint8_t *)(p) = 1)
 
+#define PL_ENTRY extern "C" __attribute__((global))
+#define PL_SHARED __attribute__((shared))
+#define PL_GROUP() ((uint32_t)__nvvm_read_ptx_sreg_ctaid_x())
+#define PL_ITEM() ((uint32_t)__nvvm_read_ptx_sreg_tid_x())
+#define PL_ITEMS() ((uint32_t)__nvvm_read_ptx_sreg_ntid_x())
+#define PL_BARRIER() __syncthreads()
+#define PL_STORE16(p, v) (*(volatile uint16_t *)(p) = (v))
+#define PL_STORE32(p, v) (*(volatile uint32_t *)(p) = (v))
+#define PL_STORE64(p, v) (*(volatile uint64_t *)(p) = (v))
+#define PL_FENCE_DEVICE(w) asm volatile("fence.acq_rel.gpu;" ::: "memory")
+#define PL_POLL64(p) pl_poll64(p)
+#define PL_RELEASE64(p, v, w) \
+	asm volatile("st.release.sys.u64 [%0], %1;" ::"l"(p), "l"(v) : "memory")
+#define PL_FENCE_SYSTEM(w) asm volatile("fence.sc.sys;" ::: "memory")
+/* A look costs a round trip to the host's memory anyway. */
+#define PL_BACK_OFF(turns) \
+	asm volatile("nanosleep.u32 %0;" ::"r"((turns) < 1000u ? 20u : 500u) : "memory")
+
+PL_FN uint64_t pl_poll64(const volatile uint64_t *p)
+{
+	uint64_t value;
+
+	asm volatile("ld.relaxed.sys.u64 %0, [%1];" : "=l"(value) : "l"(p) : "memory");
+	return value;
+}
+
 #else
 
+#include <sched.h>
 #include <stdint.h>
+
 #define PL_FN static inline
 #define PL_G
+#define PL_L
 #define PL_ASSERT(cond, text) _Static_assert(cond, text)
 /* Acquire: pairs with the release store that publishes a change (tables/), so that what the word
  * refers to is seen as it was when the word was written. Plain moves on x86. */
@@ -53,6 +128,36 @@ typedef unsigned long uint64_t;
 /* Relaxed: a mark says nothing about anything but itself. */
 #define PL_MARK(p) __atomic_store_n((uint8_t *)(p), (uint8_t)1, __ATOMIC_RELAXED)
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the tables are little-endian images");
+
+#define PL_HOST
+#define PL_ITEM() 0u
+#define PL_ITEMS() 1u
+#define PL_BARRIER() ((void)0)
+#define PL_STORE16(p, v) __atomic_store_n((uint16_t *)(p), (uint16_t)(v), __ATOMIC_RELEASE)
+#define PL_STORE32(p, v) __atomic_store_n((uint32_t *)(p), (uint32_t)(v), __ATOMIC_RELEASE)
+#define PL_STORE64(p, v) __atomic_store_n((uint64_t *)(p), (uint64_t)(v), __ATOMIC_RELEASE)
+#define PL_FENCE_DEVICE(w) ((void)(w)) /* each store releases */
+#define PL_POLL64(p) PL_LOAD64(p)
+#define PL_RELEASE64(p, v, w) ((void)(w), PL_STORE64(p, v))
+#ifdef __SANITIZE_THREAD__
+/* gcc takes no fences there; on x86 this is one. */
+#define PL_FENCE_SYSTEM(w) ((void)__atomic_exchange_n((uint32_t *)(w), 0u, __ATOMIC_SEQ_CST))
+#else
+#define PL_FENCE_SYSTEM(w) ((void)(w), __atomic_thread_fence(__ATOMIC_SEQ_CST))
+#endif
+/* Now and then lets others have the core: there may be fewer of them than threads. */
+#define PL_BACK_OFF(turns) pl_back_off(turns)
+
+static inline void pl_back_off(uint32_t turns)
+{
+#ifdef __x86_64__
+	if (turns % 64 != 63) {
+		__builtin_ia32_pause();
+		return;
+	}
+#endif
+	sched_yield();
+}
 
 #endif
 #endif

@@ -17,16 +17,17 @@ struct accel_ops {
 	 * `index` included. Returns how many, at most `max`. */
 	unsigned (*scan)(struct pl_accel_info *infos, unsigned max);
 
-	/* Opens device `config->index` and loads the program. Fills in `state`, `info`, and
-	 * `n_workers` with what suits the device (accel.c rounds it, or takes the configured number). */
+	/* Opens device `config->index` and loads the program. Fills in `state` and `info`, and calls
+	 * accel_fit_workers(). */
 	int (*open)(struct pl_accel *accel, const struct pl_accel_config *config,
 		    struct pl_error *err);
 
-	/* Lets go of everything, memory that was not freed included. The program has ended, the device
-	 * has failed, or open() has and undone what it did (`state` is as it left it). */
+	/* Lets go of the device. The program has ended, or the device has failed; all memory is freed
+	 * before. Not called if open() failed. */
 	void (*close)(struct pl_accel *accel);
 
-	/* As pl_accel_alloc() and pl_accel_free(). SHARED memory is page-aligned and zeroed too. */
+	/* As pl_accel_alloc() and pl_accel_free(); the latter may be of a device that has failed. SHARED
+	 * memory is page-aligned and zeroed too. */
 	int (*alloc)(struct pl_accel *accel, enum pl_accel_place place, size_t len_bytes,
 		     struct pl_accel_memory *memory, struct pl_error *err);
 	void (*free)(struct pl_accel *accel, struct pl_accel_memory *memory);
@@ -60,7 +61,7 @@ extern const struct accel_ops accel_cuda, accel_opencl, accel_host;
 struct accel_lane {
 	_Alignas(128) uint64_t submitted;
 	_Atomic uint64_t completed; /* stored by the plane alone */
-	uint8_t *base;		    /* of the pool; NULL: not attached */
+	uint8_t *base;		    /* of the pool */
 	struct mailbox_slot *slots;
 };
 
@@ -78,13 +79,24 @@ struct pl_accel {
 	 * greater than mailbox->rest. Stored with the lock held. */
 	_Atomic uint64_t launches;
 
+	int failed; /* 0 or -errno, with the lock held; and why: */
+	struct pl_error why;
+
+	struct accel_block *blocks; /* memory that is not freed */
 	struct mailbox *mailbox;
-	struct pl_accel_memory mailbox_memory, workers_memory, slots_memory, updates_memory;
-	struct accel_lane *lanes; /* n_lanes */
+	struct pl_accel_memory mailbox_memory;
+	struct accel_lane *lanes;
 
 	/* Of the thread that posts updates: */
 	uint8_t *updates;
 	_Atomic uint64_t posted; /* bytes */
 };
+
+/* Sets accel->n_workers: as configured, or about `suits` if nothing is. Returns 0 or -EINVAL with `err`
+ * filled. */
+int accel_fit_workers(struct pl_accel *accel, const struct pl_accel_config *config, unsigned suits,
+		      struct pl_error *err);
+
+#define ACCEL_UPDATES_BYTES ((size_t)1 << 20) /* of the ring of updates */
 
 #endif

@@ -1,51 +1,66 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The packet program as a device runs it: one work item (thread) per packet. Compiled as OpenCL C
- * and as CUDA, by the tests that keep the program within what those take.
- *
- * Frames, lengths and verdicts are a burst's arrays (peerlane/burst.h) in memory that the device
- * can reach, and so are the tables. */
+/* The packet program as an accelerator runs it: one item per packet. One source for OpenCL C, CUDA, and
+ * the host's threads. */
+#include "device.h"
+
 #include "packet.h"
+#include <peerlane/mailbox_device.h>
 
-#if defined(__OPENCL_VERSION__) || defined(__OPENCL_C_VERSION__)
-#define PL_KERNEL __kernel
-#define WORK_ITEM() ((uint32_t)get_global_id(0))
-#elif defined(__CUDA__)
-#define PL_KERNEL extern "C" __attribute__((global))
-#define WORK_ITEM()                                                       \
-	(__nvvm_read_ptx_sreg_ctaid_x() * __nvvm_read_ptx_sreg_ntid_x() + \
-	 __nvvm_read_ptx_sreg_tid_x())
-#else
-#error "for a device's compiler"
-#endif
-
-/* Pointers one by one: OpenCL takes none inside a structure. */
-PL_KERNEL void program_burst(PL_G uint8_t *base, PL_G const uint32_t *frame, PL_G uint16_t *len,
-			     PL_G uint16_t *verdict, uint32_t n, uint32_t port,
-			     PL_G const uint32_t *root4, PL_G const uint16_t *mid4,
-			     PL_G const uint16_t *last4, PL_G const uint32_t *wide4,
-			     PL_G const uint32_t *root6_global, PL_G const uint32_t *root6_other,
-			     PL_G const uint32_t *blocks6, PL_G const struct nexthop *nexthops,
-			     PL_G const uint32_t *slots, PL_G const struct neighbour *neighbours,
-			     PL_G const struct table_port *ports, PL_G uint8_t *used,
-			     PL_G const struct tables_head *head)
+PL_FN struct tables_view view_of(PL_G const struct program_context *context)
 {
-	uint32_t i = WORK_ITEM();
 	struct tables_view view;
 
-	if (i >= n)
-		return;
-	view.head = head;
-	view.root4 = root4;
-	view.mid4 = mid4;
-	view.last4 = last4;
-	view.wide4 = wide4;
-	view.root6_global = root6_global;
-	view.root6_other = root6_other;
-	view.blocks6 = blocks6;
-	view.nexthops = nexthops;
-	view.slots = slots;
-	view.neighbours = neighbours;
-	view.ports = ports;
-	view.used = used;
-	verdict[i] = (uint16_t)program_packet(&view, base + frame[i], len + i, port);
+	view.head = (PL_G const struct tables_head *)context->section[TABLES_HEAD];
+	view.root4 = (PL_G const uint32_t *)context->section[TABLES_ROOT4];
+	view.mid4 = (PL_G const uint16_t *)context->section[TABLES_MID4];
+	view.last4 = (PL_G const uint16_t *)context->section[TABLES_LAST4];
+	view.wide4 = (PL_G const uint32_t *)context->section[TABLES_WIDE4];
+	view.root6_global = (PL_G const uint32_t *)context->section[TABLES_ROOT6_GLOBAL];
+	view.root6_other = (PL_G const uint32_t *)context->section[TABLES_ROOT6_OTHER];
+	view.blocks6 = (PL_G const uint32_t *)context->section[TABLES_BLOCKS6];
+	view.nexthops = (PL_G const struct nexthop *)context->section[TABLES_NEXTHOPS];
+	view.slots = (PL_G const uint32_t *)context->section[TABLES_SLOTS];
+	view.neighbours = (PL_G const struct neighbour *)context->section[TABLES_NEIGHBOURS];
+	view.ports = (PL_G const struct table_port *)context->section[TABLES_PORTS];
+	view.used = (PL_G uint8_t *)context->used;
+	return view;
 }
+
+PL_FN void process(const struct tables_view *view, PL_G struct mailbox_slot *burst,
+		   PL_G uint8_t *base)
+{
+	uint32_t n = burst->n, port = burst->port, i;
+
+	for (i = PL_ITEM(); i < n; i += PL_ITEMS())
+		burst->verdict[i] = (uint16_t)program_packet(view, base + burst->frame[i],
+							     burst->len + i, port);
+}
+
+PL_FN void run(PL_G struct mailbox *mailbox, uint32_t worker, uint64_t launch,
+	       PL_L struct mailbox_group *group)
+{
+	struct tables_view view = view_of((PL_G const struct program_context *)mailbox->context);
+	struct mailbox_at at;
+
+	mailbox_enter(&at, group, mailbox, worker, launch);
+	while (mailbox_wait(&at, group)) {
+		process(&view, mailbox_burst(group), mailbox_base(group));
+		mailbox_finish(&at, group);
+	}
+}
+
+#ifdef PL_HOST
+void program_run(struct mailbox *mailbox, uint32_t worker, uint64_t launch)
+{
+	struct mailbox_group group;
+
+	run(mailbox, worker, launch, &group);
+}
+#else
+PL_ENTRY void program_run(PL_G struct mailbox *mailbox, uint64_t launch)
+{
+	PL_SHARED struct mailbox_group group;
+
+	run(mailbox, PL_GROUP(), launch, &group);
+}
+#endif

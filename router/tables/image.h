@@ -78,6 +78,23 @@ struct table_port {
 	uint64_t mac; /* bits 16-63 in wire order, like nexthop.dmac; bits 0-15: 1 if up, else 0 */
 };
 
+/* The flat arrays that make up the image (sections.h). */
+enum tables_section {
+	TABLES_HEAD,
+	TABLES_ROOT4,
+	TABLES_ROOT6_OTHER,
+	TABLES_PORTS,
+	TABLES_SLOTS,
+	TABLES_NEXTHOPS,
+	TABLES_ROOT6_GLOBAL,
+	TABLES_MID4,
+	TABLES_LAST4,
+	TABLES_WIDE4,
+	TABLES_BLOCKS6,
+	TABLES_NEIGHBOURS,
+	TABLES_SECTIONS /* how many */
+};
+
 /* Where all of it is. Of the image itself (tables_view()) or of a copy of it. */
 struct tables_view {
 	PL_G const struct tables_head *head;

@@ -11,22 +11,6 @@
 
 #include "image.h"
 
-enum tables_section {
-	TABLES_HEAD,
-	TABLES_ROOT4,
-	TABLES_ROOT6_OTHER,
-	TABLES_PORTS,
-	TABLES_SLOTS,
-	TABLES_NEXTHOPS,
-	TABLES_ROOT6_GLOBAL,
-	TABLES_MID4,
-	TABLES_LAST4,
-	TABLES_WIDE4,
-	TABLES_BLOCKS6,
-	TABLES_NEIGHBOURS,
-	TABLES_SECTIONS /* how many */
-};
-
 struct tables_section_info {
 	const char *name;
 	const void *base; /* in the image */

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The device's side of the mailbox (mailbox.h), for the program that serves it:
+ *
+ *	mailbox_enter(&at, &group, mailbox, worker, launch);
+ *	while (mailbox_wait(&at, &group)) {
+ *		... of mailbox_burst(&group), this item's share of the packets ...
+ *		mailbox_finish(&at, &group);
+ *	}
+ *
+ * All items of a group make all calls. The first item, the leader, looks for work and says to the others
+ * what it found; updates are applied on the way. */
+#ifndef PEERLANE_MAILBOX_DEVICE_H
+#define PEERLANE_MAILBOX_DEVICE_H
+
+#include <peerlane/mailbox.h>
+
+#define MAILBOX_END 0u
+#define MAILBOX_BURST_FOUND 1u
+#define MAILBOX_UPDATES_FOUND 2u
+
+/* Where an item is: the same for all of a group. */
+struct mailbox_at {
+	PL_G struct mailbox *mailbox;
+	PL_G struct mailbox_worker *me;
+	uint64_t launch;
+	uint32_t worker;
+};
+
+/* What the items of a group share. */
+struct mailbox_group {
+	/* The leader's own. A round is a look for updates, then at all lanes of the worker. */
+	uint32_t lane_next; /* to look at next; beyond the last: the round is over */
+	uint32_t found;	    /* something, in this round */
+	uint32_t last;	    /* rounds left to a launch that is to end; 0: it is not */
+	uint32_t turns;	    /* rounds in vain */
+
+	uint32_t fence; /* lang.h: `w` */
+
+	/* From the leader to all, over a barrier. */
+	uint32_t work; /* MAILBOX_END, ... */
+	uint32_t lane;
+	uint32_t words;	  /* of updates, of 8 bytes */
+	uint64_t applied; /* where they begin */
+	uint64_t slot, base;
+	uint64_t chunk[MAILBOX_CHUNK / 8];
+};
+
+PL_FN void mailbox_enter(struct mailbox_at *at, PL_L struct mailbox_group *group,
+			 PL_G struct mailbox *mailbox, uint32_t worker, uint64_t launch)
+{
+	at->mailbox = mailbox;
+	at->me = (PL_G struct mailbox_worker *)mailbox->workers + worker;
+	at->launch = launch;
+	at->worker = worker;
+	if (PL_ITEM() == 0) {
+		group->lane_next = mailbox->n_lanes;
+		group->found = 1;
+		group->last = 0;
+		group->turns = 0;
+	}
+}
+
+/* The leader: whether there are updates, and which to apply now: no more than to the end of a chunk. */
+PL_FN uint32_t mailbox_look_updates(const struct mailbox_at *at, PL_L struct mailbox_group *group)
+{
+	uint64_t applied = at->me->applied;
+	uint64_t posted = PL_POLL64(&at->mailbox->updates.head) - applied;
+	uint64_t room = MAILBOX_CHUNK - applied % MAILBOX_CHUNK;
+
+	if (posted == 0)
+		return 0;
+	PL_FENCE_SYSTEM(&group->fence);
+	group->applied = applied;
+	group->words = (uint32_t)((posted < room ? posted : room) / 8);
+	return 1;
+}
+
+/* The leader: between two rounds. Returns whether the launch ends. */
+PL_FN uint32_t mailbox_round_over(PL_L struct mailbox_group *group)
+{
+	if (group->last != 0 && (group->found == 0 || --group->last == 0))
+		return 1;
+	if (group->found != 0) {
+		group->turns = 0;
+	} else {
+		PL_BACK_OFF(group->turns);
+		group->turns++;
+	}
+	group->found = 0;
+	return 0;
+}
+
+/* The leader: looks until there is something. Returns what.
+ *
+ * A launch that is to end makes its last rounds behind a fence. Whoever submits a burst stores `head`
+ * and then looks at `rest`, with such a fence between (lib/accel): so either these rounds find the burst, or
+ * whoever submitted it finds that the launch is to end, and launches the program again. There are as many
+ * rounds as it takes to do all that can be posted at a time, and none after one that finds nothing. */
+PL_FN uint32_t mailbox_look(const struct mailbox_at *at, PL_L struct mailbox_group *group)
+{
+	PL_G struct mailbox *mailbox = at->mailbox;
+	uint32_t n_lanes = mailbox->n_lanes, n_workers = mailbox->n_workers;
+
+	for (;;) {
+		uint64_t rest, head, number;
+		uint32_t lane;
+
+		if (group->lane_next >= n_lanes) {
+			if (mailbox_round_over(group))
+				return MAILBOX_END;
+			group->lane_next = at->worker % n_lanes;
+			if (at->worker == 0 && mailbox_look_updates(at, group)) {
+				group->found = 1;
+				return MAILBOX_UPDATES_FOUND;
+			}
+		}
+		lane = group->lane_next;
+		rest = PL_POLL64(&mailbox->rest); /* both on their way at once */
+		head = PL_POLL64(&mailbox->lanes[lane].head);
+		if (rest >= at->launch && group->last == 0) {
+			PL_FENCE_SYSTEM(&group->fence);
+			group->last = MAILBOX_SLOTS + 1 +
+				      (uint32_t)(mailbox->updates.ring_bytes / MAILBOX_CHUNK + 1);
+			group->found = 1;
+			group->lane_next = n_lanes;
+			continue;
+		}
+		group->lane_next += n_workers;
+		number = at->me->next[lane];
+		if (head < number)
+			continue;
+		/* The burst, and any table, is read after this. Whoever changes a table, makes such a fence
+		 * and then finds the burst not submitted, knows that it sees the change. */
+		PL_FENCE_SYSTEM(&group->fence);
+		group->found = 1;
+		group->lane = lane;
+		group->base = mailbox->lanes[lane].base;
+		group->slot = mailbox->lanes[lane].slots +
+			      (number - 1) % MAILBOX_SLOTS * sizeof(struct mailbox_slot);
+		return MAILBOX_BURST_FOUND;
+	}
+}
+
+/* This item's share of the words of a record whose bytes are in the chunk, from word `i` on. */
+PL_FN void mailbox_store(PL_L const uint64_t *bytes, uint64_t to, uint32_t length, uint32_t word)
+{
+	uint32_t i;
+
+	for (i = PL_ITEM(); i < length / word; i += PL_ITEMS()) {
+		if (word == 8)
+			PL_STORE64((PL_G uint64_t *)to + i, bytes[i]);
+		else if (word == 4)
+			PL_STORE32((PL_G uint32_t *)to + i, ((PL_L const uint32_t *)bytes)[i]);
+		else
+			PL_STORE16((PL_G uint16_t *)to + i, ((PL_L const uint16_t *)bytes)[i]);
+	}
+}
+
+/* Applies the updates that the leader has found, in order. */
+PL_FN void mailbox_apply(const struct mailbox_at *at, PL_L struct mailbox_group *group)
+{
+	PL_G struct mailbox_updates *updates = &at->mailbox->updates;
+	PL_G const uint64_t *ring = (PL_G const uint64_t *)updates->ring;
+	uint64_t first = (group->applied & (updates->ring_bytes - 1)) / 8;
+	uint32_t words = group->words, i;
+
+	for (i = PL_ITEM(); i < words; i += PL_ITEMS())
+		group->chunk[i] = ring[first + i];
+	PL_BARRIER();
+	for (i = 0; i < words && group->chunk[i] != 0;) {
+		uint64_t how = group->chunk[i + 1];
+		uint32_t length = (uint32_t)how;
+
+		mailbox_store(group->chunk + i + 2, group->chunk[i], length, (uint32_t)(how >> 32));
+		/* All that the group's items have stored, before what each stores next. */
+		PL_BARRIER();
+		PL_FENCE_DEVICE(&group->fence);
+		i += 2 + (length + 7) / 8;
+	}
+	PL_BARRIER(); /* nobody needs the chunk any more */
+	if (PL_ITEM() == 0) {
+		at->me->applied = group->applied + (uint64_t)words * 8;
+		PL_RELEASE64(&updates->applied, at->me->applied, &group->fence);
+	}
+}
+
+/* Applies updates until there is a burst, and returns 1; or 0: the program is to end. */
+PL_FN uint32_t mailbox_wait(const struct mailbox_at *at, PL_L struct mailbox_group *group)
+{
+	for (;;) {
+		if (PL_ITEM() == 0)
+			group->work = mailbox_look(at, group);
+		PL_BARRIER();
+		if (group->work != MAILBOX_UPDATES_FOUND)
+			return group->work;
+		mailbox_apply(at, group);
+	}
+}
+
+PL_FN PL_G struct mailbox_slot *mailbox_burst(PL_L const struct mailbox_group *group)
+{
+	return (PL_G struct mailbox_slot *)group->slot;
+}
+
+/* Where the frames of the burst are offsets from. */
+PL_FN PL_G uint8_t *mailbox_base(PL_L const struct mailbox_group *group)
+{
+	return (PL_G uint8_t *)group->base;
+}
+
+/* The burst that mailbox_wait() found is done. */
+PL_FN void mailbox_finish(const struct mailbox_at *at, PL_L struct mailbox_group *group)
+{
+	uint32_t n_lanes = at->mailbox->n_lanes, n_workers = at->mailbox->n_workers;
+
+	PL_BARRIER();
+	if (PL_ITEM() == 0) {
+		uint64_t number = at->me->next[group->lane];
+
+		PL_RELEASE64(&mailbox_burst(group)->done, number, &group->fence);
+		at->me->next[group->lane] =
+			number + (n_workers > n_lanes ? n_workers / n_lanes : 1);
+	}
+}
+
+#endif

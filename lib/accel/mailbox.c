@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The host's side of the mailbox: bursts of planes, and updates. */
+#include <assert.h>
+#include <string.h>
+
+#include "private.h"
+
+/* The device reads and writes a burst as a slot's first part. */
+#define SAME(field, ours)                                                                         \
+	_Static_assert(offsetof(struct pl_burst, field) == offsetof(struct mailbox_slot, ours) && \
+			       sizeof(((struct pl_burst *)0)->field) ==                           \
+				       sizeof(((struct mailbox_slot *)0)->ours),                  \
+		       "a slot is a burst")
+SAME(base, host_base);
+SAME(n, n);
+SAME(port, port);
+SAME(frame, frame);
+SAME(len, len);
+SAME(verdict, verdict);
+_Static_assert(sizeof(struct pl_burst) == offsetof(struct mailbox_slot, pad0), "and no more");
+_Static_assert(PL_BURST_MAX == MAILBOX_BURST, "of the same size");
+
+/* The slot of burst `number`, from 1. */
+static struct mailbox_slot *slot_of(const struct accel_lane *lane, uint64_t number)
+{
+	return &lane->slots[(number - 1) % MAILBOX_SLOTS];
+}
+
+static uint64_t completed(const struct accel_lane *lane)
+{
+	/* Relaxed: by the plane, which alone stores it. */
+	return atomic_load_explicit(&lane->completed, memory_order_relaxed);
+}
+
+struct pl_burst *pl_accel_next(struct pl_accel *accel, unsigned lane_index)
+{
+	struct accel_lane *lane = &accel->lanes[lane_index];
+	struct mailbox_slot *slot = slot_of(lane, lane->submitted + 1);
+
+	if (lane->submitted - completed(lane) == MAILBOX_SLOTS)
+		return NULL;
+	slot->host_base = (uint64_t)(uintptr_t)lane->base;
+	return (struct pl_burst *)slot;
+}
+
+void pl_accel_submit(struct pl_accel *accel, unsigned lane_index)
+{
+	struct accel_lane *lane = &accel->lanes[lane_index];
+	const struct mailbox_slot *slot = slot_of(lane, lane->submitted + 1);
+
+	assert(slot->n <= MAILBOX_BURST);
+	for (uint32_t i = 0; i < slot->n; i++)
+		assert(slot->frame[i] % 16 == 2); /* GPUs fault on unaligned words */
+	lane->submitted++;
+	/* Release: behind all that is in the slot and the frames. Sequentially consistent: before
+	 * pl_accel_run() looks at `rest`, see mailbox_look(). */
+	__atomic_store_n(&accel->mailbox->lanes[lane_index].head, lane->submitted,
+			 __ATOMIC_SEQ_CST);
+}
+
+/* The oldest burst under way, which is the plane's again. */
+static struct pl_burst *take_back(struct accel_lane *lane)
+{
+	uint64_t number = completed(lane) + 1;
+
+	/* Sequentially consistent, for pl_accel_completed(). */
+	atomic_store(&lane->completed, number);
+	return (struct pl_burst *)slot_of(lane, number);
+}
+
+struct pl_burst *pl_accel_complete(struct pl_accel *accel, unsigned lane_index)
+{
+	struct accel_lane *lane = &accel->lanes[lane_index];
+	uint64_t number = completed(lane) + 1;
+
+	/* Acquire: pairs with mailbox_finish(). A worker that is ahead of this burst has not been in its slot,
+	 * which is reused only after the burst is taken back. */
+	if (number > lane->submitted ||
+	    __atomic_load_n(&slot_of(lane, number)->done, __ATOMIC_ACQUIRE) != number)
+		return NULL;
+	return take_back(lane);
+}
+
+struct pl_burst *pl_accel_abandon(struct pl_accel *accel, unsigned lane_index)
+{
+	struct accel_lane *lane = &accel->lanes[lane_index];
+
+	return completed(lane) == lane->submitted ? NULL : take_back(lane);
+}
+
+uint64_t pl_accel_submitted(const struct pl_accel *accel, unsigned lane)
+{
+	return __atomic_load_n(&accel->mailbox->lanes[lane].head, __ATOMIC_SEQ_CST);
+}
+
+uint64_t pl_accel_completed(const struct pl_accel *accel, unsigned lane)
+{
+	return atomic_load(&accel->lanes[lane].completed);
+}
+
+bool pl_accel_update(struct pl_accel *accel, uint64_t to, const void *bytes, uint32_t length,
+		     uint32_t word)
+{
+	struct mailbox_updates *updates = &accel->mailbox->updates;
+	struct mailbox_update record = {.to = to, .length = length, .word = word};
+	size_t need = sizeof(record) + (length + 7u) / 8 * 8;
+	/* Relaxed: by the thread that alone stores it. */
+	uint64_t at = atomic_load_explicit(&accel->posted, memory_order_relaxed);
+	uint64_t left = MAILBOX_CHUNK - at % MAILBOX_CHUNK; /* of the chunk */
+	uint8_t *ring = accel->updates;
+
+	assert(to != 0 && length != 0 && length <= MAILBOX_UPDATE_MAX && length % word == 0 &&
+	       to % word == 0 && (word == 2 || word == 4 || word == 8));
+	if (need > left)
+		need += left;
+	/* Acquire: pairs with the device's release behind its last look at what is overwritten. */
+	if (at + need - __atomic_load_n(&updates->applied, __ATOMIC_ACQUIRE) > ACCEL_UPDATES_BYTES)
+		return false;
+	if (need > left) {
+		memset(ring + at % ACCEL_UPDATES_BYTES, 0, sizeof(record.to));
+		need -= left;
+		at += left;
+	}
+	memcpy(ring + at % ACCEL_UPDATES_BYTES, &record, sizeof(record));
+	memcpy(ring + at % ACCEL_UPDATES_BYTES + sizeof(record), bytes, length);
+	atomic_store_explicit(&accel->posted, at + need, memory_order_relaxed);
+	/* As in pl_accel_submit(). */
+	__atomic_store_n(&updates->head, at + need, __ATOMIC_SEQ_CST);
+	return true;
+}
+
+uint64_t pl_accel_updates_posted(const struct pl_accel *accel)
+{
+	return atomic_load_explicit(&accel->posted, memory_order_relaxed);
+}
+
+uint64_t pl_accel_updates_applied(const struct pl_accel *accel)
+{
+	uint64_t applied = __atomic_load_n(&accel->mailbox->updates.applied, __ATOMIC_ACQUIRE);
+	uint32_t fence = 0;
+
+	/* Pairs with the one in mailbox_look(): a burst that the caller finds not submitted after this
+	 * sees what is applied. */
+	PL_FENCE_SYSTEM(&fence);
+	return applied;
+}
