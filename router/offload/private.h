@@ -15,7 +15,7 @@
  *
  * The course of it, by the thread alone; generations are openings, counted from 1:
  *
- *	CPU -> ACCEL	opened and filled; the program runs, or `at_rest` is set
+ *	CPU -> ACCEL	opened and filled
  *	ACCEL -> CPU	to be filled anew, in good health. Once all have detached no burst is under way.
  *	-> FAULT	the accelerator is not believed in any more. Planes detach, and keep the buffers that
  *			it may still write to. Once they have, it may be closed.
@@ -46,7 +46,7 @@ enum offload_phase { PHASE_CPU, PHASE_ACCEL, PHASE_FAULT, PHASE_QUIET };
 struct offload_shared {
 	_Atomic uint64_t word; /* OFFLOAD_WORD(); stored by the thread, sequentially consistent */
 
-	/* The program has been told to rest: whoever has something for it starts it. See offload_rest(). */
+	/* The thread has told the program to rest, and wants to know when it is started. See offload_rest(). */
 	_Atomic bool at_rest;
 
 	/* Set by the thread before `word` says ACCEL, and left alone while a plane is attached. */
@@ -118,22 +118,20 @@ void offload_plane_release(struct offload_plane *plane);
 
 /* ---- rest ----
  *
- * No burst, and no update, is forgotten by a program that ends for want of work (PL_ACCEL_PERSISTENT):
+ * That no burst is forgotten by a program that ends for want of work is pl_accel_run()'s business, which follows
+ * each post. That the thread learns of it, and so has the program rest again, is by at_rest:
  *
- *	whoever posts: head = ...; at_rest?                             then wake
- *	the thread:    tell it to rest; at_rest = 1; is anything under way?   then wake
+ *	the thread:    at_rest = 1; tell the program to rest
+ *	whoever posts: pl_accel_run(); at_rest? then swap it for 0, and whoever found 1 rings the bell
  *
- * All sequentially consistent, pl_accel_submit()'s store included, so one of the two sees the other's. Of those
- * who see it one swaps at_rest for 0, and starts the program: after it was told to rest, so pl_accel_run() has
- * the last word, and before it is told again, since the thread does not while a burst is under way. Who
- * loses the swap has posted before the program was started, or while it runs, and it looks at all lanes. */
+ * If pl_accel_run() started the program, it had seen it told to rest, and so at_rest is seen, too. Else the
+ * program ran on, or another one started it, who rings: and a bell too many does no harm. */
 
-/* Tells the program to end when it has nothing to do, as it seems to have. The thread. Returns 0, or -errno
- * with `err` filled: it had to be started again, and could not be. */
-int offload_rest(struct offload_shared *shared, unsigned n_lanes, struct pl_error *err);
+/* Tells the program to end when it has nothing to do. The thread. */
+void offload_rest(struct offload_shared *shared);
 
-/* Behind a post: starts the program if it rests, or does so for each burst. Planes that are attached, and
- * the thread. Returns 0 or -errno with `err` filled. */
+/* Behind a post: has the program do it. Planes that are attached, and the thread. Returns 0 or -errno with
+ * `err` filled, as pl_accel_run(). */
 int offload_wake(struct offload_shared *shared, struct pl_error *err);
 
 #endif

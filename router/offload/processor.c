@@ -70,29 +70,22 @@ static void distrust(struct offload_plane *plane, uint64_t word)
 
 int offload_wake(struct offload_shared *shared, struct pl_error *err)
 {
-	/* Sequentially consistent: pairs with offload_rest(). Hardly ever more than the load. */
-	if (atomic_load_explicit(&shared->at_rest, memory_order_seq_cst) &&
-	    atomic_exchange_explicit(&shared->at_rest, false, memory_order_seq_cst)) {
+	int rc = pl_accel_run(shared->accel, err);
+
+	/* Relaxed: pl_accel_run() has acquired it, where that matters. Hardly ever more than the load. */
+	if (atomic_load_explicit(&shared->at_rest, memory_order_relaxed) &&
+	    atomic_exchange_explicit(&shared->at_rest, false, memory_order_relaxed)) {
 		atomic_fetch_add_explicit(&shared->wakes, 1, memory_order_relaxed); /* a counter */
 		eventfd_write(shared->bell_fd, 1);
 	}
-	return pl_accel_run(shared->accel, err);
+	return rc;
 }
 
-static bool is_anything_under_way(const struct pl_accel *accel, unsigned n_lanes)
+void offload_rest(struct offload_shared *shared)
 {
-	for (unsigned i = 0; i < n_lanes; i++)
-		if (pl_accel_submitted(accel, i) != pl_accel_completed(accel, i))
-			return true;
-	return pl_accel_updates_posted(accel) != pl_accel_updates_applied(accel);
-}
-
-int offload_rest(struct offload_shared *shared, unsigned n_lanes, struct pl_error *err)
-{
+	/* Relaxed: released by what the program is told with. */
+	atomic_store_explicit(&shared->at_rest, true, memory_order_relaxed);
 	pl_accel_rest(shared->accel);
-	/* Sequentially consistent: before the look at what is submitted, which is, too. */
-	atomic_store_explicit(&shared->at_rest, true, memory_order_seq_cst);
-	return is_anything_under_way(shared->accel, n_lanes) ? offload_wake(shared, err) : 0;
 }
 
 /* ---- bursts ---- */
