@@ -34,8 +34,8 @@ static void report(void)
 		return;
 	fprintf(stderr, "%lu frames in %lu bursts, %lu changes of tables and ports; by",
 		twin->frames, twin->bursts, twin->changes);
-	for (unsigned i = 0; twin_program_name(i); i++)
-		fprintf(stderr, "%s %s", i ? "," : "", twin_program_name(i));
+	for (unsigned i = 0; twin_program_name(twin, i); i++)
+		fprintf(stderr, "%s %s", i ? "," : "", twin_program_name(twin, i));
 	fprintf(stderr, "\n%14lu sent\n", twin->sent);
 	for (unsigned i = 0; i < REASON_COUNT; i++)
 		fprintf(stderr, "%14lu %s\n", twin->fates[i], twin_reason_name(i));

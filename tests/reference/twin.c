@@ -8,6 +8,7 @@
 #include "../../router/program/cpu.h"
 #include "../../router/program/packet.h"
 #include "../../router/tables/tables.h"
+#include "twin_accel.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define ASAN 1
@@ -25,21 +26,9 @@
 
 /* ---- what the program can be run by ---- */
 
-/* First the one-packet program, then the processor of each instruction set. */
+/* First the one-packet program, then the processor of each instruction set, then an accelerator. */
 #define ONE_BY_ONE 0u
-#define RUNNERS 4u
-
-static enum cpu_isa isa_of(unsigned runner)
-{
-	return (enum cpu_isa)(runner - 1);
-}
-
-const char *twin_program_name(unsigned i)
-{
-	if (i == ONE_BY_ONE)
-		return "one by one";
-	return i < RUNNERS && isa_of(i) <= cpu_isa_best() ? cpu_isa_name(isa_of(i)) : NULL;
-}
+#define RUNNERS_MAX 5u
 
 const char *twin_reason_name(enum reason reason)
 {
@@ -59,6 +48,13 @@ struct arena {
 	struct pl_burst burst;
 };
 
+struct runner {
+	const char *name;
+	struct pl_processor processor; /* of an instruction set */
+	struct twin_accel *accel;      /* or NULL */
+	struct arena out;
+};
+
 /* Members of groups that a flow may be on, by what was seen of it since the last change. */
 #define FLOWS 1024u
 struct flow {
@@ -70,8 +66,9 @@ struct flow {
 struct twin_program {
 	struct tables *tables;
 	uint32_t index[REF_HOPS_MAX]; /* of hops in the tables */
-	struct pl_processor processors[RUNNERS];
-	struct arena in, out[RUNNERS];
+	struct runner runners[RUNNERS_MAX];
+	unsigned n_runners;
+	struct arena in;
 	uint8_t *marks; /* of next hops used, by the one-packet program */
 	size_t used;	/* bytes of the arenas, by the burst that is run */
 	struct flow flows[FLOWS];
@@ -90,6 +87,21 @@ static void no_readers(void)
 {
 }
 
+#define ARENA_BYTES (TWIN_BURST_MAX * (size_t)SLOT / 4096 * 4096 + 4096)
+
+static uint8_t *arena_new(void)
+{
+	uint8_t *base = aligned_alloc(4096, ARENA_BYTES);
+
+	must(base != NULL, "out of memory");
+	return base;
+}
+
+const char *twin_program_name(const struct twin *t, unsigned i)
+{
+	return i < t->program->n_runners ? t->program->runners[i].name : NULL;
+}
+
 struct twin *twin_new(void)
 {
 	struct twin *t = calloc(1, sizeof(*t));
@@ -99,18 +111,68 @@ struct twin *twin_new(void)
 	memset(p, 0, sizeof(*p));
 	t->program = p;
 	p->tables = tables_new(no_readers, REASON_NO_ROUTE);
-	p->in.base = aligned_alloc(4096, TWIN_BURST_MAX * (size_t)SLOT / 4096 * 4096 + 4096);
 	p->marks = calloc(1, TABLES_NEXTHOPS_MAX);
-	must(p->tables && p->in.base && p->marks, "out of memory");
-	for (unsigned i = 0; twin_program_name(i); i++) {
-		p->out[i].base =
-			aligned_alloc(4096, TWIN_BURST_MAX * (size_t)SLOT / 4096 * 4096 + 4096);
-		must(p->out[i].base, "out of memory");
-		if (i != ONE_BY_ONE)
-			must(!cpu_processor_init(&p->processors[i], p->tables, isa_of(i)),
-			     "no processor");
+	must(p->tables && p->marks, "out of memory");
+	p->in.base = arena_new();
+	p->runners[p->n_runners++] = (struct runner){"one by one", .out.base = arena_new()};
+	for (enum cpu_isa isa = CPU_ISA_PLAIN; isa <= cpu_isa_best(); isa++) {
+		struct runner *r = &p->runners[p->n_runners++];
+
+		r->name = cpu_isa_name(isa);
+		r->out.base = arena_new();
+		must(!cpu_processor_init(&r->processor, p->tables, isa), "no processor");
 	}
 	return t;
+}
+
+bool twin_accel(struct twin *t, enum pl_accel_kind kind, enum pl_accel_launch launch,
+		struct pl_error *err)
+{
+	struct twin_program *p = t->program;
+	struct twin_accel *accel = twin_accel_new(p->tables, kind, launch, ARENA_BYTES, err);
+
+	if (!accel)
+		return false;
+	must(p->n_runners < RUNNERS_MAX, "an accelerator too many");
+	p->runners[p->n_runners++] = (struct runner){
+		.name = twin_accel_name(accel),
+		.accel = accel,
+		.out.base = twin_accel_base(accel),
+	};
+	return true;
+}
+
+struct tables *twin_tables(struct twin *t)
+{
+	return t->program->tables;
+}
+
+uint32_t twin_hop_index(const struct twin *t, unsigned hop)
+{
+	return t->program->index[hop];
+}
+
+void twin_free(struct twin *t)
+{
+	struct twin_program *p = t->program;
+
+	twin_clear(t);
+	for (unsigned i = 0; i < p->n_runners; i++) {
+		struct runner *r = &p->runners[i];
+
+		if (r->accel) {
+			twin_accel_free(r->accel);
+			continue;
+		}
+		if (i != ONE_BY_ONE)
+			cpu_processor_fini(&r->processor);
+		free(r->out.base);
+	}
+	free(p->in.base);
+	free(p->marks);
+	tables_free(p->tables);
+	free(p);
+	free(t);
 }
 
 /* ---- changes ---- */
@@ -412,7 +474,8 @@ static void run_one_by_one(const struct twin_program *p, struct pl_burst *burst)
 
 static void run(struct twin_program *p, unsigned r)
 {
-	struct arena *a = &p->out[r];
+	struct runner *runner = &p->runners[r];
+	struct arena *a = &runner->out;
 
 	a->burst.base = a->base;
 	copy_burst(&a->burst, &p->in.burst);
@@ -420,8 +483,10 @@ static void run(struct twin_program *p, unsigned r)
 	fence(p, a);
 	if (r == ONE_BY_ONE)
 		run_one_by_one(p, &a->burst);
+	else if (runner->accel)
+		twin_accel_run(runner->accel, &a->burst);
 	else
-		cpu_process(&p->processors[r], &a->burst);
+		cpu_process(&runner->processor, &a->burst);
 	ASAN_UNPOISON_MEMORY_REGION(a->base, p->used);
 }
 
@@ -456,8 +521,8 @@ static uint16_t verdict_of(const struct ref_result *want)
 __attribute__((noreturn)) static void differs(const struct twin_program *p, unsigned r, unsigned i,
 					      const struct ref_result *want)
 {
-	const struct pl_burst *in = &p->in.burst, *out = &p->out[r].burst;
-	const struct pl_burst *first = &p->out[0].burst;
+	const struct pl_burst *in = &p->in.burst, *out = &p->runners[r].out.burst;
+	const struct pl_burst *first = &p->runners[0].out.burst;
 
 	fprintf(stderr, "frame %u of %u, received on port %u, differs\n", i, in->n, in->port);
 	print_bytes("received", p->in.base + in->frame[i], in->len[i]);
@@ -466,11 +531,11 @@ __attribute__((noreturn)) static void differs(const struct twin_program *p, unsi
 		if (want->fate == REF_SENT)
 			print_bytes("the reference's", want->frame, want->len);
 	} else {
-		print_verdict(twin_program_name(ONE_BY_ONE), first->verdict[i], first->len[i]);
-		print_bytes("its", p->out[0].base + first->frame[i], in->len[i]);
+		print_verdict(p->runners[ONE_BY_ONE].name, first->verdict[i], first->len[i]);
+		print_bytes("its", p->runners[0].out.base + first->frame[i], in->len[i]);
 	}
-	print_verdict(twin_program_name(r), out->verdict[i], out->len[i]);
-	print_bytes("its", p->out[r].base + out->frame[i], in->len[i]);
+	print_verdict(p->runners[r].name, out->verdict[i], out->len[i]);
+	print_bytes("its", p->runners[r].out.base + out->frame[i], in->len[i]);
 	abort();
 }
 
@@ -479,8 +544,8 @@ __attribute__((noreturn)) static void differs(const struct twin_program *p, unsi
 /* Whether the one-packet program made of frame `i` what is wanted. */
 static bool as_wanted(const struct twin_program *p, unsigned i, const struct ref_result *want)
 {
-	const struct pl_burst *in = &p->in.burst, *out = &p->out[0].burst;
-	const uint8_t *got = p->out[0].base + out->frame[i], *was = p->in.base + in->frame[i];
+	const struct pl_burst *in = &p->in.burst, *out = &p->runners[0].out.burst;
+	const uint8_t *got = p->runners[0].out.base + out->frame[i], *was = p->in.base + in->frame[i];
 
 	if (out->verdict[i] != verdict_of(want))
 		return false;
@@ -535,10 +600,10 @@ static void check_frame(struct twin *t, unsigned i)
 		fputs("a flow that was on another way before the next packet:\n", stderr);
 		differs(p, 0, i, &p->want);
 	}
-	if (PL_VERDICT_KIND(p->out[0].burst.verdict[i]) == PL_VERDICT_TX)
+	if (PL_VERDICT_KIND(p->runners[0].out.burst.verdict[i]) == PL_VERDICT_TX)
 		t->sent++;
 	else
-		t->fates[PL_VERDICT_LOW(p->out[0].burst.verdict[i])]++;
+		t->fates[PL_VERDICT_LOW(p->runners[0].out.burst.verdict[i])]++;
 }
 
 /* The headroom of a frame that is sent is lost (program/hop.h). */
@@ -552,14 +617,14 @@ static void forget_headroom(const struct arena *a)
 /* Nothing but the frames themselves was written to. */
 static void check_gaps(const struct twin_program *p, unsigned r)
 {
-	const struct arena *in = &p->in, *out = &p->out[r];
+	const struct arena *in = &p->in, *out = &p->runners[r].out;
 	size_t at = 0;
 
 	for (unsigned i = 0; i <= in->burst.n; i++) {
 		size_t end = i < in->burst.n ? in->burst.frame[i] : p->used;
 
 		if (memcmp(in->base + at, out->base + at, end - at) != 0) {
-			fprintf(stderr, "%s wrote beside frame %u:\n", twin_program_name(r), i);
+			fprintf(stderr, "%s wrote beside frame %u:\n", p->runners[r].name, i);
 			differs(p, r, i < in->burst.n ? i : i - 1, NULL);
 		}
 		if (i < in->burst.n)
@@ -569,7 +634,7 @@ static void check_gaps(const struct twin_program *p, unsigned r)
 
 static void check_same(const struct twin_program *p, unsigned r)
 {
-	const struct arena *a = &p->out[0], *b = &p->out[r];
+	const struct arena *a = &p->runners[0].out, *b = &p->runners[r].out;
 	unsigned n = p->in.burst.n;
 
 	if (b->burst.n == n && b->burst.port == p->in.burst.port &&
@@ -589,6 +654,12 @@ static void check_same(const struct twin_program *p, unsigned r)
 	must(false, "a burst is not what it was");
 }
 
+static bool take_used(const struct runner *r, uint32_t index)
+{
+	return r->accel ? twin_accel_take_used(r->accel, index)
+			: cpu_processor_take_used(&r->processor, index);
+}
+
 /* All have marked the same next hops as used. */
 static void check_marks(struct twin *t)
 {
@@ -599,28 +670,33 @@ static void check_marks(struct twin *t)
 
 		if (t->ref.hops[hop].kind == REF_UNUSED)
 			continue;
-		for (unsigned r = 1; twin_program_name(r); r++)
-			must(cpu_processor_take_used(&p->processors[r], index) == p->marks[index],
+		for (unsigned r = 1; r < p->n_runners; r++)
+			must(take_used(&p->runners[r], index) == p->marks[index],
 			     "the programs marked different next hops as used");
 		p->marks[index] = 0;
 	}
 }
 
-void twin_burst(struct twin *t, unsigned port, const struct twin_frame *frames, unsigned n)
+void twin_burst_alike(struct twin *t, unsigned port, const struct twin_frame *frames, unsigned n)
 {
 	struct twin_program *p = t->program;
 
 	fill(p, port, frames, n);
-	for (unsigned r = 0; twin_program_name(r); r++) {
+	for (unsigned r = 0; r < p->n_runners; r++) {
 		run(p, r);
-		forget_headroom(&p->out[r]);
+		forget_headroom(&p->runners[r].out);
 	}
-	for (unsigned i = 0; i < n; i++)
-		check_frame(t, i);
 	check_gaps(p, 0);
-	for (unsigned r = 1; twin_program_name(r); r++)
+	for (unsigned r = 1; r < p->n_runners; r++)
 		check_same(p, r);
 	check_marks(t);
 	t->frames += n;
 	t->bursts++;
+}
+
+void twin_burst(struct twin *t, unsigned port, const struct twin_frame *frames, unsigned n)
+{
+	twin_burst_alike(t, port, frames, n);
+	for (unsigned i = 0; i < n; i++)
+		check_frame(t, i);
 }

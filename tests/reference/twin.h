@@ -7,6 +7,9 @@
 #ifndef TESTS_REFERENCE_TWIN_H
 #define TESTS_REFERENCE_TWIN_H
 
+#include <peerlane/accel.h>
+
+#include "../../router/tables/tables.h"
 #include "reference.h"
 
 #define TWIN_BURST_MAX 1024u
@@ -18,7 +21,7 @@ struct twin {
 	unsigned long sent, fates[REASON_COUNT]; /* of frames */
 };
 
-/* Aborts without memory: there is nothing to test then. Lives as long as the program. */
+/* Aborts without memory: there is nothing to test then. */
 struct twin *twin_new(void);
 
 /* Changes, `hop` being a place in ref.hops. Each returns false, and changes nothing, where the
@@ -47,8 +50,24 @@ struct twin_frame {
  * what the reference says: fate, port or reason, length, and every byte of the buffers. */
 void twin_burst(struct twin *twin, unsigned port, const struct twin_frame *frames, unsigned n);
 
+/* The same without the reference, for tables that are not its lists. */
+void twin_burst_alike(struct twin *twin, unsigned port, const struct twin_frame *frames,
+		      unsigned n);
+
+/* Has the first device of a kind run every burst from now on, beside the others, with its own copy of the tables.
+ * One at most. Returns false with `err` filled where there is no such device. */
+bool twin_accel(struct twin *twin, enum pl_accel_kind kind, enum pl_accel_launch launch,
+		struct pl_error *err);
+
+/* For changes that the reference is not to know of: routes to hops, by their indices in the tables. */
+struct tables *twin_tables(struct twin *twin);
+uint32_t twin_hop_index(const struct twin *twin, unsigned hop);
+
+/* Removes everything and ends the accelerator. */
+void twin_free(struct twin *twin);
+
 /* Names of the programs that a burst is given to, NULL behind the last. */
-const char *twin_program_name(unsigned i);
+const char *twin_program_name(const struct twin *twin, unsigned i);
 
 /* As counters have it: "no-route". */
 const char *twin_reason_name(enum reason reason);
