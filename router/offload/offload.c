@@ -15,6 +15,7 @@
 #define LOG_BYTES ((size_t)16 << 20)
 #define SLACK_BYTES ((size_t)4 << 20)
 #define RETRY_MS 1000u
+#define IDLE_MS 20u
 #define CLOSE_MS 1000u /* for a program to end when all of it does */
 
 static void wake(void *ctx)
@@ -36,6 +37,8 @@ static void set_config(struct offload *o, const struct offload_config *config)
 		c->hang_ms = OFFLOAD_HANG_MS;
 	if (!c->retry_ms)
 		c->retry_ms = RETRY_MS;
+	if (!c->idle_ms)
+		c->idle_ms = IDLE_MS;
 	o->shared.launch = c->launch;
 	o->shared.hang_ms = c->hang_ms;
 }

@@ -37,6 +37,7 @@ struct offload_config {
 	size_t slack_bytes; /* that each section of the copy has beyond twice what is in use */
 	unsigned hang_ms;   /* a burst that takes so long has a hung accelerator */
 	unsigned retry_ms;  /* before it is tried again; doubles up to 60 times that */
+	unsigned idle_ms;   /* without a burst, before it rests */
 	const struct pl_accel_program *program; /* NULL: the packet program; tests have others */
 	void (*on_thread)(void *ctx);		/* called on its thread first; or NULL */
 	void *on_thread_ctx;

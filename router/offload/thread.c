@@ -9,7 +9,7 @@
  * control thread when the tables change while nothing else keeps the thread awake, when it has filled the
  * copy, and when all is to stop. Beside that the thread looks
  *	- each 0.05 to 1 ms while updates, or bursts that they wait for, are under way,
- *	- each 10 ms while the program runs, whether it has failed, or has nothing to do and may rest,
+ *	- each 10 ms (half of `idle_ms`) while the program runs, whether it has failed, or has nothing to do and may rest,
  *	- not at all while it rests. */
 #include "thread.h"
 
@@ -21,8 +21,6 @@
 
 #define PAUSE_MIN_NS 50000u
 #define PAUSE_MAX_NS 1000000u
-#define TICK_MS 10u
-#define IDLE_MS 20u /* without a burst: then the program is told to rest */
 #define MARKS_MS 1000u
 #define CLOSE_MS 200u	  /* at a time, for a program to end that has failed */
 #define PROVE_MS 5000u	  /* for one that has never run: drivers may take their time */
@@ -232,6 +230,11 @@ void offload_serve(struct offload *o)
 
 /* ---- serving ---- */
 
+static unsigned tick_ms(const struct offload *o)
+{
+	return (o->config.idle_ms + 1) / 2;
+}
+
 static uint64_t count_submitted(const struct offload *o, bool *under_way)
 {
 	const struct pl_accel *accel = o->shared.accel;
@@ -290,7 +293,7 @@ static int tick(struct offload *o, struct watch *w, struct pl_error *err)
 		ret = read_marks(o, w, err);
 	/* Relaxed: this thread alone sets it. */
 	rests = atomic_load_explicit(&o->shared.at_rest, memory_order_relaxed);
-	if (ret || rests || o->config.stays || w->now_ms - w->busy_ms < IDLE_MS)
+	if (ret || rests || o->config.stays || w->now_ms - w->busy_ms < o->config.idle_ms)
 		return ret;
 	ret = read_marks(o, w, err);
 	return ret ? ret : offload_rest(&o->shared, o->config.n_planes, err);
@@ -316,7 +319,7 @@ static void doze(struct offload *o, struct watch *w, bool moved, bool settled)
 	if (rests && w->ended)
 		sleep_for(o, NULL);
 	else
-		sleep_ms(o, TICK_MS);
+		sleep_ms(o, tick_ms(o));
 	copy_rise(&o->copy);
 }
 
@@ -342,7 +345,7 @@ static int serve(struct offload *o, struct pl_error *err)
 			w.ended = false;
 		ret = moved ? offload_wake(&o->shared, err) : 0;
 		settled = copy_settle(&o->copy);
-		if (!ret && w.now_ms - w.ticked_ms >= TICK_MS)
+		if (!ret && w.now_ms - w.ticked_ms >= tick_ms(o))
 			ret = tick(o, &w, err);
 		if (!ret)
 			doze(o, &w, moved, settled);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "offload_program.h"
+
+#include <time.h>
+
+#include <peerlane/lang.h>
+
+static void dawdle(void);
+static inline uint16_t slow_load16(const uint16_t *p)
+{
+	uint16_t value = PL_LOAD16(p);
+
+	dawdle();
+	return value;
+}
+static inline uint32_t slow_load32(const uint32_t *p)
+{
+	uint32_t value = PL_LOAD32(p);
+
+	dawdle();
+	return value;
+}
+static inline uint64_t slow_load64(const uint64_t *p)
+{
+	uint64_t value = PL_LOAD64(p);
+
+	dawdle();
+	return value;
+}
+#undef PL_LOAD16
+#undef PL_LOAD32
+#undef PL_LOAD64
+#define PL_LOAD16(p) slow_load16(p)
+#define PL_LOAD32(p) slow_load32(p)
+#define PL_LOAD64(p) slow_load64(p)
+
+#define PL_HOST
+#define program_run slow_program_run
+#include "../../router/program/device.c"
+
+atomic_bool slow_program_hangs;
+atomic_uint slow_program_dawdles;
+
+const struct pl_accel_program slow_program = {.host = slow_program_run};
+
+static __thread uint32_t loads = 1;
+
+static void dawdle(void)
+{
+	const struct timespec some = {.tv_nsec = 50000};
+	/* Relaxed, both: they say nothing of anything else. */
+	unsigned every = atomic_load_explicit(&slow_program_dawdles, memory_order_relaxed);
+
+	/* Marsaglia's xorshift. */
+	loads ^= loads << 13;
+	loads ^= loads >> 17;
+	loads ^= loads << 5;
+	if (every && loads % every == 0)
+		nanosleep(&some, NULL);
+	while (atomic_load_explicit(&slow_program_hangs, memory_order_relaxed))
+		nanosleep(&some, NULL);
+}

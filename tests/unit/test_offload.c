@@ -1,0 +1,482 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* An accelerator's copy of the tables, its rest, and what happens when it fails: by hand, one plane at a
+ * time. */
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "offload_help.h"
+#include "offload_program.h"
+
+#define NEXTHOPS 40u
+
+static const struct tables_limits small = {.blocks4 = 400,
+					   .last4 = 300,
+					   .blocks6 = 2000,
+					   .nexthops = 8192,
+					   .slots = 4096,
+					   .neighbours = 1500};
+
+/* Planes are this thread. */
+static void no_grace(void)
+{
+}
+
+/* ---- what is made to fail ---- */
+
+struct faults {
+	_Atomic int ended, open, alloc, run, read; /* what the next calls return; 0: what is true */
+};
+static struct faults faults;
+static const struct pl_error injected = {"injected", "none"};
+
+#define INJECT(fault, err)                                 \
+	do {                                               \
+		int inject_ = atomic_load(&faults.fault);  \
+                                                           \
+		if (inject_) {                             \
+			*(err) = injected;                 \
+			return inject_;                    \
+		}                                          \
+	} while (0)
+
+int __real_pl_accel_ended(struct pl_accel *accel, struct pl_error *err);
+int __wrap_pl_accel_ended(struct pl_accel *accel, struct pl_error *err);
+int __wrap_pl_accel_ended(struct pl_accel *accel, struct pl_error *err)
+{
+	INJECT(ended, err);
+	return __real_pl_accel_ended(accel, err);
+}
+
+int __real_pl_accel_open(struct pl_accel **accel, const struct pl_accel_config *config,
+			 struct pl_error *err);
+int __wrap_pl_accel_open(struct pl_accel **accel, const struct pl_accel_config *config,
+			 struct pl_error *err);
+int __wrap_pl_accel_open(struct pl_accel **accel, const struct pl_accel_config *config,
+			 struct pl_error *err)
+{
+	INJECT(open, err);
+	return __real_pl_accel_open(accel, config, err);
+}
+
+int __real_pl_accel_alloc(struct pl_accel *accel, enum pl_accel_place place, size_t len_bytes,
+			  struct pl_accel_memory *memory, struct pl_error *err);
+int __wrap_pl_accel_alloc(struct pl_accel *accel, enum pl_accel_place place, size_t len_bytes,
+			  struct pl_accel_memory *memory, struct pl_error *err);
+int __wrap_pl_accel_alloc(struct pl_accel *accel, enum pl_accel_place place, size_t len_bytes,
+			  struct pl_accel_memory *memory, struct pl_error *err)
+{
+	INJECT(alloc, err);
+	return __real_pl_accel_alloc(accel, place, len_bytes, memory, err);
+}
+
+int __real_pl_accel_run(struct pl_accel *accel, struct pl_error *err);
+int __wrap_pl_accel_run(struct pl_accel *accel, struct pl_error *err);
+int __wrap_pl_accel_run(struct pl_accel *accel, struct pl_error *err)
+{
+	INJECT(run, err);
+	return __real_pl_accel_run(accel, err);
+}
+
+int __real_pl_accel_read(struct pl_accel *accel, void *bytes, uint64_t from, size_t len_bytes,
+			 struct pl_error *err);
+int __wrap_pl_accel_read(struct pl_accel *accel, void *bytes, uint64_t from, size_t len_bytes,
+			 struct pl_error *err);
+int __wrap_pl_accel_read(struct pl_accel *accel, void *bytes, uint64_t from, size_t len_bytes,
+			 struct pl_error *err)
+{
+	INJECT(read, err);
+	return __real_pl_accel_read(accel, bytes, from, len_bytes, err);
+}
+
+/* ---- with the accelerator well ---- */
+
+static void start(struct lab *lab, struct offload_config config)
+{
+	memset(&faults, 0, sizeof(faults));
+	atomic_store(&slow_program_hangs, false);
+	atomic_store(&slow_program_dawdles, 0);
+	lab_start(lab, lab_tables(no_grace, &small, NEXTHOPS), 1, config);
+}
+
+/* Until the accelerator answers so: it is told of changes, but not at once. Returns in how many us. */
+static uint64_t await_answer(struct lab *lab, const struct ip_addr *to, uint32_t answer)
+{
+	uint64_t begin = lab_now_us(), now = begin;
+
+	while (lab_ask(lab, 0, to) != answer) {
+		now = lab_now_us();
+		if (now > begin + 1000ull * LAB_LIMIT_MS)
+			fail_msg("the answer is %u still, not %u", lab_ask(lab, 0, to), answer);
+		offload_attend(lab->offload);
+	}
+	return now - begin;
+}
+
+static void changes_are_seen_soon(void **state)
+{
+	static struct lab lab;
+	struct prefix ten = prefix_of("10.0.0.0/8"), six = prefix_of("2001:db8:1::/48");
+	struct ip_addr in4 = addr_of("10.1.2.3"), in6 = addr_of("2001:db8:1::1");
+	uint64_t worst = 0;
+	unsigned i;
+
+	(void)state;
+	start(&lab, (struct offload_config){0});
+	assert_int_equal(lab_ask(&lab, 0, &in4), 0);
+	for (i = 0; i < 500; i++) {
+		uint64_t us;
+
+		assert_int_equal(tables_route_set(lab.t, &ten, 1 + i % NEXTHOPS), 0);
+		us = await_answer(&lab, &in4, 1 + i % NEXTHOPS);
+		worst = us > worst ? us : worst;
+		assert_int_equal(tables_route_set(lab.t, &six, 1 + (i + 7) % NEXTHOPS), 0);
+		us = await_answer(&lab, &in6, 1 + (i + 7) % NEXTHOPS);
+		worst = us > worst ? us : worst;
+	}
+	print_message("slowest of %u: %lu us\n", 2 * i, worst);
+	assert_in_range(worst, 0, 1000000);
+	/* All of these packets were the accelerator's. */
+	assert_int_equal(lab_stats(&lab).cpu_packets, 0);
+	assert_in_range(lab_stats(&lab).packets, 1001, UINT32_MAX);
+	assert_int_equal(lab_stats(&lab).fills, 1);
+	lab_stop(&lab);
+}
+
+/* The next hops that packets are sent by are known, some time later, and only once. */
+static void marks_come_back(void **state)
+{
+	static struct lab lab;
+	struct prefix ten = prefix_of("10.0.0.0/8");
+	struct ip_addr in4 = addr_of("10.1.2.3");
+	uint64_t end;
+
+	(void)state;
+	start(&lab, (struct offload_config){0});
+	assert_int_equal(tables_route_set(lab.t, &ten, 5), 0);
+	assert_false(offload_take_used(lab.offload, 5));
+	await_answer(&lab, &in4, 5);
+	end = lab_now_us() + 1000ull * LAB_LIMIT_MS;
+	while (!offload_take_used(lab.offload, 5)) {
+		assert_true(lab_now_us() < end);
+		lab_pause_us(1000);
+	}
+	assert_false(offload_take_used(lab.offload, 4));
+	lab_await(&lab, OFFLOAD_READY, true);
+	offload_take_used(lab.offload, 5);
+	assert_false(offload_take_used(lab.offload, 5));
+	lab_stop(&lab);
+}
+
+#ifdef TSAN
+#define NAPS 300u
+#else
+#define NAPS 3000u
+#endif
+
+/* It rests when there is nothing to do; a packet wakes it, and so does a change, however soon or late they
+ * come. */
+static void rests_and_wakes(void **state)
+{
+	static struct lab lab;
+	struct prefix ten = prefix_of("10.0.0.0/8");
+	struct ip_addr in4 = addr_of("10.1.2.3");
+	struct offload_stats stats;
+	uint64_t seed = 17, wakes;
+	unsigned i;
+
+	(void)state;
+	start(&lab, (struct offload_config){.idle_ms = 1});
+	for (i = 0; i < NAPS; i++) {
+		/* It is told to rest 1 to 3 ms after the last burst. */
+		unsigned us = random_below(&seed, 4000);
+
+		assert_int_equal(tables_route_set(lab.t, &ten, 1 + i % NEXTHOPS), 0);
+		if (i % 3 == 0)
+			tables_wait(lab.t);
+		if (i % 2)
+			await_answer(&lab, &in4, 1 + i % NEXTHOPS);
+		lab_pause_us(us);
+	}
+	stats = lab_await(&lab, OFFLOAD_READY, true);
+	wakes = stats.wakes;
+	assert_in_range(wakes, NAPS / 4, UINT32_MAX);
+	/* By itself it stays at rest. */
+	lab_pause_us(200000);
+	stats = lab_stats(&lab);
+	assert_true(stats.at_rest);
+	assert_int_equal(stats.wakes, wakes);
+	assert_int_equal(stats.faults, 0);
+	assert_int_equal(stats.cpu_packets, 0);
+	lab_stop(&lab);
+}
+
+static void stays_awake_if_told_to(void **state)
+{
+	static struct lab lab;
+
+	(void)state;
+	start(&lab, (struct offload_config){.stays = true});
+	lab_await(&lab, OFFLOAD_READY, false);
+	lab_pause_us(200000);
+	assert_false(lab_stats(&lab).at_rest);
+	lab_stop(&lab);
+}
+
+/* Every /24 of 10.0.0.0/16 to /17 and so on: more blocks than there was room for at first. */
+static void add_blocks(struct lab *lab, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct prefix p = to_prefix(AF_INET6,
+					    (addr128)0x20010db8 << 96 | (addr128)i << 80, 64);
+
+		assert_int_equal(tables_route_set(lab->t, &p, 1 + i % NEXTHOPS), 0);
+	}
+}
+
+static struct ip_addr nth_address(unsigned i)
+{
+	return to_addr(AF_INET6, (addr128)0x20010db8 << 96 | (addr128)i << 80 | 1);
+}
+
+static void grows(void **state)
+{
+	static struct lab lab;
+	struct offload_stats stats;
+	uint64_t memory;
+
+	(void)state;
+	start(&lab, (struct offload_config){.slack_bytes = 1});
+	memory = lab_stats(&lab).memory_bytes;
+	add_blocks(&lab, 600);
+	for (unsigned i = 0; i < 600; i += 23) {
+		struct ip_addr to = nth_address(i);
+
+		await_answer(&lab, &to, 1 + i % NEXTHOPS);
+	}
+	stats = lab_await(&lab, OFFLOAD_READY, true);
+	assert_in_range(stats.fills, 2, 20);
+	assert_true(stats.memory_bytes > memory);
+	assert_int_equal(stats.faults, 0);
+	/* It is the accelerator that knows them. */
+	stats = lab_stats(&lab);
+	for (unsigned i = 0; i < 600; i++) {
+		struct ip_addr to = nth_address(i);
+
+		assert_int_equal(lab_ask(&lab, 0, &to), 1 + i % NEXTHOPS);
+	}
+	assert_int_equal(lab_stats(&lab).cpu_packets, stats.cpu_packets);
+	lab_stop(&lab);
+}
+
+/* ---- faults ---- */
+
+/* After a fault: the CPU answers at once, the fault has its name, and the accelerator comes back, by the
+ * tables as they are by then. */
+static void expect_recovery(struct lab *lab, struct faults *injection, const char *name)
+{
+	struct prefix ten = prefix_of("10.0.0.0/8");
+	struct ip_addr in4 = addr_of("10.1.2.3");
+	struct offload_stats stats = lab_await(lab, OFFLOAD_FAILED, false), after;
+	uint32_t answer = 1 + (uint32_t)stats.faults % NEXTHOPS;
+
+	assert_non_null(strstr(stats.fault.what, name));
+	assert_int_equal(tables_route_set(lab->t, &ten, answer), 0);
+	tables_wait(lab->t); /* not for the copy */
+	assert_int_equal(lab_ask(lab, 0, &in4), answer);
+	assert_in_range(lab_stats(lab).cpu_packets, stats.cpu_packets + 1, UINT32_MAX);
+	memset(injection, 0, sizeof(*injection));
+	atomic_store(&slow_program_hangs, false);
+	lab_await(lab, OFFLOAD_READY, true);
+	stats = lab_stats(lab);
+	assert_int_equal(lab_ask(lab, 0, &in4), answer);
+	after = lab_stats(lab);
+	assert_int_equal(after.packets, stats.packets + 1);
+	assert_int_equal(after.cpu_packets, stats.cpu_packets);
+}
+
+static void start_faulty(struct lab *lab)
+{
+	start(lab, (struct offload_config){
+			   .hang_ms = 100, .retry_ms = 20, .program = &slow_program});
+}
+
+static void comes_back_after_each_fault(void **state)
+{
+	static struct lab lab;
+	struct ip_addr in4 = addr_of("10.1.2.3");
+	struct offload_stats stats;
+	unsigned i;
+
+	(void)state;
+	start_faulty(&lab);
+	for (i = 0; i < 3; i++) {
+		/* The program, or the device, has failed. */
+		lab_ask(&lab, 0, &in4);
+		atomic_store(&faults.ended, -EIO);
+		expect_recovery(&lab, &faults, "injected");
+		/* It cannot be started. */
+		lab_await(&lab, OFFLOAD_READY, true);
+		atomic_store(&faults.run, -EIO);
+		lab_ask(&lab, 0, &in4);
+		expect_recovery(&lab, &faults, "burst");
+		/* Its memory cannot be read. */
+		atomic_store(&faults.read, -EIO);
+		lab_ask(&lab, 0, &in4);
+		expect_recovery(&lab, &faults, "injected");
+	}
+	stats = lab_stats(&lab);
+	assert_int_equal(stats.faults, 9);
+	assert_int_equal(stats.opens, 10);
+	lab_stop(&lab);
+}
+
+/* The device is gone, comes back, and has no memory at first. */
+static void is_tried_again_and_again(void **state)
+{
+	static struct lab lab;
+	struct ip_addr in4 = addr_of("10.1.2.3");
+	uint64_t end = lab_now_us() + 1000ull * LAB_LIMIT_MS;
+
+	(void)state;
+	start_faulty(&lab);
+	atomic_store(&faults.open, -ENODEV);
+	lab_ask(&lab, 0, &in4);
+	atomic_store(&faults.ended, -EIO);
+	lab_await(&lab, OFFLOAD_FAILED, false);
+	atomic_store(&faults.ended, 0);
+	while (lab_stats(&lab).faults < 4) {
+		assert_true(lab_now_us() < end);
+		lab_ask(&lab, 0, &in4);
+	}
+	assert_int_equal(lab_stats(&lab).opens, 1);
+	atomic_store(&faults.alloc, -ENOMEM);
+	atomic_store(&faults.open, 0);
+	while (lab_stats(&lab).opens < 3) {
+		assert_true(lab_now_us() < end);
+		lab_ask(&lab, 0, &in4);
+		offload_attend(lab.offload);
+	}
+	lab_await(&lab, OFFLOAD_FAILED, false);
+	expect_recovery(&lab, &faults, "injected");
+	lab_stop(&lab);
+}
+
+/* More memory cannot be had: a fault like any other. */
+static void cannot_grow(void **state)
+{
+	static struct lab lab;
+
+	(void)state;
+	start(&lab, (struct offload_config){.slack_bytes = 1, .retry_ms = 20});
+	atomic_store(&faults.alloc, -ENOMEM);
+	add_blocks(&lab, 600);
+	expect_recovery(&lab, &faults, "injected");
+	for (unsigned i = 0; i < 600; i++) {
+		struct ip_addr to = nth_address(i);
+
+		assert_int_equal(lab_ask(&lab, 0, &to), 1 + i % NEXTHOPS);
+	}
+	lab_stop(&lab);
+}
+
+/* Bursts are with a program that hangs. They come back as lost; their buffers only when it has ended. */
+static void hung_program_keeps_buffers(void **state)
+{
+	static struct lab lab;
+	struct ip_addr in4 = addr_of("10.1.2.3");
+	const struct pl_burst *burst;
+	struct offload_stats stats;
+	unsigned i;
+
+	(void)state;
+	start_faulty(&lab);
+	atomic_store(&slow_program_hangs, true);
+	for (i = 0; i < 3; i++)
+		lab_submit(&lab, 0, &in4, 1);
+	for (i = 0; i < 3; i++) {
+		burst = lab_complete(&lab, 0);
+		assert_int_equal(lab_answer(burst, 0), LAB_KEPT);
+		lab_put(&lab, 0, burst);
+	}
+	stats = lab_await(&lab, OFFLOAD_FAILED, false);
+	assert_non_null(strstr(stats.fault.what, "hangs"));
+	assert_int_equal(stats.lost_packets, 3);
+	/* Not while it hangs, however long. */
+	for (i = 0; i < 100; i++) {
+		assert_int_equal(lab_ask(&lab, 0, &in4), 0);
+		lab_pause_us(5000);
+		assert_int_equal(lab.pools[0].n_free, LAB_BUFS - 3);
+	}
+	assert_int_equal(lab_stats(&lab).state, OFFLOAD_FAILED);
+	expect_recovery(&lab, &faults, "hangs");
+	lab.processors[0].next(lab.processors[0].ctx);
+	assert_int_equal(lab.pools[0].n_free, LAB_BUFS);
+	lab_stop(&lab);
+}
+
+/* ... and may outlive all else. */
+static void hung_program_is_left(void **state)
+{
+	static struct lab lab;
+	struct ip_addr in4 = addr_of("10.1.2.3");
+
+	(void)state;
+	start_faulty(&lab);
+	atomic_store(&slow_program_hangs, true);
+	lab_submit(&lab, 0, &in4, 1);
+	lab_put(&lab, 0, lab_complete(&lab, 0));
+	lab_await(&lab, OFFLOAD_FAILED, false);
+	offload_stop(lab.offload);
+	assert_int_equal(offload_free(lab.offload), -ETIMEDOUT);
+	tables_free(lab.t);
+	/* The pool and the accelerator stay. Its thread goes on, and ends with the process. */
+	atomic_store(&slow_program_hangs, false);
+}
+
+static void says_what_it_cannot_do(void **state)
+{
+	struct tables *t = lab_tables(no_grace, &small, 1);
+	struct offload_config config = {.kind = PL_ACCEL_HOST, .n_planes = 0};
+	struct offload *o = NULL;
+	struct pl_error err;
+
+	(void)state;
+	memset(&faults, 0, sizeof(faults));
+	assert_int_equal(offload_new(&o, &config, t, &err), -EINVAL);
+	config.n_planes = MAILBOX_LANES_MAX + 1;
+	assert_int_equal(offload_new(&o, &config, t, &err), -EINVAL);
+	config.n_planes = 1;
+	atomic_store(&faults.open, -ENODEV);
+	assert_int_equal(offload_new(&o, &config, t, &err), -ENODEV);
+	assert_string_equal(err.what, injected.what);
+	atomic_store(&faults.open, 0);
+	assert_int_equal(offload_new(&o, &config, t, &err), 0);
+	atomic_store(&faults.alloc, -ENOMEM);
+	assert_int_equal(offload_start(o, &err), -ENOMEM);
+	atomic_store(&faults.alloc, 0);
+	atomic_store(&faults.run, -EIO);
+	assert_int_equal(offload_start(o, &err), -EIO);
+	atomic_store(&faults.run, 0);
+	assert_int_equal(offload_free(o), 0);
+	assert_int_equal(offload_free(NULL), 0);
+	tables_free(t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(changes_are_seen_soon),
+		cmocka_unit_test(marks_come_back),
+		cmocka_unit_test(rests_and_wakes),
+		cmocka_unit_test(stays_awake_if_told_to),
+		cmocka_unit_test(grows),
+		cmocka_unit_test(comes_back_after_each_fault),
+		cmocka_unit_test(is_tried_again_and_again),
+		cmocka_unit_test(cannot_grow),
+		cmocka_unit_test(hung_program_keeps_buffers),
+		cmocka_unit_test(hung_program_is_left),
+		cmocka_unit_test(says_what_it_cannot_do),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
