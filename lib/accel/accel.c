@@ -8,6 +8,7 @@
 #include "private.h"
 
 static const struct accel_ops *const kinds[PL_ACCEL_KINDS] = {
+	[PL_ACCEL_CUDA] = &accel_cuda,
 	[PL_ACCEL_HOST] = &accel_host,
 };
 

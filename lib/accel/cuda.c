@@ -36,13 +36,6 @@
 /* Of the locked buffer. Large enough for the PCI bus to be what limits. */
 #define STAGING_BYTES ((size_t)1 << 20)
 
-struct cuda_memory {
-	struct cuda_memory *next;
-	enum { DEVICE, SHARED, ATTACHED } kind;
-	uint64_t device;
-	void *host;
-};
-
 struct cuda {
 	struct cuda_api api;
 	int device;
@@ -50,8 +43,9 @@ struct cuda {
 	struct CUmod_st *module;
 	struct CUfunc_st *function;
 	struct CUstream_st *running, *copying;
-	struct cuda_memory *memory; /* all that there is */
-	void *staging;		    /* for copies; in `memory` too */
+	void *staging; /* for copies */
+	void *attached[MAILBOX_LANES_MAX];
+	unsigned n_attached;
 };
 
 /* ---- which devices there are ---- */
@@ -204,7 +198,7 @@ static int enter_at_rest(const struct cuda *cuda, struct pl_error *err, const ch
 	int rc = enter(cuda, err, doing);
 
 	if (!rc && cuda->running && cuda->api.stream_query(cuda->running) == CUDA_ERROR_NOT_READY)
-		return pl_error_set(err, -EIO, NULL, "CUDA: cannot %s: the program is running",
+		return pl_error_set(err, -EIO, NULL, "CUDA: cannot %s while the program runs",
 				    doing);
 	return rc;
 }
@@ -255,111 +249,52 @@ static int cuda_zero(struct pl_accel *accel, uint64_t at, size_t len_bytes, stru
 	return copy(accel->state, true, at, NULL, len_bytes, err);
 }
 
-/* Takes a piece off the list and lets go of it, unless it went with its context. */
-static void release(struct cuda *cuda, struct cuda_memory **at, bool lost)
-{
-	struct cuda_memory *memory = *at;
-
-	*at = memory->next;
-	if (memory->kind == ATTACHED)
-		cuda->api.host_unregister(memory->host); /* should it have outlived the context */
-	else if (!lost && memory->kind == DEVICE)
-		cuda->api.memory_free(memory->device);
-	else if (!lost)
-		cuda->api.host_free(memory->host);
-	free(memory);
-}
-
-/* Gets memory of a kind, and puts it on the list; `base` is what to attach. Returns a result. */
-static int acquire(struct cuda *cuda, struct cuda_memory *memory, void *base, size_t len_bytes)
+/* Memory of the host's that the device sees, page-aligned and zeroed. Returns a result. */
+static int alloc_shared(struct cuda *cuda, size_t len_bytes, void **host, uint64_t *device)
 {
 	const struct cuda_api *api = &cuda->api;
-	int result;
+	int result = api->host_alloc(host, len_bytes, CU_MEMHOST_PORTABLE | CU_MEMHOST_DEVICEMAP);
 
-	memory->host = base;
-	if (memory->kind == DEVICE)
-		result = api->memory_alloc(&memory->device, len_bytes);
-	else if (memory->kind == SHARED)
-		result = api->host_alloc(&memory->host, len_bytes,
-					 CU_MEMHOST_PORTABLE | CU_MEMHOST_DEVICEMAP);
-	else
-		result = api->host_register(base, len_bytes,
-					    CU_MEMHOST_PORTABLE | CU_MEMHOST_DEVICEMAP);
 	if (result)
 		return result;
-	memory->next = cuda->memory;
-	cuda->memory = memory;
-	if (memory->kind == DEVICE)
-		return 0;
-	result = api->host_to_device(&memory->device, memory->host, 0);
+	result = api->host_to_device(device, *host, 0);
 	if (result)
-		return result; /* it is on the list: goes with the rest */
-	if (memory->kind == SHARED)
-		memset(memory->host, 0, len_bytes);
-	return 0;
-}
-
-/* As acquire(), with an error that says what for. NULL: failed. */
-static struct cuda_memory *get(struct cuda *cuda, int kind, void *base, size_t len_bytes, int *rc,
-			       struct pl_error *err)
-{
-	static const char *const doing[] = {
-		[DEVICE] = "allocate memory of the device",
-		[SHARED] = "allocate memory shared with the device",
-		[ATTACHED] = "lock packet buffers in memory for the device",
-	};
-	struct cuda_memory *memory;
-	int result;
-
-	*rc = enter_at_rest(cuda, err, doing[kind]);
-	if (*rc)
-		return NULL;
-	memory = calloc(1, sizeof(*memory));
-	if (!memory) {
-		*rc = pl_error_set(err, -ENOMEM, NULL, "CUDA: out of memory");
-		return NULL;
-	}
-	memory->kind = kind;
-	result = acquire(cuda, memory, base, len_bytes);
-	if (!result)
-		return memory;
-	if (cuda->memory == memory)
-		release(cuda, &cuda->memory, false);
+		api->host_free(*host);
 	else
-		free(memory);
-	*rc = cuda_fail(&cuda->api, err, result, "CUDA: cannot %s (%zu KiB)", doing[kind],
-			len_bytes >> 10);
-	return NULL;
+		memset(*host, 0, len_bytes);
+	return result;
 }
 
 static void cuda_free(struct pl_accel *accel, struct pl_accel_memory *memory)
 {
 	struct cuda *cuda = accel->state;
 
-	for (struct cuda_memory **at = &cuda->memory; *at; at = &(*at)->next)
-		if (*at == memory->handle) {
-			/* Freeing memory of a context that has failed fails, which is all there is to do. */
-			cuda->api.context_set(cuda->context);
-			release(cuda, at, false);
-			break;
-		}
-	memset(memory, 0, sizeof(*memory));
+	/* If the context has failed this does nothing, and the memory goes with the context. */
+	cuda->api.context_set(cuda->context);
+	if (memory->host)
+		cuda->api.host_free(memory->host);
+	else
+		cuda->api.memory_free(memory->device);
 }
 
 static int cuda_alloc(struct pl_accel *accel, enum pl_accel_place place, size_t len_bytes,
 		      struct pl_accel_memory *memory, struct pl_error *err)
 {
 	struct cuda *cuda = accel->state;
-	struct cuda_memory *got;
-	int rc;
+	int rc = enter_at_rest(cuda, err, "allocate memory"), result;
 
-	got = get(cuda, place == PL_ACCEL_DEVICE ? DEVICE : SHARED, NULL, len_bytes, &rc, err);
-	if (!got)
+	if (rc)
 		return rc;
-	memory->host = got->host;
-	memory->device = got->device;
-	memory->len_bytes = len_bytes;
-	memory->handle = got;
+	*memory = (struct pl_accel_memory){.len_bytes = len_bytes};
+	if (place == PL_ACCEL_DEVICE)
+		result = cuda->api.memory_alloc(&memory->device, len_bytes);
+	else
+		result = alloc_shared(cuda, len_bytes, &memory->host, &memory->device);
+	if (result)
+		return cuda_fail(&cuda->api, err, result, "CUDA: cannot allocate %zu KiB of %s",
+				 len_bytes >> 10,
+				 place == PL_ACCEL_DEVICE ? "the device's memory"
+							  : "memory shared with the device");
 	if (place == PL_ACCEL_DEVICE)
 		rc = cuda_zero(accel, memory->device, len_bytes, err);
 	if (rc)
@@ -370,43 +305,54 @@ static int cuda_alloc(struct pl_accel *accel, enum pl_accel_place place, size_t 
 static int cuda_attach(struct pl_accel *accel, void *base, size_t len_bytes, uint64_t *device,
 		       struct pl_error *err)
 {
-	struct cuda_memory *got;
-	int rc;
+	struct cuda *cuda = accel->state;
+	int rc = enter_at_rest(cuda, err, "attach packet buffers"), result;
 
-	got = get(accel->state, ATTACHED, base, len_bytes, &rc, err);
-	if (got)
-		*device = got->device;
-	return rc;
+	if (rc)
+		return rc;
+	result = cuda->api.host_register(base, len_bytes,
+					 CU_MEMHOST_PORTABLE | CU_MEMHOST_DEVICEMAP);
+	if (!result) {
+		cuda->attached[cuda->n_attached++] = base; /* of one lane each */
+		result = cuda->api.host_to_device(device, base, 0);
+	}
+	return result ? cuda_fail(&cuda->api, err, result,
+				  "CUDA: cannot lock %zu KiB of packet buffers in memory",
+				  len_bytes >> 10)
+		      : 0;
 }
 
 /* ---- opening and closing ---- */
 
+static void close_context(struct cuda *cuda)
+{
+	const struct cuda_api *api = &cuda->api;
+	bool failed = api->context_set(cuda->context) ||
+		      (cuda->running && api->stream_query(cuda->running));
+
+	/* All that is the context's goes with it, and the device writes nowhere any more. */
+	if (failed)
+		api->context_reset(cuda->device);
+	for (unsigned i = 0; i < cuda->n_attached; i++)
+		api->host_unregister(cuda->attached[i]); /* should it outlive a reset */
+	if (!failed && cuda->staging)
+		api->host_free(cuda->staging);
+	if (!failed && cuda->running)
+		api->stream_destroy(cuda->running);
+	if (!failed && cuda->copying)
+		api->stream_destroy(cuda->copying);
+	if (!failed && cuda->module)
+		api->module_unload(cuda->module);
+	api->context_set(NULL);
+	api->context_release(cuda->device);
+}
+
 static void cuda_close(struct pl_accel *accel)
 {
 	struct cuda *cuda = accel->state;
-	const struct cuda_api *api;
-	bool failed;
 
-	if (!cuda)
-		return;
-	api = &cuda->api;
-	if (cuda->context) {
-		failed = api->context_set(cuda->context) ||
-			 (cuda->running && api->stream_query(cuda->running));
-		/* The device lets go of memory first, so that nothing of it is written any more. */
-		if (failed)
-			api->context_reset(cuda->device);
-		while (cuda->memory)
-			release(cuda, &cuda->memory, failed);
-		if (!failed && cuda->running)
-			api->stream_destroy(cuda->running);
-		if (!failed && cuda->copying)
-			api->stream_destroy(cuda->copying);
-		if (!failed && cuda->module)
-			api->module_unload(cuda->module);
-		api->context_set(NULL);
-		api->context_release(cuda->device);
-	}
+	if (cuda->context)
+		close_context(cuda);
 	free(cuda);
 	accel->state = NULL;
 }
@@ -432,22 +378,21 @@ static int load_program(struct cuda *cuda, const char *ptx, struct pl_error *err
 	return 0;
 }
 
-/* How many workers suit.
+/* How many workers: by default as many as can be on the device at once, and no more than a lane has slots
+ * (accel_fit_workers()), so that each burst under way has a worker of its own. More than can be there at once
+ * would, if the program stays, wait for ever.
  *
- * All must be on the device at once if they are to stay there: beyond that is refused.
- *
- * As many as a lane has slots, so that each burst under way has a worker of its own, are plenty: what a
- * worker does with a burst of 256 is mostly waiting, for some five round trips over the PCI bus of about a
- * microsecond each (head, slot, headers, and the stores being seen before `done`) and four or five dependent
- * accesses to the device's memory, of half a microsecond: 6 to 8 microseconds in all. 148.8 million packets a
- * second are a burst of 256 every 1.7 microseconds, which keeps 4 or 5 workers busy; the rest wait for
- * the next. This is reckoned, and has not been measured. */
+ * That is plenty. What a worker does with a burst of 256 is mostly to wait: for some five round trips over the
+ * PCI bus of about a microsecond each (head, slot, headers, and the stores being seen before `done`), and for
+ * four or five accesses to the device's memory, each of which depends on the one before, of half a microsecond:
+ * 6 to 8 microseconds in all. 148.8 million packets a second are a burst of 256 every 1.7 microseconds, which
+ * keep 4 or 5 workers busy. This is reckoned, not measured. */
 static int choose_workers(struct pl_accel *accel, const struct pl_accel_config *config,
 			  struct pl_error *err)
 {
 	struct cuda *cuda = accel->state;
-	unsigned resident, per_lane;
-	int each = 0, result;
+	unsigned resident;
+	int each = 0, result, rc;
 
 	result = cuda->api.occupancy(&each, cuda->function, (int)BLOCK, 0);
 	if (result)
@@ -458,14 +403,13 @@ static int choose_workers(struct pl_accel *accel, const struct pl_accel_config *
 	if (!resident)
 		return pl_error_set(err, -ENOTSUP, NULL, "CUDA: %s has no room for one worker",
 				    accel->info.name);
-	if (config->launch == PL_ACCEL_PERSISTENT && config->n_workers > resident)
+	rc = accel_fit_workers(accel, config, resident, err);
+	if (rc)
+		return rc;
+	if (config->launch == PL_ACCEL_PERSISTENT && accel->n_workers > resident)
 		return pl_error_set(err, -EINVAL, "use fewer, or Launch=burst",
 				    "CUDA: %s has room for %u workers at once, not %u",
-				    accel->info.name, resident, config->n_workers);
-	per_lane = resident / config->n_lanes;
-	if (per_lane > MAILBOX_SLOTS)
-		per_lane = MAILBOX_SLOTS;
-	accel->n_workers = per_lane ? per_lane * config->n_lanes : resident;
+				    accel->info.name, resident, accel->n_workers);
 	return 0;
 }
 
@@ -474,7 +418,7 @@ static int open_device(struct pl_accel *accel, const struct pl_accel_config *con
 {
 	struct cuda *cuda = accel->state;
 	const struct cuda_api *api = &cuda->api;
-	struct cuda_memory *staging;
+	uint64_t ignored;
 	int rc, result;
 
 	rc = cuda_api_load(&cuda->api, err);
@@ -503,12 +447,9 @@ static int open_device(struct pl_accel *accel, const struct pl_accel_config *con
 	result = api->stream_create(&cuda->running, CU_STREAM_NON_BLOCKING);
 	if (!result)
 		result = api->stream_create(&cuda->copying, CU_STREAM_NON_BLOCKING);
-	if (result)
-		return cuda_fail(api, err, result, "CUDA: cannot make a stream");
-	staging = get(cuda, SHARED, NULL, STAGING_BYTES, &rc, err);
-	if (staging)
-		cuda->staging = staging->host;
-	return rc;
+	if (!result)
+		result = alloc_shared(cuda, STAGING_BYTES, &cuda->staging, &ignored);
+	return result ? cuda_fail(api, err, result, "CUDA: cannot set up %s", accel->info.name) : 0;
 }
 
 static int cuda_open(struct pl_accel *accel, const struct pl_accel_config *config,
