@@ -85,7 +85,8 @@ release: build-release/build.ninja
 bench-packages:
 	dist/install-packages build demo test bench
 
-# Route tables beside DPDK's, the driver of NICs on emulated ones, then the router beside others. For the routes of a file, all in one run:
+# Route tables beside DPDK's, the driver of NICs on emulated ones, accelerators, whichever are there, then
+# the router beside others. For the routes of a file, all in one run:
 #   make bench FIB_ARGS="--routes prefixes.txt"
 bench: bench-packages build-release/build.ninja
 	meson configure build-release -Ddpdk=enabled
@@ -93,6 +94,7 @@ bench: bench-packages build-release/build.ninja
 	build-release/bench/fib/fib --bars --json build-release/fib.json $(FIB_ARGS)
 	bench/fib/plot.py build-release/fib.json build-release/fib.svg
 	build-release/bench/nic/nic
+	build-release/bench/accel/accel --json build-release/accel.json $(ACCEL_ARGS)
 	bench/net/bench.py $(BENCH_ARGS)
 
 # Peerlane beside the kernel's router, frame by frame, until stopped; for instance

@@ -146,6 +146,7 @@ struct lane {
 	unsigned n_chunks;
 	unsigned family; /* 4, 6 */
 	bool forwards;	 /* what is expected */
+	bool lenient;	 /* not yet: the device may not have heard */
 
 	unsigned chunk, at;	/* the next burst begins with frame `at` of `chunk` */
 	unsigned *passes;	/* times that all frames of a chunk have gone through the program */

@@ -84,9 +84,9 @@ static double measure_mode(struct bench *b, struct device *d, struct tables *tab
 		die("not all packets that were received were sent");
 	mode_close(&mode);
 	plane_close(plane);
-	if (!t.sent)
-		die("a plane sent nothing");
-	return (double)t.ns / (double)t.sent;
+	if (!t.taken)
+		die("a plane got nothing");
+	return (double)t.ns / (double)t.taken;
 }
 
 static void note(struct device *d, const char *ports, double cpu, double accel)

@@ -112,19 +112,20 @@ void plane_close(struct pl_plane *plane)
 
 void turns_begin(struct turns *t, const struct pl_plane *plane)
 {
-	*t = (struct turns){.sent_before = pl_stat_read(&plane->ports[1].wire->stats.tx_packets),
+	*t = (struct turns){.worked = pl_stat_read(&plane->stats.working_turns),
 			    .last_ns = now_ns()};
 }
 
-void turns_one(struct turns *t, struct pl_plane *plane)
+bool turns_one(struct turns *t, struct pl_plane *plane)
 {
 	unsigned taken = pl_plane_turn(plane);
-	uint64_t sent = pl_stat_read(&plane->ports[1].wire->stats.tx_packets) - t->sent_before;
-	uint64_t now = now_ns();
+	uint64_t now = now_ns(), worked = pl_stat_read(&plane->stats.working_turns);
+	bool moved = worked != t->worked;
 
-	if (taken || sent != t->sent)
+	if (moved)
 		t->ns += now - t->last_ns;
 	t->taken += taken;
-	t->sent = sent;
+	t->worked = worked;
 	t->last_ns = now;
+	return moved;
 }

@@ -27,16 +27,18 @@ struct pl_plane *plane_open(struct bench *b);
 /* Ends the program if a buffer is missing. */
 void plane_close(struct pl_plane *plane);
 
-/* Turns of a plane that takes from port 0 and sends to port 1. */
+/* Turns of a plane, one after the other. */
 struct turns {
-	uint64_t taken, sent; /* packets */
-	uint64_t ns;	      /* in turns that moved something */
-	uint64_t last_ns;     /* end of the last turn */
-	uint64_t sent_before;
+	uint64_t taken; /* packets */
+	uint64_t ns; /* in turns that moved something: took, or sent on what the device had done */
+	uint64_t last_ns; /* end of the last turn */
+	uint64_t worked;  /* the plane's count of such turns */
 };
 
 void turns_begin(struct turns *t, const struct pl_plane *plane);
-void turns_one(struct turns *t, struct pl_plane *plane);
+
+/* Returns whether it moved something. */
+bool turns_one(struct turns *t, struct pl_plane *plane);
 
 /* plane_nic.c: ns per packet between emulated NICs. */
 double plane_nic_cost(struct bench *b, struct device *d);
