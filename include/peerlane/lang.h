@@ -76,14 +76,21 @@ typedef unsigned short uint16_t;
 typedef unsigned int uint32_t;
 typedef unsigned long uint64_t;
 #define PL_FN static __attribute__((device)) inline __attribute__((always_inline))
-#define PL_G
+/* Global memory, the host's included: not to be mistaken for a group's shared memory, and so loaded by the
+ * instructions that need not look which it is. */
+#define PL_G __attribute__((address_space(1)))
 #define PL_L
 #define PL_ASSERT(cond, text) static_assert(cond, text)
-/* "volatile" is "relaxed.sys" to PTX. */
-#define PL_LOAD16(p) (*(volatile const uint16_t *)(p))
-#define PL_LOAD32(p) (*(volatile const uint32_t *)(p))
-#define PL_LOAD64(p) (*(volatile const uint64_t *)(p))
-#define PL_MARK(p) (*(volatile uint8_t *)(p) = 1)
+/* "volatile" is "relaxed.sys" to PTX: served by the L2 cache, not by a multiprocessor's L1.
+ *
+ * Assumption: a load whose address another one's value gave sees what was stored, with a fence behind, before
+ * that value was. PTX's memory model knows no such dependencies and would want acquires, each of which empties
+ * the L1 cache. The hardware sends the second load after the first is back, to the same cache in which the
+ * fence made the earlier store take effect. */
+#define PL_LOAD16(p) (*(volatile PL_G const uint16_t *)(p))
+#define PL_LOAD32(p) (*(volatile PL_G const uint32_t *)(p))
+#define PL_LOAD64(p) (*(volatile PL_G const uint64_t *)(p))
+#define PL_MARK(p) (*(volatile PL_G uint8_t *)(p) = 1)
 
 #define PL_ENTRY extern "C" __attribute__((global))
 #define PL_SHARED __attribute__((shared))
@@ -91,23 +98,23 @@ typedef unsigned long uint64_t;
 #define PL_ITEM() ((uint32_t)__nvvm_read_ptx_sreg_tid_x())
 #define PL_ITEMS() ((uint32_t)__nvvm_read_ptx_sreg_ntid_x())
 #define PL_BARRIER() __syncthreads()
-#define PL_STORE16(p, v) (*(volatile uint16_t *)(p) = (v))
-#define PL_STORE32(p, v) (*(volatile uint32_t *)(p) = (v))
-#define PL_STORE64(p, v) (*(volatile uint64_t *)(p) = (v))
+#define PL_STORE16(p, v) (*(volatile PL_G uint16_t *)(p) = (v))
+#define PL_STORE32(p, v) (*(volatile PL_G uint32_t *)(p) = (v))
+#define PL_STORE64(p, v) (*(volatile PL_G uint64_t *)(p) = (v))
 #define PL_FENCE_DEVICE(w) asm volatile("fence.acq_rel.gpu;" ::: "memory")
 #define PL_POLL64(p) pl_poll64(p)
 #define PL_RELEASE64(p, v, w) \
-	asm volatile("st.release.sys.u64 [%0], %1;" ::"l"(p), "l"(v) : "memory")
+	asm volatile("st.release.sys.global.u64 [%0], %1;" ::"l"(p), "l"(v) : "memory")
 #define PL_FENCE_SYSTEM(w) asm volatile("fence.sc.sys;" ::: "memory")
 /* A look costs a round trip to the host's memory anyway. */
 #define PL_BACK_OFF(turns) \
 	asm volatile("nanosleep.u32 %0;" ::"r"((turns) < 1000u ? 20u : 500u) : "memory")
 
-PL_FN uint64_t pl_poll64(const volatile uint64_t *p)
+PL_FN uint64_t pl_poll64(const volatile PL_G uint64_t *p)
 {
 	uint64_t value;
 
-	asm volatile("ld.relaxed.sys.u64 %0, [%1];" : "=l"(value) : "l"(p) : "memory");
+	asm volatile("ld.relaxed.sys.global.u64 %0, [%1];" : "=l"(value) : "l"(p) : "memory");
 	return value;
 }
 

@@ -23,7 +23,7 @@ struct mailbox_at {
 	PL_G struct mailbox *mailbox;
 	PL_G struct mailbox_worker *me;
 	uint64_t launch;
-	uint32_t worker;
+	uint32_t worker, n_lanes, n_workers;
 };
 
 /* What the items of a group share. */
@@ -42,22 +42,40 @@ struct mailbox_group {
 	uint32_t words;	  /* of updates, of 8 bytes */
 	uint64_t applied; /* where they begin */
 	uint64_t slot, base;
+
+	/* What does not change, from the mailbox: to look there is a round trip to the host's memory. */
+	uint64_t ring, ring_bytes;
+	struct {
+		uint64_t base, slots;
+	} lanes[MAILBOX_LANES_MAX];
+
 	uint64_t chunk[MAILBOX_CHUNK / 8];
 };
 
 PL_FN void mailbox_enter(struct mailbox_at *at, PL_L struct mailbox_group *group,
 			 PL_G struct mailbox *mailbox, uint32_t worker, uint64_t launch)
 {
+	uint32_t i;
+
 	at->mailbox = mailbox;
 	at->me = (PL_G struct mailbox_worker *)mailbox->workers + worker;
 	at->launch = launch;
 	at->worker = worker;
+	at->n_lanes = mailbox->n_lanes;
+	at->n_workers = mailbox->n_workers;
+	for (i = PL_ITEM(); i < at->n_lanes; i += PL_ITEMS()) {
+		group->lanes[i].base = mailbox->lanes[i].base;
+		group->lanes[i].slots = mailbox->lanes[i].slots;
+	}
 	if (PL_ITEM() == 0) {
-		group->lane_next = mailbox->n_lanes;
+		group->ring = mailbox->updates.ring;
+		group->ring_bytes = mailbox->updates.ring_bytes;
+		group->lane_next = at->n_lanes;
 		group->found = 1;
 		group->last = 0;
 		group->turns = 0;
 	}
+	PL_BARRIER();
 }
 
 /* The leader: whether there are updates, and which to apply now: no more than to the end of a chunk. */
@@ -99,7 +117,7 @@ PL_FN uint32_t mailbox_round_over(PL_L struct mailbox_group *group)
 PL_FN uint32_t mailbox_look(const struct mailbox_at *at, PL_L struct mailbox_group *group)
 {
 	PL_G struct mailbox *mailbox = at->mailbox;
-	uint32_t n_lanes = mailbox->n_lanes, n_workers = mailbox->n_workers;
+	uint32_t n_lanes = at->n_lanes, n_workers = at->n_workers;
 
 	for (;;) {
 		uint64_t rest, head, number;
@@ -120,7 +138,7 @@ PL_FN uint32_t mailbox_look(const struct mailbox_at *at, PL_L struct mailbox_gro
 		if (rest >= at->launch && group->last == 0) {
 			PL_FENCE_SYSTEM(&group->fence);
 			group->last = MAILBOX_SLOTS + 1 +
-				      (uint32_t)(mailbox->updates.ring_bytes / MAILBOX_CHUNK + 1);
+				      (uint32_t)(group->ring_bytes / MAILBOX_CHUNK + 1);
 			group->found = 1;
 			group->lane_next = n_lanes;
 			continue;
@@ -134,8 +152,8 @@ PL_FN uint32_t mailbox_look(const struct mailbox_at *at, PL_L struct mailbox_gro
 		PL_FENCE_SYSTEM(&group->fence);
 		group->found = 1;
 		group->lane = lane;
-		group->base = mailbox->lanes[lane].base;
-		group->slot = mailbox->lanes[lane].slots +
+		group->base = group->lanes[lane].base;
+		group->slot = group->lanes[lane].slots +
 			      (number - 1) % MAILBOX_SLOTS * sizeof(struct mailbox_slot);
 		return MAILBOX_BURST_FOUND;
 	}
@@ -160,8 +178,8 @@ PL_FN void mailbox_store(PL_L const uint64_t *bytes, uint64_t to, uint32_t lengt
 PL_FN void mailbox_apply(const struct mailbox_at *at, PL_L struct mailbox_group *group)
 {
 	PL_G struct mailbox_updates *updates = &at->mailbox->updates;
-	PL_G const uint64_t *ring = (PL_G const uint64_t *)updates->ring;
-	uint64_t first = (group->applied & (updates->ring_bytes - 1)) / 8;
+	PL_G const uint64_t *ring = (PL_G const uint64_t *)group->ring;
+	uint64_t first = (group->applied & (group->ring_bytes - 1)) / 8;
 	uint32_t words = group->words, i;
 
 	for (i = PL_ITEM(); i < words; i += PL_ITEMS())
@@ -211,7 +229,7 @@ PL_FN PL_G uint8_t *mailbox_base(PL_L const struct mailbox_group *group)
 /* The burst that mailbox_wait() found is done. */
 PL_FN void mailbox_finish(const struct mailbox_at *at, PL_L struct mailbox_group *group)
 {
-	uint32_t n_lanes = at->mailbox->n_lanes, n_workers = at->mailbox->n_workers;
+	uint32_t n_lanes = at->n_lanes, n_workers = at->n_workers;
 
 	PL_BARRIER();
 	if (PL_ITEM() == 0) {
