@@ -9,6 +9,7 @@
 
 static const struct accel_ops *const kinds[PL_ACCEL_KINDS] = {
 	[PL_ACCEL_CUDA] = &accel_cuda,
+	[PL_ACCEL_OPENCL] = &accel_opencl,
 	[PL_ACCEL_HOST] = &accel_host,
 };
 
@@ -34,7 +35,7 @@ unsigned pl_accel_scan(struct pl_accel_info *infos, unsigned max)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < PL_ACCEL_KINDS; i++)
-		if (kinds[i] && n < max)
+		if (n < max)
 			n += kinds[i]->scan(infos + n, max - n);
 	return n;
 }
@@ -256,7 +257,7 @@ int pl_accel_open(struct pl_accel **out, const struct pl_accel_config *config, s
 	int rc;
 
 	*out = NULL;
-	if (config->kind >= PL_ACCEL_KINDS || !kinds[config->kind])
+	if (config->kind >= PL_ACCEL_KINDS)
 		return pl_error_set(err, -ENODEV, NULL, "no such kind of accelerator");
 	if (config->n_lanes == 0 || config->n_lanes > MAILBOX_LANES_MAX)
 		return pl_error_set(err, -EINVAL, NULL, "an accelerator has 1 to %u lanes, not %u",

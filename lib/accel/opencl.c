@@ -23,18 +23,12 @@
 /* A program that has been told to rest, and has nothing to do, ends within this. */
 #define FIRST_RUN_TIMEOUT_MS 10000u
 
-struct block {
-	struct opencl_memory memory;
-	struct block *next;
-};
-
 struct opencl {
 	struct opencl_device device;
 	cl_program program;
 	cl_kernel kernel;
 	size_t group_items;
 	cl_event last; /* of the last launch, or NULL */
-	struct block *blocks;
 };
 
 /* ---- finding ---- */
@@ -77,31 +71,23 @@ static unsigned scan(struct pl_accel_info *infos, unsigned max)
 
 /* ---- memory ---- */
 
-static void free_block(struct opencl *o, struct block *block)
-{
-	opencl_memory_free(&o->device, &block->memory);
-	free(block);
-}
-
 static int alloc(struct pl_accel *accel, enum pl_accel_place place, size_t len_bytes,
 		 struct pl_accel_memory *memory, struct pl_error *err)
 {
 	struct opencl *o = accel->state;
-	struct block *block = calloc(1, sizeof(*block));
+	struct opencl_memory *block = calloc(1, sizeof(*block));
 	int rc;
 
 	if (!block)
 		return pl_error_set(err, -ENOMEM, NULL, "%s: out of memory", o->device.name);
-	rc = opencl_memory_new(&o->device, &block->memory, len_bytes, err);
+	rc = opencl_memory_new(&o->device, block, len_bytes, err);
 	if (rc) {
 		free(block);
 		return rc;
 	}
-	block->next = o->blocks;
-	o->blocks = block;
 	*memory = (struct pl_accel_memory){
-		.host = place == PL_ACCEL_SHARED ? block->memory.base : NULL,
-		.device = (uintptr_t)block->memory.base,
+		.host = place == PL_ACCEL_SHARED ? block->base : NULL,
+		.device = (uintptr_t)block->base,
 		.len_bytes = len_bytes,
 		.handle = block,
 	};
@@ -111,12 +97,9 @@ static int alloc(struct pl_accel *accel, enum pl_accel_place place, size_t len_b
 static void free_memory(struct pl_accel *accel, struct pl_accel_memory *memory)
 {
 	struct opencl *o = accel->state;
-	struct block **at = &o->blocks, *block = memory->handle;
 
-	while (*at != block)
-		at = &(*at)->next;
-	*at = block->next;
-	free_block(o, block);
+	opencl_memory_free(&o->device, memory->handle);
+	free(memory->handle);
 }
 
 static int attach(struct pl_accel *accel, void *base, size_t len_bytes, uint64_t *device,
@@ -169,9 +152,9 @@ static cl_int enqueue(struct opencl *o, const struct opencl_memory *mailbox, uin
 static int launch(struct pl_accel *accel, uint64_t number, struct pl_error *err)
 {
 	struct opencl *o = accel->state;
-	const struct block *mailbox = accel->mailbox_memory.handle;
+	const struct opencl_memory *mailbox = accel->mailbox_memory.handle;
 	cl_event event;
-	cl_int error = enqueue(o, &mailbox->memory, number, accel->n_workers, &event);
+	cl_int error = enqueue(o, mailbox, number, accel->n_workers, &event);
 
 	if (error)
 		return opencl_fail(&o->device, error, "start the program", err);
@@ -222,25 +205,31 @@ static size_t suitable_items(const struct opencl *o)
 	return max < GROUP_ITEMS ? max : GROUP_ITEMS;
 }
 
+/* All that a program looks at when it is told to rest and has nothing to do. */
+struct first_run {
+	struct mailbox mailbox;
+	struct mailbox_worker worker;
+	uint8_t context[4096];
+};
+
 /* Runs the program once, with nothing to do. Drivers compile a part of it only then, for which they want
  * files and system calls that a process may have given up when it starts it later. */
 static int run_first(struct opencl *o, struct pl_error *err)
 {
 	struct opencl_memory memory;
-	struct mailbox *mailbox;
+	struct first_run *run;
 	cl_event event;
 	cl_int error;
-	int rc = opencl_memory_new(&o->device, &memory,
-				   sizeof(struct mailbox) + sizeof(struct mailbox_worker), err);
+	int rc = opencl_memory_new(&o->device, &memory, sizeof(*run), err);
 
 	if (rc)
 		return rc;
-	mailbox = memory.base;
-	*mailbox = (struct mailbox){
-		.rest = UINT64_MAX,
-		.n_workers = 1,
-		.workers = (uintptr_t)memory.base + sizeof(struct mailbox),
-	};
+	run = memory.base;
+	run->worker.next[0] = 1;
+	run->mailbox.rest = UINT64_MAX;
+	run->mailbox.n_lanes = run->mailbox.n_workers = 1;
+	run->mailbox.workers = (uintptr_t)&run->worker;
+	run->mailbox.context = (uintptr_t)&run->context;
 	error = enqueue(o, &memory, 1, 1, &event);
 	if (!error) {
 		error = opencl_wait(&o->device, event, FIRST_RUN_TIMEOUT_MS);
@@ -286,12 +275,6 @@ static void close_device(struct pl_accel *accel)
 		return;
 	if (o->last)
 		cl->clReleaseEvent(o->last);
-	while (o->blocks) {
-		struct block *block = o->blocks;
-
-		o->blocks = block->next;
-		free_block(o, block);
-	}
 	if (o->kernel)
 		cl->clReleaseKernel(o->kernel);
 	if (o->program)
@@ -329,7 +312,7 @@ static int open_device(struct pl_accel *accel, const struct pl_accel_config *con
 	if (rc)
 		return rc;
 	if (!config->program.opencl)
-		return pl_error_set(err, -EINVAL, NULL, "OpenCL: the program has no form for it");
+		return pl_error_set(err, -ENOTSUP, NULL, "OpenCL: the program is not made for it");
 	o = calloc(1, sizeof(*o));
 	if (!o)
 		return pl_error_set(err, -ENOMEM, NULL, "OpenCL: out of memory");
@@ -347,12 +330,13 @@ static int open_device(struct pl_accel *accel, const struct pl_accel_config *con
 	} else {
 		rc = load_program(o, config->program.opencl, err);
 	}
+	if (!rc)
+		rc = accel_fit_workers(accel, config, suitable_workers(&o->device, config), err);
 	if (rc) {
 		close_device(accel);
 		accel->state = NULL;
 		return rc;
 	}
-	accel->n_workers = suitable_workers(&o->device, config);
 	return 0;
 }
 

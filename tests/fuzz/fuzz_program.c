@@ -27,6 +27,30 @@ struct scene {
 	struct made_frame burst[TWIN_BURST_MAX];
 };
 
+/* With PEERLANE_FUZZ_ACCEL set to a kind of accelerator, or that and ",burst", one of it runs all bursts too. */
+static void want_accel(void)
+{
+	const char *wanted = getenv("PEERLANE_FUZZ_ACCEL");
+	struct pl_error err;
+
+	if (!wanted)
+		return;
+	for (unsigned kind = 0; kind < PL_ACCEL_KINDS; kind++) {
+		const char *name = pl_accel_kind_name(kind);
+		size_t len = strlen(name);
+		bool burst = strcmp(wanted + strnlen(wanted, len), ",burst") == 0;
+
+		if (strncmp(wanted, name, len) != 0 || (wanted[len] && !burst))
+			continue;
+		if (twin_accel(twin, kind, burst ? PL_ACCEL_BURST : PL_ACCEL_PERSISTENT, &err))
+			return;
+		printf("skipped: %s\n", err.what);
+		exit(77);
+	}
+	fprintf(stderr, "no such accelerator: %s\n", wanted);
+	exit(2);
+}
+
 /* With PEERLANE_FUZZ_REPORT set: how many frames there were, and what became of them. */
 static void report(void)
 {
@@ -39,6 +63,12 @@ static void report(void)
 	fprintf(stderr, "\n%14lu sent\n", twin->sent);
 	for (unsigned i = 0; i < REASON_COUNT; i++)
 		fprintf(stderr, "%14lu %s\n", twin->fates[i], twin_reason_name(i));
+}
+
+static void finish(void)
+{
+	report();
+	twin_free(twin);
 }
 
 /* ---- tables ---- */
@@ -244,7 +274,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!twin) {
 		twin = twin_new();
-		atexit(report);
+		want_accel();
+		atexit(finish);
 	}
 	s.in = (struct fuzz_input){data, data + size};
 	s.n_frames = s.ran = 0;

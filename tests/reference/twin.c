@@ -545,7 +545,8 @@ __attribute__((noreturn)) static void differs(const struct twin_program *p, unsi
 static bool as_wanted(const struct twin_program *p, unsigned i, const struct ref_result *want)
 {
 	const struct pl_burst *in = &p->in.burst, *out = &p->runners[0].out.burst;
-	const uint8_t *got = p->runners[0].out.base + out->frame[i], *was = p->in.base + in->frame[i];
+	const uint8_t *got = p->runners[0].out.base + out->frame[i],
+		      *was = p->in.base + in->frame[i];
 
 	if (out->verdict[i] != verdict_of(want))
 		return false;

@@ -27,7 +27,7 @@ struct twin_accel {
 	struct tables_copy *copy;
 	struct pl_accel_memory sections[TABLES_SECTIONS], used, context;
 	uint32_t words[TABLES_SECTIONS]; /* sections.h */
-	unsigned long pieces; /* so far */
+	unsigned long pieces;		 /* so far */
 	pthread_t thread;
 	_Atomic bool stop;
 	/* How often the copy's thread has found nothing to do. */
@@ -69,8 +69,7 @@ static int put_section(void *ctx, enum tables_section section, const void *bytes
 	struct pl_error err;
 
 	must(a, length <= a->sections[section].len_bytes, "a section has no room", NULL);
-	must(a,
-	     pl_accel_write(a->accel, a->sections[section].device, bytes, length, &err) == 0,
+	must(a, pl_accel_write(a->accel, a->sections[section].device, bytes, length, &err) == 0,
 	     "cannot fill", &err);
 	return 0;
 }
@@ -87,7 +86,8 @@ static void post(struct twin_accel *a, const struct tables_change *change)
 		if (length > MAILBOX_UPDATE_MAX)
 			length = MAILBOX_UPDATE_MAX;
 		while (!pl_accel_update(a->accel, to->device + change->offset + done,
-					(const uint8_t *)change->bytes + done, length, a->words[change->section])) {
+					(const uint8_t *)change->bytes + done, length,
+					a->words[change->section])) {
 			must(a, pl_accel_run(a->accel, NULL) == 0, "cannot run", NULL);
 			again(a, "updates are not applied", &begin);
 		}
@@ -178,8 +178,7 @@ static void make_copy(struct twin_accel *a, struct tables *tables)
 	alloc(a, TABLES_NEXTHOPS_MAX, &a->used);
 	context.used = a->used.device;
 	alloc(a, sizeof(context), &a->context);
-	must(a,
-	     pl_accel_write(a->accel, a->context.device, &context, sizeof(context), &err) == 0,
+	must(a, pl_accel_write(a->accel, a->context.device, &context, sizeof(context), &err) == 0,
 	     "cannot fill", &err);
 	pl_accel_set_context(a->accel, a->context.device);
 	a->copy = tables_copy_new(tables, LOG_BYTES);
