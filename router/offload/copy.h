@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include <peerlane/accel.h>
+#include <peerlane/stat.h>
 
 #include "../tables/log.h"
 

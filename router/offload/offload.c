@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "../program/device.h"
 #include "thread.h"
 
 /* Twice what a change of ::/0 takes. */
@@ -17,6 +18,8 @@
 #define RETRY_MS 1000u
 #define IDLE_MS 20u
 #define CLOSE_MS 1000u /* for a program to end when all of it does */
+
+static const struct pl_accel_program packet_program = {.host = program_run};
 
 static void wake(void *ctx)
 {
@@ -29,6 +32,8 @@ static void set_config(struct offload *o, const struct offload_config *config)
 	struct offload_config *c = &o->config;
 
 	*c = *config;
+	if (!c->program)
+		c->program = &packet_program;
 	if (!c->log_bytes)
 		c->log_bytes = LOG_BYTES;
 	if (!c->slack_bytes)

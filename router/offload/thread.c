@@ -33,8 +33,8 @@ struct watch {
 	uint64_t now_ms, ticked_ms;
 	uint64_t busy_ms;  /* when a burst or an update was last under way */
 	uint64_t marks_ms; /* when the marks were read last */
-	uint64_t moved_ms; /* when updates were last applied, or none were under way */
 	uint64_t submitted, marked, applied;
+	unsigned waited_ms; /* for updates to be applied, since any were */
 	unsigned pause_ns;
 	bool ended; /* the program, that was told to rest */
 };
@@ -222,8 +222,8 @@ int offload_prove(struct offload *o, struct pl_error *err)
 
 void offload_serve(struct offload *o)
 {
-	/* Sequentially consistent: see private.h. */
-	atomic_store_explicit(&o->shared.at_rest, true, memory_order_seq_cst);
+	/* Relaxed: the phase comes after it. */
+	atomic_store_explicit(&o->shared.at_rest, true, memory_order_relaxed);
 	offload_set_phase(o, PHASE_ACCEL);
 	set_state(o, OFFLOAD_READY);
 }
@@ -251,16 +251,19 @@ static uint64_t count_submitted(const struct offload *o, bool *under_way)
 	return sum;
 }
 
-/* Updates are applied even if no burst ever comes, whom a plane would miss. */
-static int check_updates(struct offload *o, struct watch *w, struct pl_error *err)
+/* Updates are applied even if no burst ever comes, whom a plane would miss. Time passes only as the thread
+ * looks: one that was kept from its core for a second has not waited for a second. */
+static int check_updates(struct offload *o, struct watch *w, uint64_t step_ms, struct pl_error *err)
 {
 	uint64_t applied = pl_accel_updates_applied(o->shared.accel);
+	unsigned step_max = o->config.hang_ms / 8 + 1;
 
-	if (applied != w->applied || applied == pl_accel_updates_posted(o->shared.accel)) {
-		w->applied = applied;
-		w->moved_ms = w->now_ms;
-	}
-	if (w->now_ms - w->moved_ms > o->config.hang_ms)
+	if (applied != w->applied || applied == pl_accel_updates_posted(o->shared.accel))
+		w->waited_ms = 0;
+	else
+		w->waited_ms += step_ms < step_max ? (unsigned)step_ms : step_max;
+	w->applied = applied;
+	if (w->waited_ms >= o->config.hang_ms)
 		return hangs(o, err, "it does not take changes of the tables");
 	return 0;
 }
@@ -279,6 +282,7 @@ static int tick(struct offload *o, struct watch *w, struct pl_error *err)
 {
 	bool under_way, rests;
 	uint64_t submitted = count_submitted(o, &under_way);
+	uint64_t step_ms = w->now_ms - w->ticked_ms;
 	int ret = pl_accel_ended(o->shared.accel, err);
 
 	w->ticked_ms = w->now_ms;
@@ -288,7 +292,7 @@ static int tick(struct offload *o, struct watch *w, struct pl_error *err)
 	if (under_way || submitted != w->submitted)
 		w->busy_ms = w->now_ms;
 	w->submitted = submitted;
-	ret = check_updates(o, w, err);
+	ret = check_updates(o, w, step_ms, err);
 	if (!ret && w->now_ms - w->marks_ms >= MARKS_MS)
 		ret = read_marks(o, w, err);
 	/* Relaxed: this thread alone sets it. */
@@ -296,7 +300,9 @@ static int tick(struct offload *o, struct watch *w, struct pl_error *err)
 	if (ret || rests || o->config.stays || w->now_ms - w->busy_ms < o->config.idle_ms)
 		return ret;
 	ret = read_marks(o, w, err);
-	return ret ? ret : offload_rest(&o->shared, o->config.n_planes, err);
+	if (!ret)
+		offload_rest(&o->shared);
+	return ret;
 }
 
 /* Sleeps as long as nothing needs it. */
@@ -328,7 +334,7 @@ static int serve(struct offload *o, struct pl_error *err)
 {
 	uint64_t now = offload_now_ms();
 	struct watch w = {
-		.busy_ms = now, .marks_ms = now, .moved_ms = now, .pause_ns = PAUSE_MIN_NS};
+		.ticked_ms = now, .busy_ms = now, .marks_ms = now, .pause_ns = PAUSE_MIN_NS};
 	int ret = o->config.stays ? offload_wake(&o->shared, err) : 0;
 
 	while (!ret && !stopping(o)) {

@@ -11,6 +11,7 @@
 
 #include "../../router/offload/offload.h"
 #include "../../router/offload/private.h"
+#include "../../router/tables/log.h"
 #include "../../router/tables/private.h"
 #include "tables_help.h"
 
@@ -237,6 +238,15 @@ static inline uint32_t lab_ask(struct lab *lab, unsigned plane, const struct ip_
 	return answer;
 }
 
+static inline void lab_expect_no_fault(const struct lab *lab)
+{
+	struct offload_stats stats;
+
+	offload_stats(lab->offload, &stats);
+	if (stats.faults)
+		fail_msg("%lu faults: %s", stats.faults, stats.fault.what);
+}
+
 static inline struct offload_stats lab_stats(const struct lab *lab)
 {
 	struct offload_stats stats;
@@ -246,7 +256,8 @@ static inline struct offload_stats lab_stats(const struct lab *lab)
 }
 
 /* Waits, attending and looking as idle planes do, until the state is this. */
-static inline struct offload_stats lab_await(struct lab *lab, enum offload_state state, bool at_rest)
+static inline struct offload_stats lab_await(struct lab *lab, enum offload_state state,
+					     bool at_rest)
 {
 	uint64_t end = lab_now_us() + 1000ull * LAB_LIMIT_MS;
 

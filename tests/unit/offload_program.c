@@ -34,7 +34,6 @@ static inline uint64_t slow_load64(const uint64_t *p)
 #define PL_LOAD32(p) slow_load32(p)
 #define PL_LOAD64(p) slow_load64(p)
 
-#define PL_HOST
 #define program_run slow_program_run
 #include "../../router/program/device.c"
 
