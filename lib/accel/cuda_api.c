@@ -72,15 +72,15 @@ int cuda_fail(const struct cuda_api *api, struct pl_error *err, int result, cons
 			    "%s: %s (%d, %s)", doing, name, result, text);
 }
 
-/* Looks all functions up; `name` is that of one which is missing, else NULL. */
+/* Looks all functions up; *missing is the first that is not there, or NULL. */
 static void look_up(struct cuda_api *api, void *library, const char **missing)
 {
 	*missing = NULL;
 	/* POSIX has dlsym() return functions as void *: stored as one, without a cast of the pointer. */
-#define LOOK_UP(member, symbol, parameters)              \
-	*(void **)&api->member = dlsym(library, symbol); \
-	if (!api->member && !*missing)                   \
-		*missing = symbol;
+#define LOOK_UP(member, symbol, parameters)               \
+	*(void **)&api->member = dlsym(library, #symbol); \
+	if (!api->member && !*missing)                    \
+		*missing = #symbol;
 	CUDA_FUNCTIONS(LOOK_UP)
 #undef LOOK_UP
 }

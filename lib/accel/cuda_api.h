@@ -21,43 +21,43 @@ struct CUstream_st;
  * newest are those of the primary context, in their form of CUDA 11.0. */
 /* clang-format off */
 #define CUDA_FUNCTIONS(X) \
-	X(driver_version,     "cuDriverGetVersion",         (int *version)) \
-	X(init,               "cuInit",                     (unsigned flags)) \
-	X(error_name,         "cuGetErrorName",             (int result, const char **name)) \
-	X(error_string,       "cuGetErrorString",           (int result, const char **text)) \
-	X(device_count,       "cuDeviceGetCount",           (int *count)) \
-	X(device_get,         "cuDeviceGet",                (int *device, int ordinal)) \
-	X(device_name,        "cuDeviceGetName",            (char *name, int len, int device)) \
-	X(device_memory,      "cuDeviceTotalMem_v2",        (size_t *bytes, int device)) \
-	X(device_attribute,   "cuDeviceGetAttribute",       (int *value, int attribute, int device)) \
-	X(context_retain,     "cuDevicePrimaryCtxRetain",   (struct CUctx_st **context, int device)) \
-	X(context_release,    "cuDevicePrimaryCtxRelease_v2", (int device)) \
-	X(context_reset,      "cuDevicePrimaryCtxReset_v2", (int device)) \
-	X(context_set,        "cuCtxSetCurrent",            (struct CUctx_st *context)) \
-	X(module_load,        "cuModuleLoadDataEx",         (struct CUmod_st **module, const void *image, \
+	X(driver_version,     cuDriverGetVersion,         (int *version)) \
+	X(init,               cuInit,                     (unsigned flags)) \
+	X(error_name,         cuGetErrorName,             (int result, const char **name)) \
+	X(error_string,       cuGetErrorString,           (int result, const char **text)) \
+	X(device_count,       cuDeviceGetCount,           (int *count)) \
+	X(device_get,         cuDeviceGet,                (int *device, int ordinal)) \
+	X(device_name,        cuDeviceGetName,            (char *name, int len, int device)) \
+	X(device_memory,      cuDeviceTotalMem_v2,        (size_t *bytes, int device)) \
+	X(device_attribute,   cuDeviceGetAttribute,       (int *value, int attribute, int device)) \
+	X(context_retain,     cuDevicePrimaryCtxRetain,   (struct CUctx_st **context, int device)) \
+	X(context_release,    cuDevicePrimaryCtxRelease_v2, (int device)) \
+	X(context_reset,      cuDevicePrimaryCtxReset_v2, (int device)) \
+	X(context_set,        cuCtxSetCurrent,            (struct CUctx_st *context)) \
+	X(module_load,        cuModuleLoadDataEx,         (struct CUmod_st **module, const void *image, \
 		unsigned n_options, int *options, void **values)) \
-	X(module_unload,      "cuModuleUnload",             (struct CUmod_st *module)) \
-	X(module_function,    "cuModuleGetFunction",        (struct CUfunc_st **function, \
+	X(module_unload,      cuModuleUnload,             (struct CUmod_st *module)) \
+	X(module_function,    cuModuleGetFunction,        (struct CUfunc_st **function, \
 		struct CUmod_st *module, const char *name)) \
-	X(occupancy,          "cuOccupancyMaxActiveBlocksPerMultiprocessor", (int *blocks, \
+	X(occupancy,          cuOccupancyMaxActiveBlocksPerMultiprocessor, (int *blocks, \
 		struct CUfunc_st *function, int block_size, size_t shared_bytes)) \
-	X(memory_alloc,       "cuMemAlloc_v2",              (uint64_t *device, size_t bytes)) \
-	X(memory_free,        "cuMemFree_v2",               (uint64_t device)) \
-	X(host_alloc,         "cuMemHostAlloc",             (void **host, size_t bytes, unsigned flags)) \
-	X(host_free,          "cuMemFreeHost",              (void *host)) \
-	X(host_register,      "cuMemHostRegister_v2",       (void *host, size_t bytes, unsigned flags)) \
-	X(host_unregister,    "cuMemHostUnregister",        (void *host)) \
-	X(host_to_device,     "cuMemHostGetDevicePointer_v2", (uint64_t *device, void *host, \
+	X(memory_alloc,       cuMemAlloc_v2,              (uint64_t *device, size_t bytes)) \
+	X(memory_free,        cuMemFree_v2,               (uint64_t device)) \
+	X(host_alloc,         cuMemHostAlloc,             (void **host, size_t bytes, unsigned flags)) \
+	X(host_free,          cuMemFreeHost,              (void *host)) \
+	X(host_register,      cuMemHostRegister_v2,       (void *host, size_t bytes, unsigned flags)) \
+	X(host_unregister,    cuMemHostUnregister,        (void *host)) \
+	X(host_to_device,     cuMemHostGetDevicePointer_v2, (uint64_t *device, void *host, \
 		unsigned flags)) \
-	X(copy_to,            "cuMemcpyHtoDAsync_v2",       (uint64_t to, const void *from, size_t bytes, \
+	X(copy_to,            cuMemcpyHtoDAsync_v2,       (uint64_t to, const void *from, size_t bytes, \
 		struct CUstream_st *stream)) \
-	X(copy_from,          "cuMemcpyDtoHAsync_v2",       (void *to, uint64_t from, size_t bytes, \
+	X(copy_from,          cuMemcpyDtoHAsync_v2,       (void *to, uint64_t from, size_t bytes, \
 		struct CUstream_st *stream)) \
-	X(stream_create,      "cuStreamCreate",             (struct CUstream_st **stream, unsigned flags)) \
-	X(stream_destroy,     "cuStreamDestroy_v2",         (struct CUstream_st *stream)) \
-	X(stream_query,       "cuStreamQuery",              (struct CUstream_st *stream)) \
-	X(stream_wait,        "cuStreamSynchronize",        (struct CUstream_st *stream)) \
-	X(launch,             "cuLaunchKernel",             (struct CUfunc_st *function, unsigned grid_x, \
+	X(stream_create,      cuStreamCreate,             (struct CUstream_st **stream, unsigned flags)) \
+	X(stream_destroy,     cuStreamDestroy_v2,         (struct CUstream_st *stream)) \
+	X(stream_query,       cuStreamQuery,              (struct CUstream_st *stream)) \
+	X(stream_wait,        cuStreamSynchronize,        (struct CUstream_st *stream)) \
+	X(launch,             cuLaunchKernel,             (struct CUfunc_st *function, unsigned grid_x, \
 		unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z, \
 		unsigned shared_bytes, struct CUstream_st *stream, void **parameters, void **extra))
 /* clang-format on */

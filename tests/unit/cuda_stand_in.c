@@ -12,6 +12,10 @@
 #include "../../lib/accel/cuda_api.h"
 
 #define EXPORT __attribute__((visibility("default")))
+#define DECLARE(member, symbol, parameters) EXPORT int symbol parameters;
+CUDA_FUNCTIONS(DECLARE)
+cuda_stand_in_fn cuda_stand_in;
+
 #define INVALID_CONTEXT 201
 #define INVALID_HANDLE 400
 #define NOT_REGISTERED 713
@@ -37,13 +41,14 @@ struct run {
 	struct CUstream_st *stream;
 	unsigned ticket; /* number of the launch in its stream */
 	struct mailbox *mailbox;
+	uint64_t launch;
 	unsigned n_workers;
 	struct run *next; /* that runs */
 };
 
 struct worker {
 	pthread_t thread;
-	struct mailbox *mailbox;
+	const struct run *run;
 	unsigned number;
 };
 
@@ -124,7 +129,7 @@ static void synchronize(void)
 
 /* ---- the driver and its devices ---- */
 
-EXPORT int cuDriverGetVersion(int *version)
+int cuDriverGetVersion(int *version)
 {
 	int result = enter_any("cuDriverGetVersion");
 
@@ -134,7 +139,7 @@ EXPORT int cuDriverGetVersion(int *version)
 	return leave(0);
 }
 
-EXPORT int cuInit(unsigned flags)
+int cuInit(unsigned flags)
 {
 	int result = enter_any("cuInit");
 
@@ -148,7 +153,7 @@ EXPORT int cuInit(unsigned flags)
 	return leave(0);
 }
 
-EXPORT int cuGetErrorName(int result, const char **name)
+int cuGetErrorName(int result, const char **name)
 {
 	*name = result == CUDA_ERROR_OUT_OF_MEMORY     ? "CUDA_ERROR_OUT_OF_MEMORY"
 		: result == CUDA_ERROR_ILLEGAL_ADDRESS ? "CUDA_ERROR_ILLEGAL_ADDRESS"
@@ -158,7 +163,7 @@ EXPORT int cuGetErrorName(int result, const char **name)
 	return 0;
 }
 
-EXPORT int cuGetErrorString(int result, const char **text)
+int cuGetErrorString(int result, const char **text)
 {
 	if (result == 4242)
 		return CUDA_ERROR_INVALID_VALUE;
@@ -166,7 +171,7 @@ EXPORT int cuGetErrorString(int result, const char **text)
 	return 0;
 }
 
-EXPORT int cuDeviceGetCount(int *count)
+int cuDeviceGetCount(int *count)
 {
 	int result = enter_any("cuDeviceGetCount");
 
@@ -176,7 +181,7 @@ EXPORT int cuDeviceGetCount(int *count)
 	return leave(0);
 }
 
-EXPORT int cuDeviceGet(int *device, int ordinal)
+int cuDeviceGet(int *device, int ordinal)
 {
 	int result = enter_any("cuDeviceGet");
 
@@ -188,7 +193,7 @@ EXPORT int cuDeviceGet(int *device, int ordinal)
 	return leave(0);
 }
 
-EXPORT int cuDeviceGetName(char *name, int len, int device)
+int cuDeviceGetName(char *name, int len, int device)
 {
 	int result = enter_any("cuDeviceGetName");
 
@@ -198,7 +203,7 @@ EXPORT int cuDeviceGetName(char *name, int len, int device)
 	return leave(0);
 }
 
-EXPORT int cuDeviceTotalMem_v2(size_t *bytes, int device)
+int cuDeviceTotalMem_v2(size_t *bytes, int device)
 {
 	int result = enter_any("cuDeviceTotalMem_v2");
 
@@ -209,7 +214,7 @@ EXPORT int cuDeviceTotalMem_v2(size_t *bytes, int device)
 	return leave(0);
 }
 
-EXPORT int cuDeviceGetAttribute(int *value, int attribute, int device)
+int cuDeviceGetAttribute(int *value, int attribute, int device)
 {
 	const struct cuda_stand_in *s = stand_in();
 	int result = enter_any("cuDeviceGetAttribute");
@@ -272,7 +277,7 @@ static void reset(void)
 		sticky = 0;
 }
 
-EXPORT int cuDevicePrimaryCtxRetain(struct CUctx_st **context, int device)
+int cuDevicePrimaryCtxRetain(struct CUctx_st **context, int device)
 {
 	int result = enter_any("cuDevicePrimaryCtxRetain");
 
@@ -289,7 +294,7 @@ EXPORT int cuDevicePrimaryCtxRetain(struct CUctx_st **context, int device)
 	return leave(0);
 }
 
-EXPORT int cuDevicePrimaryCtxRelease_v2(int device)
+int cuDevicePrimaryCtxRelease_v2(int device)
 {
 	int result = enter_any("cuDevicePrimaryCtxRelease_v2");
 
@@ -303,7 +308,7 @@ EXPORT int cuDevicePrimaryCtxRelease_v2(int device)
 	return leave(0);
 }
 
-EXPORT int cuDevicePrimaryCtxReset_v2(int device)
+int cuDevicePrimaryCtxReset_v2(int device)
 {
 	int result = enter_any("cuDevicePrimaryCtxReset_v2");
 
@@ -314,7 +319,7 @@ EXPORT int cuDevicePrimaryCtxReset_v2(int device)
 	return leave(0);
 }
 
-EXPORT int cuCtxSetCurrent(struct CUctx_st *context)
+int cuCtxSetCurrent(struct CUctx_st *context)
 {
 	int result = enter_any("cuCtxSetCurrent");
 
@@ -328,8 +333,8 @@ EXPORT int cuCtxSetCurrent(struct CUctx_st *context)
 
 /* ---- modules ---- */
 
-EXPORT int cuModuleLoadDataEx(struct CUmod_st **module, const void *image, unsigned n_options,
-			      int *options, void **values)
+int cuModuleLoadDataEx(struct CUmod_st **module, const void *image, unsigned n_options,
+		       int *options, void **values)
 {
 	const char *version = strstr(image, "\n.version ");
 	int result = enter("cuModuleLoadDataEx"), major, minor;
@@ -353,7 +358,7 @@ EXPORT int cuModuleLoadDataEx(struct CUmod_st **module, const void *image, unsig
 	return leave(0);
 }
 
-EXPORT int cuModuleUnload(struct CUmod_st *module)
+int cuModuleUnload(struct CUmod_st *module)
 {
 	int result = enter("cuModuleUnload");
 
@@ -364,8 +369,7 @@ EXPORT int cuModuleUnload(struct CUmod_st *module)
 	return leave(0);
 }
 
-EXPORT int cuModuleGetFunction(struct CUfunc_st **function, struct CUmod_st *module,
-			       const char *name)
+int cuModuleGetFunction(struct CUfunc_st **function, struct CUmod_st *module, const char *name)
 {
 	int result = enter("cuModuleGetFunction");
 	char entry[80];
@@ -380,8 +384,8 @@ EXPORT int cuModuleGetFunction(struct CUfunc_st **function, struct CUmod_st *mod
 	return leave(0);
 }
 
-EXPORT int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, struct CUfunc_st *function,
-						       int block_size, size_t shared_bytes)
+int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, struct CUfunc_st *function,
+						int block_size, size_t shared_bytes)
 {
 	int result = enter("cuOccupancyMaxActiveBlocksPerMultiprocessor");
 
@@ -447,7 +451,7 @@ static int drop(int kind, const void *at, int otherwise)
 	return otherwise;
 }
 
-EXPORT int cuMemAlloc_v2(uint64_t *device, size_t bytes)
+int cuMemAlloc_v2(uint64_t *device, size_t bytes)
 {
 	int result = enter("cuMemAlloc_v2");
 
@@ -460,7 +464,7 @@ EXPORT int cuMemAlloc_v2(uint64_t *device, size_t bytes)
 	return leave(result);
 }
 
-EXPORT int cuMemFree_v2(uint64_t device)
+int cuMemFree_v2(uint64_t device)
 {
 	int result = enter("cuMemFree_v2");
 
@@ -470,7 +474,7 @@ EXPORT int cuMemFree_v2(uint64_t device)
 	return leave(drop(OF_DEVICE, (void *)(uintptr_t)device, CUDA_ERROR_INVALID_VALUE));
 }
 
-EXPORT int cuMemHostAlloc(void **host, size_t bytes, unsigned flags)
+int cuMemHostAlloc(void **host, size_t bytes, unsigned flags)
 {
 	int result = enter("cuMemHostAlloc");
 
@@ -485,7 +489,7 @@ EXPORT int cuMemHostAlloc(void **host, size_t bytes, unsigned flags)
 	return leave(result);
 }
 
-EXPORT int cuMemFreeHost(void *host)
+int cuMemFreeHost(void *host)
 {
 	int result = enter("cuMemFreeHost");
 
@@ -495,7 +499,7 @@ EXPORT int cuMemFreeHost(void *host)
 	return leave(drop(OF_HOST, host, CUDA_ERROR_INVALID_VALUE));
 }
 
-EXPORT int cuMemHostRegister_v2(void *host, size_t bytes, unsigned flags)
+int cuMemHostRegister_v2(void *host, size_t bytes, unsigned flags)
 {
 	int result = enter("cuMemHostRegister_v2");
 
@@ -510,7 +514,7 @@ EXPORT int cuMemHostRegister_v2(void *host, size_t bytes, unsigned flags)
 	return leave(add(REGISTERED, host, bytes));
 }
 
-EXPORT int cuMemHostUnregister(void *host)
+int cuMemHostUnregister(void *host)
 {
 	int result = enter("cuMemHostUnregister");
 
@@ -520,7 +524,7 @@ EXPORT int cuMemHostUnregister(void *host)
 	return leave(drop(REGISTERED, host, NOT_REGISTERED));
 }
 
-EXPORT int cuMemHostGetDevicePointer_v2(uint64_t *device, void *host, unsigned flags)
+int cuMemHostGetDevicePointer_v2(uint64_t *device, void *host, unsigned flags)
 {
 	int result = enter("cuMemHostGetDevicePointer_v2");
 	const struct piece *piece;
@@ -555,15 +559,14 @@ static int copy(const char *call, void *to, const void *from, size_t bytes, cons
 	return leave(0);
 }
 
-EXPORT int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes,
-				struct CUstream_st *stream)
+int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, struct CUstream_st *stream)
 {
 	void *device = (void *)(uintptr_t)to;
 
 	return copy("cuMemcpyHtoDAsync_v2", device, from, bytes, device, from, stream);
 }
 
-EXPORT int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, struct CUstream_st *stream)
+int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, struct CUstream_st *stream)
 {
 	const void *device = (const void *)(uintptr_t)from;
 
@@ -572,7 +575,7 @@ EXPORT int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, struct CU
 
 /* ---- streams and programs ---- */
 
-EXPORT int cuStreamCreate(struct CUstream_st **stream, unsigned flags)
+int cuStreamCreate(struct CUstream_st **stream, unsigned flags)
 {
 	int result = enter("cuStreamCreate");
 
@@ -584,7 +587,7 @@ EXPORT int cuStreamCreate(struct CUstream_st **stream, unsigned flags)
 	return leave(0);
 }
 
-EXPORT int cuStreamDestroy_v2(struct CUstream_st *stream)
+int cuStreamDestroy_v2(struct CUstream_st *stream)
 {
 	int result = enter("cuStreamDestroy_v2");
 
@@ -596,7 +599,7 @@ EXPORT int cuStreamDestroy_v2(struct CUstream_st *stream)
 	return leave(0);
 }
 
-EXPORT int cuStreamQuery(struct CUstream_st *stream)
+int cuStreamQuery(struct CUstream_st *stream)
 {
 	int result = enter("cuStreamQuery");
 
@@ -605,7 +608,7 @@ EXPORT int cuStreamQuery(struct CUstream_st *stream)
 	return leave(stream->launched == stream->ended ? 0 : CUDA_ERROR_NOT_READY);
 }
 
-EXPORT int cuStreamSynchronize(struct CUstream_st *stream)
+int cuStreamSynchronize(struct CUstream_st *stream)
 {
 	int result = enter("cuStreamSynchronize");
 
@@ -622,7 +625,7 @@ static void *work(void *arg)
 {
 	const struct worker *worker = arg;
 
-	stand_in()->program(worker->mailbox, worker->number);
+	stand_in()->program(worker->run->mailbox, worker->number, worker->run->launch);
 	while (atomic_load(&stand_in()->hang))
 		usleep(500);
 	return NULL;
@@ -640,7 +643,7 @@ static void *run_all(void *arg)
 	pthread_mutex_unlock(&lock);
 
 	for (unsigned w = 0; w < run->n_workers; w++) {
-		workers[w].mailbox = run->mailbox;
+		workers[w].run = run;
 		workers[w].number = w;
 		if (pthread_create(&workers[w].thread, NULL, work, &workers[w]))
 			abort();
@@ -663,32 +666,31 @@ static void *run_all(void *arg)
 	return NULL;
 }
 
-EXPORT int cuLaunchKernel(struct CUfunc_st *function, unsigned grid_x, unsigned grid_y,
-			  unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z,
-			  unsigned shared_bytes, struct CUstream_st *stream, void **parameters,
-			  void **extra)
+int cuLaunchKernel(struct CUfunc_st *function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
+		   unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared_bytes,
+		   struct CUstream_st *stream, void **parameters, void **extra)
 {
 	struct cuda_stand_in *s = stand_in();
 	int result = enter("cuLaunchKernel");
 	pthread_t thread;
 	struct run *run;
-	uint64_t mailbox;
-	uint32_t workers;
+	uint64_t mailbox, launch;
 
 	if (result)
 		return result;
 	memcpy(&mailbox, parameters[0], sizeof(mailbox));
-	memcpy(&workers, parameters[1], sizeof(workers));
+	memcpy(&launch, parameters[1], sizeof(launch));
 	if (function != &the_function || !stream || extra || shared_bytes || grid_y != 1 ||
 	    grid_z != 1 || block_y != 1 || block_z != 1 || !block_x || block_x > 1024 ||
-	    block_x % 32 || grid_x != workers ||
+	    block_x % 32 || !grid_x ||
 	    !piece_of((void *)(uintptr_t)mailbox, sizeof(struct mailbox)))
 		return leave(CUDA_ERROR_INVALID_VALUE);
 	run = calloc(1, sizeof(*run));
 	run->stream = stream;
 	run->ticket = stream->launched++;
 	run->mailbox = (struct mailbox *)(uintptr_t)mailbox;
-	run->n_workers = workers;
+	run->launch = launch;
+	run->n_workers = grid_x;
 	run->next = runs;
 	runs = run;
 	s->launches++;
@@ -707,7 +709,7 @@ static void fault(int result)
 	while (runs) {
 		/* Said again and again: whoever runs the program may say otherwise meanwhile. */
 		for (const struct run *run = runs; run; run = run->next)
-			__atomic_store_n(&run->mailbox->rest, MAILBOX_REST_NOW, __ATOMIC_RELEASE);
+			__atomic_store_n(&run->mailbox->rest, UINT64_MAX, __ATOMIC_RELEASE);
 		pthread_mutex_unlock(&lock);
 		usleep(100);
 		pthread_mutex_lock(&lock);

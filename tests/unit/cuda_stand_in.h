@@ -29,7 +29,7 @@ struct cuda_stand_in {
 	unsigned after;
 	/* A fault outlives a reset of the context, as the documentation has it. */
 	bool faults_stay;
-	void (*program)(struct mailbox *mailbox, uint32_t worker);
+	void (*program)(struct mailbox *mailbox, uint32_t worker, uint64_t launch);
 
 	/* Programs do not end while this is true. */
 	atomic_bool hang;
