@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -152,6 +153,30 @@ static void forget(const struct handover *h)
 	char path[PATH_MAX];
 
 	unlink(state_path(h, path));
+}
+
+/* ---- one at a time ---- */
+
+/* The steps of two runs must not mix, of one device nor of two (a group's): waits for the other. Returns the
+ * descriptor that holds the lock, -1 where the folder cannot be written to: the caller may not change drivers
+ * either, and the step that fails says so. */
+static int lock(const struct bind_world *world)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	(void)mkdir(world->state, 0755);
+	snprintf(path, sizeof(path), "%s/lock", world->state);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	while (fd >= 0 && flock(fd, LOCK_EX) && errno == EINTR)
+		;
+	return fd;
+}
+
+static void unlock(int fd)
+{
+	if (fd >= 0)
+		close(fd);
 }
 
 /* ---- finding it ---- */
@@ -344,8 +369,8 @@ static int answer(json_t *made, json_t **data, struct pl_error *err)
 	return made ? 0 : pl_error_set(err, -ENOMEM, NULL, "out of memory");
 }
 
-int bind_device(const struct bind_world *world, const char *device, const char *backend, bool force,
-		json_t **data, struct pl_error *err)
+static int do_bind(const struct bind_world *world, const char *device, const char *backend,
+		   bool force, json_t **data, struct pl_error *err)
 {
 	struct handover h = {.world = world};
 	const char *driver, *note = "";
@@ -374,9 +399,10 @@ int bind_device(const struct bind_world *world, const char *device, const char *
 		return rc;
 	}
 	if (!strcmp(driver, DRIVER_KMOD) && h.f.iommu_group < 0)
-		note = "no IOMMU keeps it from writing anywhere in memory: whoever may open it "
-		       "owns "
-		       "the machine";
+		note = "no IOMMU keeps it from writing anywhere in memory: who opens it owns the "
+		       "machine, and needs CAP_SYS_RAWIO for that (in a drop-in of "
+		       "peerlaned.service: "
+		       "CapabilityBoundingSet=CAP_SYS_RAWIO)";
 	return answer(result(&h, driver, true, note), data, err);
 }
 
@@ -405,8 +431,8 @@ static void describe_end(const struct handover *h, const char *now, char *note, 
 		snprintf(note, size, "the kernel has no driver for it: load one, then repeat");
 }
 
-int unbind_device(const struct bind_world *world, const char *device, bool force, json_t **data,
-		  struct pl_error *err)
+static int do_unbind(const struct bind_world *world, const char *device, bool force, json_t **data,
+		     struct pl_error *err)
 {
 	struct handover h = {.world = world};
 	char now[DRIVER_SIZE], note[200] = "", what[DRIVER_SIZE + 40];
@@ -437,4 +463,22 @@ int unbind_device(const struct bind_world *world, const char *device, bool force
 	if (now[0] && !is_ours(now))
 		forget(&h);
 	return answer(result(&h, now, strcmp(now, h.f.driver) != 0, note), data, err);
+}
+
+int bind_device(const struct bind_world *world, const char *device, const char *backend, bool force,
+		json_t **data, struct pl_error *err)
+{
+	int locked = lock(world), rc = do_bind(world, device, backend, force, data, err);
+
+	unlock(locked);
+	return rc;
+}
+
+int unbind_device(const struct bind_world *world, const char *device, bool force, json_t **data,
+		  struct pl_error *err)
+{
+	int locked = lock(world), rc = do_unbind(world, device, force, data, err);
+
+	unlock(locked);
+	return rc;
 }

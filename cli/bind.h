@@ -13,9 +13,10 @@
 struct bind_world {
 	const char *sysfs; /* "/sys" */
 	const char *proc;  /* "/proc" */
-	const char *state; /* a folder for what must be remembered until the machine restarts; it is
-			    * made when it is needed */
-	json_t *ports;	   /* what the daemon answers to "show ports"; NULL. Stays the caller's */
+	const char *
+		state; /* a folder for what must be remembered until the machine restarts, and for a
+			    * lock: one run at a time; it is made when it is needed */
+	json_t *ports; /* what the daemon answers to "show ports"; NULL. Stays the caller's */
 
 	/* Writes a line to a file of sysfs, by its full path. Returns 0 or -errno. */
 	int (*write)(void *ctx, const char *path, const char *line);

@@ -264,7 +264,9 @@ static json_t *function_obstacles(const struct found *found, const struct pl_pci
 	group_obstacle(found, f, list);
 	if (f->iommu_group < 0)
 		obstacle(list, false, iommu_remedy(),
-			 "no IOMMU keeps it from writing anywhere in memory");
+			 "no IOMMU keeps it from writing anywhere in memory: vfio refuses it, and "
+			 "by kmod "
+			 "the daemon needs CAP_SYS_RAWIO");
 	return list;
 }
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -44,16 +45,32 @@ static int pull_out(const struct bar *bar)
 		       : 0;
 }
 
-/* Returning repeats the instruction: on the file's ones, or, with the former action in force again, for
- * that to have it. */
+/* What would have become of a signal that is not ours. A default action is taken when the handler returns:
+ * until then the signal waits, and the instruction that raised it has not gone on. */
+static void pass_on(int number, siginfo_t *info, void *context)
+{
+	bool by_kernel = info->si_code > 0; /* such a one is not ignored */
+
+	if (other_action.sa_flags & SA_SIGINFO) {
+		other_action.sa_sigaction(number, info, context);
+	} else if (other_action.sa_handler == SIG_DFL ||
+		   (other_action.sa_handler == SIG_IGN && by_kernel)) {
+		signal(number, SIG_DFL);
+		raise(number);
+	} else if (other_action.sa_handler != SIG_IGN) {
+		other_action.sa_handler(number);
+	}
+}
+
+/* Returning repeats the instruction, on the file's ones. */
 static void on_sigbus(int number, siginfo_t *info, void *context)
 {
-	const struct bar *bar = find((uintptr_t)info->si_addr);
+	/* Where a signal that a process sent would say who it was there is no address. */
+	const struct bar *bar = info->si_code > 0 ? find((uintptr_t)info->si_addr) : NULL;
 	int code = errno;
 
-	(void)context;
 	if (!bar || pull_out(bar))
-		sigaction(number, &other_action, NULL);
+		pass_on(number, info, context);
 	errno = code;
 }
 

@@ -12,7 +12,7 @@
 #define PCI_BARS_MAX 64u
 
 /* Maps `len_bytes` of `fd` from `offset` on. From now on a SIGBUS there does what pci_bar_pull_out()
- * does. Returns 0 and the place, or -errno (-ENOSPC: too many). Control thread. */
+ * does, and any other one what it did before. Returns 0 and the place, or -errno (-ENOSPC: too many). Control thread. */
 int pci_bar_map(int fd, uint64_t offset, size_t len_bytes, volatile uint8_t **bar);
 
 /* Puts ordinary memory, all ones, in the place of the registers: stores go nowhere, and the device is

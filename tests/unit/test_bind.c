@@ -2,6 +2,7 @@
 /* Handing a NIC over and back, in a tree like sysfs's behind which a small kernel answers what is written:
  * the steps, what refuses, and that a step which fails leaves everything as it was. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -99,12 +101,37 @@ static int bind_or_unbind(const char *path, const char *line)
 	return 0;
 }
 
+static char state_folder[PATH_MAX];
+
+/* Whether another run would have to wait. */
+static bool is_locked(void)
+{
+	char path[PATH_MAX + 8];
+	bool locked;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/lock", state_folder);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	locked = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) && errno == EWOULDBLOCK;
+	close(fd);
+	return locked;
+}
+
+static bool is_remembered(void)
+{
+	char path[PATH_MAX + 16];
+
+	snprintf(path, sizeof(path), "%s/" NIC, state_folder);
+	return access(path, F_OK) == 0;
+}
+
 /* What the bus of the kernel does. */
 static int kernel_write(void *ctx, const char *path, const char *line)
 {
 	const char *in_bus = path + strlen(kernel.root) + strlen("/bus/pci/");
 
 	(void)ctx;
+	assert_true(is_locked());
 	if (++kernel.writes == kernel.fail_at)
 		return kernel.fail_with;
 	if (!strcmp(path, nic_path("driver_override"))) {
@@ -125,7 +152,6 @@ static int kernel_write(void *ctx, const char *path, const char *line)
 
 /* ---- helpers ---- */
 
-static char state_folder[PATH_MAX];
 static json_t *data;
 static struct pl_error err;
 
@@ -153,10 +179,14 @@ static int do_unbind(void)
 {
 	struct bind_world w = world();
 
+	int rc;
+
 	json_decref(data);
 	data = NULL;
 	kernel.writes = 0;
-	return unbind_device(&w, NIC, false, &data, &err);
+	rc = unbind_device(&w, NIC, false, &data, &err);
+	assert_false(is_locked());
+	return rc;
 }
 
 static const char *said(const char *key)
@@ -226,7 +256,7 @@ static void test_there_and_back(void **state)
 	assert_string_equal("igb", driver());
 	assert_string_equal("", override());
 	assert_string_equal("igb", said("driver"));
-	assert_int_equal(0, rmdir(state_folder)); /* nothing is remembered */
+	assert_false(is_remembered());
 	assert_int_equal(0, do_unbind());
 	assert_int_equal(0, kernel.writes);
 }
@@ -295,7 +325,7 @@ static void test_every_step_of_bind(void **state)
 		assert_string_equal("igb", driver());
 		assert_string_equal("", override());
 		assert_null(data);
-		assert_int_equal(0, rmdir(state_folder)); /* nothing is remembered */
+		assert_false(is_remembered());
 	}
 	kernel.fail_at = 0;
 	kernel.refuses = true;
