@@ -153,8 +153,13 @@ int cuInit(unsigned flags)
 	return leave(0);
 }
 
+/* Newer than the driver's list. */
+#define UNHEARD_OF 4242
+
 int cuGetErrorName(int result, const char **name)
 {
+	if (result == UNHEARD_OF)
+		return CUDA_ERROR_INVALID_VALUE;
 	*name = result == CUDA_ERROR_OUT_OF_MEMORY     ? "CUDA_ERROR_OUT_OF_MEMORY"
 		: result == CUDA_ERROR_ILLEGAL_ADDRESS ? "CUDA_ERROR_ILLEGAL_ADDRESS"
 		: result == CUDA_ERROR_NO_DEVICE       ? "CUDA_ERROR_NO_DEVICE"
@@ -165,7 +170,7 @@ int cuGetErrorName(int result, const char **name)
 
 int cuGetErrorString(int result, const char **text)
 {
-	if (result == 4242)
+	if (result == UNHEARD_OF)
 		return CUDA_ERROR_INVALID_VALUE;
 	*text = "said by a stand-in";
 	return 0;

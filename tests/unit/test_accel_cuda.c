@@ -13,9 +13,11 @@
 #include <errno.h>
 #include <limits.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "../../lib/accel/cuda_api.h"
+#include "../../lib/accel/private.h"
 #include "../../router/program/accel.h"
 #include "accel_help.h"
 #include "cuda_stand_in.h"
@@ -165,21 +167,12 @@ static int setup(void **state)
 
 /* ---- the driver and its devices ---- */
 
-static unsigned scan(struct pl_accel_info *infos, unsigned max)
-{
-	unsigned n = pl_accel_scan(infos, max), cuda = 0;
-
-	while (cuda < n && infos[cuda].kind == PL_ACCEL_CUDA)
-		cuda++;
-	return cuda;
-}
-
 /* As a scan and opening tell it. */
 static void refuse_driver(int rc, const char *what, const char *remedy)
 {
 	struct pl_accel_info infos[8];
 
-	assert_int_equal(scan(infos, 8), 1);
+	assert_int_equal(accel_cuda.scan(infos, 8), 1);
 	assert_int_equal(infos[0].index, UINT_MAX);
 	assert_int_equal(infos[0].unusable, rc);
 	assert_text(infos[0].why.what, what);
@@ -222,8 +215,8 @@ static void test_scan(void **state)
 	(void)state;
 	gpu->n_devices = 3;
 	gpu->device_bytes = 123456789;
-	assert_int_equal(scan(infos, 8), 3);
-	assert_int_equal(scan(infos, 2), 2);
+	assert_int_equal(accel_cuda.scan(infos, 8), 3);
+	assert_int_equal(accel_cuda.scan(infos, 2), 2);
 	assert_int_equal(infos[1].index, 1);
 	assert_string_equal(infos[1].name, "stand-in 1");
 	assert_text(infos[1].driver, "CUDA 12.2, compute capability 7.5");
@@ -237,7 +230,7 @@ static void refuse_device(const char *what, const char *remedy)
 {
 	struct pl_accel_info info;
 
-	assert_int_equal(scan(&info, 1), 1);
+	assert_int_equal(accel_cuda.scan(&info, 1), 1);
 	assert_int_equal(info.index, 0);
 	assert_int_equal(info.unusable, -ENOTSUP);
 	assert_text(info.why.what, what);
@@ -273,7 +266,7 @@ static void refuse_persistent(const char *what, const char *remedy)
 {
 	struct pl_accel_info info;
 
-	assert_int_equal(scan(&info, 1), 1);
+	assert_int_equal(accel_cuda.scan(&info, 1), 1);
 	assert_int_equal(info.unusable, 0);
 	assert_int_equal(info.no_persistent, -ENOTSUP);
 	assert_text(info.why.what, what);
