@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Planes over the host accelerator: order within flows with many bursts under way, on the way to the CPU
+ * and back, and with every fault; and that all packets are accounted for, one by one (lab_free()). */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "offload_lab.h"
+
+#define PACKETS 50000u /* for each wire that receives */
+#define NEVER_MS 60000u
+
+static bool bell_rang(struct lab *lab)
+{
+	eventfd_t ignored;
+
+	return eventfd_read(lab->shared.bell_fd, &ignored) == 0;
+}
+
+/* Goes through all that is fed, and ends in good health. */
+static void finish(struct lab *lab)
+{
+	lab_await(lab_all_arrived(lab));
+	lab_stop(lab); /* waits for what is under way */
+	lab_set(lab, PHASE_CPU);
+	assert_int_equal(lab_close(lab, 10000), 0);
+}
+
+static void test_order_with_many_under_way(void **state)
+{
+	const enum pl_accel_launch launches[] = {PL_ACCEL_PERSISTENT, PL_ACCEL_BURST};
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct lab *lab = lab_new(launches[i], NEVER_MS, false);
+
+		lab_open(lab);
+		lab_set(lab, PHASE_ACCEL);
+		lab_slow_us = 300;
+		lab_fault = LAB_SLOW; /* so that bursts pile up whatever the machine has to do */
+		lab_feed(lab, PACKETS);
+		lab_start(lab);
+		finish(lab);
+		for (unsigned plane = 0; plane < LAB_PLANES; plane++)
+			assert_true(lab->planes[plane].most_under_way >= 4);
+		assert_int_equal(lab_sent(lab), 4 * PACKETS);
+		assert_int_equal(LAB_SUM(lab, packets), 4 * PACKETS);
+		assert_true(LAB_SUM(lab, bursts) >= 4 * PACKETS / PL_BURST_MAX);
+		lab_free(lab);
+	}
+}
+
+/* In good health nothing is lost on the way to the CPU and back, nor overtaken. */
+static void test_to_the_cpu_and_back(void **state)
+{
+	struct lab *lab = lab_new(PL_ACCEL_PERSISTENT, NEVER_MS, false);
+	uint64_t fed = 0;
+
+	(void)state;
+	lab_open(lab);
+	lab_start(lab);
+	for (unsigned i = 0; i < 20; i++) {
+		uint64_t before = LAB_SUM(lab, packets), cpu;
+
+		lab_feed(lab, PACKETS);
+		fed += 4 * PACKETS;
+		lab_set(lab, PHASE_ACCEL);
+		lab_await(LAB_SUM(lab, packets) > before || lab_all_arrived(lab));
+		lab_set(lab, PHASE_CPU);
+		lab_await_detached(lab);
+		cpu = LAB_SUM(lab, cpu_packets);
+		lab_await(LAB_SUM(lab, cpu_packets) > cpu || lab_all_arrived(lab));
+	}
+	finish(lab);
+	assert_int_equal(lab_sent(lab), fed);
+	assert_true(LAB_SUM(lab, packets) > 0);
+	assert_true(LAB_SUM(lab, cpu_packets) > 0);
+	lab_free(lab);
+}
+
+static void nothing(struct pl_plane *plane, void *ctx)
+{
+	(void)plane, (void)ctx;
+}
+
+/* All planes have found out that the accelerator hangs, and go on with the CPU. */
+static void await_hang(struct lab *lab)
+{
+	uint64_t lost[LAB_PLANES], cpu;
+
+	for (unsigned i = 0; i < LAB_PLANES; i++)
+		lost[i] = pl_stat_read(&lab->planes[i].offload.lost_packets);
+	lab_fault = LAB_HANGS;
+	lab_feed(lab, PACKETS);
+	for (unsigned i = 0; i < LAB_PLANES; i++)
+		lab_await(pl_stat_read(&lab->planes[i].offload.lost_packets) > lost[i]);
+	assert_int_equal(lab->shared.distrusted, lab->generation);
+	assert_true(bell_rang(lab));
+	cpu = LAB_SUM(lab, cpu_packets);
+	lab_feed(lab, PACKETS);
+	lab_await(LAB_SUM(lab, cpu_packets) > cpu);
+	lab_await(lab_all_arrived(lab));
+}
+
+/* Its buffers stay out of use until it is known to be quiet: what it writes when it goes on after all would
+ * be seen in packets that are sent, by a TTL that is one too small. */
+static void test_hang(void **state)
+{
+	struct lab *lab = lab_new(PL_ACCEL_PERSISTENT, 20, false);
+
+	(void)state;
+	lab_open(lab);
+	lab_start(lab);
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t packets = LAB_SUM(lab, packets);
+
+		lab_set(lab, PHASE_ACCEL);
+		lab_feed(lab, PACKETS);
+		lab_await(LAB_SUM(lab, packets) > packets);
+		await_hang(lab);
+		lab_await_detached(lab); /* by themselves */
+		lab_set(lab, PHASE_FAULT);
+		assert_int_equal(lab_close(lab, 1), -ETIMEDOUT);
+		for (unsigned plane = 0; plane < LAB_PLANES; plane++) {
+			/* Held, and they hold up nobody. */
+			pl_plane_run(&lab->planes[plane].plane, nothing, NULL);
+			assert_true(pl_stat_read(&lab->planes[plane].plane.stats.pool_free) <
+				    LAB_POOL_BUFS);
+		}
+		lab_feed(lab, PACKETS);
+		lab_fault = LAB_NONE; /* it goes on with what it had */
+		lab_await(lab_close(lab, 100) == 0);
+		lab_feed(lab, 1);
+		for (unsigned plane = 0; plane < LAB_PLANES; plane++)
+			lab_await(pl_stat_read(&lab->planes[plane].plane.stats.pool_free) ==
+				  LAB_POOL_BUFS);
+		lab_open(lab);
+	}
+	finish(lab);
+	assert_int_equal(lab_dropped(lab, REASON_ACCELERATOR), LAB_SUM(lab, lost_packets));
+	lab_free(lab);
+}
+
+/* The thread finds out first, and that it is quiet: what was under way is dropped, and nothing kept. */
+static void test_ends_by_itself(void **state)
+{
+	struct lab *lab = lab_new(PL_ACCEL_PERSISTENT, NEVER_MS, false);
+	struct pl_error err;
+
+	(void)state;
+	lab_open(lab);
+	lab_start(lab);
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t lost = LAB_SUM(lab, lost_packets), cpu;
+
+		lab_set(lab, PHASE_ACCEL);
+		lab_fault = LAB_ENDS;
+		lab_feed(lab, PACKETS);
+		lab_await(pl_accel_ended(lab->shared.accel, &err) < 0);
+		lab_set(lab, PHASE_QUIET);
+		lab_await_detached(lab);
+		assert_true(LAB_SUM(lab, lost_packets) > lost);
+		assert_int_equal(lab->shared.distrusted, 0);
+		cpu = LAB_SUM(lab, cpu_packets);
+		lab_feed(lab, PACKETS);
+		lab_await(LAB_SUM(lab, cpu_packets) > cpu);
+		lab_fault = LAB_NONE;
+		assert_int_equal(lab_close(lab, 10000), 0);
+		lab_open(lab);
+	}
+	lab_await(lab_all_arrived(lab));
+	for (unsigned plane = 0; plane < LAB_PLANES; plane++)
+		assert_int_equal(lab->planes[plane].offload.n_kept, 0);
+	finish(lab);
+	lab_free(lab);
+}
+
+/* Bursts that take long, but come, are no fault. */
+static void test_slow(void **state)
+{
+	struct lab *lab = lab_new(PL_ACCEL_PERSISTENT, 500, false);
+
+	(void)state;
+	lab_open(lab);
+	lab_set(lab, PHASE_ACCEL);
+	lab_slow_us = 20000;
+	lab_fault = LAB_SLOW;
+	lab_feed(lab, PACKETS / 2);
+	lab_start(lab);
+	finish(lab);
+	assert_int_equal(lab->shared.distrusted, 0);
+	assert_int_equal(lab_sent(lab), 2 * PACKETS);
+	lab_free(lab);
+}
+
+/* A plane that sleeps holds up neither rest nor a change of generations; and comes back to a new one. */
+static void test_asleep(void **state)
+{
+	struct lab *lab = lab_new(PL_ACCEL_PERSISTENT, NEVER_MS, false);
+	struct pl_error err;
+	unsigned wakes = 0;
+
+	(void)state;
+	lab_open(lab);
+	lab_set(lab, PHASE_ACCEL);
+	lab_start(lab);
+	for (unsigned i = 1; i <= 20; i++) {
+		lab_feed(lab, 100);
+		lab_await(lab_sent(lab) == 400 * i);
+		lab_await_detached(lab);
+		/* What the last round had rest was started, and that was told, once. */
+		assert_int_equal(pl_stat_read(&lab->shared.wakes), wakes);
+		assert_int_equal(bell_rang(lab), wakes > 0 && i % 2 == 0);
+		offload_rest(&lab->shared);
+		lab_await(pl_accel_ended(lab->shared.accel, &err) == 1);
+		if (i % 2) {
+			wakes++;
+			continue;
+		}
+		lab_set(lab, PHASE_FAULT);
+		assert_int_equal(lab_close(lab, 10000), 0);
+		lab_open(lab);
+		lab->shared.at_rest = false;
+		lab_set(lab, PHASE_ACCEL);
+	}
+	assert_int_equal(LAB_SUM(lab, cpu_packets), 0);
+	finish(lab);
+	lab_free(lab);
+}
+
+/* What is to be punted passes the limits, whoever found that out. */
+static void test_limits(void **state)
+{
+	struct lab *lab = lab_new(PL_ACCEL_PERSISTENT, NEVER_MS, true);
+
+	(void)state;
+	for (unsigned i = 0; i < LAB_PLANES; i++)
+		lab->planes[i].wires[0].ttl = lab->planes[i].wires[1].ttl = 1;
+	lab_open(lab);
+	lab_set(lab, PHASE_ACCEL);
+	lab_feed(lab, PACKETS);
+	lab_start(lab);
+	finish(lab);
+	assert_int_equal(lab_sent(lab), 0);
+	assert_int_equal(LAB_SUM(lab, packets), 4 * PACKETS);
+	/* A port's bucket lets a thousand through, or so. */
+	assert_true(lab_dropped(lab, REASON_LIMIT_TTL) > 2 * PACKETS);
+	assert_true(lab_dropped(lab, REASON_LIMIT_TTL) < 4 * PACKETS);
+	lab_free(lab);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_order_with_many_under_way),
+		cmocka_unit_test(test_to_the_cpu_and_back),
+		cmocka_unit_test(test_hang),
+		cmocka_unit_test(test_ends_by_itself),
+		cmocka_unit_test(test_slow),
+		cmocka_unit_test(test_asleep),
+		cmocka_unit_test(test_limits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
