@@ -75,12 +75,12 @@ static void *host_main(void *arg)
 	return NULL;
 }
 
-/* As bell: of up to 2^32 launches one might be taken for another, which nobody lives to see. */
 static int host_launch(struct pl_accel *accel, uint64_t launch, struct pl_error *err)
 {
 	struct host *host = accel->state;
 
 	(void)err;
+	/* Release: pairs with wait_launch(), behind what was posted before. */
 	atomic_store_explicit(&host->bell, (uint32_t)launch, memory_order_release);
 	ring(host);
 	return 0;
@@ -94,6 +94,7 @@ static int host_ended(struct pl_accel *accel, struct pl_error *err)
 
 	(void)err;
 	for (unsigned i = 0; i < host->n_started; i++)
+		/* Acquire: pairs with host_main(); what the program did is the caller's to see. */
 		if (atomic_load_explicit(&host->workers[i].ended, memory_order_acquire) != last)
 			return 0;
 	return 1;
@@ -131,12 +132,14 @@ static int start_workers(struct host *host, unsigned n)
 	sigfillset(&all);
 	sigdelset(&all, SIGBUS);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	for (; host->n_started < n && rc == 0; host->n_started += rc == 0) {
+	while (host->n_started < n && rc == 0) {
 		struct host_worker *worker = &host->workers[host->n_started];
 
 		worker->host = host;
 		worker->index = host->n_started;
 		rc = pthread_create(&worker->thread, NULL, host_main, worker);
+		if (rc == 0)
+			host->n_started++;
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return -rc;

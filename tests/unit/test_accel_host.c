@@ -322,6 +322,14 @@ static void update_all(struct pl_accel *accel, struct pl_accel_memory memory, un
 		wait_epoch(accel, n);
 }
 
+static bool all_completed(struct pl_accel *accel, unsigned n, uint64_t bursts)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (pl_accel_completed(accel, i) < bursts)
+			return false;
+	return true;
+}
+
 static void check_updates(unsigned n, unsigned workers, enum pl_accel_launch launch, bool rests)
 {
 	struct checking_plane planes[LANES_MAX];
@@ -340,7 +348,7 @@ static void check_updates(unsigned n, unsigned workers, enum pl_accel_launch lau
 		assert_int_equal(pthread_create(&planes[i].thread, NULL, checking_main, &planes[i]),
 				 0);
 	}
-	for (uint32_t number = 1; number < 2000; number++) {
+	for (uint32_t number = 1; number < 2000 || !all_completed(accel, n, 100); number++) {
 		update_all(accel, memory, n, number);
 		if (rests && number % 16 == 0)
 			pl_accel_rest(accel);
