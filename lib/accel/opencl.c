@@ -18,7 +18,7 @@
 /* Work items of a group, at most. */
 #define GROUP_ITEMS 256u
 /* A CPU runs the items of a group one after the other, between any two barriers. */
-#define GROUP_ITEMS_CPU 16u
+#define GROUP_ITEMS_CPU 1u
 
 /* A program that has been told to rest, and has nothing to do, ends within this. */
 #define FIRST_RUN_TIMEOUT_MS 10000u
