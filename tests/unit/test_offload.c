@@ -95,6 +95,8 @@ static void start(struct lab *lab, struct offload_config config)
 	memset(&faults, 0, sizeof(faults));
 	atomic_store(&slow_program_hangs, false);
 	atomic_store(&slow_program_dawdles, 0);
+	if (!config.hang_ms) /* where nothing hangs the machine may be slow */
+		config.hang_ms = LAB_LIMIT_MS;
 	lab_start(lab, lab_tables(no_grace, &small, NEXTHOPS), 1, config);
 }
 
@@ -199,7 +201,7 @@ static void rests_and_wakes(void **state)
 	}
 	stats = lab_await(&lab, OFFLOAD_READY, true);
 	wakes = stats.wakes;
-	assert_in_range(wakes, NAPS / 4, UINT32_MAX);
+	assert_in_range(wakes, NAPS / 10, UINT32_MAX);
 	/* By itself it stays at rest. */
 	lab_pause_us(200000);
 	stats = lab_stats(&lab);
