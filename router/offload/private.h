@@ -35,7 +35,7 @@
 #include "offload.h"
 
 /* A burst that takes so long has a hung accelerator, unless the configuration says otherwise. */
-#define OFFLOAD_HANG_MS 250u
+#define OFFLOAD_HANG_MS 500u
 
 enum offload_phase { PHASE_CPU, PHASE_ACCEL, PHASE_FAULT, PHASE_QUIET };
 
