@@ -8,8 +8,8 @@
  *	PL_FN			function qualifier
  *	PL_G, PL_L		pointer to packets or tables; to what the items of a group share
  *	PL_LOAD16/32/64(p)	a load of a word that another processor may be changing
- *	PL_MARK(p)		sets a byte that another processor may be clearing, unless it is set: lines that
- *				many only look at need not go from one to the other
+ *	PL_MARK(p)		sets a byte that another processor may be clearing
+ *	pl_pair			16 bytes that lie 16-byte aligned, as two words: x, y
  *
  * A device runs a program by groups (work groups, thread blocks) of items (work items, threads). On
  * the host a group is a thread, and has one item.
@@ -50,7 +50,9 @@ typedef ulong uint64_t;
 #define PL_LOAD16(p) (*(volatile PL_G const uint16_t *)(p))
 #define PL_LOAD32(p) (*(volatile PL_G const uint32_t *)(p))
 #define PL_LOAD64(p) (*(volatile PL_G const uint64_t *)(p))
+/* Looks first: what is set already need not go to memory that all groups share. */
 #define PL_MARK(p) ((void)(*(volatile PL_G uint8_t *)(p) || (*(volatile PL_G uint8_t *)(p) = 1)))
+typedef ulong2 pl_pair;
 
 #define PL_ENTRY __kernel
 #define PL_SHARED __local
@@ -91,7 +93,9 @@ typedef unsigned long uint64_t;
 #define PL_LOAD16(p) (*(volatile PL_G const uint16_t *)(p))
 #define PL_LOAD32(p) (*(volatile PL_G const uint32_t *)(p))
 #define PL_LOAD64(p) (*(volatile PL_G const uint64_t *)(p))
+/* Looks first: what is set already need not go to memory that all groups share. */
 #define PL_MARK(p) ((void)(*(volatile PL_G uint8_t *)(p) || (*(volatile PL_G uint8_t *)(p) = 1)))
+typedef unsigned long pl_pair __attribute__((ext_vector_type(2)));
 
 #define PL_ENTRY extern "C" __attribute__((global))
 #define PL_SHARED __attribute__((shared))
@@ -134,9 +138,10 @@ PL_FN uint64_t pl_poll64(const volatile PL_G uint64_t *p)
 #define PL_LOAD32(p) __atomic_load_n((const uint32_t *)(p), __ATOMIC_ACQUIRE)
 #define PL_LOAD64(p) __atomic_load_n((const uint64_t *)(p), __ATOMIC_ACQUIRE)
 /* Relaxed: a mark says nothing about anything but itself. */
-#define PL_MARK(p)                                                   \
-	((void)(__atomic_load_n((uint8_t *)(p), __ATOMIC_RELAXED) || \
-		(__atomic_store_n((uint8_t *)(p), (uint8_t)1, __ATOMIC_RELAXED), 0)))
+#define PL_MARK(p) __atomic_store_n((uint8_t *)(p), (uint8_t)1, __ATOMIC_RELAXED)
+typedef struct {
+	uint64_t x, y;
+} pl_pair;
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the tables are little-endian images");
 
 #define PL_HOST

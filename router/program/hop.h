@@ -75,14 +75,14 @@ PL_FN uint32_t hop_verdict(struct hop hop)
 	}
 }
 
-/* Writes the MACs by two aligned stores; the two bytes of headroom before the frame are lost. Marks
+/* Writes the MACs at once; the two bytes of headroom before the frame are lost. Marks
  * the next hop as used. */
 PL_FN uint32_t hop_rewrite(const struct tables_view *view, struct hop hop, PL_G uint8_t *frame,
 			   uint32_t ether_type)
 {
 	PL_MARK(view->used + hop.index);
-	frame64_set(frame, AT_DMAC, PL_LOAD64(&hop.nexthop->dmac));
-	frame64_set(frame, AT_SMAC, PL_LOAD64(&hop.nexthop->smac) | (uint64_t)ether_type << 48);
+	frame_pair_set(frame, AT_DMAC, PL_LOAD64(&hop.nexthop->dmac),
+		       PL_LOAD64(&hop.nexthop->smac) | (uint64_t)ether_type << 48);
 	return VERDICT_TX(NEXTHOP_PORT(hop.info));
 }
 

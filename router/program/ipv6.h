@@ -23,10 +23,10 @@
 /* Addresses as they lie in the frame. What the kernel drops for certain is dropped (RFC 4291 2.5.3,
  * 2.7). What it drops or not is punted: without a source, by where the packet goes (RFC 4291 2.5.2,
  * net/ipv6/ip6_output.c); an IPv4-mapped source, by the kernel's version. */
-PL_FN uint32_t ipv6_check_addresses(PL_G const uint8_t *frame)
+PL_FN uint32_t ipv6_check_addresses(const struct header *header)
 {
-	uint64_t s0 = frame64(frame, AT_IPV6_SRC), s1 = frame64(frame, AT_IPV6_SRC + 8);
-	uint64_t d0 = frame64(frame, AT_IPV6_DST), d1 = frame64(frame, AT_IPV6_DST + 8);
+	uint64_t s0 = header64(header, AT_IPV6_SRC), s1 = header64(header, AT_IPV6_SRC + 8);
+	uint64_t d0 = header64(header, AT_IPV6_DST), d1 = header64(header, AT_IPV6_DST + 8);
 
 	if (IPV6_IS_MULTICAST(s0) || (s0 == 0 && s1 == IPV6_ONE))
 		return VERDICT_DROP(REASON_SOURCE);
@@ -44,18 +44,18 @@ PL_FN uint32_t ipv6_check_addresses(PL_G const uint8_t *frame)
 }
 
 /* Judges a packet whose Ethernet header is right by its own header alone. */
-PL_FN uint32_t ipv6_check(PL_G const uint8_t *frame, uint32_t len)
+PL_FN uint32_t ipv6_check(const struct header *header, uint32_t len)
 {
 	uint32_t word, verdict;
 
 	if (len < ETHER_LEN + IPV6_LEN)
 		return VERDICT_DROP(REASON_RUNT);
-	if ((frame32(frame, AT_IPV6_VERSION) >> 4 & 0xf) != 6)
+	if ((header32(header, AT_IPV6_VERSION) >> 4 & 0xf) != 6)
 		return VERDICT_DROP(REASON_VERSION);
-	word = frame32(frame, AT_IPV6_LEN);
+	word = header32(header, AT_IPV6_LEN);
 	if (swap16(word) > len - ETHER_LEN - IPV6_LEN)
 		return VERDICT_DROP(REASON_TOTAL_LEN);
-	verdict = ipv6_check_addresses(frame);
+	verdict = ipv6_check_addresses(header);
 	if (verdict == VERDICT_NONE && (word >> 16 & 0xff) == IP_HOP_BY_HOP)
 		verdict = VERDICT_PUNT(REASON_HOP_BY_HOP);
 	return verdict;
@@ -63,19 +63,19 @@ PL_FN uint32_t ipv6_check(PL_G const uint8_t *frame, uint32_t len)
 
 /* Hash of a packet's flow. Only the first next header is looked at: behind extension headers, a
  * fragment's among them, flows are told apart by addresses alone. */
-PL_FN uint32_t ipv6_flow(PL_G const uint8_t *frame)
+PL_FN uint32_t ipv6_flow(const struct header *header)
 {
-	uint32_t word = frame32(frame, AT_IPV6_LEN);
+	uint32_t word = header32(header, AT_IPV6_LEN);
 	uint32_t protocol = word >> 16 & 0xff;
 	uint64_t last = protocol;
 	uint64_t hash;
 
 	if (flow_has_ports(protocol) && swap16(word) >= 4)
-		last |= (uint64_t)frame32(frame, AT_IPV6_PORTS) << 32;
-	hash = flow_mix(0, frame64(frame, AT_IPV6_SRC));
-	hash = flow_mix(hash, frame64(frame, AT_IPV6_SRC + 8));
-	hash = flow_mix(hash, frame64(frame, AT_IPV6_DST));
-	hash = flow_mix(hash, frame64(frame, AT_IPV6_DST + 8));
+		last |= (uint64_t)header32(header, AT_IPV6_PORTS) << 32;
+	hash = flow_mix(0, header64(header, AT_IPV6_SRC));
+	hash = flow_mix(hash, header64(header, AT_IPV6_SRC + 8));
+	hash = flow_mix(hash, header64(header, AT_IPV6_DST));
+	hash = flow_mix(hash, header64(header, AT_IPV6_DST + 8));
 	return flow_finish(flow_mix(hash, last));
 }
 
@@ -86,17 +86,17 @@ PL_FN uint32_t ipv6_hop_limit_less(uint32_t word)
 }
 
 /* What becomes of a checked packet whose route leads to next hop `index`. */
-PL_FN uint32_t ipv6_route(const struct tables_view *view, PL_G uint8_t *frame, PL_G uint16_t *len,
-			  uint32_t index)
+PL_FN uint32_t ipv6_route(const struct tables_view *view, const struct header *header,
+			  PL_G uint8_t *frame, PL_G uint16_t *len, uint32_t index)
 {
 	struct hop hop = hop_at(view, index);
-	uint32_t word = frame32(frame, AT_IPV6_LEN);
+	uint32_t word = header32(header, AT_IPV6_LEN);
 	uint32_t ip_len = IPV6_LEN + swap16(word);
-	uint64_t d0 = frame64(frame, AT_IPV6_DST), d1 = frame64(frame, AT_IPV6_DST + 8);
+	uint64_t d0 = header64(header, AT_IPV6_DST), d1 = header64(header, AT_IPV6_DST + 8);
 	uint32_t verdict;
 
 	if (NEXTHOP_KIND(hop.info) == NEXTHOP_GROUP)
-		hop = hop_of_group(view, hop, ipv6_flow(frame));
+		hop = hop_of_group(view, hop, ipv6_flow(header));
 	if (NEXTHOP_KIND(hop.info) == NEXTHOP_GLEAN)
 		hop = hop_of_neighbour(view, hop, neighbour_mapped(d0, d1), d0, d1);
 	verdict = hop_verdict(hop);
@@ -107,20 +107,24 @@ PL_FN uint32_t ipv6_route(const struct tables_view *view, PL_G uint8_t *frame, P
 	if (ip_len > hop.mtu)
 		return VERDICT_PUNT(REASON_MTU);
 
-	frame32_set(frame, AT_IPV6_LEN, ipv6_hop_limit_less(word));
+	frame_pair_set(frame, AT_IPV6_VERSION,
+		       (uint64_t)ipv6_hop_limit_less(word) << 32 |
+			       header32(header, AT_IPV6_VERSION),
+		       header64(header, AT_IPV6_SRC));
 	*len = (uint16_t)(ETHER_LEN + ip_len);
 	return hop_rewrite(view, hop, frame, ETHER_IPV6);
 }
 
-PL_FN uint32_t ipv6_packet(const struct tables_view *view, PL_G uint8_t *frame, PL_G uint16_t *len)
+PL_FN uint32_t ipv6_packet(const struct tables_view *view, const struct header *header,
+			   PL_G uint8_t *frame, PL_G uint16_t *len)
 {
-	uint32_t verdict = ipv6_check(frame, *len);
+	uint32_t verdict = ipv6_check(header, *len);
 
 	if (verdict != VERDICT_NONE)
 		return verdict;
-	return ipv6_route(view, frame, len,
-			  route6_lookup(view, swap64(frame64(frame, AT_IPV6_DST)),
-					swap64(frame64(frame, AT_IPV6_DST + 8))));
+	return ipv6_route(view, header, frame, len,
+			  route6_lookup(view, swap64(header64(header, AT_IPV6_DST)),
+					swap64(header64(header, AT_IPV6_DST + 8))));
 }
 
 #endif

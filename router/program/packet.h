@@ -27,10 +27,10 @@ PL_FN uint32_t ether_check_type(uint32_t type)
 }
 
 /* Judges a frame of at least ETHER_LEN bytes by its Ethernet header. */
-PL_FN uint32_t ether_check(PL_G const uint8_t *frame, uint64_t port_mac)
+PL_FN uint32_t ether_check(const struct header *header, uint64_t port_mac)
 {
-	uint64_t dmac = frame64(frame, AT_DMAC);
-	uint32_t verdict = ether_check_type((uint32_t)(frame64(frame, AT_SMAC) >> 48));
+	uint64_t dmac = header64(header, AT_DMAC);
+	uint32_t verdict = ether_check_type((uint32_t)(header64(header, AT_SMAC) >> 48));
 
 	if (dmac & ETHER_GROUP_BIT) {
 		if (verdict == VERDICT_PUNT(REASON_ARP) || verdict == VERDICT_PUNT(REASON_VLAN))
@@ -52,16 +52,17 @@ PL_FN uint32_t ether_check(PL_G const uint8_t *frame, uint64_t port_mac)
 PL_FN uint32_t program_packet(const struct tables_view *view, PL_G uint8_t *frame,
 			      PL_G uint16_t *len, uint32_t port)
 {
+	struct header header = header_of(frame);
 	uint32_t verdict;
 
 	if (*len < ETHER_LEN)
 		return VERDICT_DROP(REASON_RUNT);
-	verdict = ether_check(frame, PL_LOAD64(&view->ports[port].mac));
+	verdict = ether_check(&header, PL_LOAD64(&view->ports[port].mac));
 	if (verdict != VERDICT_NONE)
 		return verdict;
-	if ((uint32_t)(frame64(frame, AT_SMAC) >> 48) == ETHER_IPV4)
-		return ipv4_packet(view, frame, len);
-	return ipv6_packet(view, frame, len);
+	if ((uint32_t)(header64(&header, AT_SMAC) >> 48) == ETHER_IPV4)
+		return ipv4_packet(view, &header, frame, len);
+	return ipv6_packet(view, &header, frame, len);
 }
 
 #endif

@@ -225,8 +225,10 @@ static void rewrite_ipv4(const struct tables_view *view, struct pl_burst *burst,
 			burst->len[i] = (uint16_t)(ETHER_LEN + keys->size[k]);
 			burst->verdict[i] = (uint16_t)hop_rewrite(&own, hop, frame, ETHER_IPV4);
 		} else {
-			burst->verdict[i] =
-				(uint16_t)ipv4_route(view, frame, burst->len + i, keys->nexthop[k]);
+			struct header header = header_of(frame);
+
+			burst->verdict[i] = (uint16_t)ipv4_route(view, &header, frame,
+								 burst->len + i, keys->nexthop[k]);
 		}
 	}
 }
@@ -247,8 +249,10 @@ static void rewrite_ipv6(const struct tables_view *view, struct pl_burst *burst,
 			burst->len[i] = (uint16_t)(ETHER_LEN + keys->size[k]);
 			burst->verdict[i] = (uint16_t)hop_rewrite(&own, hop, frame, ETHER_IPV6);
 		} else {
-			burst->verdict[i] =
-				(uint16_t)ipv6_route(view, frame, burst->len + i, keys->nexthop[k]);
+			struct header header = header_of(frame);
+
+			burst->verdict[i] = (uint16_t)ipv6_route(view, &header, frame,
+								 burst->len + i, keys->nexthop[k]);
 		}
 	}
 }

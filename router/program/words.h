@@ -10,7 +10,7 @@
 #include "reasons.h"
 #include <peerlane/lang.h>
 
-/* Offsets of words from a frame's first byte. */
+/* Offsets of words from a frame's first byte. Those that are 14 modulo 16 begin 16 aligned bytes. */
 #define AT_DMAC (-2) /* 64 bits: two bytes of headroom, then the destination MAC */
 #define AT_SMAC 6    /* 64 bits: source MAC, then the Ethernet type */
 #define AT_IP 14
@@ -48,9 +48,45 @@ PL_FN void frame32_set(PL_G uint8_t *frame, int at, uint32_t word)
 	*(PL_G uint32_t *)(frame + at) = word;
 }
 
-PL_FN void frame64_set(PL_G uint8_t *frame, int at, uint64_t word)
+/* Sets the words at `at` and `at` + 8; `at` is 14 modulo 16. */
+PL_FN void frame_pair_set(PL_G uint8_t *frame, int at, uint64_t first, uint64_t second)
 {
-	*(PL_G uint64_t *)(frame + at) = word;
+	pl_pair pair;
+
+	pair.x = first;
+	pair.y = second;
+	*(PL_G pl_pair *)(frame + at) = pair;
+}
+
+/* What the program looks at of a frame, from AT_DMAC to 62 bytes after its first: read once, since a
+ * device that shares the host's memory goes there each time. */
+struct header {
+	uint64_t word[8];
+};
+
+PL_FN struct header header_of(PL_G const uint8_t *frame)
+{
+	PL_G const pl_pair *pairs = (PL_G const pl_pair *)(frame + AT_DMAC);
+	struct header header;
+	int i;
+
+	for (i = 0; i < 4; i++) {
+		pl_pair pair = pairs[i];
+
+		header.word[2 * i] = pair.x;
+		header.word[2 * i + 1] = pair.y;
+	}
+	return header;
+}
+
+PL_FN uint64_t header64(const struct header *header, int at)
+{
+	return header->word[(at - AT_DMAC) / 8];
+}
+
+PL_FN uint32_t header32(const struct header *header, int at)
+{
+	return (uint32_t)(header->word[(at - AT_DMAC) / 8] >> (at - AT_DMAC) % 8 * 8);
 }
 
 PL_FN uint32_t swap16(uint32_t x)
