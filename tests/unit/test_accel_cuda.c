@@ -573,6 +573,28 @@ static void test_fault(void **state)
 	fault_once();
 }
 
+/* Somebody else in the process has the device's context too, which does not end with us: it is reset. */
+static void test_fault_beside_others(void **state)
+{
+	struct pl_error err;
+
+	(void)state;
+	open_lanes(1, 1, PL_ACCEL_PERSISTENT);
+	gpu->contexts++;
+	pump(1, 3);
+	gpu->fault(CUDA_ERROR_LAUNCH_FAILED);
+	assert_int_equal(pl_accel_ended(lanes[0].accel, &err), -EIO);
+	assert_int_equal(pl_accel_close(lanes[0].accel, 1000), 0);
+	pl_pool_fini(&lanes[0].pool);
+	assert_int_equal(gpu->contexts, 1);
+	assert_int_equal(gpu->allocations, 0);
+
+	open_lanes(1, 1, PL_ACCEL_PERSISTENT);
+	pump(1, 3);
+	gpu->contexts--;
+	close_lanes(1);
+}
+
 static void test_hang(void **state)
 {
 	struct pl_error err;
@@ -609,6 +631,7 @@ int main(void)
 		cmocka_unit_test_setup(test_threads, setup),
 		cmocka_unit_test_setup(test_launch_fails, setup),
 		cmocka_unit_test_setup(test_fault, setup),
+		cmocka_unit_test_setup(test_fault_beside_others, setup),
 		cmocka_unit_test_setup(test_hang, setup),
 	};
 	void *library = dlopen("libcuda.so.1", RTLD_NOW);
