@@ -58,7 +58,8 @@ static int allow_needed(int ruleset, const char *control_socket)
 	} needed[] = {
 		{folder, READ | LANDLOCK_ACCESS_FS_REMOVE_FILE}, /* the socket, at the end */
 		{"/proc", READ},
-		{"/sys", READ},
+		/* Of processors and memory, for the C library; not the registers of other devices. */
+		{"/sys/devices/system", READ},
 		{"/proc/sys/net", LANDLOCK_ACCESS_FS_WRITE_FILE},
 		{"/dev/net/tun", LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE},
 	};

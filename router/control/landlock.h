@@ -3,9 +3,9 @@
 #ifndef PEERLANE_CONTROL_LANDLOCK_H
 #define PEERLANE_CONTROL_LANDLOCK_H
 
-/* Leaves the calling thread, and those it makes from now on, with: reading /proc, /sys and the
- * folder of `control_socket`; writing beneath /proc/sys/net; /dev/net/tun; and removing files from
- * that folder. What is open already stays usable. Wants no_new_privs.
+/* Leaves the calling thread, and those it makes from now on, with: reading /proc, /sys/devices/system
+ * and the folder of `control_socket`; writing beneath /proc/sys/net; /dev/net/tun; and removing files
+ * from that folder. What is open already stays usable. Wants no_new_privs.
  *
  * Returns the kernel's Landlock version, 0 if it has none or it is switched off, or -errno. */
 int landlock_confine(const char *control_socket);

@@ -131,6 +131,12 @@ static int try_read_elsewhere(void)
 	return result(open(elsewhere, O_RDONLY));
 }
 
+/* The folder by which all devices are reached, PCI's registers among them. */
+static int try_devices(void)
+{
+	return result(open("/sys/class/net", O_RDONLY | O_DIRECTORY));
+}
+
 static int try_create_in_folder(void)
 {
 	return result(open(file_in_folder, O_WRONLY | O_CREAT | O_EXCL, 0600));
@@ -302,6 +308,7 @@ static const struct attempt {
 	{"create a file in the folder", try_create_in_folder, ENOSYS},
 	{"write a file elsewhere", try_write_elsewhere, EACCES, true},
 	{"read a file elsewhere", try_read_elsewhere, EACCES, true},
+	{"devices in sysfs", try_devices, EACCES, true},
 	{"unlink elsewhere", try_unlink_elsewhere, EACCES, true},
 	{"mkdir", try_mkdir, ENOSYS},
 	{"chmod", try_chmod, ENOSYS},
