@@ -32,7 +32,7 @@ enum pl_accel_launch {
  *	void program_run(struct mailbox *mailbox, uint64_t launch)
  * run by all workers' groups. */
 struct pl_accel_program {
-	const char *opencl; /* source text, OpenCL C 1.2 */
+	const char *opencl; /* source text, OpenCL C 2.0 */
 	const char *ptx;
 	/* Worker `worker` of it; a group of one. Returns when the program is to end. */
 	void (*host)(struct mailbox *mailbox, uint32_t worker, uint64_t launch);

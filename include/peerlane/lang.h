@@ -31,7 +31,7 @@
  *	PL_FENCE_SYSTEM(w)	sequentially consistent, with the host
  *	PL_BACK_OFF(turns)	waits a little before the next look, the `turns`th in vain
  *
- * `w` is a PL_L uint32_t of the group's that serves nothing else: OpenCL has no other fence. */
+ * `w` is a PL_L uint32_t of the group's that serves nothing else: ThreadSanitizer knows no fences. */
 #ifndef PEERLANE_LANG_H
 #define PEERLANE_LANG_H
 
@@ -63,13 +63,19 @@ typedef ulong2 pl_pair;
 #define PL_STORE16(p, v) (*(volatile PL_G uint16_t *)(p) = (v))
 #define PL_STORE32(p, v) (*(volatile PL_G uint32_t *)(p) = (v))
 #define PL_STORE64(p, v) (*(volatile PL_G uint64_t *)(p) = (v))
-/* OpenCL C 1.2 knows order within a group alone, and PoCL's mem_fence() is empty. What is relied on
- * instead: docs/architecture.md, "Memory ordering". */
-#define PL_FENCE_DEVICE(w) PL_FENCE_SYSTEM(w)
+/* OpenCL C 2.0's fences, as 1.2's mem_fence() says nothing of other groups or the host, and PoCL 3.1's is empty.
+ * Where 3.0 has no fence with the host, all that is stored goes to memory that both see anyway. */
+#if __OPENCL_C_VERSION__ == 200 || defined(__opencl_c_atomic_scope_all_devices)
+#define PL_SYSTEM memory_scope_all_svm_devices
+#else
+#define PL_SYSTEM memory_scope_device
+#endif
+#define PL_FENCE(order, scope) atomic_work_item_fence(CLK_GLOBAL_MEM_FENCE, order, scope)
+#define PL_FENCE_DEVICE(w) ((void)(w), PL_FENCE(memory_order_acq_rel, memory_scope_device))
 #define PL_POLL64(p) PL_LOAD64(p)
-#define PL_RELEASE64(p, v, w) (PL_FENCE_SYSTEM(w), PL_STORE64(p, v))
-#define PL_FENCE_SYSTEM(w) \
-	(mem_fence(CLK_GLOBAL_MEM_FENCE), (void)atomic_xchg((volatile PL_L uint *)(w), 0u))
+#define PL_RELEASE64(p, v, w) \
+	((void)(w), PL_FENCE(memory_order_release, PL_SYSTEM), PL_STORE64(p, v))
+#define PL_FENCE_SYSTEM(w) ((void)(w), PL_FENCE(memory_order_seq_cst, PL_SYSTEM))
 #define PL_BACK_OFF(turns) ((void)(turns))
 
 #elif defined(__CUDA__)
