@@ -81,6 +81,21 @@ struct churn {
 	struct plane planes[LAB_PLANES];
 };
 
+/* The host has as many workers as it has cores to spare, which may be one; here several, so that bursts are
+ * under way while another worker applies updates. */
+int __real_pl_accel_open(struct pl_accel **accel, const struct pl_accel_config *config,
+			 struct pl_error *err);
+int __wrap_pl_accel_open(struct pl_accel **accel, const struct pl_accel_config *config,
+			 struct pl_error *err);
+int __wrap_pl_accel_open(struct pl_accel **accel, const struct pl_accel_config *config,
+			 struct pl_error *err)
+{
+	struct pl_accel_config several = *config;
+
+	several.n_workers = 2 * LAB_PLANES;
+	return __real_pl_accel_open(accel, &several, err);
+}
+
 static void grace(void)
 {
 	urcu_qsbr_synchronize_rcu();
