@@ -9,7 +9,8 @@
  *	PL_G, PL_L		pointer to packets or tables; to what the items of a group share
  *	PL_LOAD16/32/64(p)	a load of a word that another processor may be changing
  *	PL_MARK(p)		sets a byte that another processor may be clearing
- *	pl_pair			16 bytes that lie 16-byte aligned, as two words: x, y
+ *	pl_pair			16 bytes that are 16-byte aligned, as two words: x, y
+ *	PL_PAIR_SET(p, a, b)	a store of one
  *
  * A device runs a program by groups (work groups, thread blocks) of items (work items, threads). On
  * the host a group is a thread, and has one item.
@@ -53,6 +54,7 @@ typedef ulong uint64_t;
 /* Looks first: what is set already need not go to memory that all groups share. */
 #define PL_MARK(p) ((void)(*(volatile PL_G uint8_t *)(p) || (*(volatile PL_G uint8_t *)(p) = 1)))
 typedef ulong2 pl_pair;
+#define PL_PAIR_SET(p, a, b) (*(PL_G pl_pair *)(p) = (pl_pair)((a), (b)))
 
 #define PL_ENTRY __kernel
 #define PL_SHARED __local
@@ -102,6 +104,7 @@ typedef unsigned long uint64_t;
 /* Looks first: what is set already need not go to memory that all groups share. */
 #define PL_MARK(p) ((void)(*(volatile PL_G uint8_t *)(p) || (*(volatile PL_G uint8_t *)(p) = 1)))
 typedef unsigned long pl_pair __attribute__((ext_vector_type(2)));
+#define PL_PAIR_SET(p, a, b) (*(PL_G pl_pair *)(p) = (pl_pair){(a), (b)})
 
 #define PL_ENTRY extern "C" __attribute__((global))
 #define PL_SHARED __attribute__((shared))
@@ -148,6 +151,9 @@ PL_FN uint64_t pl_poll64(const volatile PL_G uint64_t *p)
 typedef struct {
 	uint64_t x, y;
 } pl_pair;
+/* Volatile: to put two words together for one store takes longer than to store them. */
+#define PL_PAIR_SET(p, a, b) \
+	((void)(((volatile uint64_t *)(p))[0] = (a), ((volatile uint64_t *)(p))[1] = (b)))
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the tables are little-endian images");
 
 #define PL_HOST

@@ -51,11 +51,7 @@ PL_FN void frame32_set(PL_G uint8_t *frame, int at, uint32_t word)
 /* Sets the words at `at` and `at` + 8; `at` is 14 modulo 16. */
 PL_FN void frame_pair_set(PL_G uint8_t *frame, int at, uint64_t first, uint64_t second)
 {
-	pl_pair pair;
-
-	pair.x = first;
-	pair.y = second;
-	*(PL_G pl_pair *)(frame + at) = pair;
+	PL_PAIR_SET(frame + at, first, second);
 }
 
 /* What the program looks at of a frame, from AT_DMAC to 62 bytes after its first: read once, since a
