@@ -69,7 +69,8 @@ struct pl_queue {
 	/* Whether each signal of event_fd is to be told once (EPOLLET), and nobody reads it: so
 	 * it is for interrupts, which arm() asks for. */
 	bool event_edge;
-	struct pl_holder holder; /* of what lies in the rings, but for AF_XDP: see pl_pool_join() */
+	struct pl_holder
+		*holder; /* of what lies in the rings, but for AF_XDP: see pl_pool_join() */
 	struct pl_queue_stats stats;
 };
 

@@ -78,6 +78,7 @@ struct nic_queue {
 	uint32_t tx_bytes;   /* of all frames so far, modulo 2^32 */
 	uint32_t tx_counted; /* of those that are done */
 	uint32_t mark_first, mark_next;
+	struct pl_holder holder;
 };
 
 static struct nic_queue *nic_queue_of(struct pl_queue *q)
@@ -452,7 +453,7 @@ static void nic_each_held(struct pl_holder *holder, void (*fn)(void *ctx, uint32
 			  void *ctx)
 {
 	const struct nic_queue *nq =
-		(const void *)((const char *)holder - offsetof(struct nic_queue, q.holder));
+		(const void *)((const char *)holder - offsetof(struct nic_queue, holder));
 
 	for (uint32_t i = nq->rx_next; i != nq->rx_given; i++)
 		fn(ctx, nq->rx_frame[i & nq->mask]);
@@ -650,8 +651,9 @@ int nic_queue_new(struct pl_nic *nic, unsigned index, struct pl_pool *pool, stru
 	set_up(nq, nic, index, pool);
 	nq->dma = &mapping->dma;
 	nic->queues[index] = nq;
-	nq->q.holder.each_held = nic_each_held;
-	pl_pool_join(pool, &nq->q.holder);
+	nq->holder.each_held = nic_each_held;
+	nq->q.holder = &nq->holder;
+	pl_pool_join(pool, &nq->holder);
 	*q = nq;
 	return 0;
 
@@ -670,7 +672,7 @@ static void nic_close(struct pl_queue *q)
 	if (nic->started) /* the device would write into buffers that others have by then */
 		pl_nic_stop(nic);
 	nic_collect(q);
-	pl_pool_part(q->pool, &q->holder);
+	pl_pool_part(q->pool, &nq->holder);
 	(void)pl_pci_irq(nic->pci, nq->index, -1, &ignored);
 	nic->queues[nq->index] = NULL;
 	unmap_pool(nic, q->pool);

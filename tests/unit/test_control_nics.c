@@ -233,7 +233,7 @@ static uint32_t held(unsigned port)
 	struct pl_queue *wire = world->router.planes[0].ports[port].wire;
 	uint32_t n = 0;
 
-	wire->holder.each_held(&wire->holder, count_held, &n);
+	wire->holder->each_held(wire->holder, count_held, &n);
 	return n;
 }
 

@@ -33,6 +33,11 @@ static struct mixed {
 	struct emu_wire *wire;
 	atomic_uint n_sent; /* by the NIC, each as frame_make() makes that number modulo BATCH */
 	atomic_uint n_wrong;
+
+	/* What the processor keeps of what comes by AF_XDP, as with a device that hangs. */
+	struct pl_holder holder;
+	atomic_uint keep; /* packets more */
+	uint32_t kept[BATCH], n_kept;
 } m;
 
 static void on_sent(void *ctx, const struct emu_frame *frames, unsigned n)
@@ -55,8 +60,21 @@ static void on_sent(void *ctx, const struct emu_frame *frames, unsigned n)
 static void swap_ports(void *ctx, struct pl_burst *burst)
 {
 	(void)ctx;
-	for (uint32_t i = 0; i < burst->n; i++)
+	for (uint32_t i = 0; i < burst->n; i++) {
 		burst->verdict[i] = PL_VERDICT(PL_VERDICT_TX, !burst->port);
+		if (burst->port == AFXDP && atomic_load(&m.keep)) {
+			atomic_fetch_sub(&m.keep, 1);
+			burst->verdict[i] = PL_VERDICT(PL_VERDICT_KEEP, 0);
+			m.kept[m.n_kept++] = burst->frame[i];
+		}
+	}
+}
+
+static void each_kept(struct pl_holder *holder, void (*fn)(void *ctx, uint32_t frame), void *ctx)
+{
+	(void)holder;
+	for (uint32_t i = 0; i < m.n_kept; i++)
+		fn(ctx, m.kept[i]);
 }
 
 static uint64_t now_ms(void)
@@ -104,6 +122,8 @@ static void mixed_open(void)
 	if (emu_add(m.emu, &nic, &m.pci, &err) ||
 	    pl_pool_init(&m.plane.pool, 2 * pl_queue_bufs(RING) + PL_BURST_MAX, 2048, &err))
 		fail_msg("%s", err.what);
+	m.holder.each_held = each_kept;
+	pl_pool_join(&m.plane.pool, &m.holder);
 	open_one(AFXDP);
 	open_one(NIC);
 	m.plane.n_ports = 2;
@@ -268,6 +288,13 @@ static void test_share_buffers(void **state)
 	}
 }
 
+static void new_device(void)
+{
+	sh("ip link add a0 type veth peer name r0 && for d in a0 r0; do "
+	   "sysctl -qw net.ipv6.conf.$d.disable_ipv6=1; ip link set $d up || exit 1; done "
+	   "&& ethtool -K a0 gro on txvlan off");
+}
+
 static void test_afxdp_goes(void **state)
 {
 	(void)state;
@@ -277,11 +304,43 @@ static void test_afxdp_goes(void **state)
 		sh("ip link del r0");
 		lose(AFXDP);
 		from_nic(20, -1);
-		sh("ip link add a0 type veth peer name r0 && for d in a0 r0; do "
-		   "sysctl -qw net.ipv6.conf.$d.disable_ipv6=1; ip link set $d up || exit 1; done "
-		   "&& ethtool -K a0 gro on txvlan off");
+		new_device();
 		regain(AFXDP);
 	}
+	traffic_both_ways();
+	mixed_close(false);
+}
+
+static void give_kept_back(struct pl_plane *plane, void *ctx)
+{
+	(void)ctx;
+	pl_pool_put(&plane->pool, m.kept, m.n_kept, PL_OWNER_PROCESSOR);
+	m.n_kept = 0;
+}
+
+/* A port goes whose buffers the processor still keeps: they were the port's last, but are not taken for
+ * what the port had. Or they would be in the pool twice. */
+static void test_afxdp_goes_and_buffers_are_kept(void **state)
+{
+	uint64_t end = now_ms() + PATIENCE_MS;
+	int host;
+
+	(void)state;
+	mixed_open();
+	traffic_both_ways();
+	atomic_store(&m.keep, BATCH);
+	host = host_open("a0");
+	for (uint32_t seq = 0; seq < BATCH; seq++)
+		send_frame(host, seq, LEN_MAX);
+	while (pl_stat_read(&m.plane.stats.drop[0]) < BATCH)
+		assert_true(now_ms() < end);
+	close(host);
+	sh("ip link del r0");
+	lose(AFXDP);
+	from_nic(20, -1);
+	pl_plane_run(&m.plane, give_kept_back, NULL);
+	new_device();
+	regain(AFXDP);
 	traffic_both_ways();
 	mixed_close(false);
 }
@@ -319,6 +378,7 @@ int main(void)
 		cmocka_unit_test(test_share_buffers),
 		cmocka_unit_test(test_nic_goes),
 		cmocka_unit_test(test_afxdp_goes),
+		cmocka_unit_test(test_afxdp_goes_and_buffers_are_kept),
 	};
 	int rc = afxdp_lab_enter();
 
