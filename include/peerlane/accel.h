@@ -45,6 +45,7 @@ struct pl_accel_info {
 	char name[128];
 	char driver[128];
 	uint64_t memory_bytes; /* of its own; 0: none, it uses the host's */
+	bool is_cpu;	       /* made of cores of this machine, which planes then lack */
 	int unusable;	       /* 0, or -errno: the device cannot be opened, */
 	int no_persistent;     /* or not with PL_ACCEL_PERSISTENT; */
 	struct pl_error why;   /* and why */

@@ -104,7 +104,7 @@ static unsigned host_scan(struct pl_accel_info *infos, unsigned max)
 {
 	if (max == 0)
 		return 0;
-	*infos = (struct pl_accel_info){.kind = PL_ACCEL_HOST};
+	*infos = (struct pl_accel_info){.kind = PL_ACCEL_HOST, .is_cpu = true};
 	snprintf(infos->name, sizeof(infos->name), "host (%ld cores)",
 		 sysconf(_SC_NPROCESSORS_ONLN));
 	snprintf(infos->driver, sizeof(infos->driver), "threads");

@@ -71,6 +71,7 @@ void opencl_device_describe(const struct opencl_api *cl, const struct opencl_dev
 {
 	char platform[64] = "", version[64] = "";
 	cl_bool unified = CL_FALSE;
+	cl_device_type type = 0;
 	cl_ulong bytes = 0;
 
 	info->kind = PL_ACCEL_OPENCL;
@@ -80,6 +81,8 @@ void opencl_device_describe(const struct opencl_api *cl, const struct opencl_dev
 	cl->clGetDeviceInfo(id->device, CL_DRIVER_VERSION, sizeof(version) - 1, version, NULL);
 	snprintf(info->driver, sizeof(info->driver), "%s%s%s", platform, *platform ? " " : "",
 		 version);
+	cl->clGetDeviceInfo(id->device, CL_DEVICE_TYPE, sizeof(type), &type, NULL);
+	info->is_cpu = type & CL_DEVICE_TYPE_CPU;
 	cl->clGetDeviceInfo(id->device, CL_DEVICE_HOST_UNIFIED_MEMORY, sizeof(unified), &unified,
 			    NULL);
 	if (!unified && cl->clGetDeviceInfo(id->device, CL_DEVICE_GLOBAL_MEM_SIZE, sizeof(bytes),
