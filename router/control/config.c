@@ -25,6 +25,7 @@ struct source {
 void config_init(struct config *config)
 {
 	*config = (struct config){
+		.accelerator.any = true,
 		.planes = 1,
 		.control_socket = CONTROL_SOCKET_DEFAULT,
 		.ring_size = CONFIG_RING_DEFAULT,
@@ -58,6 +59,23 @@ static int fault(struct source *s, const char *remedy, const char *fmt, ...)
 }
 
 /* ---- settings ---- */
+
+char *config_origin(struct config *config, const char *key)
+{
+	const struct {
+		const char *key;
+		char *at;
+	} origins[] = {
+		{"Mode", config->mode_at},     {"Accelerator", config->accelerator_at},
+		{"Launch", config->launch_at}, {"Planes", config->planes_at},
+		{"Cores", config->cores_at},
+	};
+
+	for (unsigned i = 0; i < sizeof(origins) / sizeof(origins[0]); i++)
+		if (!strcmp(origins[i].key, key))
+			return origins[i].at;
+	return NULL;
+}
 
 static const struct config_setting *find_setting(const char *section, const char *key)
 {
@@ -101,7 +119,7 @@ static int set_key(struct source *s, const char *section, const char *key, const
 	const struct config_setting *setting = find_setting(section, key);
 	struct config *config = s->config;
 	uint64_t *seen = s->port ? &s->port->seen : &config->seen;
-	char remedy[200] = "";
+	char remedy[200] = "", *origin;
 	const char *why;
 	uint64_t bit;
 
@@ -121,9 +139,10 @@ static int set_key(struct source *s, const char *section, const char *key, const
 	why = setting->set(config, s->port, value, remedy, sizeof(remedy));
 	if (why)
 		return fault(s, remedy, "[%s] %s=%.60s: %s", s->section, key, value, why);
-	if (!strcmp(key, "Cores") || !strcmp(key, "Planes"))
-		snprintf(key[0] == 'C' ? config->cores_at : config->planes_at, CONFIG_ORIGIN_SIZE,
-			 "%.200s:%u: [Router] %s=%.60s", s->name, s->line, key, value);
+	origin = s->port ? NULL : config_origin(config, key);
+	if (origin)
+		snprintf(origin, CONFIG_ORIGIN_SIZE, "%.200s:%u: [Router] %s=%.40s", s->name,
+			 s->line, key, value);
 	if (!strcmp(key, "Device"))
 		snprintf(s->port->device_at, CONFIG_ORIGIN_SIZE, "%.200s:%u: [%s] Device=%.24s",
 			 s->name, s->line, s->section, value);
@@ -454,6 +473,18 @@ static void print_cores(const cpu_set_t *set, char *out, size_t size)
 	}
 }
 
+/* Whoever names an accelerator and no mode has forgotten it. With Mode=nic-cpu it has been switched
+ * off. */
+static int check_accelerator(const struct config *config, struct pl_error *err)
+{
+	const char *at = config->accelerator_at[0] ? config->accelerator_at : config->launch_at;
+
+	if (config->mode_at[0] || !at[0])
+		return 0;
+	return pl_error_set(err, -EINVAL, "add Mode=nic-cpu-gpu, or leave it out",
+			    "%s: is for Mode=nic-cpu-gpu", at);
+}
+
 int config_finish(struct config *config, const cpu_set_t *allowed, struct pl_error *err)
 {
 	char cores[64], remedy[160];
@@ -465,6 +496,8 @@ int config_finish(struct config *config, const cpu_set_t *allowed, struct pl_err
 			"add [Port pl0] with Device=afxdp:eth1, or --port pl0=afxdp:eth1",
 			"%s: no ports", config->source);
 	rc = check_ports(config, err);
+	if (!rc)
+		rc = check_accelerator(config, err);
 	if (rc)
 		return rc;
 	if (!config->cores_at[0])

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <peerlane/accel.h>
 #include <peerlane/error.h>
 #include <peerlane/pci.h>
 #include <peerlane/port.h>
@@ -68,6 +69,19 @@ struct config_port {
 	char device_at[CONFIG_ORIGIN_SIZE]; /* the same, of Device= */
 };
 
+/* Where packets lie, and who processes them. */
+enum config_mode {
+	CONFIG_NIC_CPU,	    /* in the host's memory; the planes' cores */
+	CONFIG_NIC_CPU_GPU, /* in the host's memory; an accelerator */
+};
+
+/* Which accelerator. */
+struct config_accelerator {
+	bool any; /* Accelerator=auto: what suits best of those that are there */
+	enum pl_accel_kind kind;
+	unsigned index; /* among those of its kind */
+};
+
 /* What becomes of system calls that a running daemon has no need for. */
 enum config_seccomp {
 	CONFIG_SECCOMP_NO,  /* nothing */
@@ -76,6 +90,9 @@ enum config_seccomp {
 };
 
 struct config {
+	enum config_mode mode;
+	struct config_accelerator accelerator; /* CONFIG_NIC_CPU_GPU */
+	enum pl_accel_launch launch;
 	unsigned planes;
 	int cores[CONFIG_PLANES_MAX]; /* core of each plane, once config_finish() has passed */
 	unsigned n_cores;
@@ -86,10 +103,14 @@ struct config {
 	enum config_seccomp seccomp;
 	struct config_port ports[PL_PORTS_MAX];
 	unsigned n_ports;
-	uint32_t limits[LIMIT_COUNT];	    /* packets a second, or LIMIT_NONE */
-	uint64_t seen;			    /* like config_port.seen, of all but the ports */
-	char source[256];		    /* the file, or "command line" */
-	char planes_at[CONFIG_ORIGIN_SIZE]; /* "FILE:LINE: [Router] Planes=2"; "": default */
+	uint32_t limits[LIMIT_COUNT]; /* packets a second, or LIMIT_NONE */
+	uint64_t seen;		      /* like config_port.seen, of all but the ports */
+	char source[256];	      /* the file, or "command line" */
+	/* Where these were given: "FILE:LINE: [Router] Planes=2"; "": default. */
+	char mode_at[CONFIG_ORIGIN_SIZE];
+	char accelerator_at[CONFIG_ORIGIN_SIZE];
+	char launch_at[CONFIG_ORIGIN_SIZE];
+	char planes_at[CONFIG_ORIGIN_SIZE];
 	char cores_at[CONFIG_ORIGIN_SIZE];
 };
 
@@ -136,13 +157,16 @@ int config_read_text(struct config *config, const char *name, const char *text, 
 int config_read_args(struct config *config, struct config_command *command, int argc, char **argv,
 		     struct pl_error *err);
 
+/* Where the origin of a key of [Router] is kept (mode_at and such); NULL: nowhere. */
+char *config_origin(struct config *config, const char *key);
+
 /* Adds a port with its defaults; `origin` says where it was asked for. Returns NULL when it cannot
  * be, with the reason in `wrong` and what to do in *remedy (NULL: nothing). */
 struct config_port *config_add_port(struct config *config, const char *name, const char *origin,
 				    char *wrong, size_t wrong_size, const char **remedy);
 
 /* Checks what no single line can: ports there are, each with a device of its own, as many cores as
- * planes. Chooses cores where none were named: the highest-numbered of `allowed`, one per plane.
+ * planes, no accelerator that nobody would use. Chooses cores where none were named: the highest-numbered of `allowed`, one per plane.
  *
  * Returns 0, or -EINVAL with `err` filled. */
 int config_finish(struct config *config, const cpu_set_t *allowed, struct pl_error *err);

@@ -66,7 +66,7 @@ static int set_option(struct config *config, const struct config_setting *settin
 		      const char *value, struct pl_error *err)
 {
 	uint64_t bit = 1ull << (setting - config_settings);
-	char remedy[200] = "";
+	char remedy[200] = "", *origin;
 	const char *why;
 
 	if (config->seen & bit)
@@ -77,10 +77,9 @@ static int set_option(struct config *config, const struct config_setting *settin
 	if (why)
 		return pl_error_set(err, -EINVAL, remedy, "--%s %.80s: %s", setting->option, value,
 				    why);
-	if (!strcmp(setting->key, "Planes"))
-		snprintf(config->planes_at, CONFIG_ORIGIN_SIZE, "--planes %.80s", value);
-	else if (!strcmp(setting->key, "Cores"))
-		snprintf(config->cores_at, CONFIG_ORIGIN_SIZE, "--cores %.80s", value);
+	origin = config_origin(config, setting->key);
+	if (origin)
+		snprintf(origin, CONFIG_ORIGIN_SIZE, "--%s %.80s", setting->option, value);
 	return 0;
 }
 

@@ -27,13 +27,60 @@ static bool read_number(const char *text, const char **end, unsigned long *numbe
 static const char *set_mode(struct config *config, struct config_port *port, const char *value,
 			    char *remedy, size_t remedy_size)
 {
-	(void)config, (void)port;
-	snprintf(remedy, remedy_size, "use Mode=nic-cpu");
+	(void)port;
+	snprintf(remedy, remedy_size, "use Mode=nic-cpu or Mode=nic-cpu-gpu");
 	if (!strcmp(value, "nic-cpu"))
+		config->mode = CONFIG_NIC_CPU;
+	else if (!strcmp(value, "nic-cpu-gpu"))
+		config->mode = CONFIG_NIC_CPU_GPU;
+	else
+		return strcmp(value, "nic-gpu") ? "no such mode"
+						: "this build does not have that mode";
+	return NULL;
+}
+
+/* "auto", or a kind and perhaps the number of one of them: "opencl", "cuda:1". */
+static const char *set_accelerator(struct config *config, struct config_port *port,
+				   const char *value, char *remedy, size_t remedy_size)
+{
+	size_t kind_len = strcspn(value, ":");
+	unsigned long index = 0;
+	const char *end;
+
+	(void)port;
+	snprintf(remedy, remedy_size,
+		 "use Accelerator=auto, or one that peerlane devices shows, such as "
+		 "Accelerator=cuda:0");
+	config->accelerator = (struct config_accelerator){.any = !strcmp(value, "auto")};
+	if (config->accelerator.any)
 		return NULL;
-	if (!strcmp(value, "nic-cpu-gpu") || !strcmp(value, "nic-gpu"))
-		return "this build does not have that mode";
-	return "no such mode";
+	for (unsigned kind = 0; kind < PL_ACCEL_KINDS; kind++) {
+		const char *name = pl_accel_kind_name(kind);
+
+		if (strlen(name) != kind_len || strncmp(value, name, kind_len) != 0)
+			continue;
+		if (value[kind_len] &&
+		    (!read_number(value + kind_len + 1, &end, &index) || *end || index > 255))
+			return "what is behind the colon is not the number of one";
+		config->accelerator.kind = kind;
+		config->accelerator.index = (unsigned)index;
+		return NULL;
+	}
+	return "no such kind of accelerator";
+}
+
+static const char *set_launch(struct config *config, struct config_port *port, const char *value,
+			      char *remedy, size_t remedy_size)
+{
+	(void)port;
+	snprintf(remedy, remedy_size, "use Launch=persistent or Launch=burst");
+	if (!strcmp(value, "persistent"))
+		config->launch = PL_ACCEL_PERSISTENT;
+	else if (!strcmp(value, "burst"))
+		config->launch = PL_ACCEL_BURST;
+	else
+		return "no such way to launch";
+	return NULL;
 }
 
 static const char *set_planes(struct config *config, struct config_port *port, const char *value,
@@ -418,7 +465,14 @@ LIMITS(X)
 /* clang-format off */
 const struct config_setting config_settings[] = {
 	{"Router", "Mode", "mode", "MODE",
-	 "where packets lie and who processes them; this build has nic-cpu (the default)", set_mode},
+	 "who processes packets: nic-cpu, the planes' cores (the default), or nic-cpu-gpu, an accelerator",
+	 set_mode},
+	{"Router", "Accelerator", "accelerator", "auto|cuda[:N]|opencl[:N]|host",
+	 "nic-cpu-gpu: which one; auto: the first usable of CUDA, then of OpenCL (default auto)",
+	 set_accelerator},
+	{"Router", "Launch", "launch", "persistent|burst",
+	 "nic-cpu-gpu: its program runs all the time, or is launched for each burst (default persistent)",
+	 set_launch},
 	{"Router", "Planes", "planes", "N",
 	 "how many cores forward, 1 to 64; every port needs as many queues (default 1)", set_planes},
 	{"Router", "Cores", "cores", "LIST",

@@ -14,6 +14,8 @@
 #include "../../router/control/suggest.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define ACCELERATOR_REMEDY \
+	"use Accelerator=auto, or one that peerlane devices shows, such as Accelerator=cuda:0"
 
 static cpu_set_t cores_to(int last)
 {
@@ -45,7 +47,9 @@ static void test_everything_set(void **state)
 	assert_int_equal(0, read_text(&c,
 				      "# remark\n"
 				      "[Router]\n"
-				      "Mode=nic-cpu\n"
+				      "Mode=nic-cpu-gpu\n"
+				      "Accelerator=opencl:2\n"
+				      "Launch=burst\n"
 				      "Planes = 3\n"
 				      "Cores=1-2,4 ; inline remark\n"
 				      "BusyPoll=Yes\n"
@@ -61,6 +65,11 @@ static void test_everything_set(void **state)
 				      "[Port wan]\n"
 				      "Device=afxdp:eth2.100",
 				      &err));
+	assert_int_equal(CONFIG_NIC_CPU_GPU, c.mode);
+	assert_false(c.accelerator.any);
+	assert_int_equal(PL_ACCEL_OPENCL, c.accelerator.kind);
+	assert_int_equal(2, c.accelerator.index);
+	assert_int_equal(PL_ACCEL_BURST, c.launch);
 	assert_int_equal(3, c.planes);
 	assert_int_equal(3, c.n_cores);
 	assert_int_equal(1, c.cores[0]);
@@ -93,6 +102,10 @@ static void test_defaults(void **state)
 	assert_int_equal(1, c.planes);
 	assert_int_equal(1, c.n_cores);
 	assert_int_equal(7, c.cores[0]);
+	assert_int_equal(CONFIG_NIC_CPU, c.mode);
+	assert_true(c.accelerator.any);
+	assert_int_equal(PL_ACCEL_PERSISTENT, c.launch);
+	assert_string_equal("", c.launch_at);
 	assert_false(c.busy_poll);
 	assert_string_equal("/run/peerlane/control.sock", c.control_socket);
 	assert_string_equal("", c.control_group);
@@ -112,6 +125,43 @@ static void test_defaults(void **state)
 	assert_int_equal(0, config_finish(&c, &allowed, &err));
 	assert_int_equal(5, c.cores[0]);
 	assert_int_equal(9, c.cores[1]);
+}
+
+static void test_accelerators(void **state)
+{
+	static const struct {
+		const char *value;
+		bool any;
+		enum pl_accel_kind kind;
+		unsigned index;
+	} cases[] = {
+		{"auto", true, 0, 0},
+		{"cuda", false, PL_ACCEL_CUDA, 0},
+		{"cuda:3", false, PL_ACCEL_CUDA, 3},
+		{"opencl:0", false, PL_ACCEL_OPENCL, 0},
+		{"host", false, PL_ACCEL_HOST, 0},
+	};
+	struct config c;
+	struct pl_error err;
+	char text[160];
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT(cases); i++) {
+		snprintf(text, sizeof(text),
+			 "[Router]\nMode=nic-cpu-gpu\nAccelerator=%s\n[Port p]\nDevice=afxdp:e\n",
+			 cases[i].value);
+		assert_int_equal(0, read_text(&c, text, &err));
+		assert_int_equal(cases[i].any, c.accelerator.any);
+		assert_int_equal(cases[i].kind, c.accelerator.kind);
+		assert_int_equal(cases[i].index, c.accelerator.index);
+		assert_int_equal(PL_ACCEL_PERSISTENT, c.launch);
+	}
+	/* Switched off without its other lines being taken out. */
+	assert_int_equal(0, read_text(&c,
+				      "[Router]\nMode=nic-cpu\nAccelerator=cuda\nLaunch=burst\n"
+				      "[Port p]\nDevice=afxdp:e\n",
+				      &err));
+	assert_int_equal(CONFIG_NIC_CPU, c.mode);
 }
 
 static void test_limits(void **state)
@@ -190,7 +240,7 @@ static const struct {
 	{"[Router]\nplanes=2\n", "f.conf:2: [Router] planes=: unknown key",
 	 "did you mean Planes=?"},
 	{"[Router]\nColour=2\n", "f.conf:2: [Router] Colour=: unknown key",
-	 "[Router] has: Mode, Planes, Cores, BusyPoll, ControlSocket, ControlGroup, RingSize, "
+	 "[Router] has: Mode, Accelerator, Launch, Planes, Cores, BusyPoll, ControlSocket, ControlGroup, RingSize, "
 	 "Seccomp"},
 	{"[Router]\nDevice=afxdp:eth1\n", "f.conf:2: [Router] Device=: unknown key",
 	 "[Router] has: Mode, Planes, Cores, BusyPoll, ControlSocket, ControlGroup, RingSize, "
@@ -240,8 +290,34 @@ static const struct {
 	{"[Router]\nMode=nic-gpu\n",
 	 "f.conf:2: [Router] Mode=nic-gpu: this build does not have "
 	 "that mode",
-	 "use Mode=nic-cpu"},
-	{"[Router]\nMode=cpu\n", "f.conf:2: [Router] Mode=cpu: no such mode", "use Mode=nic-cpu"},
+	 "use Mode=nic-cpu or Mode=nic-cpu-gpu"},
+	{"[Router]\nMode=cpu\n", "f.conf:2: [Router] Mode=cpu: no such mode",
+	 "use Mode=nic-cpu or Mode=nic-cpu-gpu"},
+	{"[Router]\nAccelerator=gpu\n",
+	 "f.conf:2: [Router] Accelerator=gpu: no such kind of accelerator", ACCELERATOR_REMEDY},
+	{"[Router]\nAccelerator=cud\n",
+	 "f.conf:2: [Router] Accelerator=cud: no such kind of accelerator", ACCELERATOR_REMEDY},
+	{"[Router]\nAccelerator=auto:0\n",
+	 "f.conf:2: [Router] Accelerator=auto:0: no such kind of accelerator", ACCELERATOR_REMEDY},
+	{"[Router]\nAccelerator=cuda:\n",
+	 "f.conf:2: [Router] Accelerator=cuda:: what is behind the colon is not the number of one",
+	 ACCELERATOR_REMEDY},
+	{"[Router]\nAccelerator=opencl:-1\n",
+	 "f.conf:2: [Router] Accelerator=opencl:-1: what is behind the colon is not the number of "
+	 "one",
+	 ACCELERATOR_REMEDY},
+	{"[Router]\nAccelerator=cuda:0x\n",
+	 "f.conf:2: [Router] Accelerator=cuda:0x: what is behind the colon is not the number of "
+	 "one",
+	 ACCELERATOR_REMEDY},
+	{"[Router]\nLaunch=always\n", "f.conf:2: [Router] Launch=always: no such way to launch",
+	 "use Launch=persistent or Launch=burst"},
+	{"[Router]\nAccelerator=cuda\n[Port pl0]\nDevice=afxdp:eth1\n",
+	 "f.conf:2: [Router] Accelerator=cuda: is for Mode=nic-cpu-gpu",
+	 "add Mode=nic-cpu-gpu, or leave it out"},
+	{"[Router]\nPlanes=1\nLaunch=burst\n[Port pl0]\nDevice=afxdp:eth1\n",
+	 "f.conf:3: [Router] Launch=burst: is for Mode=nic-cpu-gpu",
+	 "add Mode=nic-cpu-gpu, or leave it out"},
 	{"[Router]\nPlanes=two\n", "f.conf:2: [Router] Planes=two: not a number",
 	 "use a whole number from 1 to 64, such as Planes=1"},
 	{"[Router]\nPlanes=-1\n", "f.conf:2: [Router] Planes=-1: not a number",
@@ -512,10 +588,16 @@ static void test_options(void **state)
 	assert_int_equal(0, read_args(&c, &command,
 				      "--planes 2 --port pl0=afxdp:eth1 --busy-poll "
 				      "--port=pl1=afxdp:eth2,attach=native,ZeroCopy=no "
-				      "--control-socket /tmp/s --check",
+				      "--control-socket /tmp/s --check --mode nic-cpu-gpu "
+				      "--accelerator opencl:1 --launch burst",
 				      &err));
 	assert_int_equal(0, config_finish(&c, &allowed, &err));
 	assert_true(command.check);
+	assert_int_equal(CONFIG_NIC_CPU_GPU, c.mode);
+	assert_int_equal(PL_ACCEL_OPENCL, c.accelerator.kind);
+	assert_int_equal(1, c.accelerator.index);
+	assert_string_equal("--accelerator opencl:1", c.accelerator_at);
+	assert_int_equal(PL_ACCEL_BURST, c.launch);
 	assert_int_equal(2, c.planes);
 	assert_true(c.busy_poll);
 	assert_string_equal("/tmp/s", c.control_socket);
@@ -655,6 +737,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_everything_set),
 		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_accelerators),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_errors_name_place_and_remedy),
