@@ -10,4 +10,9 @@
  * Returns the kernel's Landlock version, 0 if it has none or it is switched off, or -errno. */
 int landlock_confine(const char *control_socket);
 
+/* The same for a thread that runs an accelerator's driver: reading where libraries and their settings are,
+ * executing what lies there, the accelerators' devices, and anything beneath `cache`. Returns likewise; 0 also
+ * on a kernel that would keep the cache from being filled (version 1). */
+int landlock_confine_driver(const char *cache);
+
 #endif

@@ -113,6 +113,27 @@ static int restrict_files(struct confinement *c, const struct config *config, st
 	return 0;
 }
 
+/* What a filter does in this build. */
+static enum config_seccomp seccomp_mode(const struct config *config)
+{
+	if (SANITIZED && config->seccomp == CONFIG_SECCOMP_YES)
+		return CONFIG_SECCOMP_LOG;
+	return config->seccomp;
+}
+
+static int cannot_filter(int rc, struct pl_error *err)
+{
+	return pl_error_set(err, rc, "use a kernel with CONFIG_SECCOMP_FILTER=y, or Seccomp=no",
+			    "confinement: cannot load the seccomp filter: %s", strerror(-rc));
+}
+
+/* Whether there may be one whose driver has a part in the kernel. */
+static bool has_accelerator(const struct config *config)
+{
+	return config->mode == CONFIG_NIC_CPU_GPU &&
+	       (config->accelerator.any || config->accelerator.kind != PL_ACCEL_HOST);
+}
+
 static bool has_devices(const struct config *config)
 {
 	for (unsigned i = 0; i < config->n_ports; i++)
@@ -123,21 +144,20 @@ static bool has_devices(const struct config *config)
 
 static int restrict_calls(struct confinement *c, const struct config *config, struct pl_error *err)
 {
+	const struct syscalls_needs needs = {
+		.may_write = c->landlock > 0,
+		.has_devices = has_devices(config),
+		.has_accelerator = has_accelerator(config),
+	};
 	int rc;
 
-	c->seccomp = config->seccomp;
-	if (SANITIZED && c->seccomp == CONFIG_SECCOMP_YES)
-		c->seccomp = CONFIG_SECCOMP_LOG;
+	c->seccomp = seccomp_mode(config);
 	if (c->seccomp == CONFIG_SECCOMP_NO)
 		return 0;
-	rc = syscalls_export_worker(c->seccomp, &c->worker);
+	rc = syscalls_export_worker(c->seccomp, &needs, &c->worker);
 	if (!rc)
-		rc = syscalls_confine(c->seccomp, c->landlock > 0, has_devices(config));
-	if (rc)
-		return pl_error_set(
-			err, rc, "use a kernel with CONFIG_SECCOMP_FILTER=y, or Seccomp=no",
-			"confinement: cannot load the seccomp filter: %s", strerror(-rc));
-	return 0;
+		rc = syscalls_confine(c->seccomp, &needs);
+	return rc ? cannot_filter(rc, err) : 0;
 }
 
 static void say(const struct confinement *c, const struct log *log)
@@ -181,18 +201,40 @@ int privileges_confine(struct confinement *c, const struct config *config, const
 	return rc;
 }
 
-void privileges_confine_worker(void *confinement)
+/* Gives up all capabilities of the calling thread: the call itself, since libraries would first ask for
+ * things that are not allowed any more, or are not made for threads. Returns 0 or -1. */
+static int drop_all_capabilities(void)
 {
-	const struct confinement *c = confinement;
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
 
-	/* The calls themselves: libraries would first ask for things that are not allowed any more,
-	 * or are not made for threads. */
-	if (syscall(SYS_capset, &header, none) ||
+	return (int)syscall(SYS_capset, &header, none);
+}
+
+void privileges_confine_worker(void *confinement)
+{
+	const struct confinement *c = confinement;
+
+	if (drop_all_capabilities() ||
 	    (c->worker.len && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0UL, &c->worker)))
 		log_warning(c->log, "confinement of a plane or of the TAPs' thread: %s",
 			    strerror(errno));
+}
+
+int privileges_confine_driver(const struct config *config, const char *cache, struct pl_error *err)
+{
+	enum config_seccomp mode = seccomp_mode(config);
+	int rc = 0;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || drop_all_capabilities())
+		rc = -errno;
+	if (!rc && !SANITIZED)
+		rc = landlock_confine_driver(cache);
+	if (rc < 0)
+		return pl_error_set(err, rc, NULL, "confinement of the accelerator's driver: %s",
+				    strerror(-rc));
+	rc = mode == CONFIG_SECCOMP_NO ? 0 : syscalls_confine_driver(mode);
+	return rc ? cannot_filter(rc, err) : 0;
 }
 
 void privileges_free(struct confinement *c)

@@ -142,6 +142,65 @@ static const char *const control_thread[] = {
 	"uname",
 };
 
+/* What an accelerator's driver does beyond both: libraries loaded, a program compiled (PoCL has ld link
+ * it) and kept in the cache, device memory mapped, threads placed, processes of its own told of each other. */
+static const char *const driver_thread[] = {
+	/* files of the cache */
+	"chmod",
+	"fallocate",
+	"fchmod",
+	"fchmodat",
+	"fdatasync",
+	"flock",
+	"fsync",
+	"ftruncate",
+	"getcwd",
+	"link",
+	"linkat",
+	"memfd_create",
+	"mkdir",
+	"mkdirat",
+	"open",
+	"openat",
+	"pipe",
+	"pipe2",
+	"rename",
+	"renameat",
+	"renameat2",
+	"rmdir",
+	"umask",
+	"utimensat",
+	/* memory */
+	"get_mempolicy",
+	"mbind",
+	"mincore",
+	"mlock",
+	"mmap",
+	"mmap2",
+	"mprotect",
+	"msync",
+	"munlock",
+	"set_mempolicy",
+	/* programs */
+	"arch_prctl",
+	"execve",
+	"getpgrp",
+	"getppid",
+	"pwrite64",
+	"select",
+	"set_tid_address",
+	"times",
+	"vfork",
+	"wait4",
+	"waitid",
+	/* threads */
+	"sched_get_priority_max",
+	"sched_get_priority_min",
+	"sched_getparam",
+	"sched_getscheduler",
+	"socketpair",
+};
+
 static int allow_names(scmp_filter_ctx ctx, const char *const *names, size_t n)
 {
 	int rc = 0;
@@ -262,6 +321,19 @@ static int allow_devices(scmp_filter_ctx ctx)
 	return rc ? rc : allow_names(ctx, config_space, COUNT(config_space));
 }
 
+/* What an accelerator's driver in the kernel is asked by whoever starts the program or copies to the
+ * device: NVIDIA's (its numbers of type 'F', and those without a type of its unified memory), AMD's
+ * compute driver, DRM. Nothing can be opened by these. */
+static int allow_accelerator(scmp_filter_ctx ctx)
+{
+	static const uint32_t types[] = {'F' << 8, 0, 'K' << 8, 'd' << 8};
+	int rc = 0;
+
+	for (unsigned i = 0; i < COUNT(types) && !rc; i++)
+		rc = allow_when(ctx, "ioctl", 1, types[i] ? 0xff00 : UINT32_MAX & ~0xffu, types[i]);
+	return rc;
+}
+
 /* Attaches the program of the start to a device that comes back; libxdp may ask what a descriptor
  * is. Loads none, and reaches none of others, which the kernel finds by their number or path. */
 static int allow_bpf(scmp_filter_ctx ctx)
@@ -283,20 +355,22 @@ static int allow_threads(scmp_filter_ctx ctx)
 	return rc ? rc : allow_values(ctx, "prctl", 0, names, COUNT(names));
 }
 
-static int allow_control_thread(scmp_filter_ctx ctx, bool may_write, bool has_devices)
+static int allow_control_thread(scmp_filter_ctx ctx, const struct syscalls_needs *needs)
 {
 	int rc = allow_names(ctx, control_thread, COUNT(control_thread));
 
 	if (!rc)
-		rc = allow_open(ctx, may_write);
+		rc = allow_open(ctx, needs->may_write);
 	if (!rc)
 		rc = allow_socket(ctx);
 	if (!rc)
 		rc = allow_ioctl(ctx);
 	if (!rc)
 		rc = allow_bpf(ctx);
-	if (!rc && has_devices)
+	if (!rc && needs->has_devices)
 		rc = allow_devices(ctx);
+	if (!rc && needs->has_accelerator)
+		rc = allow_accelerator(ctx);
 	return rc ? rc : allow_threads(ctx);
 }
 
@@ -319,14 +393,14 @@ static scmp_filter_ctx new_filter(enum config_seccomp mode, int *rc)
 	return ctx;
 }
 
-int syscalls_confine(enum config_seccomp mode, bool may_write, bool has_devices)
+int syscalls_confine(enum config_seccomp mode, const struct syscalls_needs *needs)
 {
 	int rc;
 	scmp_filter_ctx ctx = new_filter(mode, &rc);
 
 	if (!ctx)
 		return rc;
-	rc = allow_control_thread(ctx, may_write, has_devices);
+	rc = allow_control_thread(ctx, needs);
 	if (!rc)
 		rc = seccomp_load(ctx);
 	seccomp_release(ctx);
@@ -355,19 +429,58 @@ static int read_program(int fd, struct sock_fprog *program)
 	return 0;
 }
 
-int syscalls_export_worker(enum config_seccomp mode, struct sock_fprog *program)
+int syscalls_export_worker(enum config_seccomp mode, const struct syscalls_needs *needs,
+			   struct sock_fprog *program)
 {
 	int rc, fd;
 	scmp_filter_ctx ctx = new_filter(mode, &rc);
 
 	if (!ctx)
 		return rc;
+	if (needs->has_accelerator)
+		rc = allow_accelerator(ctx);
 	fd = memfd_create("filter", MFD_CLOEXEC);
-	rc = fd < 0 ? -errno : seccomp_export_bpf(ctx, fd);
+	if (!rc)
+		rc = fd < 0 ? -errno : seccomp_export_bpf(ctx, fd);
 	if (!rc)
 		rc = read_program(fd, program);
 	if (fd >= 0)
 		close(fd);
+	seccomp_release(ctx);
+	return rc;
+}
+
+/* Any ioctl() but the one that puts words into a terminal's input, local sockets, threads, and the
+ * processes of a linker. */
+static int allow_driver(scmp_filter_ctx ctx)
+{
+	static const uint32_t names[] = {PR_SET_NAME, PR_GET_NAME};
+	const uint64_t namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+				    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+	int rc = allow_names(ctx, control_thread, COUNT(control_thread));
+
+	if (!rc)
+		rc = allow_names(ctx, driver_thread, COUNT(driver_thread));
+	if (!rc)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				      SCMP_A1(SCMP_CMP_NE, TIOCSTI));
+	if (!rc)
+		rc = allow_when(ctx, "socket", 0, UINT32_MAX, AF_UNIX);
+	if (!rc)
+		rc = allow_when(ctx, "clone", 0, namespaces, 0);
+	return rc ? rc : allow_values(ctx, "prctl", 0, names, COUNT(names));
+}
+
+int syscalls_confine_driver(enum config_seccomp mode)
+{
+	int rc;
+	scmp_filter_ctx ctx = new_filter(mode, &rc);
+
+	if (!ctx)
+		return rc;
+	rc = allow_driver(ctx);
+	if (!rc)
+		rc = seccomp_load(ctx);
 	seccomp_release(ctx);
 	return rc;
 }
