@@ -13,6 +13,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "accelerator.h"
 #include "cleanup.h"
 #include "config.h"
 #include "follow.h"
@@ -98,6 +99,8 @@ static int open_loop(struct pl_error *err)
 	for (unsigned i = 0; i < self.router.n_ports && !rc; i++)
 		if (self.router.ports[i].pci)
 			rc = watch_fd(pl_port_event_fd(self.router.ports[i].port), err);
+	if (!rc && accelerator_fd(&self.router) >= 0)
+		rc = watch_fd(accelerator_fd(&self.router), err);
 	return rc;
 }
 
@@ -145,9 +148,10 @@ static void loop(void)
 				asked = true;
 			else if (events[i].data.fd == mirror_fd(self.router.mirror))
 				mirror_run(self.router.mirror);
-			else
+			else if (events[i].data.fd != accelerator_fd(&self.router))
 				states = true;
 		}
+		accelerator_follow(&self.router, router_now_ms());
 		if (states)
 			follow_states(&self.router);
 		/* Last: the kernel's news are not to wait for more than one answer. */

@@ -25,7 +25,6 @@ int limits_init(struct router *router)
 			police_new(router->n_ports, router->config->limits, seed + i, NULL);
 		if (!router->police[i])
 			return -errno;
-		cpu_processor_limit(&router->planes[i].processor, router->police[i]);
 	}
 	return 0;
 }

@@ -6,8 +6,8 @@
 
 #include "router.h"
 
-/* Gives each plane's processor its limits, as the configuration says. Returns 0 or -ENOMEM; in both
- * cases limits_fini() gives back what was made, once planes and processors are gone. */
+/* Makes the limits of each plane, as the configuration says, for its processor. Returns 0 or -ENOMEM; in
+ * both cases limits_fini() gives back what was made, once planes and processors are gone. */
 int limits_init(struct router *router);
 void limits_fini(struct router *router);
 

@@ -23,6 +23,7 @@ static const struct command {
 	{"show counters", show_counters, {NULL}},
 	{"show limits", show_limits, {NULL}},
 	{"show planes", show_planes, {NULL}},
+	{"show accelerator", show_accelerator, {NULL}},
 	{"show route", show_fate, {"address"}},
 	{"show sync", show_sync, {NULL}},
 	{"audit", audit, {NULL}},

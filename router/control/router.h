@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <peerlane/accel.h>
 #include <peerlane/pci.h>
 #include <peerlane/plane.h>
 #include <peerlane/port.h>
@@ -65,6 +66,15 @@ struct limit_seen {
 	uint64_t since_ms, last_ms;
 };
 
+struct offload;
+
+/* What the log was told of the accelerator last. */
+struct accelerator_seen {
+	bool failed;
+	char fault[sizeof(((struct pl_error *)NULL)->what)];
+	uint64_t faults, since_ms;
+};
+
 struct router {
 	const struct config *config;
 	const struct log *log;
@@ -77,6 +87,10 @@ struct router {
 	struct mirror *mirror;
 	struct pl_plane *planes; /* n_planes of them */
 	unsigned n_planes;
+	struct pl_accel_info accelerator; /* the one chosen, with Mode=nic-cpu-gpu */
+	enum pl_accel_launch launch;
+	struct offload *offload; /* the packet program on it; NULL: the planes process */
+	struct accelerator_seen accelerator_seen;
 	struct police **police; /* of each plane: limits on what it punts (punt_limits.h) */
 	struct {
 		uint64_t looked_ms;

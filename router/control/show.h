@@ -14,6 +14,7 @@ typedef json_t *show_fn(struct router *router, json_t *args, int *code, struct p
 
 show_fn show_ports;
 show_fn show_planes;
+show_fn show_accelerator;
 show_fn show_counters;
 show_fn show_limits;
 show_fn show_routes;
@@ -61,6 +62,7 @@ json_t *show_page_end(struct show_page *page, const char *name);
 /* `data` as it is; for NULL *code and `err` are set: out of memory. */
 json_t *show_or_fail(json_t *data, int *code, struct pl_error *err);
 
+const char *show_mode(const struct router *router); /* "nic-cpu" */
 json_t *show_mac(const uint8_t mac[6]);
 json_t *show_addr(const struct ip_addr *addr); /* null for family 0 */
 json_t *show_port_name(const struct router *router, int port);

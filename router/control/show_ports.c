@@ -150,9 +150,9 @@ json_t *show_ports(struct router *router, json_t *args, int *code, struct pl_err
 	(void)args;
 	for (unsigned i = 0; i < router->n_ports; i++)
 		json_array_append_new(list, one_port(router, i));
-	return show_or_fail(
-		json_pack("{s:o, s:o}", "ports", list, "time_ms", counter(router_now_ms())), code,
-		err);
+	return show_or_fail(json_pack("{s:o, s:s, s:o}", "ports", list, "mode", show_mode(router),
+				      "time_ms", counter(router_now_ms())),
+			    code, err);
 }
 
 /* ---- planes ---- */
@@ -196,9 +196,9 @@ json_t *show_planes(struct router *router, json_t *args, int *code, struct pl_er
 	(void)args;
 	for (unsigned i = 0; i < router->n_planes; i++)
 		json_array_append_new(list, one_plane(router, &router->planes[i]));
-	return show_or_fail(
-		json_pack("{s:o, s:o}", "planes", list, "time_ms", counter(router_now_ms())), code,
-		err);
+	return show_or_fail(json_pack("{s:o, s:s, s:o}", "planes", list, "mode", show_mode(router),
+				      "time_ms", counter(router_now_ms())),
+			    code, err);
 }
 
 /* ---- counters ---- */

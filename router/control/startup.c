@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "../offload/offload.h"
+#include "accelerator.h"
 #include "cleanup.h"
 #include "devices.h"
 #include "follow.h"
@@ -119,12 +121,13 @@ int router_probe(struct router *router, struct pl_error *err)
 {
 	const struct config *config = router->config;
 
+	int rc;
+
 	router->n_ports = config->n_ports;
 	router->isa = cpu_isa_best();
 	for (unsigned i = 0; i < config->n_ports; i++) {
 		struct router_port *port = &router->ports[i];
 		struct pl_port_config asked = port_config(router, i);
-		int rc;
 
 		asked.zero_copy = config->ports[i].zero_copy;
 		asked.mtu = config->ports[i].mtu ? config->ports[i].mtu : MTU_USUAL;
@@ -142,16 +145,19 @@ int router_probe(struct router *router, struct pl_error *err)
 		port->mtu = port->caps.mtu;
 		port->device_mtu = port->caps.mtu;
 	}
-	return choose_buffers(router, err);
+	rc = choose_buffers(router, err);
+	/* Last: what is quickly found wrong is not to wait for a driver. */
+	return rc ? rc : accelerator_probe(router, err);
 }
 
 /* ---- the steps ---- */
 
-/* What all rings can hold at once, two bursts (one in hand, one that a face gives), and some for
- * the pool never to run dry at the edge. */
+/* What all rings can hold at once, two bursts (one in hand, one that a face gives), those that an
+ * accelerator has, and some for the pool never to run dry at the edge. */
 static uint32_t pool_size(const struct config *config)
 {
-	return config->n_ports * pl_queue_bufs(config->ring_size) + 3 * PL_BURST_MAX;
+	return config->n_ports * pl_queue_bufs(config->ring_size) + 3 * PL_BURST_MAX +
+	       accelerator_packets(config);
 }
 
 static int make_pools(struct router *router, struct pl_error *err)
@@ -187,12 +193,26 @@ static int make_tables(struct router *router, struct pl_error *err)
 	router->tables = tables_new(pl_plane_synchronize, REASON_NO_ROUTE);
 	if (!router->tables)
 		return pl_error_set(err, -errno, NULL, "tables: %s", strerror(errno));
-	for (unsigned i = 0; i < router->n_planes && !rc; i++)
-		rc = cpu_processor_init(&router->planes[i].processor, router->tables, router->isa);
+	rc = limits_init(router);
 	if (!rc)
 		rc = cpu_processor_init(&router->probe, router->tables, CPU_ISA_PLAIN);
-	if (!rc)
-		rc = limits_init(router);
+	return rc ? pl_error_set(err, rc, NULL, "packet program: %s", strerror(-rc)) : 0;
+}
+
+/* The planes' own cores, or the accelerator. */
+static int make_processors(struct router *router, struct pl_error *err)
+{
+	int rc = 0;
+
+	if (router->config->mode == CONFIG_NIC_CPU_GPU)
+		return accelerator_open(router, err);
+	for (unsigned i = 0; i < router->n_planes && !rc; i++) {
+		struct pl_processor *processor = &router->planes[i].processor;
+
+		rc = cpu_processor_init(processor, router->tables, router->isa);
+		if (!rc)
+			cpu_processor_limit(processor, router->police[i]);
+	}
 	return rc ? pl_error_set(err, rc, NULL, "packet program: %s", strerror(-rc)) : 0;
 }
 
@@ -310,6 +330,8 @@ static bool take_used(void *ctx, uint32_t nexthop)
 	const struct router *router = ctx;
 	bool used = false;
 
+	if (router->offload)
+		return offload_take_used(router->offload, nexthop);
 	for (unsigned i = 0; i < router->n_planes; i++)
 		used |= cpu_processor_take_used(&router->planes[i].processor, nexthop);
 	return used;
@@ -384,7 +406,8 @@ static int start_planes(struct router *router, struct pl_error *err)
 int router_start(struct router *router, struct pl_error *err)
 {
 	static int (*const steps[])(struct router *, struct pl_error *) = {
-		make_pools, make_tables, make_faces, open_ports, sync_mirror, confine, start_planes,
+		make_pools,  make_tables,	make_processors, make_faces,   open_ports,
+		sync_mirror, accelerator_start, confine,	 start_planes,
 	};
 
 	for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
@@ -425,6 +448,23 @@ static bool keep_taps(const struct router *router)
 	return taken_over || router->started_ms;
 }
 
+/* Processors, buffers and tables: all that an accelerator may still use that does not end. */
+static void free_memory(struct router *router)
+{
+	bool cpu = !router->offload, idle = accelerator_free(router);
+
+	for (unsigned i = 0; i < router->n_planes; i++) {
+		if (cpu)
+			cpu_processor_fini(&router->planes[i].processor);
+		if (idle)
+			pl_pool_fini(&router->planes[i].pool);
+	}
+	limits_fini(router);
+	cpu_processor_fini(&router->probe);
+	if (router->tables && idle)
+		tables_free(router->tables);
+}
+
 void router_stop(struct router *router)
 {
 	/* First: with many routes it takes a while, and the planes forward meanwhile. */
@@ -432,6 +472,7 @@ void router_stop(struct router *router)
 		mirror_free(router->mirror);
 	for (unsigned i = 0; i < router->n_planes; i++)
 		pl_plane_stop(&router->planes[i]);
+	accelerator_stop(router);
 	if (router->faces)
 		faces_stop(router->faces);
 	for (unsigned i = 0; i < router->n_planes; i++)
@@ -441,14 +482,7 @@ void router_stop(struct router *router)
 	faces_free(router->faces, keep_taps(router));
 	for (unsigned i = 0; i < router->n_ports; i++)
 		router->ports[i].face = NULL;
-	for (unsigned i = 0; i < router->n_planes; i++) {
-		cpu_processor_fini(&router->planes[i].processor);
-		pl_pool_fini(&router->planes[i].pool);
-	}
-	limits_fini(router);
-	cpu_processor_fini(&router->probe);
-	if (router->tables)
-		tables_free(router->tables);
+	free_memory(router);
 	privileges_free(&router->confinement);
 	free(router->planes);
 	router->planes = NULL;
@@ -477,6 +511,7 @@ void router_print(const struct router *router, FILE *out)
 	const struct config *config = router->config;
 	uint64_t bytes = (uint64_t)pool_size(config) * router->buf_bytes;
 
+	accelerator_print(router, out);
 	fprintf(out, "planes: %u, on core%s", config->planes, config->planes == 1 ? "" : "s");
 	for (unsigned i = 0; i < config->planes; i++)
 		fprintf(out, "%s %d", i ? "," : "", config->cores[i]);

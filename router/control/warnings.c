@@ -117,6 +117,20 @@ void warn_unserved_queues(const struct router *router, unsigned index)
 	log_error(router->log, LOG_LEVEL_WARNING, &err);
 }
 
+void warn_accelerator(const struct router *router)
+{
+	const struct pl_accel_info *info = &router->accelerator;
+	struct pl_error err;
+
+	if (!info->is_cpu)
+		return;
+	pl_error_set(&err, 0, "Mode=nic-cpu forwards more with the same cores",
+		     "accelerator: %s:%u is made of this machine's own cores: what it takes of "
+		     "them, planes lack",
+		     pl_accel_kind_name(info->kind), info->index);
+	log_error(router->log, LOG_LEVEL_WARNING, &err);
+}
+
 void warn_tap_down(const struct router *router, const struct router_port *port)
 {
 	struct pl_error err;

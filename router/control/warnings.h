@@ -14,6 +14,9 @@ void warn_device_addresses(const struct router *router, unsigned port);
 /* A device with more queues than there are planes: what arrives on the others is not forwarded. */
 void warn_unserved_queues(const struct router *router, unsigned port);
 
+/* An accelerator that is made of the machine's own cores. */
+void warn_accelerator(const struct router *router);
+
 /* A TAP that was taken over and is down, as it was left. */
 void warn_tap_down(const struct router *router, const struct router_port *port);
 

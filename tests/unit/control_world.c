@@ -170,6 +170,7 @@ static void make_router(struct control_world *w, bool nics)
 	must(!cpu_processor_init(&r->planes[0].processor, r->tables, r->isa), "processor");
 	must(!cpu_processor_init(&r->probe, r->tables, CPU_ISA_PLAIN), "processor");
 	must(!limits_init(r), "limits");
+	cpu_processor_limit(&r->planes[0].processor, r->police[0]);
 	r->faces = faces_new();
 	must(r->faces, "faces");
 	r->emu = nics ? emu_new(on_report, NULL) : NULL;
