@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -15,7 +14,9 @@
 #include <peerlane/nic.h>
 #include <peerlane/pci_scan.h>
 
+#include "accelerators.h"
 #include "interfaces.h"
+#include "words.h"
 
 /* What a plane of two ports with rings of the usual size has for buffers, and then some. */
 #define MEMLOCK_ENOUGH ((rlim_t)64 << 20)
@@ -34,23 +35,6 @@ struct found {
 };
 
 /* ---- words ---- */
-
-/* Names come from outside and may be no UTF-8. */
-static json_t *json_text(const char *text)
-{
-	char clean[512];
-	size_t i;
-
-	for (i = 0; text[i] && i < sizeof(clean) - 1; i++)
-		clean[i] = text[i] < ' ' || text[i] > '~' ? '?' : text[i];
-	clean[i] = '\0';
-	return json_string(clean);
-}
-
-static json_t *text_or_null(const char *text)
-{
-	return text && text[0] ? json_text(text) : json_null();
-}
 
 /* One word for a shell: names of interfaces may have nearly any character. Returns `out`. */
 static const char *quoted(const char *name, char out[COMMAND_SIZE])
@@ -72,22 +56,6 @@ static const char *quoted(const char *name, char out[COMMAND_SIZE])
 	out[len++] = '\'';
 	out[len] = '\0';
 	return out;
-}
-
-/* Adds what stands in the way, and what removes it. `blocks`: as long as it does, the device cannot be a
- * port; else it can, but not as it should. */
-static void obstacle(json_t *list, bool blocks, const char *remedy, const char *fmt, ...)
-	__attribute__((format(printf, 4, 5)));
-static void obstacle(json_t *list, bool blocks, const char *remedy, const char *fmt, ...)
-{
-	char what[512];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(what, sizeof(what), fmt, args);
-	va_end(args);
-	json_array_append_new(list, json_pack("{s:o, s:o, s:b}", "what", json_text(what), "remedy",
-					      json_text(remedy), "blocks", blocks));
 }
 
 static bool any_blocks(json_t *obstacles)
@@ -511,14 +479,17 @@ int devices_list(const struct devices_sources *sources, json_t **data, struct pl
 {
 	struct found found = {.ports = sources->ports};
 	int rc = find(sources->sysfs, &found, err);
+	json_t *devices, *accelerators;
 	unsigned n_others;
-	json_t *devices;
 
 	if (!rc) {
 		devices = all_devices(&found, &n_others);
-		*data = json_pack("{s:o, s:o, s:[s, s, s, s], s:i, s:o}", "devices", devices,
-				  "machine", machine(sources->sysfs), "backends", "vfio", "kmod",
-				  "AF_XDP", "emulated", "other_interfaces", (int)n_others, "daemon",
+		accelerators = accelerators_list(sources->accelerators, sources->n_accelerators,
+						 sources->accelerator);
+		*data = json_pack("{s:o, s:o, s:o, s:[s, s, s, s], s:i, s:o}", "devices", devices,
+				  "accelerators", accelerators, "machine", machine(sources->sysfs),
+				  "backends", "vfio", "kmod", "AF_XDP", "emulated",
+				  "other_interfaces", (int)n_others, "daemon",
 				  json_text(sources->daemon));
 		if (!*data)
 			rc = pl_error_set(err, -ENOMEM, NULL, "out of memory");

@@ -18,6 +18,8 @@
 /* Which driver a device was taken from is of use until the machine restarts. */
 #define BIND_STATE "/run/peerlane-drivers"
 
+#define ACCELERATORS_MAX 64u
+
 #define EXIT_DONE 0
 #define EXIT_REFUSED 1 /* by the daemon, or the kernel */
 #define EXIT_USAGE 2
@@ -242,8 +244,10 @@ static int cleanup(const struct invocation *inv)
 	return fail(EXIT_UNREACHED, inv->json, strerrorname_np(code), &err);
 }
 
-/* What the daemon uses, if it answers; `daemon` says whether it does. */
-static json_t *ask_ports(const struct invocation *inv, struct pl_error *daemon)
+/* What the daemon uses, if it answers; `daemon` says whether it does. `accelerator` (or NULL) is the answer
+ * about that. */
+static json_t *ask_ports(const struct invocation *inv, json_t **accelerator,
+			 struct pl_error *daemon)
 {
 	struct client client;
 	json_t *ports = NULL;
@@ -251,6 +255,8 @@ static json_t *ask_ports(const struct invocation *inv, struct pl_error *daemon)
 
 	if (!rc) {
 		rc = client_ask(&client, "show ports", NULL, &ports, daemon);
+		if (!rc && accelerator)
+			rc = client_ask(&client, "show accelerator", NULL, accelerator, daemon);
 		client_close(&client);
 	}
 	if (!rc)
@@ -278,15 +284,18 @@ static int say(const struct invocation *inv, int rc, json_t *data, const struct 
 /* Asks the machine itself. */
 static int devices(const struct invocation *inv)
 {
+	static struct pl_accel_info accelerators[ACCELERATORS_MAX];
 	struct pl_error err = {.remedy = ""}, daemon;
-	struct devices_sources sources = {.sysfs = "/sys"};
+	struct devices_sources sources = {.sysfs = "/sys", .accelerators = accelerators};
 	json_t *data = NULL;
 	int rc;
 
-	sources.ports = ask_ports(inv, &daemon);
+	sources.ports = ask_ports(inv, &sources.accelerator, &daemon);
 	sources.daemon = daemon.what;
+	sources.n_accelerators = pl_accel_scan(accelerators, ACCELERATORS_MAX);
 	rc = devices_list(&sources, &data, &err);
 	json_decref(sources.ports);
+	json_decref(sources.accelerator);
 	return say(inv, rc, data, &err);
 }
 
@@ -298,7 +307,7 @@ static int bind_or_unbind(const struct invocation *inv)
 		.sysfs = "/sys",
 		.proc = "/proc",
 		.state = BIND_STATE,
-		.ports = ask_ports(inv, &daemon),
+		.ports = ask_ports(inv, NULL, &daemon),
 		.write = bind_write,
 	};
 	json_t *data = NULL;

@@ -458,6 +458,9 @@ static void render_planes(json_t *data, FILE *out)
 			   json_is_true(json_object_get(pool, "huge_pages")) ? "2 MB" : "ordinary");
 	}
 	finish(&t, out);
+	if (!strcmp(text(data, "mode"), "nic-cpu-gpu"))
+		fputs("\nMode=nic-cpu-gpu: packets are processed by peerlane show accelerator's\n",
+		      out);
 	fputc('\n', out);
 	plane_queues(planes, out);
 }
@@ -661,6 +664,9 @@ void render(enum action action, json_t *data, FILE *out)
 		break;
 	case ACTION_PLANES:
 		render_planes(data, out);
+		break;
+	case ACTION_ACCELERATOR:
+		render_accelerator(data, out);
 		break;
 	case ACTION_ROUTE:
 		render_fate(data, out);

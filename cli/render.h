@@ -12,6 +12,12 @@
 /* Prints the data of a show command's answer. */
 void render(enum action action, json_t *data, FILE *out);
 
+/* That of "show accelerator" (render_accelerator.c). */
+void render_accelerator(json_t *data, FILE *out);
+
+/* Bytes of an accelerator's own memory, if it has some. */
+void memory_cell(struct table *table, json_t *object, const char *key);
+
 /* That of "devices" (render_devices.c). */
 void render_devices(json_t *data, FILE *out);
 

@@ -86,6 +86,68 @@ static void notes(json_t *data, bool interfaces, FILE *out)
 	}
 }
 
+/* "persistent, burst": by which Launch= it can be used. */
+static void launch_cell(struct table *t, json_t *accelerator)
+{
+	json_t *mode = json_array_get(json_object_get(accelerator, "modes"), 0), *launch;
+	char line[64] = "";
+	size_t i;
+
+	json_array_foreach(json_object_get(mode, "launch"), i, launch) {
+		size_t len = strlen(line);
+
+		snprintf(line + len, sizeof(line) - len, "%s%s", i ? ", " : "",
+			 json_is_string(launch) ? json_string_value(launch) : "?");
+	}
+	table_cell(t, line[0] ? line : "-");
+}
+
+static void accelerator_state_cell(struct table *t, json_t *accelerator)
+{
+	bool more = json_array_size(json_object_get(accelerator, "obstacles")) > 0;
+
+	if (json_is_true(json_object_get(accelerator, "used")))
+		table_cell(t, "in use");
+	else if (!json_is_true(json_object_get(accelerator, "there")))
+		table_cell(t, "none, see below");
+	else if (!json_is_true(json_object_get(accelerator, "usable")))
+		table_cell(t, "not usable, see below");
+	else
+		table_cell(t, more ? "usable, see below" : "usable");
+}
+
+static void render_accelerators(json_t *accelerators, FILE *out)
+{
+	static const char *const headers[] = {"ACCELERATOR", "NAME",   "DRIVER",
+					      ">MEMORY",     "LAUNCH", "STATE"};
+	json_t *a;
+	struct table t;
+	size_t i;
+
+	if (!json_array_size(accelerators))
+		return;
+	fputc('\n', out);
+	table_begin(&t, headers, COUNT(headers));
+	json_array_foreach(accelerators, i, a) {
+		bool there = json_is_true(json_object_get(a, "there"));
+
+		table_cell(&t, text_or(a, "accelerator", "?"));
+		table_cell(&t, text_or(a, "name", "-"));
+		table_cell(&t, text_or(a, "driver", "-"));
+		if (there)
+			memory_cell(&t, a, "memory_bytes");
+		else
+			table_cell(&t, "-");
+		launch_cell(&t, a);
+		accelerator_state_cell(&t, a);
+	}
+	table_print(&t, 0, out);
+	table_end(&t);
+	json_array_foreach(accelerators, i, a)
+		obstacles_of(text_or(a, "accelerator", "?"), json_object_get(a, "obstacles"), out);
+	fputs("\nAccelerators are for Mode=nic-cpu-gpu; Mode=nic-gpu is not in this build.\n", out);
+}
+
 void render_devices(json_t *data, FILE *out)
 {
 	static const char *const headers[] = {"DEVICE", "MODEL",   "DRIVER", "INTERFACE",
@@ -113,6 +175,7 @@ void render_devices(json_t *data, FILE *out)
 		obstacles_of(text_or(device, "device", "?"), json_object_get(device, "obstacles"),
 			     out);
 	}
+	render_accelerators(json_object_get(data, "accelerators"), out);
 	obstacles_of("this machine", json_object_get(machine, "obstacles"), out);
 	notes(data, interfaces, out);
 }
