@@ -22,17 +22,16 @@
  *	PL_BARRIER()		all items of the group come here before any goes on; what they stored
  *				before is seen by all behind it. All must come.
  *	PL_STORE16/32/64(p, v)	a store of a word, at once
- *	PL_FENCE_DEVICE(w)	keeps this item's stores behind it, as all groups see them, after all that
+ *	PL_FENCE_DEVICE()	keeps this item's stores behind it, as all groups see them, after all that
  *				it stored or saw stored before it
  *
  * and what a device and the host say to each other by:
  *
  *	PL_POLL64(p)		a load, anew each time; with a fence behind it, an acquire
- *	PL_RELEASE64(p, v, w)	a store, seen after all that this item stored or saw stored before
- *	PL_FENCE_SYSTEM(w)	sequentially consistent, with the host
+ *	PL_RELEASE64(p, v)	a store, seen after all that this item stored or saw stored before
+ *	PL_FENCE_SYSTEM()	sequentially consistent, with the host
  *	PL_BACK_OFF(turns)	waits a little before the next look, the `turns`th in vain
- *
- * `w` is a PL_L uint32_t of the group's that serves nothing else: ThreadSanitizer knows no fences. */
+ */
 #ifndef PEERLANE_LANG_H
 #define PEERLANE_LANG_H
 
@@ -73,11 +72,10 @@ typedef ulong2 pl_pair;
 #define PL_SYSTEM memory_scope_device
 #endif
 #define PL_FENCE(order, scope) atomic_work_item_fence(CLK_GLOBAL_MEM_FENCE, order, scope)
-#define PL_FENCE_DEVICE(w) ((void)(w), PL_FENCE(memory_order_acq_rel, memory_scope_device))
+#define PL_FENCE_DEVICE() PL_FENCE(memory_order_acq_rel, memory_scope_device)
 #define PL_POLL64(p) PL_LOAD64(p)
-#define PL_RELEASE64(p, v, w) \
-	((void)(w), PL_FENCE(memory_order_release, PL_SYSTEM), PL_STORE64(p, v))
-#define PL_FENCE_SYSTEM(w) ((void)(w), PL_FENCE(memory_order_seq_cst, PL_SYSTEM))
+#define PL_RELEASE64(p, v) (PL_FENCE(memory_order_release, PL_SYSTEM), PL_STORE64(p, v))
+#define PL_FENCE_SYSTEM() PL_FENCE(memory_order_seq_cst, PL_SYSTEM)
 #define PL_BACK_OFF(turns) ((void)(turns))
 
 #elif defined(__CUDA__)
@@ -115,11 +113,11 @@ typedef unsigned long pl_pair __attribute__((ext_vector_type(2)));
 #define PL_STORE16(p, v) (*(volatile PL_G uint16_t *)(p) = (v))
 #define PL_STORE32(p, v) (*(volatile PL_G uint32_t *)(p) = (v))
 #define PL_STORE64(p, v) (*(volatile PL_G uint64_t *)(p) = (v))
-#define PL_FENCE_DEVICE(w) asm volatile("fence.acq_rel.gpu;" ::: "memory")
+#define PL_FENCE_DEVICE() asm volatile("fence.acq_rel.gpu;" ::: "memory")
 #define PL_POLL64(p) pl_poll64(p)
-#define PL_RELEASE64(p, v, w) \
+#define PL_RELEASE64(p, v) \
 	asm volatile("st.release.sys.global.u64 [%0], %1;" ::"l"(p), "l"(v) : "memory")
-#define PL_FENCE_SYSTEM(w) asm volatile("fence.sc.sys;" ::: "memory")
+#define PL_FENCE_SYSTEM() asm volatile("fence.sc.sys;" ::: "memory")
 /* A look costs a round trip to the host's memory anyway. */
 #define PL_BACK_OFF(turns) \
 	asm volatile("nanosleep.u32 %0;" ::"r"((turns) < 1000u ? 20u : 500u) : "memory")
@@ -163,17 +161,24 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the tables are little
 #define PL_STORE16(p, v) __atomic_store_n((uint16_t *)(p), (uint16_t)(v), __ATOMIC_RELEASE)
 #define PL_STORE32(p, v) __atomic_store_n((uint32_t *)(p), (uint32_t)(v), __ATOMIC_RELEASE)
 #define PL_STORE64(p, v) __atomic_store_n((uint64_t *)(p), (uint64_t)(v), __ATOMIC_RELEASE)
-#define PL_FENCE_DEVICE(w) ((void)(w)) /* each store releases */
+#define PL_FENCE_DEVICE() ((void)0) /* each store releases */
 #define PL_POLL64(p) PL_LOAD64(p)
-#define PL_RELEASE64(p, v, w) ((void)(w), PL_STORE64(p, v))
-#ifdef __SANITIZE_THREAD__
-/* gcc takes no fences there; on x86 this is one. */
-#define PL_FENCE_SYSTEM(w) ((void)__atomic_exchange_n((uint32_t *)(w), 0u, __ATOMIC_SEQ_CST))
-#else
-#define PL_FENCE_SYSTEM(w) ((void)(w), __atomic_thread_fence(__ATOMIC_SEQ_CST))
-#endif
+#define PL_RELEASE64(p, v) PL_STORE64(p, v)
+#define PL_FENCE_SYSTEM() pl_fence_system()
 /* Now and then lets others have the core: there may be fewer of them than threads. */
 #define PL_BACK_OFF(turns) pl_back_off(turns)
+
+static inline void pl_fence_system(void)
+{
+#ifdef __SANITIZE_THREAD__
+	/* gcc takes no fences there. On x86 a locked instruction is one. */
+	static _Thread_local uint32_t word;
+
+	__atomic_exchange_n(&word, 1, __ATOMIC_SEQ_CST);
+#else
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
+}
 
 static inline void pl_back_off(uint32_t turns)
 {

@@ -34,8 +34,6 @@ struct mailbox_group {
 	uint32_t last;	    /* rounds left to a launch that is to end; 0: it is not */
 	uint32_t turns;	    /* rounds in vain */
 
-	uint32_t fence; /* lang.h: `w` */
-
 	/* From the leader to all, over a barrier. */
 	uint32_t work; /* MAILBOX_END, ... */
 	uint32_t lane;
@@ -87,7 +85,7 @@ PL_FN uint32_t mailbox_look_updates(const struct mailbox_at *at, PL_L struct mai
 
 	if (posted == 0)
 		return 0;
-	PL_FENCE_SYSTEM(&group->fence);
+	PL_FENCE_SYSTEM();
 	group->applied = applied;
 	group->words = (uint32_t)((posted < room ? posted : room) / 8);
 	return 1;
@@ -136,7 +134,7 @@ PL_FN uint32_t mailbox_look(const struct mailbox_at *at, PL_L struct mailbox_gro
 		rest = PL_POLL64(&mailbox->rest); /* both on their way at once */
 		head = PL_POLL64(&mailbox->lanes[lane].head);
 		if (rest >= at->launch && group->last == 0) {
-			PL_FENCE_SYSTEM(&group->fence);
+			PL_FENCE_SYSTEM();
 			group->last = MAILBOX_SLOTS + 1 +
 				      (uint32_t)(group->ring_bytes / MAILBOX_CHUNK + 1);
 			group->found = 1;
@@ -149,7 +147,7 @@ PL_FN uint32_t mailbox_look(const struct mailbox_at *at, PL_L struct mailbox_gro
 			continue;
 		/* The burst, and any table, is read after this. Whoever changes a table, makes such a fence
 		 * and then finds the burst not submitted, knows that it sees the change. */
-		PL_FENCE_SYSTEM(&group->fence);
+		PL_FENCE_SYSTEM();
 		group->found = 1;
 		group->lane = lane;
 		group->base = group->lanes[lane].base;
@@ -192,13 +190,13 @@ PL_FN void mailbox_apply(const struct mailbox_at *at, PL_L struct mailbox_group 
 		mailbox_store(group->chunk + i + 2, group->chunk[i], length, (uint32_t)(how >> 32));
 		/* All that the group's items have stored, before what each stores next. */
 		PL_BARRIER();
-		PL_FENCE_DEVICE(&group->fence);
+		PL_FENCE_DEVICE();
 		i += 2 + (length + 7) / 8;
 	}
 	PL_BARRIER(); /* nobody needs the chunk any more */
 	if (PL_ITEM() == 0) {
 		at->me->applied = group->applied + (uint64_t)words * 8;
-		PL_RELEASE64(&updates->applied, at->me->applied, &group->fence);
+		PL_RELEASE64(&updates->applied, at->me->applied);
 	}
 }
 
@@ -235,7 +233,7 @@ PL_FN void mailbox_finish(const struct mailbox_at *at, PL_L struct mailbox_group
 	if (PL_ITEM() == 0) {
 		uint64_t number = at->me->next[group->lane];
 
-		PL_RELEASE64(&mailbox_burst(group)->done, number, &group->fence);
+		PL_RELEASE64(&mailbox_burst(group)->done, number);
 		at->me->next[group->lane] =
 			number + (n_workers > n_lanes ? n_workers / n_lanes : 1);
 	}

@@ -137,10 +137,9 @@ uint64_t pl_accel_updates_posted(const struct pl_accel *accel)
 uint64_t pl_accel_updates_applied(const struct pl_accel *accel)
 {
 	uint64_t applied = __atomic_load_n(&accel->mailbox->updates.applied, __ATOMIC_ACQUIRE);
-	uint32_t fence = 0;
 
 	/* Pairs with the one in mailbox_look(): a burst that the caller finds not submitted after this
 	 * sees what is applied. */
-	PL_FENCE_SYSTEM(&fence);
+	PL_FENCE_SYSTEM();
 	return applied;
 }
