@@ -8,6 +8,8 @@
 
 The router runs peerlaned on eth1, eth2, ...; addresses and routes are on its TAPs pl0, pl1, ...
 PEERLANE_PORTS says as what: afxdp, the default, or emu: each of them is the cable of an emulated NIC.
+PEERLANE_MODE says who processes packets: nic-cpu, the default, or nic-cpu-gpu: PEERLANE_ACCELERATOR (auto),
+whose program runs as PEERLANE_LAUNCH says (persistent).
 Nothing here sleeps for a state: wait_until() looks until it is there or the time is up.
 """
 
@@ -34,6 +36,14 @@ PORTS = os.environ.get("PEERLANE_PORTS", "afxdp")
 if PORTS not in PORT_KINDS:
     raise SystemExit(f"PEERLANE_PORTS={PORTS}: none of {', '.join(PORT_KINDS)}")
 EMULATED = PORTS == "emu"
+MODE = os.environ.get("PEERLANE_MODE", "nic-cpu")
+ACCELERATED = MODE == "nic-cpu-gpu"
+# The daemon's options for that, and where drivers keep what they compile: once for all labs.
+MODE_OPTIONS = ["--mode", MODE]
+if ACCELERATED:
+    MODE_OPTIONS += ["--accelerator", os.environ.get("PEERLANE_ACCELERATOR", "auto"),
+                     "--launch", os.environ.get("PEERLANE_LAUNCH", "persistent")]
+CACHE = BUILD / "accelerator-cache"
 PUNT_LIMITS = ["ArpNd", "ArpNdNew", "Routing", "RoutingNew", "Tcp", "Local", "Ttl", "Mtu", "NoRoute",
                "Unresolved", "Other"]
 
@@ -187,14 +197,14 @@ class Router(Namespace):
         self.daemon = None
         self.started = 0
         self.kind = kind
-        self.environment = {}  # of the daemon, beside this process's own
+        self.environment = {"CACHE_DIRECTORY": str(CACHE)}  # of the daemon, beside this process's own
 
     def log(self):
         return self.log_path.read_text() if self.log_path.exists() else ""
 
-    def arguments(self, ports, planes=1, options=(), port_options=""):
+    def arguments(self, ports, planes=1, options=(), port_options="", mode=MODE_OPTIONS):
         """Of the daemon; `port_options` are every port's: ",mtu=3000"."""
-        args = [PEERLANED, "--control-socket", self.control, "--planes", planes, *options]
+        args = [PEERLANED, "--control-socket", self.control, "--planes", planes, *mode, *options]
         for i in range(ports):
             args += ["--port", f"pl{i}={device(f'eth{i + 1}', self.kind)}{port_options}"]
         return args
