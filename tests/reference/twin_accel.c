@@ -181,7 +181,7 @@ static void make_copy(struct twin_accel *a, struct tables *tables)
 	must(a, pl_accel_write(a->accel, a->context.device, &context, sizeof(context), &err) == 0,
 	     "cannot fill", &err);
 	pl_accel_set_context(a->accel, a->context.device);
-	a->copy = tables_copy_new(tables, LOG_BYTES);
+	a->copy = tables_copy_new(tables, LOG_BYTES, NULL, NULL);
 	must(a, a->copy && tables_copy_fill(a->copy, put_section, a) == 0, "cannot fill", NULL);
 }
 
