@@ -37,11 +37,13 @@ static uint8_t (*one_route_frames(void))[FRAME_ROOM]
 	return frames;
 }
 
-static void run_for(struct turns *t, struct pl_plane *plane, uint64_t ns)
+static void run_for(void *ctx, struct turns *t, uint64_t ns)
 {
-	uint64_t end = now_ns() + ns;
+	struct pl_plane *plane = ctx;
+	uint64_t end;
 
-	turns_begin(t, plane);
+	t->last_ns = now_ns();
+	end = t->last_ns + ns;
 	while (t->last_ns < end)
 		turns_one(t, plane);
 }
@@ -68,6 +70,7 @@ static double measure_mode(struct bench *b, struct device *d, struct tables *tab
 	struct pl_error err;
 	struct turns t;
 	struct mode mode;
+	double ns;
 
 	mode_open(&mode, b, d, tables, &plane->pool, true);
 	plane->processor = mode.processor;
@@ -75,18 +78,16 @@ static double measure_mode(struct bench *b, struct device *d, struct tables *tab
 		die("%s", err.what);
 	pl_mem_queue_feed(plane->ports[0].wire, list, n);
 	pl_plane_enter();
-	run_for(&t, plane, b->settings.ms * 200000);
-	run_for(&t, plane, b->settings.ms * 1000000);
+	turns_begin(&t, plane);
+	ns = turns_cost(b, &t, run_for, plane);
 	let_go(plane);
 	pl_plane_leave();
+	mode_close(&mode);
 	if (pl_stat_read(&plane->ports[1].wire->stats.tx_packets) !=
 	    pl_stat_read(&plane->ports[0].wire->stats.rx_packets))
 		die("not all packets that were received were sent");
-	mode_close(&mode);
 	plane_close(plane);
-	if (!t.taken)
-		die("a plane got nothing");
-	return (double)t.ns / (double)t.taken;
+	return ns;
 }
 
 static void note(struct device *d, const char *ports, double cpu, double accel)
@@ -106,8 +107,11 @@ void plane_measure(struct bench *b, struct device *d)
 	uint8_t(*one)[FRAME_ROOM] = one_route_frames();
 	struct pl_mem_frame *one_list = list_of(one, ONE_ROUTE_FRAMES);
 	struct pl_mem_frame *full_list = list_of(b->frames[0], b->n_frames);
+	struct key line = {
+		.part = PART_PLANE, .what = "a cache line to the other core", .unit = "ns"};
 	double cpu;
 
+	device_note(d, line, line_ns(b));
 	cpu = measure_mode(b, NULL, b->one, one_list, ONE_ROUTE_FRAMES);
 	note(d, "memory ports, one route", cpu,
 	     measure_mode(b, d, b->one, one_list, ONE_ROUTE_FRAMES));

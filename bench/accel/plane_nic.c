@@ -26,8 +26,9 @@ static void next_portion(struct wire *wire, const struct turns *t)
 }
 
 /* The emulator does all that it can, then the plane has a turn; its time alone is counted. */
-static void run_for(struct wire *wire, struct turns *t, uint64_t ns)
+static void run_for(void *ctx, struct turns *t, uint64_t ns)
 {
+	struct wire *wire = ctx;
 	uint64_t end = now_ns() + ns;
 
 	do {
@@ -62,17 +63,14 @@ double plane_nic_cost(struct bench *b, struct device *d)
 	struct world *w = world_open(&o, NULL);
 	struct mode mode;
 	struct wire wire = {.w = w};
-	struct turns begin, t;
+	struct turns t;
 	double ns;
 
 	mode_open(&mode, b, d, w->tables, &w->plane.pool, true);
 	w->plane.processor = mode.processor;
 	pl_plane_enter();
 	turns_begin(&t, &w->plane);
-	run_for(&wire, &t, b->settings.ms * 200000);
-	begin = t;
-	run_for(&wire, &t, b->settings.ms * 1000000);
-	ns = (double)(t.ns - begin.ns) / (double)(t.taken - begin.taken);
+	ns = turns_cost(b, &t, run_for, &wire);
 	let_go(&wire, &t);
 	pl_plane_leave();
 	mode_close(&mode);

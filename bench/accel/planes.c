@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A plane in either mode: with the CPU's processor, or an accelerator's. */
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "planes.h"
 
+#define WINDOWS 5u
+#define WINDOW_TRIES_MAX 100u
 #define BUFFERS 16384u /* what the daemon has for two ports, about */
 
 /* ---- modes ---- */
@@ -66,9 +69,10 @@ void mode_close(struct mode *m)
 
 	if (m->offload) {
 		offload_stats(m->offload, &stats);
-		if (stats.faults || stats.cpu_packets || stats.lost_packets)
-			die("%s: %llu faults, %llu packets left to the CPU, %llu lost",
-			    m->device->label, (unsigned long long)stats.faults,
+		if (stats.faults)
+			die("%s: failed: %s", m->device->label, stats.fault.what);
+		if (stats.cpu_packets || stats.lost_packets)
+			die("%s: %llu packets left to the CPU, %llu lost", m->device->label,
 			    (unsigned long long)stats.cpu_packets,
 			    (unsigned long long)stats.lost_packets);
 		offload_stop(m->offload);
@@ -128,4 +132,36 @@ bool turns_one(struct turns *t, struct pl_plane *plane)
 	t->worked = worked;
 	t->last_ns = now;
 	return moved;
+}
+
+/* How many times the calling thread has had to leave its core to another. */
+static long disturbances(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_nivcsw;
+}
+
+double turns_cost(const struct bench *b, struct turns *t,
+		  void (*run)(void *ctx, struct turns *t, uint64_t ns), void *ctx)
+{
+	uint64_t ns = b->settings.ms * 1000000 / WINDOWS;
+	struct series windows = {0};
+
+	run(ctx, t, ns); /* warms up */
+	for (unsigned i = 0; windows.n < WINDOWS; i++) {
+		struct turns before = *t;
+		long disturbed = disturbances();
+
+		run(ctx, t, ns);
+		disturbed = disturbances() - disturbed;
+		if (i == WINDOW_TRIES_MAX)
+			die("a plane gets no packets");
+		if (t->taken == before.taken || (disturbed && i < WINDOW_TRIES_MAX / 2))
+			continue;
+		windows.at[windows.n++] =
+			(double)(t->ns - before.ns) / (double)(t->taken - before.taken);
+	}
+	return series_spread(&windows).median;
 }

@@ -40,6 +40,14 @@ void turns_begin(struct turns *t, const struct pl_plane *plane);
 /* Returns whether it moved something. */
 bool turns_one(struct turns *t, struct pl_plane *plane);
 
+/* Has `run` make turns, for so long at a time, and returns ns per packet taken: the median of some such windows in
+ * which the thread had its core to itself, as far as can be had. */
+double turns_cost(const struct bench *b, struct turns *t,
+		  void (*run)(void *ctx, struct turns *t, uint64_t ns), void *ctx);
+
+/* line.c: ns that a cache line takes from the plane's core to another. */
+double line_ns(const struct bench *b);
+
 /* plane_nic.c: ns per packet between emulated NICs. */
 double plane_nic_cost(struct bench *b, struct device *d);
 
