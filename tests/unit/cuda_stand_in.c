@@ -20,9 +20,9 @@ cuda_stand_in_fn cuda_stand_in;
 #define INVALID_HANDLE 400
 #define NOT_REGISTERED 713
 
-/* A piece of memory that the context knows. */
+/* What belongs to the context: memory, streams, modules. */
 struct piece {
-	enum { OF_DEVICE, OF_HOST, REGISTERED } kind;
+	enum { OF_DEVICE, OF_HOST, REGISTERED, STREAM, MODULE } kind;
 	char *at;
 	size_t bytes;
 	struct piece *next;
@@ -65,6 +65,8 @@ static struct CUfunc_st {
 } the_function;
 
 static struct cuda_stand_in *stand_in(void);
+static void keep(int kind, void *at, size_t bytes);
+static int drop(int kind, const void *at, int otherwise);
 
 /* ---- what all calls begin with ---- */
 
@@ -360,6 +362,7 @@ int cuModuleLoadDataEx(struct CUmod_st **module, const void *image, unsigned n_o
 		return leave(CUDA_ERROR_UNSUPPORTED_PTX_VERSION);
 	*module = malloc(sizeof(**module));
 	(*module)->text = image;
+	keep(MODULE, *module, 0);
 	return leave(0);
 }
 
@@ -370,8 +373,7 @@ int cuModuleUnload(struct CUmod_st *module)
 	if (result)
 		return result;
 	synchronize();
-	free(module);
-	return leave(0);
+	return leave(drop(MODULE, module, INVALID_HANDLE));
 }
 
 int cuModuleGetFunction(struct CUfunc_st **function, struct CUmod_st *module, const char *name)
@@ -423,26 +425,31 @@ static const struct piece *piece_of(const void *at, size_t bytes)
 	return NULL;
 }
 
+static void keep(int kind, void *at, size_t bytes)
+{
+	struct piece *piece = calloc(1, sizeof(*piece));
+
+	piece->kind = kind;
+	piece->at = at;
+	piece->bytes = bytes;
+	piece->next = pieces;
+	pieces = piece;
+	stand_in()->allocations++;
+}
+
 static int add(int kind, void *at, size_t bytes)
 {
 	size_t room = kind == OF_DEVICE ? stand_in()->device_bytes : stand_in()->lockable_bytes;
-	struct piece *piece;
 
 	if (!bytes)
 		return CUDA_ERROR_INVALID_VALUE;
 	if (bytes > room || used_bytes(kind) > room - bytes)
 		return CUDA_ERROR_OUT_OF_MEMORY;
-	piece = calloc(1, sizeof(*piece));
-	piece->kind = kind;
-	piece->bytes = bytes;
-	piece->at = at;
 	if (!at) {
-		piece->at = aligned_alloc(4096, (bytes + 4095) & ~(size_t)4095);
-		memset(piece->at, 0xa5, bytes);
+		at = aligned_alloc(4096, (bytes + 4095) & ~(size_t)4095);
+		memset(at, 0xa5, bytes);
 	}
-	piece->next = pieces;
-	pieces = piece;
-	stand_in()->allocations++;
+	keep(kind, at, bytes);
 	return 0;
 }
 
@@ -589,6 +596,7 @@ int cuStreamCreate(struct CUstream_st **stream, unsigned flags)
 	if (flags != CU_STREAM_NON_BLOCKING)
 		return leave(CUDA_ERROR_INVALID_VALUE); /* it would wait for the default stream */
 	*stream = calloc(1, sizeof(**stream));
+	keep(STREAM, *stream, 0);
 	return leave(0);
 }
 
@@ -600,8 +608,7 @@ int cuStreamDestroy_v2(struct CUstream_st *stream)
 		return result;
 	if (stream->launched != stream->ended)
 		return leave(INVALID_HANDLE); /* allowed, but we never mean it */
-	free(stream);
-	return leave(0);
+	return leave(drop(STREAM, stream, INVALID_HANDLE));
 }
 
 int cuStreamQuery(struct CUstream_st *stream)

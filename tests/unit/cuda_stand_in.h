@@ -39,7 +39,7 @@ struct cuda_stand_in {
 	atomic_uint waits;		   /* calls that had to wait for a program that ran */
 	atomic_uint pageable;		   /* copies from or to memory that is not locked */
 	atomic_uint running;		   /* programs that run */
-	unsigned contexts, allocations;	   /* that there are: references, pieces of memory */
+	unsigned contexts, allocations; /* that there are: references; memory, streams, modules */
 
 	/* Ends what runs, after the bursts in hand, with a fault: every call that follows returns it. */
 	void (*fault)(int result);
