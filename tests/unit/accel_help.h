@@ -93,7 +93,23 @@ static inline int echo_complete(struct echo_lane *lane)
 	return worker;
 }
 
-/* Opens a host accelerator for `n` lanes, each of which has a pool. */
+/* Opens an accelerator whose lanes have a pool each. */
+static inline void echo_open_as(struct echo_lane *lanes, const struct pl_accel_config *config)
+{
+	struct pl_accel *accel;
+	struct pl_error err;
+
+	if (pl_accel_open(&accel, config, &err))
+		fail_msg("%s", err.what);
+	for (unsigned i = 0; i < config->n_lanes; i++) {
+		lanes[i] = (struct echo_lane){.accel = accel, .index = i};
+		assert_int_equal(
+			pl_pool_init(&lanes[i].pool, MAILBOX_SLOTS * PL_BURST_MAX, 2048, &err), 0);
+		assert_int_equal(pl_accel_attach(accel, i, &lanes[i].pool, &err), 0);
+	}
+}
+
+/* A host accelerator for `n` lanes. */
 static inline void echo_open(struct echo_lane *lanes, unsigned n, unsigned workers,
 			     enum pl_accel_launch launch,
 			     void (*program)(struct mailbox *, uint32_t, uint64_t))
@@ -105,17 +121,8 @@ static inline void echo_open(struct echo_lane *lanes, unsigned n, unsigned worke
 		.n_workers = workers,
 		.program.host = program,
 	};
-	struct pl_accel *accel;
-	struct pl_error err;
 
-	if (pl_accel_open(&accel, &config, &err))
-		fail_msg("%s", err.what);
-	for (unsigned i = 0; i < n; i++) {
-		lanes[i] = (struct echo_lane){.accel = accel, .index = i};
-		assert_int_equal(
-			pl_pool_init(&lanes[i].pool, MAILBOX_SLOTS * PL_BURST_MAX, 2048, &err), 0);
-		assert_int_equal(pl_accel_attach(accel, i, &lanes[i].pool, &err), 0);
-	}
+	echo_open_as(lanes, &config);
 }
 
 /* Nothing is under way any more. */
