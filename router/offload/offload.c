@@ -9,7 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "../program/device.h"
+#include "../program/accel.h"
 #include "thread.h"
 
 /* Twice what a change of ::/0 takes. */
@@ -18,8 +18,6 @@
 #define RETRY_MS 1000u
 #define IDLE_MS 20u
 #define CLOSE_MS 1000u /* for a program to end when all of it does */
-
-static const struct pl_accel_program packet_program = {.host = program_run};
 
 static void wake(void *ctx)
 {
@@ -33,7 +31,7 @@ static void set_config(struct offload *o, const struct offload_config *config)
 
 	*c = *config;
 	if (!c->program)
-		c->program = &packet_program;
+		c->program = &program_accel;
 	if (!c->log_bytes)
 		c->log_bytes = LOG_BYTES;
 	if (!c->slack_bytes)
