@@ -46,7 +46,7 @@ static __thread uint32_t loads = 1;
 
 static void dawdle(void)
 {
-	const struct timespec some = {.tv_nsec = 50000};
+	const struct timespec some = {.tv_nsec = 1000000};
 	/* Relaxed, both: they say nothing of anything else. */
 	unsigned every = atomic_load_explicit(&slow_program_dawdles, memory_order_relaxed);
 

@@ -11,7 +11,7 @@
 /* While this is set the program stops in the midst of the next packet that it looks up. */
 extern atomic_bool slow_program_hangs;
 
-/* One load in so many is followed by a sleep of 50 us; 0: none. */
+/* One load in so many is followed by a sleep of a millisecond; 0: none. */
 extern atomic_uint slow_program_dawdles;
 
 extern const struct pl_accel_program slow_program;

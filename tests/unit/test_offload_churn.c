@@ -397,9 +397,9 @@ static void blocks_stay_while_in_flight(void **state)
 	const struct offload_config config = {.hang_ms = LAB_LIMIT_MS, .program = &slow_program};
 
 	(void)state;
-	atomic_store(&slow_program_dawdles, 64);
+	atomic_store(&slow_program_dawdles, 400);
 	churn_start(&churn, 93, config);
-	churn_run(&churn, CHANGES / 20, 50);
+	churn_run(&churn, CHANGES / 20, 10);
 	lab_expect_no_fault(&churn.lab);
 	churn_stop(&churn);
 }
