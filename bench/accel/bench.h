@@ -24,8 +24,9 @@
 #define DEVICES_MAX 16u
 #define N_NEXTHOPS 255u
 #define CORE_ANY (~0ull)
-#define PATIENCE_NS 10000000000ull /* after which something has gone wrong for good */
-#define LINE_RATE_10G 14.88	   /* Mpps of 64-byte frames */
+#define PATIENCE_NS 30000000000ull /* after which something has gone wrong for good */
+#define HANG_MS 15000u	    /* not a daemon's: a loaded machine is no fault of the accelerator's */
+#define LINE_RATE_10G 14.88 /* Mpps of 64-byte frames */
 
 enum part { PART_PROGRAM, PART_LATENCY, PART_THROUGHPUT, PART_PLANE, PART_REST, PARTS };
 extern const char *const part_names[PARTS];
@@ -227,6 +228,8 @@ struct churn *churn_start(struct session *s, unsigned family, unsigned rate);
 
 /* A burst has come back with this verdict for the probe. */
 void churn_seen(struct churn *c, uint16_t verdict, uint64_t now_ns);
+
+size_t churn_n_seen(const struct churn *c);
 
 /* All routes are there again. Returns changes a second that were made; in *seen_us, which is the caller's to
  * free, how long each change of the probe's route took to be seen, from before the call that made it. */

@@ -159,6 +159,11 @@ void churn_seen(struct churn *c, uint16_t verdict, uint64_t now)
 	atomic_store_explicit(&c->seen, flipped, memory_order_release);
 }
 
+size_t churn_n_seen(const struct churn *c)
+{
+	return c->n_seen;
+}
+
 double churn_stop(struct churn *c, double **seen_us, size_t *n_seen)
 {
 	const struct bench *b = c->s->bench;

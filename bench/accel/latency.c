@@ -6,6 +6,7 @@
 
 #define SHARE \
 	0.5 /* of what the device can do: the pace where it cannot do all that was asked for */
+#define LOADED_MIN 20u
 #define LOADED_MAX 1000000u
 
 static const unsigned sizes[] = {1, 16, 64, 256, 1024};
@@ -39,7 +40,9 @@ static size_t run_paced(struct session *s, unsigned burst, double interval_ns, u
 	double due = (double)start;
 	size_t n = 0;
 
-	while (now - start < ns && n < LOADED_MAX) {
+	while ((now - start < ns || n < LOADED_MIN) && n < LOADED_MAX) {
+		if (now - start > PATIENCE_NS)
+			die("bursts do not come back");
 		if ((double)now >= due && lane_submit(l, burst, now)) {
 			due += interval_ns;
 			/* What is late is made up for, but no more than can be under way. */

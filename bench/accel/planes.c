@@ -30,6 +30,7 @@ static void open_offload(struct mode *m, struct tables *tables, struct pl_pool *
 		.launch = device_launch(m->device),
 		.n_planes = 1,
 		.stays = stays,
+		.hang_ms = HANG_MS,
 		.isa = cpu_isa_best(),
 	};
 	uint64_t until = now_ns() + PATIENCE_NS;
@@ -44,7 +45,7 @@ static void open_offload(struct mode *m, struct tables *tables, struct pl_pool *
 		offload_attend(m->offload);
 		offload_stats(m->offload, &stats);
 		if (now_ns() > until)
-			die("%s: is not ready after 10 s", m->device->label);
+			die("%s: does not get ready", m->device->label);
 	} while (stats.state != OFFLOAD_READY);
 }
 

@@ -25,7 +25,7 @@ static void await_rest(const struct offload *offload)
 		if (stats.at_rest)
 			return;
 		if (now_ns() > until)
-			die("the accelerator does not rest after 10 s without work");
+			die("the accelerator does not rest");
 		usleep(200);
 	}
 }

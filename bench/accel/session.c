@@ -24,7 +24,7 @@ static void await_ready(struct session *s)
 		if (stats.state == OFFLOAD_FAILED)
 			die("%s: %s", s->device->label, stats.fault.what);
 		if (now_ns() > until)
-			die("%s: the tables are not there after 10 s", s->device->label);
+			die("%s: the tables do not get there", s->device->label);
 		usleep(100);
 	} while (stats.state != OFFLOAD_READY);
 	s->device->workers = stats.workers;
@@ -38,6 +38,7 @@ static void open_offload(struct session *s, bool stays)
 		.launch = s->launch,
 		.n_planes = s->n_lanes,
 		.stays = stays,
+		.hang_ms = HANG_MS,
 		.isa = cpu_isa_best(),
 	};
 	struct pl_error err;
