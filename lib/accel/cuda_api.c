@@ -11,6 +11,9 @@
 #define INSTALL                                  \
 	"install NVIDIA driver " CUDA_DRIVER_MIN \
 	" or newer (CUDA 11.0), or use Accelerator=opencl or Mode=nic-cpu"
+#define REPORT                                                                             \
+	"please report this, with what nvidia-smi says; until then Accelerator=opencl or " \
+	"Mode=nic-cpu"
 #define RESTART                                                                                    \
 	"see dmesg for \"NVRM: Xid\"; it is tried again, but a driver may need the process to be " \
 	"restarted after this"
@@ -28,10 +31,10 @@ static const struct advice {
 	 "another process has the GPU for itself: end it, or: nvidia-smi -c DEFAULT"},
 	{CUDA_ERROR_NO_DEVICE, ENODEV, "see nvidia-smi, and whether CUDA_VISIBLE_DEVICES hides it"},
 	{CUDA_ERROR_INVALID_DEVICE, ENODEV, "see: peerlane devices"},
-	{CUDA_ERROR_NO_BINARY_FOR_GPU, ENOTSUP, INSTALL},
+	{CUDA_ERROR_NO_BINARY_FOR_GPU, ENOTSUP, REPORT},
 	{CUDA_ERROR_ECC_UNCORRECTABLE, EIO,
 	 "the GPU's memory has failed: see nvidia-smi -q -d ECC; reset or replace it"},
-	{CUDA_ERROR_INVALID_PTX, ENOTSUP, INSTALL},
+	{CUDA_ERROR_INVALID_PTX, ENOTSUP, REPORT},
 	{CUDA_ERROR_JIT_COMPILER_NOT_FOUND, ENOTSUP,
 	 "install libnvidia-ptxjitcompiler.so.1 of the driver's version"},
 	{CUDA_ERROR_UNSUPPORTED_PTX_VERSION, ENOTSUP, INSTALL},

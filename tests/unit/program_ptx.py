@@ -48,6 +48,7 @@ def check_memory():
     must(count(plain) == 0, 'has generic loads or stores')
     must(count(r'\bld\.global\.nc\b|\bldu\b') == 0, 'has loads that are not coherent')
     must(count(r'\bld\.global\.[sub]8\b') == 0, 'loads bytes')
+    must(count(r'\bld\.global\.v2\.[ub]64\b') >= 4, 'does not load headers by 16 bytes')
     must(count(r'\bld\.volatile\.global\.') >= 20, 'loads tables otherwise than as volatile')
     must(count(r'\bst\.volatile\.global\.u(?:16|32|64)\b') >= 3, 'stores updates otherwise than as volatile')
 
