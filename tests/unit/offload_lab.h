@@ -85,11 +85,11 @@ uint64_t lab_sum(struct lab *lab, size_t offset); /* of a pl_stat of struct offl
 #define LAB_SUM(lab, stat) lab_sum(lab, offsetof(struct offload_plane, stat))
 uint64_t lab_dropped(struct lab *lab, enum reason reason);
 
-/* Waits 30 s at most. */
+/* Waits 100 s at most. */
 #define lab_await(condition)                                                \
 	do {                                                                \
 		for (unsigned lab_tries = 0; !(condition); lab_tries++) {   \
-			if (lab_tries > 150000)                             \
+			if (lab_tries > 500000)                             \
 				fail_msg("waited in vain for " #condition); \
 			usleep(200);                                        \
 		}                                                           \
