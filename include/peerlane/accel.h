@@ -150,8 +150,8 @@ void pl_accel_submit(struct pl_accel *accel, unsigned lane);
  * reuse it. */
 struct pl_burst *pl_accel_complete(struct pl_accel *accel, unsigned lane);
 
-/* The oldest burst under way, done or not, for what is to be given up once the program has ended. As
- * pl_accel_complete(). */
+/* The oldest burst under way, done or not, for what is to be given up once the program has ended: after
+ * this the accelerator can only be closed. Else as pl_accel_complete(). */
 struct pl_burst *pl_accel_abandon(struct pl_accel *accel, unsigned lane);
 
 /* Bursts submitted, and taken back, so far. Any thread: sequentially consistent loads. */
@@ -165,7 +165,8 @@ uint64_t pl_accel_completed(const struct pl_accel *accel, unsigned lane);
 bool pl_accel_update(struct pl_accel *accel, uint64_t to, const void *bytes, uint32_t length,
 		     uint32_t word);
 
-/* Positions: behind the last one posted; behind the last one that is applied and seen by all workers. */
+/* Positions: behind the last one posted; behind the last one that is applied. A burst that is not among
+ * those that pl_accel_submitted() tells after the latter sees what is applied. */
 uint64_t pl_accel_updates_posted(const struct pl_accel *accel);
 uint64_t pl_accel_updates_applied(const struct pl_accel *accel);
 
