@@ -3,6 +3,8 @@
 #ifndef PEERLANE_COMPAT_H
 #define PEERLANE_COMPAT_H
 
+#include <linux/dma-buf.h>
+#include <linux/dma-resv.h>
 #include <linux/eventfd.h>
 #include <linux/iommu.h>
 #include <linux/irqdomain.h>
@@ -36,6 +38,29 @@ static inline bool peerlane_isolated_msi(struct device *d, struct iommu_group *g
 #else
 	return irq_domain_check_msi_remap() || device_iommu_capable(d, IOMMU_CAP_INTR_REMAP);
 #endif
+}
+
+/* The buffer's lock around mapping. Before 6.2 not of attachments that do not follow moves: their
+ * exporters may take it themselves. */
+static inline bool peerlane_map_is_locked(struct dma_buf_attachment *attach)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+	return true;
+#else
+	return dma_buf_attachment_is_dynamic(attach);
+#endif
+}
+
+static inline void peerlane_map_lock(struct dma_buf_attachment *attach)
+{
+	if (peerlane_map_is_locked(attach))
+		dma_resv_lock(attach->dmabuf->resv, NULL);
+}
+
+static inline void peerlane_map_unlock(struct dma_buf_attachment *attach)
+{
+	if (peerlane_map_is_locked(attach))
+		dma_resv_unlock(attach->dmabuf->resv);
 }
 
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)

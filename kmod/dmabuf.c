@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Memory that another driver exports as a dma-buf. */
 #include <linux/dma-buf.h>
-#include <linux/dma-resv.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -33,14 +32,14 @@ void peerlane_dmabuf_release(struct peerlane_map *map)
 {
 	struct dma_buf *buf = map->attach->dmabuf;
 
-	dma_resv_lock(buf->resv, NULL);
+	peerlane_map_lock(map->attach);
 	if (map->sgt)
 		dma_buf_unmap_attachment(map->attach, map->sgt, DMA_BIDIRECTIONAL);
 	map->sgt = NULL;
 	peerlane_flush(map->dev);
 	if (map->pinned)
 		dma_buf_unpin(map->attach);
-	dma_resv_unlock(buf->resv);
+	peerlane_map_unlock(map->attach);
 	dma_buf_detach(buf, map->attach);
 	/* Some are unmapped only there. */
 	peerlane_flush(map->dev);
@@ -49,7 +48,7 @@ void peerlane_dmabuf_release(struct peerlane_map *map)
 		eventfd_ctx_put(map->revoked);
 }
 
-/* Under the buffer's lock, so that it is not moved before its segments are copied. */
+/* Under the buffer's lock where it can move, so that it does not before its segments are copied. */
 static int map_attached(struct peerlane_map *map, struct peerlane_dmabuf_map *a,
 			struct peerlane_segments *segments)
 {
@@ -99,9 +98,9 @@ static int import(struct peerlane_file *file, struct peerlane_map *map, struct d
 	ret = attach(map, buf, a->flags);
 	if (ret)
 		return ret;
-	dma_resv_lock(buf->resv, NULL);
+	peerlane_map_lock(map->attach);
 	ret = map_attached(map, a, segments);
-	dma_resv_unlock(buf->resv);
+	peerlane_map_unlock(map->attach);
 	if (!ret)
 		ret = peerlane_map_add(file, map, &a->id);
 	if (ret) {

@@ -30,7 +30,7 @@ static const struct {
 	{"sharing", test_sharing}, {"memory", test_memory},	  {"limits", test_limits},
 	{"dma", test_dma},	   {"dmabuf", test_dmabuf},	  {"irq", test_irq},
 	{"threads", test_threads}, {"cycles", test_cycles},	  {"fuzz", test_fuzz},
-	{"unbind", test_unbind},   {"rmmod", test_rmmod},
+	{"errors", test_errors},   {"unbind", test_unbind},	  {"rmmod", test_rmmod},
 };
 
 #define N_TESTS (sizeof(tests) / sizeof(tests[0]))

@@ -80,6 +80,7 @@ void test_irq(void);
 void test_threads(void);
 void test_cycles(void);
 void test_fuzz(void);
+void test_errors(void);
 void test_unbind(void);
 void test_rmmod(void);
 

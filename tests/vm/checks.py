@@ -52,25 +52,48 @@ def router(kind, devices):
         ("link", running(checks_router.link)))]
 
 
-def over_pci(backend):
+def over_pci(backend, prefix=""):
     devices = [f"pci:{Guest.address(i)}" for i in (0, 1)]
-    return [("bind", checks_pci.bound),
-            *router("pci", devices),
-            ("backend", running(checks_pci.named_backend)),
-            ("kill", running(checks_router.kill)),
-            ("stop", running(checks_router.stopped)),
-            ("cleanup", checks_router.cleaned),
-            ("control", checks_pci.control),
-            ("cycles", checks_pci.cycles),
-            ("unbind", checks_pci.unbound)]
+    return [(f"{prefix}{name}", check) for name, check in (
+        ("bind", checks_pci.bound(backend)), *router("pci", devices),
+        ("backend", running(checks_pci.named_backend)), ("limits", running(checks_router.limits)),
+        ("kill", running(checks_router.kill)), ("restart", running(checks_router.restart)),
+        ("unplug", running(checks_router.unplugged)), ("stop", running(checks_router.stopped)),
+        ("cleanup", checks_router.cleaned), ("control", checks_pci.control),
+        ("udev", checks_pci.udev), ("cycles", checks_pci.cycles), ("abuse", checks_pci.abuse),
+        ("suspend", checks_pci.suspend), ("unbind", checks_pci.unbound))]
 
+
+def but(checks, *names):
+    """All except these."""
+    return [(name, check) for name, check in checks if name not in names]
+
+
+def only(checks, *names):
+    return [(name, check) for name, check in checks if name in names]
+
+
+FIRST = [("boot", boots), ("igb", checks_pci.kernel_driver)]
+
+OF_MODULE = ("abuse", "udev", "suspend")
 
 CHECKS = {
-    "kmod": [("boot", boots), ("igb", checks_pci.kernel_driver),
+    "kmod": [*FIRST,
              *router("afxdp", ["afxdp:eth0", "afxdp:eth1"]),
              ("afxdp-stop", running(checks_router.stopped)),
-             *over_pci("kmod")[:-1], ("abuse", checks_pci.abuse), *over_pci("kmod")[-1:]],
-    "vfio": [("boot", boots), ("igb", checks_pci.kernel_driver), *over_pci("vfio")],
+             *over_pci("kmod"),
+             ("lockdown", checks_pci.lockdown)],
+    "vfio": [*FIRST,
+             *router("emu", ["emu:eth0", "emu:eth1"]),
+             ("emu-stop", running(checks_router.stopped)),
+             *but(over_pci("vfio"), *OF_MODULE)],
+    # On the newer kernel what depends on it, and the module behind an IOMMU.
+    "newer": [*FIRST,
+              *but(over_pci("kmod", "kmod-"), *(f"kmod-{name}" for name in (
+                  "pci-wakes", "pci-errors", "pci-routes", "limits", "restart"))),
+              *only(over_pci("vfio", "vfio-"), *(f"vfio-{name}" for name in (
+                  "bind", "pci-start", "pci-ping", "pci-streams", "backend", "stop", "unbind"))),
+              ("lockdown", checks_pci.lockdown)],
 }
 
 

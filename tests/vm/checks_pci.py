@@ -7,7 +7,6 @@ from guest import Guest
 from hosts import noise, wait_until
 from world import N_NICS
 
-SPARE = range(2, N_NICS)
 CYCLES = 1000
 
 
@@ -25,25 +24,21 @@ def kernel_driver(world):
         world.guest.run(f"sysctl -w net.ipv6.conf.eth{i}.disable_ipv6=1; ip link set eth{i} up")
 
 
-def loaded(world):
-    if world.backend == "kmod":
-        world.load("peerlane")
-    else:
-        world.load("vfio_iommu_type1", "vfio_pci")
-
-
-def bound(world):
-    """`peerlane bind` takes NICs from the kernel's driver, but none that a default route is over."""
-    loaded(world)
-    guest = world.guest
-    guest.run("ip route add default dev eth0")
-    refused = guest.run(f"peerlane bind {Guest.address(0)} {world.backend}", check=False)
-    assert refused.status and "eth0" in refused.output, refused.output
-    assert driver(world, 0) == "igb"
-    guest.run("ip route del default")
-    for i in range(N_NICS):
-        guest.run(f"peerlane bind {Guest.address(i)} {world.backend}")
-        assert driver(world, i) == {"kmod": "peerlane", "vfio": "vfio-pci"}[world.backend]
+def bound(backend):
+    def bind(world):
+        """`peerlane bind` takes NICs from the kernel's driver, but none that a default route is over."""
+        world.backend = backend
+        world.load(*{"kmod": ("peerlane",), "vfio": ("vfio_iommu_type1", "vfio_pci")}[backend])
+        guest = world.guest
+        guest.run("ip link set eth0 up; ip route add default dev eth0")
+        refused = guest.run(f"peerlane bind {Guest.address(0)} {backend}", check=False)
+        assert refused.status and "eth0" in refused.output, refused.output
+        assert driver(world, 0) == "igb"
+        guest.run("ip route del default")
+        for i in range(N_NICS):
+            guest.run(f"peerlane bind {Guest.address(i)} {backend}")
+            assert driver(world, i) == {"kmod": "peerlane", "vfio": "vfio-pci"}[backend]
+    return bind
 
 
 def unbound(world):
@@ -93,7 +88,7 @@ def abuse(world):
     it. The kernel's own driver is not there: it would take what is unbound."""
     guest = world.guest
     guest.run("rmmod igb")
-    world.load("exporter", "udmabuf")
+    world.load("exporter", "udmabuf", "aer_inject")
     result = guest.run(f"vm-abuse {Guest.address(2)} -m /modules/peerlane.ko", 300,
                        check=False)
     world.load("igb")
@@ -105,32 +100,98 @@ def abuse(world):
     assert result.status == 0 and passed > 100, f"{lines[-1:]}\n" + "\n".join(failed)
 
 
+def suspend(world):
+    """The machine does not sleep while a device of the module's is open, and does when none is; they work
+    afterwards. (QEMU's igb, whoever has it, comes back without its extended configuration space: so late.)"""
+    guest, node = world.guest, f"/dev/peerlane/{Guest.address(2)}"
+    refused = guest.run(f"exec 3<>{node}; ! echo mem >/sys/power/state", check=False)
+    assert refused.status == 0, refused.output
+    slept = guest.suspend()
+    assert slept.status == 0, slept.output
+    guest.run(f"vm-cycles {Guest.address(2)} 2")
+
+
+def lockdown(world):
+    """A kernel that is locked down (there is no way back) gives out the devices that an IOMMU confines."""
+    guest = world.guest
+    guest.run(f"peerlane bind {Guest.address(2)} kmod")
+    guest.run("mount -t securityfs security /sys/kernel/security; "
+              "echo integrity >/sys/kernel/security/lockdown")
+    result = guest.run(f"vm-cycles {Guest.address(2)} 2", check=False)
+    if world.iommu:
+        assert result.status == 0, result.output
+    else:
+        assert result.status and "lockdown" in result.output, result.output
+
+
+def udev(world):
+    """With the rule and the group the devices are the group's, and a member opens them without any
+    capability where an IOMMU confines them; else not."""
+    guest, node = world.guest, f"/dev/peerlane/{Guest.address(2)}"
+    guest.run("grep -q ^peerlane: /etc/group || echo peerlane:x:990: >>/etc/group\n"
+              "pidof systemd-udevd || /usr/lib/systemd/systemd-udevd --daemon\n"
+              "udevadm trigger --action=add --subsystem-match=peerlane; udevadm settle")
+    assert guest.output(f"stat -c '%a %g' {node}").strip() == "660 990", guest.output(f"ls -l {node}")
+    # A device that is bound now has its rights from the start.
+    guest.run(f"peerlane unbind {Guest.address(2)}; peerlane bind {Guest.address(2)} kmod; udevadm settle")
+    assert guest.output(f"stat -c '%a %g' {node}").strip() == "660 990", guest.output(f"ls -l {node}")
+    member = guest.run(f"setpriv --reuid 1000 --regid 990 --clear-groups --bounding-set -all "
+                       f"sh -c 'exec 3<>{node}'", check=False)
+    other = guest.run(f"setpriv --reuid 1000 --regid 1000 --clear-groups sh -c 'exec 3<>{node}'",
+                      check=False)
+    assert (member.status == 0) == world.iommu, member.output
+    assert other.status, "another user opens it"
+
+
 def usage(world):
     """What open, map, unmap, close must leave as it was."""
     text = world.guest.output("sh /tests/usage.sh")
-    return {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", text, re.M)}
+    return {name: int(value) for name, value in re.findall(r"^(\S+) (\d+)$", text, re.M)}
+
+
+# What a leak in each tenth cycle would be seen by. The kernel's own use of pages and objects varies by less.
+NOISE = CYCLES // 10
+# Freed some time later, many at once: those that are mapped are counted as "vmalloc".
+LAZY = "slab:vmap_area"
+
+
+def difference(before, now):
+    """What is missing, or too much."""
+    found = {}
+    for name in before.keys() | now.keys():
+        more = now.get(name, 0) - before.get(name, 0)
+        if name == "free_pages":
+            wrong = -more >= NOISE
+        elif name == "vmalloc" or name.startswith("slab:"):
+            wrong = more >= NOISE and name != LAZY
+        else:
+            wrong = more != 0
+        if wrong:
+            found[name] = more
+    return found
 
 
 def cycles(world):
-    """1,000 times open, map, unmap, close, on several devices at a time, and not a page or a vector
-    is missing."""
+    """1,000 times open, map, unmap, close, each with its resets, on all devices at a time: not a page is
+    left pinned, not a vector, not an object in the kernel."""
     guest = world.guest
 
     def turn(count):
-        begun = [guest.begin(f"vm-cycles {Guest.address(i)} {count}") for i in SPARE]
+        begun = [guest.begin(f"vm-cycles {Guest.address(i)} {count}") for i in range(N_NICS)]
         for one in begun:
             result = guest.finish(one, 280)
             assert result.status == 0, result.output
 
     turn(4)  # what is made once and kept
     before = usage(world)
-    turn(CYCLES // len(SPARE))
-    lost = {}
+    turn(-(-CYCLES // N_NICS))
+    found = {}
 
     def all_back():
-        """The kernel frees some of it a while later. Less than a page a cycle is its own business."""
-        lost.update((name, before[name] - now) for name, now in usage(world).items())
-        return lost["free_pages"] < CYCLES * 3 // 4 and \
-            not any(n for name, n in lost.items() if name != "free_pages")
+        """The kernel frees some of it a while later."""
+        found.clear()
+        found.update(difference(before, usage(world)))
+        return not found
 
-    wait_until(all_back, lambda: f"all is back after {CYCLES} cycles; lost: {lost}", every_s=2)
+    wait_until(all_back, lambda: f"all is back after {CYCLES} cycles; more than before: {found}",
+               every_s=2)

@@ -129,6 +129,58 @@ def cleaned(world):
     assert "pl0" not in world.guest.output("ip -br link")
 
 
+def restart(world):
+    """Stopped and started again: addresses and routes are on the TAPs, nothing has to be set up anew."""
+    source, target = world.hosts
+    target.ip("addr add 10.60.0.1/32 dev eth0")
+    world.guest.run(f"ip route add 10.60.0.0/24 via {target.v4}")
+    world.stop()
+    world.start(world.devices)
+    wait_until(lambda: source.reaches("10.60.0.1"), lambda: f"the route is there still; {world.log()}")
+    ping(world)
+    world.guest.run("ip route del 10.60.0.0/24")
+    target.ip("addr del 10.60.0.1/32 dev eth0")
+
+
+def limits(world):
+    """What would flood the kernel is limited, and others are not disturbed: ten packets a second without
+    a route are configured, some hundreds come."""
+    source, target = world.hosts
+
+    def counts():
+        rows = {row["class"]: row for row in world.show("limits")["limits"]}
+        return rows["no-route"]["passed"], rows["no-route"]["dropped"]
+
+    world.stop()
+    world.start(world.devices, more="[PuntLimits]\nNoRoute=10\n")
+    wait_until(lambda: source.reaches(target.v4), lambda: f"traffic flows again; {world.log()}")
+    passed, dropped = counts()
+    with noise(source, target, rate=300, to="10.99.0.1"):
+        wait_until(lambda: counts()[1] > dropped + 200, "the flood is dropped")
+        answered, output = source.ping(target.v4, count=5)
+        assert answered == 5, output
+    assert counts()[0] - passed < (counts()[1] - dropped) // 2, f"{passed, dropped} -> {counts()}"
+
+
+def unplugged(world):
+    """A device is pulled out of its slot, by QEMU: its port loses its carrier, the other goes on. Plugged in,
+    bound, and the router started anew, it is as before."""
+    guest, (stays, goes) = world.guest, world.hosts
+    folder = f"/sys/bus/pci/devices/{guest.address(1)}"
+    guest.unplug(1)
+    wait_until(lambda: guest.run(f"test -e {folder}", check=False).status, "the kernel has lost it")
+    wait_until(lambda: not world.carrier("pl1"), lambda: f"pl1 without carrier; {world.log()}")
+    assert stays.reaches(stays.gateway4), world.log()
+    assert world.answers()
+    guest.plug(1)
+    wait_until(lambda: not guest.run(f"test -e {folder}", check=False).status, "the kernel has it again")
+    world.stop()
+    guest.run(f"peerlane bind {guest.address(1)} {world.backend}")
+    world.start(world.devices)
+    wait_until(lambda: stays.reaches(goes.v4), lambda: f"traffic flows again; {world.log()}")
+    ping(world)
+
+
 def kill(world):
     """Killed amid traffic, which goes on: none of the memory that it had is written to after the
     kernel has it back. A new one takes the devices over at once."""

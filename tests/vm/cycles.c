@@ -3,7 +3,9 @@
  *
  *   vm-cycles ADDRESS COUNT
  *
- * Every other time memory is left mapped and interrupts on for the end of the file to undo. */
+ * Every other time memory is left mapped and interrupts on for the end of the file to undo. In the end the
+ * process must have as much memory pinned and locked, and as many files open, as in the beginning. */
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,17 +73,47 @@ static int cycle(const char *address, int event_fd, bool undo)
 	return rc;
 }
 
+/* What the process is charged with, in kB, and what it has open. */
+struct holding {
+	long pinned, locked, files;
+};
+
+static struct holding holding(void)
+{
+	struct holding h = {0};
+	FILE *status = fopen("/proc/self/status", "re");
+	DIR *files = opendir("/proc/self/fd");
+	char line[128];
+
+	while (status && fgets(line, sizeof(line), status)) {
+		(void)sscanf(line, "VmPin: %ld", &h.pinned);
+		(void)sscanf(line, "VmLck: %ld", &h.locked);
+	}
+	while (files && readdir(files))
+		h.files++;
+	if (status)
+		fclose(status);
+	if (files)
+		closedir(files);
+	return h;
+}
+
 int main(int argc, char **argv)
 {
+	struct holding before, after;
 	int count = argc == 3 ? atoi(argv[2]) : 0, event_fd = eventfd(0, EFD_CLOEXEC);
 
 	if (count <= 0 || event_fd < 0) {
 		fprintf(stderr, "usage: vm-cycles ADDRESS COUNT\n");
 		return 2;
 	}
+	before = holding();
 	for (int i = 0; i < count; i++)
 		if (cycle(argv[1], event_fd, i % 2 == 0))
 			return 1;
-	printf("%d cycles\n", count);
-	return 0;
+	after = holding();
+	printf("%d cycles; %+ld kB pinned, %+ld kB locked, %+ld files\n", count,
+	       after.pinned - before.pinned, after.locked - before.locked,
+	       after.files - before.files);
+	return memcmp(&before, &after, sizeof(before)) ? 1 : 0;
 }

@@ -129,8 +129,28 @@ class Guest:
             args += ["-netdev", f"dgram,id=n{i},local.type=unix,local.path={own},"
                      f"remote.type=unix,remote.path={peer}",
                      "-device", f"pcie-root-port,id=port{i},chassis={i},slot={i},addr={i + 4:#x}",
-                     "-device", f"igb,bus=port{i},netdev=n{i},id=nic{i},mac={self.mac(i)},romfile="]
+                     "-device", ",".join(f"{key}={value}" for key, value in self.nic(i).items())]
         return args
+
+    @staticmethod
+    def nic(i):
+        return {"driver": "igb", "bus": f"port{i}", "netdev": f"n{i}", "id": f"nic{i}",
+                "mac": Guest.mac(i), "romfile": ""}
+
+    def unplug(self, i):
+        self.qmp("device_del", id=f"nic{i}")
+
+    def plug(self, i):
+        self.qmp("device_add", **self.nic(i))
+
+    def suspend(self, timeout_s=30):
+        """To memory, and back when it sleeps. Returns what the guest's write said."""
+        begun = self.begin("echo mem >/sys/power/state")
+        end = time.monotonic() + timeout_s
+        while time.monotonic() < end and self.qmp("query-status")["status"] != "suspended":
+            time.sleep(0.1)
+        self.qmp("system_wakeup")
+        return self.finish(begun, timeout_s)
 
     @staticmethod
     def mac(i):

@@ -191,15 +191,15 @@ class Stream:
 
 
 @contextlib.contextmanager
-def noise(source, target, family=4, rate=400):
-    """Datagrams that nobody answers, all the while, `rate` a second."""
+def noise(source, target, family=4, rate=400, to=None):
+    """Datagrams that nobody answers, all the while, `rate` a second, to the target or an address."""
     stop = threading.Event()
     sock = udp_socket(source, family)
 
     def send():
         while not stop.wait(1 / rate):
             with contextlib.suppress(OSError):
-                sock.sendto(b"noise" * 20, (target.addr(family), UDP_PORT + 1))
+                sock.sendto(b"noise" * 20, (to or target.addr(family), UDP_PORT + 1))
 
     thread = threading.Thread(target=send, daemon=True)
     thread.start()

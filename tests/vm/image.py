@@ -11,8 +11,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 # Debian's kernel modules that tests load, with those they depend on.
-MODULES = ["tun", "veth", "igb", "e1000e", "vfio-pci", "vfio_iommu_type1", "iommufd", "udmabuf"]
-TOOLS = ["dash", "ip", "ethtool", "ping"]
+MODULES = ["tun", "veth", "igb", "e1000e", "vfio-pci", "vfio_iommu_type1", "udmabuf", "aer_inject"]
+TOOLS = ["dash", "ip", "ethtool", "ping", "udevadm", "setpriv"]
 
 
 def shared_libraries(program):
@@ -87,6 +87,13 @@ class Image:
             if not path:
                 raise SystemExit(f"not installed: {name}")
             self.program(path)
+        # One program under two names (Debian).
+        self.link("../../bin/udevadm", "usr/lib/systemd/systemd-udevd")
+
+    def link(self, to, name):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.symlink_to(to)
 
     def kernel_modules(self, kernel, release):
         """Each as file NAME.ko; NAME.order has what is to be loaded for it."""

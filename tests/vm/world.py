@@ -9,76 +9,36 @@ NICs beyond these two have no cable: they are for tests of the way to them alone
 import contextlib
 import json
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from guest import Guest, GuestError
 from hosts import Host, wait_until
-from image import Image
 
-HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
 CONF = "/tmp/peerlaned.conf"
 LOG = "/tmp/peerlaned.log"
 
-# slub_debug: red zones, poison and owners of every slab object. page_poison: what is freed is filled,
-# and looked at when it is used again, whoever wrote there, a device too.
-CAREFUL = "slub_debug=FZPU page_poison=1"
+# slub_debug: red zones and poison of every slab object; caches of their own, whose objects are counted.
+# page_poison: what is freed is filled, and looked at when it is used again, whoever wrote there, a device
+# too.
+CAREFUL = "slub_debug=FZP page_poison=1"
+
+IOMMU = {"append": f"intel_iommu=on {CAREFUL}", "options": ["-device", "intel-iommu,intremap=on"]}
 
 GUESTS = {
-    "kmod": {"append": CAREFUL, "options": []},
-    "vfio": {"append": f"intel_iommu=on {CAREFUL}",
-             "options": ["-device", "intel-iommu,intremap=on"]},
+    "kmod": {"kernel": "own", "append": CAREFUL, "options": []},
+    "vfio": {"kernel": "own", **IOMMU},
+    "newer": {"kernel": "newer", **IOMMU},
 }
 N_NICS = 6
 HUGE_PAGES = 64
 
 
-def build_modules(manifest, folder):
-    """Our modules for the guest's kernel, built on copies of their sources: .ko files."""
-    return [build_module(manifest, ROOT / "kmod", folder / "kmod", "peerlane.ko"),
-            build_module(manifest, HERE, folder / "exporter", "exporter.ko")]
-
-
-def build_module(manifest, sources, copy, module):
-    release = manifest["release"]
-    copy.mkdir(exist_ok=True)
-    for path in sources.iterdir():
-        target = copy / path.name
-        if path.is_file() and (not target.exists() or target.read_bytes() != path.read_bytes()):
-            shutil.copy(path, target)
-    done = subprocess.run(
-        ["make", "-C", f"{manifest['kernel']}/usr/src/linux-headers-{release}", f"M={copy}", "W=1",
-         "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules"],
-        text=True, capture_output=True, check=False, stdin=subprocess.DEVNULL)
-    warnings = [line for line in (done.stdout + done.stderr).splitlines() if "warning:" in line]
-    if done.returncode or warnings:
-        raise SystemExit(f"{module} does not build, or with warnings, for {release}:\n"
-                         f"{done.stdout}{done.stderr}")
-    return copy / module
-
-
-def build_image(manifest, build, folder):
-    image = Image(folder / "root")
-    image.tools()
-    image.kernel_modules(Path(manifest["kernel"]), manifest["release"])
-    for module in build_modules(manifest, folder):
-        image.copy(module, f"modules/{module.name}")
-        (image.folder / f"modules/{module.stem}.order").write_text(f"{module.stem}\n")
-    for program in ("router/control/peerlaned", "cli/peerlane"):
-        image.program(build / program)
-    for program in sorted((build / "tests/vm").glob("vm-*")):
-        if program.is_file():
-            image.program(program)
-    return image.pack(folder / "initramfs")
-
-
 class World:
     def __init__(self, name, manifest, image, folder, append=""):
         self.name = name
-        self.backend = name
+        self.backend = None  # by which devices are bound now
         self.iommu = "intel-iommu" in " ".join(GUESTS[name]["options"])
         self.devices = []
         self.expected = None  # what the check that runs has the kernel complain about
@@ -140,11 +100,11 @@ class World:
 
     # The router in the guest.
 
-    def start(self, devices, planes=2, timeout_s=60):
-        """Starts the daemon with these as pl0, pl1, ..., and waits until it answers."""
+    def start(self, devices, planes=2, timeout_s=60, more=""):
+        """Starts the daemon with these as pl0, pl1, ..., and waits until it answers. `more`: sections."""
         self.devices = devices
         text = f"[Router]\nPlanes={planes}\n" + "".join(
-            f"[Port pl{i}]\nDevice={device}\n" for i, device in enumerate(devices))
+            f"[Port pl{i}]\nDevice={device}\n" for i, device in enumerate(devices)) + more
         self.guest.run(f"cat >{CONF} <<'END'\n{text}END\n")
         self.daemon = int(self.guest.output(
             f"peerlaned -c {CONF} >>{LOG} 2>&1 </dev/null & echo $!"))
