@@ -19,7 +19,6 @@
 #define ROUTES 96u
 #define NEXTHOPS 40u
 #define COVERS 24u /* routes that one address may lie in */
-#define BURST 64u
 
 #ifdef TSAN
 #define CHANGES 20000u
@@ -74,6 +73,8 @@ struct churn {
 	struct address addresses[ADDRESSES];
 	struct route routes[ROUTES + 1]; /* the last, all of IPv4, comes and goes by itself */
 	uint64_t seed;
+	unsigned burst;	 /* packets at most */
+	unsigned sparse; /* one in so many routes is there: the more, the more blocks come and go */
 	uint32_t version;
 	_Atomic uint32_t begun, settled;
 	atomic_bool stop;
@@ -187,8 +188,10 @@ static void change(struct churn *c, struct route *route)
 	uint32_t before = route->nexthop, after = 1 + random_below(&c->seed, NEXTHOPS);
 	int ret;
 
-	if (before && random_below(&c->seed, 2))
+	if (before ? random_below(&c->seed, 2) : random_below(&c->seed, c->sparse))
 		after = 0;
+	if (before == after)
+		return;
 	begin(c, route, after);
 	if (after)
 		ret = tables_route_set(c->lab.t, &route->prefix, after);
@@ -258,8 +261,8 @@ static void fill(struct plane *p, struct pl_burst *burst)
 
 	burst->base = pool->base;
 	burst->port = LAB_PORT;
-	burst->n =
-		pl_pool_get(pool, burst->frame, 1 + random_below(&p->seed, BURST), PL_OWNER_BURST);
+	burst->n = pl_pool_get(pool, burst->frame, 1 + random_below(&p->seed, c->burst),
+			       PL_OWNER_BURST);
 	for (uint32_t i = 0; i < burst->n; i++) {
 		uint32_t address = random_below(&p->seed, ADDRESSES);
 		uint32_t buf = burst->frame[i] / pool->buf_bytes;
@@ -307,10 +310,13 @@ static void *run_plane(void *arg)
 
 /* ---- together ---- */
 
-static void churn_start(struct churn *c, uint64_t seed, struct offload_config config)
+static void churn_start(struct churn *c, uint64_t seed, unsigned burst, unsigned sparse,
+			struct offload_config config)
 {
 	memset(c, 0, sizeof(*c));
 	c->seed = seed;
+	c->burst = burst;
+	c->sparse = sparse;
 	print_message("seed %u\n", (unsigned)seed);
 	make_model(c);
 	lab_start(&c->lab, lab_tables(grace, &tiny, NEXTHOPS), LAB_PLANES, config);
@@ -373,7 +379,7 @@ static void answers_are_old_or_new(void **state)
 	const struct offload_config config = {.hang_ms = LAB_LIMIT_MS};
 
 	(void)state;
-	churn_start(&churn, 91, config);
+	churn_start(&churn, 91, 64, 1, config);
 	churn_run(&churn, CHANGES, 500);
 	assert_int_equal(lab_stats(&churn.lab).fills, 1);
 	lab_expect_no_fault(&churn.lab);
@@ -385,7 +391,7 @@ static void answers_are_old_or_new_launched_by_burst(void **state)
 	const struct offload_config config = {.hang_ms = LAB_LIMIT_MS, .launch = PL_ACCEL_BURST};
 
 	(void)state;
-	churn_start(&churn, 92, config);
+	churn_start(&churn, 92, 64, 1, config);
 	churn_run(&churn, CHANGES / 8, 200);
 	lab_expect_no_fault(&churn.lab);
 	churn_stop(&churn);
@@ -397,9 +403,9 @@ static void blocks_stay_while_in_flight(void **state)
 	const struct offload_config config = {.hang_ms = LAB_LIMIT_MS, .program = &slow_program};
 
 	(void)state;
-	atomic_store(&slow_program_dawdles, 400);
-	churn_start(&churn, 93, config);
-	churn_run(&churn, CHANGES / 20, 10);
+	atomic_store(&slow_program_dawdles, 100);
+	churn_start(&churn, 93, 4, 8, config);
+	churn_run(&churn, CHANGES / 5, 20);
 	lab_expect_no_fault(&churn.lab);
 	churn_stop(&churn);
 }
@@ -412,7 +418,7 @@ static void filled_anew_under_way(void **state)
 	unsigned i;
 
 	(void)state;
-	churn_start(&churn, 94, config);
+	churn_start(&churn, 94, 64, 1, config);
 	for (i = 0; i < 20; i++) {
 		churn_run(&churn, CHANGES / 200, 50);
 		change(&churn, &churn.routes[ROUTES]); /* four times the log */
