@@ -500,6 +500,34 @@ static void test_each_burst(void **state)
 	close_lanes(2);
 }
 
+/* Updates go to the device's memory while the program runs, and are read back from there. */
+static void test_updates(void **state)
+{
+	struct pl_accel_memory memory;
+	struct pl_accel *accel;
+	struct pl_error err;
+	uint64_t words[512], back[512];
+
+	(void)state;
+	open_lanes(1, 2, PL_ACCEL_PERSISTENT);
+	accel = lanes[0].accel;
+	assert_int_equal(pl_accel_alloc(accel, PL_ACCEL_DEVICE, sizeof(words), &memory, &err), 0);
+	for (unsigned i = 0; i < 512; i++) {
+		words[i] = i * UINT64_C(0x9e3779b97f4a7c15);
+		assert_true(
+			pl_accel_update(accel, memory.device + 8 * i, &words[i], 8, i % 2 ? 8 : 4));
+		run();
+		if (i % 64 == 0)
+			pump(1, i / 64 + 1);
+	}
+	while (pl_accel_updates_applied(accel) != pl_accel_updates_posted(accel))
+		usleep(100);
+	assert_int_equal(pl_accel_read(accel, back, memory.device, sizeof(back), &err), 0);
+	assert_memory_equal(back, words, sizeof(words));
+	assert_int_equal(gpu->launches, 1);
+	close_lanes(1);
+}
+
 /* A thread that has never had the context. */
 static void *run_elsewhere(void *arg)
 {
@@ -628,6 +656,7 @@ int main(void)
 		cmocka_unit_test_setup(test_attach, setup),
 		cmocka_unit_test_setup(test_stays, setup),
 		cmocka_unit_test_setup(test_each_burst, setup),
+		cmocka_unit_test_setup(test_updates, setup),
 		cmocka_unit_test_setup(test_threads, setup),
 		cmocka_unit_test_setup(test_launch_fails, setup),
 		cmocka_unit_test_setup(test_fault, setup),
