@@ -27,6 +27,7 @@ struct faults {
 	_Atomic int ended, open, alloc, run, read; /* what the next calls return; 0: what is true */
 };
 static struct faults faults;
+static unsigned n_workers; /* 0: as many as suit */
 static const struct pl_error injected = {"injected", "none"};
 
 #define INJECT(fault, err)                                \
@@ -54,8 +55,11 @@ int __wrap_pl_accel_open(struct pl_accel **accel, const struct pl_accel_config *
 int __wrap_pl_accel_open(struct pl_accel **accel, const struct pl_accel_config *config,
 			 struct pl_error *err)
 {
+	struct pl_accel_config wanted = *config;
+
 	INJECT(open, err);
-	return __real_pl_accel_open(accel, config, err);
+	wanted.n_workers = n_workers;
+	return __real_pl_accel_open(accel, &wanted, err);
 }
 
 int __real_pl_accel_alloc(struct pl_accel *accel, enum pl_accel_place place, size_t len_bytes,
@@ -270,6 +274,51 @@ static void grows(void **state)
 	lab_stop(&lab);
 }
 
+static atomic_bool waited;
+
+static void *wait_for_copies(void *arg)
+{
+	tables_wait(arg);
+	atomic_store(&waited, true);
+	return NULL;
+}
+
+/* A burst that began before a change holds up what the change took out of use, though the change has long been
+ * applied by another worker. */
+static void burst_holds_up_reuse(void **state)
+{
+	static struct lab lab;
+	struct prefix ten = prefix_of("10.0.0.0/8");
+	struct ip_addr in4 = addr_of("10.1.2.3");
+	uint64_t updates;
+	pthread_t thread;
+
+	(void)state;
+	memset(&faults, 0, sizeof(faults));
+	n_workers = 2;
+	lab_start(&lab, lab_tables(no_grace, &small, NEXTHOPS), 2,
+		  (struct offload_config){.hang_ms = LAB_LIMIT_MS, .program = &slow_program});
+	assert_int_equal(tables_route_set(lab.t, &ten, 1), 0);
+	tables_wait(lab.t);
+	/* Lane 1 is worker 1's, and worker 0 applies updates. */
+	atomic_store(&slow_program_hangs, true);
+	lab_submit(&lab, 1, &in4, 1);
+	lab_pause_us(50000);
+	updates = lab_stats(&lab).updates;
+	assert_int_equal(tables_route_set(lab.t, &ten, 2), 0);
+	atomic_store(&waited, false);
+	assert_int_equal(pthread_create(&thread, NULL, wait_for_copies, lab.t), 0);
+	lab_pause_us(300000);
+	assert_true(lab_stats(&lab).updates > updates);
+	assert_false(atomic_load(&waited));
+	atomic_store(&slow_program_hangs, false);
+	lab_put(&lab, 1, lab_complete(&lab, 1));
+	pthread_join(thread, NULL);
+	lab.processors[1].next(lab.processors[1].ctx);
+	n_workers = 0;
+	lab_stop(&lab);
+}
+
 /* ---- faults ---- */
 
 /* After a fault: the CPU answers at once, the fault has its name, and the accelerator comes back, by the
@@ -472,6 +521,7 @@ int main(void)
 		cmocka_unit_test(rests_and_wakes),
 		cmocka_unit_test(stays_awake_if_told_to),
 		cmocka_unit_test(grows),
+		cmocka_unit_test(burst_holds_up_reuse),
 		cmocka_unit_test(comes_back_after_each_fault),
 		cmocka_unit_test(is_tried_again_and_again),
 		cmocka_unit_test(cannot_grow),
