@@ -601,10 +601,17 @@ static void check_frame(struct twin *t, unsigned i)
 		fputs("a flow that was on another way before the next packet:\n", stderr);
 		differs(p, 0, i, &p->want);
 	}
-	if (PL_VERDICT_KIND(p->runners[0].out.burst.verdict[i]) == PL_VERDICT_TX)
-		t->sent++;
-	else
-		t->fates[PL_VERDICT_LOW(p->runners[0].out.burst.verdict[i])]++;
+}
+
+static void count(struct twin *t, const struct pl_burst *burst)
+{
+	for (unsigned i = 0; i < burst->n; i++)
+		if (PL_VERDICT_KIND(burst->verdict[i]) == PL_VERDICT_TX)
+			t->sent++;
+		else
+			t->fates[PL_VERDICT_LOW(burst->verdict[i])]++;
+	t->frames += burst->n;
+	t->bursts++;
 }
 
 /* The headroom of a frame that is sent is lost (program/hop.h). */
@@ -691,8 +698,7 @@ void twin_burst_alike(struct twin *t, unsigned port, const struct twin_frame *fr
 	for (unsigned r = 1; r < p->n_runners; r++)
 		check_same(p, r);
 	check_marks(t);
-	t->frames += n;
-	t->bursts++;
+	count(t, &p->runners[0].out.burst);
 }
 
 void twin_burst(struct twin *t, unsigned port, const struct twin_frame *frames, unsigned n)
