@@ -42,7 +42,7 @@ static unsigned scan_none(struct pl_accel_info *info, int rc)
 	return 1;
 }
 
-static unsigned scan(struct pl_accel_info *infos, unsigned max)
+static unsigned scan_devices(struct pl_accel_info *infos, unsigned max)
 {
 	struct opencl_device_id ids[OPENCL_DEVICES_MAX];
 	struct opencl_api cl;
@@ -68,6 +68,17 @@ static unsigned scan(struct pl_accel_info *infos, unsigned max)
 			opencl_device_close(&device);
 	}
 	return (unsigned)n;
+}
+
+static unsigned scan(struct pl_accel_info *infos, unsigned max)
+{
+	struct opencl_signals signals;
+	unsigned n;
+
+	opencl_signals_keep(&signals);
+	n = scan_devices(infos, max);
+	opencl_signals_restore(&signals);
+	return n;
 }
 
 /* ---- memory ---- */
@@ -299,8 +310,8 @@ static int find(const struct opencl_api *cl, unsigned index, struct opencl_devic
 	return 0;
 }
 
-static int open_device(struct pl_accel *accel, const struct pl_accel_config *config,
-		       struct pl_error *err)
+static int open_quietly(struct pl_accel *accel, const struct pl_accel_config *config,
+			struct pl_error *err)
 {
 	struct opencl_device_id id;
 	struct opencl_api cl;
@@ -339,6 +350,18 @@ static int open_device(struct pl_accel *accel, const struct pl_accel_config *con
 		return rc;
 	}
 	return 0;
+}
+
+static int open_device(struct pl_accel *accel, const struct pl_accel_config *config,
+		       struct pl_error *err)
+{
+	struct opencl_signals signals;
+	int rc;
+
+	opencl_signals_keep(&signals);
+	rc = open_quietly(accel, config, err);
+	opencl_signals_restore(&signals);
+	return rc;
 }
 
 const struct accel_ops accel_opencl = {

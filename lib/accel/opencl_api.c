@@ -115,6 +115,24 @@ int opencl_api_load(struct opencl_api *cl, struct pl_error *err)
 	return 0;
 }
 
+void opencl_signals_keep(struct opencl_signals *s)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &s->mask);
+	for (int i = 1; i < _NSIG; i++)
+		sigaction(i, NULL, &s->actions[i]);
+}
+
+void opencl_signals_restore(const struct opencl_signals *s)
+{
+	/* Those that the C library keeps for itself it refuses. */
+	for (int i = 1; i < _NSIG; i++)
+		sigaction(i, &s->actions[i], NULL);
+	pthread_sigmask(SIG_SETMASK, &s->mask, NULL);
+}
+
 const char *opencl_error_name(cl_int error)
 {
 	switch (error) {

@@ -4,6 +4,8 @@
 #ifndef ACCEL_OPENCL_API_H
 #define ACCEL_OPENCL_API_H
 
+#include <signal.h>
+
 #define CL_TARGET_OPENCL_VERSION 200
 #define CL_USE_DEPRECATED_OPENCL_1_2_APIS
 #include <CL/cl.h>
@@ -46,6 +48,16 @@ struct opencl_api {
  * variable (POCL_CACHE_DIR) the first time, so not while another thread may look at one. Returns 0, or
  * -ENODEV, -ENOTSUP or -EIO with `err` filled. */
 int opencl_api_load(struct opencl_api *cl, struct pl_error *err);
+
+/* Drivers must not have a say in what signals do: PoCL's compiler sets handlers of its own, for SIGTERM among
+ * them, and its threads would take signals that are meant for others. Between these two calls this thread takes
+ * none, nor will the threads that it makes; the second puts all handlers back. Any thread. */
+struct opencl_signals {
+	sigset_t mask;
+	struct sigaction actions[_NSIG];
+};
+void opencl_signals_keep(struct opencl_signals *s);
+void opencl_signals_restore(const struct opencl_signals *s);
 
 /* "CL_OUT_OF_RESOURCES"; of one that is not known, a text that says so. */
 const char *opencl_error_name(cl_int error);

@@ -14,6 +14,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -241,11 +242,22 @@ static struct pl_accel_info scan(void)
 	abort();
 }
 
+static void on_signal(int number)
+{
+	(void)number;
+}
+
+/* And drivers leave handlers of signals as they were. */
 static void test_scan(void **state)
 {
-	struct pl_accel_info info = scan();
+	struct sigaction action = {.sa_handler = on_signal}, now;
+	struct pl_accel_info info;
 
 	(void)state;
+	assert_int_equal(sigaction(SIGTERM, &action, NULL), 0);
+	info = scan();
+	assert_int_equal(sigaction(SIGTERM, NULL, &now), 0);
+	assert_ptr_equal(now.sa_handler, on_signal);
 	assert_int_equal(info.index, 0);
 	assert_int_equal(info.unusable, 0);
 	assert_string_not_equal(info.name, "");
