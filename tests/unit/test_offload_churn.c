@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "../../router/offload/thread.h"
 #include "offload_help.h"
 #include "offload_program.h"
 
@@ -206,6 +207,9 @@ static void change(struct churn *c, struct route *route)
 static void settle(struct churn *c)
 {
 	tables_wait(c->lab.t);
+	/* A copy that is lost is not waited for: it knows what it knew, until it is filled anew. */
+	if (tables_copy_state(c->lab.offload->copy.log) == TABLES_COPY_LOST)
+		return;
 	atomic_store_explicit(&c->settled, c->version, memory_order_release);
 }
 
