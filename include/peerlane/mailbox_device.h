@@ -28,11 +28,13 @@ struct mailbox_at {
 
 /* What the items of a group share. */
 struct mailbox_group {
-	/* The leader's own. A round is a look for updates, then at all lanes of the worker. */
+	/* The leader's own. A round is a look for updates, then at all lanes of the worker; behind each
+	 * burst it looks for updates again, so that those keep up however many lanes it serves. */
 	uint32_t lane_next; /* to look at next; beyond the last: the round is over */
 	uint32_t found;	    /* something, in this round */
 	uint32_t last;	    /* rounds left to a launch that is to end; 0: it is not */
 	uint32_t turns;	    /* rounds in vain */
+	uint32_t updates;   /* of worker 0: they are to be looked for before the next lane */
 
 	/* From the leader to all, over a barrier. */
 	uint32_t work; /* MAILBOX_END, ... */
@@ -72,6 +74,7 @@ PL_FN void mailbox_enter(struct mailbox_at *at, PL_L struct mailbox_group *group
 		group->found = 1;
 		group->last = 0;
 		group->turns = 0;
+		group->updates = 0;
 	}
 	PL_BARRIER();
 }
@@ -125,7 +128,11 @@ PL_FN uint32_t mailbox_look(const struct mailbox_at *at, PL_L struct mailbox_gro
 			if (mailbox_round_over(group))
 				return MAILBOX_END;
 			group->lane_next = at->worker % n_lanes;
-			if (at->worker == 0 && mailbox_look_updates(at, group)) {
+			group->updates = at->worker == 0;
+		}
+		if (group->updates) {
+			group->updates = 0;
+			if (mailbox_look_updates(at, group)) {
 				group->found = 1;
 				return MAILBOX_UPDATES_FOUND;
 			}
@@ -149,6 +156,7 @@ PL_FN uint32_t mailbox_look(const struct mailbox_at *at, PL_L struct mailbox_gro
 		 * and then finds the burst not submitted, knows that it sees the change. */
 		PL_FENCE_SYSTEM();
 		group->found = 1;
+		group->updates = at->worker == 0;
 		group->lane = lane;
 		group->base = group->lanes[lane].base;
 		group->slot = group->lanes[lane].slots +
