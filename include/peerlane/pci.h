@@ -65,6 +65,9 @@ struct pl_pci_ops {
 		       struct pl_dma *dma);
 	void (*dma_unmap)(struct pl_pci *pci, struct pl_dma *dma);
 
+	/* See pl_pci_dmabuf_map(); dma_unmap() ends it, too. NULL: not to be had by this way. */
+	int (*dmabuf_map)(struct pl_pci *pci, int fd, int moved_fd, struct pl_dma *dma);
+
 	/* See pl_pci_lost() and pl_pci_release(). NULL, both: that does not happen. */
 	bool (*lost)(struct pl_pci *pci);
 	void (*release)(struct pl_pci *pci);
@@ -168,6 +171,17 @@ static inline void pl_pci_ring(struct pl_pci *pci, uint32_t offset, uint32_t val
 int pl_pci_dma_map(struct pl_pci *pci, void *base, size_t len_bytes, size_t page_bytes,
 		   struct pl_dma *dma, struct pl_error *err);
 void pl_pci_dma_unmap(struct pl_pci *pci, struct pl_dma *dma);
+
+/* The same for memory of another device that `fd`, a dma-buf, stands for: the two reach each other on the bus.
+ * `dma->base` is NULL, `len_bytes` the buffer's. `fd` stays the caller's and may be closed.
+ *
+ * Its owner may move it. Then bus mastering goes off and stays off until the device is opened anew, the
+ * addresses are no longer good, and `moved_fd` (an eventfd; -1: none) is signalled.
+ *
+ * Returns 0, or -errno with `err` filled: -EOPNOTSUPP (not by this way, or the device cannot be reset, or the
+ * owner's memory is not for peers), and what the owner's driver says. Control thread. */
+int pl_pci_dmabuf_map(struct pl_pci *pci, int fd, int moved_fd, struct pl_dma *dma,
+		      struct pl_error *err);
 
 /* The rest of pl_pci_ops, with `err` filled on failure. */
 int pl_pci_bus_master(struct pl_pci *pci, bool on, struct pl_error *err);

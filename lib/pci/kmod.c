@@ -92,10 +92,18 @@ static int kmod_irq(struct pl_pci *pci, unsigned vector, int event_fd)
 	return call(kmod_of(pci), PEERLANE_IRQ, &argument);
 }
 
-/* Maps the region, whose segments there is room for as soon as it is known how many there are. Returns 0
- * and them, for the caller to free, or -errno. */
-static int map_segments(const struct kmod *kmod, void *base, size_t len_bytes,
-			struct peerlane_dma_map *map, struct peerlane_segment **segments)
+/* A request to map something, of either kind: they have these in common. */
+struct request {
+	unsigned long number;
+	void *argument;
+	__u64 *segments;
+	__u32 *n_segments, *id, *page_shift;
+};
+
+/* Asks for room for as many segments as there are, as soon as it is known how many. Returns 0 and them, for the
+ * caller to free, or -errno. */
+static int map_segments(const struct kmod *kmod, const struct request *request,
+			struct peerlane_segment **segments)
 {
 	uint32_t room = 64;
 	int rc;
@@ -106,17 +114,12 @@ static int map_segments(const struct kmod *kmod, void *base, size_t len_bytes,
 		*segments = calloc(room, sizeof(**segments));
 		if (!*segments)
 			return -ENOMEM;
-		*map = (struct peerlane_dma_map){
-			.argsz = sizeof(*map),
-			.vaddr = (uintptr_t)base,
-			.length = len_bytes,
-			.segments = (uintptr_t)*segments,
-			.n_segments = room,
-		};
-		rc = call(kmod, PEERLANE_DMA_MAP, map);
-		if (rc != -ENOSPC || map->n_segments <= room)
+		*request->segments = (uintptr_t)*segments;
+		*request->n_segments = room;
+		rc = call(kmod, request->number, request->argument);
+		if (rc != -ENOSPC || *request->n_segments <= room)
 			break;
-		room = map->n_segments;
+		room = *request->n_segments;
 	} while (true);
 	if (rc) {
 		free(*segments);
@@ -148,36 +151,70 @@ static void cut(const struct peerlane_segment *segments, uint32_t n_segments, un
 	}
 }
 
-static int kmod_dma_map(struct pl_pci *pci, void *base, size_t len_bytes, size_t page_bytes,
-			struct pl_dma *dma)
+/* `len_bytes`: the request's, known when it is answered. */
+static int map(struct pl_pci *pci, const struct request *request, const __u64 *len_bytes,
+	       struct pl_dma *dma)
 {
 	struct peerlane_segment *segments;
-	struct peerlane_dma_map map;
 	struct mapping *mapping;
-	unsigned n;
-	int rc = map_segments(kmod_of(pci), base, len_bytes, &map, &segments);
+	unsigned n, shift;
+	int rc = map_segments(kmod_of(pci), request, &segments);
 
-	(void)page_bytes; /* the module knows better */
 	if (rc)
 		return rc;
-	n = (unsigned)((len_bytes - 1) >> map.page_shift) + 1;
+	shift = *request->page_shift;
+	n = (unsigned)((*len_bytes - 1) >> shift) + 1;
 	mapping = malloc(sizeof(*mapping) + n * sizeof(mapping->address[0]));
 	if (mapping) {
-		mapping->id = map.id;
-		cut(segments, map.n_segments, map.page_shift, mapping->address, n);
+		mapping->id = *request->id;
+		cut(segments, *request->n_segments, shift, mapping->address, n);
 		*dma = (struct pl_dma){
 			.address = mapping->address,
-			.shift = map.page_shift,
+			.shift = shift,
 			.n = n,
-			.base = base,
-			.len_bytes = len_bytes,
+			.len_bytes = *len_bytes,
 		};
 	} else {
-		unmap(kmod_of(pci), map.id);
+		unmap(kmod_of(pci), *request->id);
 		rc = -ENOMEM;
 	}
 	free(segments);
 	return rc;
+}
+
+static int kmod_dma_map(struct pl_pci *pci, void *base, size_t len_bytes, size_t page_bytes,
+			struct pl_dma *dma)
+{
+	struct peerlane_dma_map a = {
+		.argsz = sizeof(a),
+		.vaddr = (uintptr_t)base,
+		.length = len_bytes,
+	};
+	int rc = map(pci,
+		     &(struct request){PEERLANE_DMA_MAP, &a, &a.segments, &a.n_segments, &a.id,
+				       &a.page_shift},
+		     &a.length, dma);
+
+	(void)page_bytes; /* the module knows better */
+	if (!rc)
+		dma->base = base;
+	return rc;
+}
+
+/* As one that may move: only so may it stay where peers alone reach it. */
+static int kmod_dmabuf_map(struct pl_pci *pci, int fd, int moved_fd, struct pl_dma *dma)
+{
+	struct peerlane_dmabuf_map a = {
+		.argsz = sizeof(a),
+		.flags = PEERLANE_DMABUF_MOVABLE,
+		.fd = fd,
+		.event_fd = moved_fd,
+	};
+
+	return map(pci,
+		   &(struct request){PEERLANE_DMABUF_MAP, &a, &a.segments, &a.n_segments, &a.id,
+				     &a.page_shift},
+		   &a.length, dma);
 }
 
 static void kmod_dma_unmap(struct pl_pci *pci, struct pl_dma *dma)
@@ -233,6 +270,7 @@ static const struct pl_pci_ops kmod_ops = {
 	.bus_master = kmod_bus_master,
 	.irq = kmod_irq,
 	.dma_map = kmod_dma_map,
+	.dmabuf_map = kmod_dmabuf_map,
 	.dma_unmap = kmod_dma_unmap,
 	.lost = kmod_lost,
 	.release = kmod_release,

@@ -51,6 +51,19 @@ int pl_pci_dma_map(struct pl_pci *pci, void *base, size_t len_bytes, size_t page
 	return 0;
 }
 
+int pl_pci_dmabuf_map(struct pl_pci *pci, int fd, int moved_fd, struct pl_dma *dma,
+		      struct pl_error *err)
+{
+	int rc = pci->ops->dmabuf_map ? pci->ops->dmabuf_map(pci, fd, moved_fd, dma) : -EOPNOTSUPP;
+
+	if (rc)
+		return pl_error_set(err, rc,
+				    pci->ops->dmabuf_map ? NULL : "bind it to the module peerlane",
+				    "%s: cannot map another device's memory for DMA: %s", pci->name,
+				    strerror(-rc));
+	return 0;
+}
+
 void pl_pci_dma_unmap(struct pl_pci *pci, struct pl_dma *dma)
 {
 	if (dma->n)

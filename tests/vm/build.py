@@ -50,13 +50,13 @@ def peerlane(manifest, folder):
     return module
 
 
-def exporter(manifest, folder):
+def exporters(manifest, folder):
     """The tests' own."""
-    module = folder / "exporter/exporter.ko"
-    renew(HERE, module.parent)
-    run("make", "-C", headers(manifest), f"M={module.parent}", "W=1", "KCFLAGS=-Werror",
+    copy = folder / "exporters"
+    renew(HERE, copy)
+    run("make", "-C", headers(manifest), f"M={copy}", "W=1", "KCFLAGS=-Werror",
         "CONFIG_DEBUG_INFO_BTF_MODULES=", "modules")
-    return module
+    return [copy / "exporter.ko", copy / "barmem.ko"]
 
 
 def dkms(manifest, folder):

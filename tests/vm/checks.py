@@ -60,7 +60,8 @@ def over_pci(backend, prefix=""):
         ("kill", running(checks_router.kill)), ("restart", running(checks_router.restart)),
         ("unplug", running(checks_router.unplugged)), ("stop", running(checks_router.stopped)),
         ("cleanup", checks_router.cleaned), ("control", checks_pci.control),
-        ("udev", checks_pci.udev), ("cycles", checks_pci.cycles), ("abuse", checks_pci.abuse),
+        ("peer", checks_pci.peer), ("udev", checks_pci.udev), ("cycles", checks_pci.cycles),
+        ("abuse", checks_pci.abuse),
         ("suspend", checks_pci.suspend), ("unbind", checks_pci.unbound))]
 
 
@@ -75,7 +76,7 @@ def only(checks, *names):
 
 FIRST = [("boot", boots), ("igb", checks_pci.kernel_driver)]
 
-OF_MODULE = ("abuse", "udev", "suspend")
+OF_MODULE = ("peer", "udev", "abuse", "suspend")
 
 CHECKS = {
     "kmod": [*FIRST,

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The two ways to a device: binding, what happens to memory when things go wrong, leaks."""
 
+import contextlib
 import re
+import time
 
 from guest import Guest
-from hosts import noise, wait_until
+from hosts import UDP_PORT, noise, payload, udp_socket, wait_until
 from world import N_NICS
 
 CYCLES = 1000
@@ -141,6 +143,54 @@ def udev(world):
                       check=False)
     assert (member.status == 0) == world.iommu, member.output
     assert other.status, "another user opens it"
+
+
+def echoed(source, count):
+    """Datagrams go out and come back as they were. Returns the last."""
+    with contextlib.closing(udp_socket(source, 4)) as sock:
+        sock.settimeout(5)
+        for number in range(count):
+            data = payload(number % 16, number)
+            sock.sendto(data, (source.gateway4, UDP_PORT))
+            assert sock.recv(2048) == data, f"datagram {number} has changed on its way"
+    return data
+
+
+def peer(world):
+    """A NIC's packets are in the memory of another PCI device, a stand-in for a GPU's, as which the module
+    imports it: they are written there and read from there, and no more once the user is killed."""
+    guest, source = world.guest, world.hosts[0]
+    command = f"vm-peer {Guest.address(0)} 60 >/tmp/peer 2>&1 </dev/null & echo $!"
+
+    def begin():
+        pid = guest.output(command).strip()
+        wait_until(lambda: "ready" in guest.output("cat /tmp/peer"),
+                   lambda: f"vm-peer is ready: {guest.output('cat /tmp/peer')}", every_s=0.2)
+        return pid
+
+    def maps():
+        return int(guest.output("vm-peer maps || true"))
+
+    world.load("barmem")
+    source.ip(f"neigh replace {source.gateway4} lladdr {guest.mac(0)} dev eth0")
+    try:
+        pid = begin()
+        assert maps() == 1
+        data = echoed(source, 300)
+        assert data in world.bar.read_bytes(), "the packets are elsewhere"
+        with noise(source, source, to=source.gateway4):
+            guest.run(f"kill -KILL {pid}; while kill -0 {pid} 2>/dev/null; do :; done")
+            wait_until(lambda: maps() == 0, lambda: f"nothing is mapped any more: {maps()}")
+            before = world.bar.read_bytes()
+            time.sleep(1)
+            assert world.bar.read_bytes() == before, "it was written to after its user was killed"
+        pid = begin()
+        echoed(source, 100)
+        guest.run(f"kill -TERM {pid}")
+        wait_until(lambda: "answered" in guest.output("cat /tmp/peer"), "vm-peer ends", every_s=0.2)
+        assert maps() == 0
+    finally:
+        source.ip(f"neigh del {source.gateway4} dev eth0")
 
 
 def usage(world):

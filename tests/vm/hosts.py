@@ -101,8 +101,10 @@ class Host(Namespace):
         return self.gateway4 if family == 4 else self.gateway6
 
     def ping(self, to, count=3, interval_s=0.05, wait_s=5, options=()):
-        """Returns how many of `count` echo requests were answered, and the output."""
-        done = self.run(["ping", "-n", "-c", count, "-i", interval_s, "-W", wait_s, *options, to],
+        """Returns how many echo requests were answered, of `count`, and the output. Goes on until there are
+        so many answers, an error, or `wait_s` have passed: by -W it would wait for the last answers no longer
+        than the first ones took, twice, and a guest may get no processor for so long."""
+        done = self.run(["ping", "-n", "-c", count, "-i", interval_s, "-w", wait_s, *options, to],
                         check=False)
         answered = re.search(r"(\d+) received", done.stdout)
         return int(answered.group(1)) if answered else 0, done.stdout + done.stderr

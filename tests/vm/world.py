@@ -24,12 +24,15 @@ LOG = "/tmp/peerlaned.log"
 # too.
 CAREFUL = "slub_debug=FZP page_poison=1"
 
-IOMMU = {"append": f"intel_iommu=on {CAREFUL}", "options": ["-device", "intel-iommu,intremap=on"]}
+IOMMU = ["-device", "intel-iommu,intremap=on"]
+# A PCI device that is nothing but memory, a file of ours.
+MEMORY = ["-object", "memory-backend-file,id=bar,size=4M,share=on,mem-path={sockets}/bar",
+          "-device", "ivshmem-plain,memdev=bar"]
 
 GUESTS = {
-    "kmod": {"kernel": "own", "append": CAREFUL, "options": []},
-    "vfio": {"kernel": "own", **IOMMU},
-    "newer": {"kernel": "newer", **IOMMU},
+    "kmod": {"kernel": "own", "append": CAREFUL, "options": MEMORY},
+    "vfio": {"kernel": "own", "append": f"intel_iommu=on {CAREFUL}", "options": IOMMU},
+    "newer": {"kernel": "newer", "append": f"intel_iommu=on {CAREFUL}", "options": IOMMU + MEMORY},
 }
 N_NICS = 6
 HUGE_PAGES = 64
@@ -59,9 +62,11 @@ class World:
                 self.hosts.append(host)
             nics = [(sockets / f"nic{i}", sockets / f"host{i + 1}") for i in range(N_NICS)]
             settings = GUESTS[name]
+            self.bar = sockets / "bar"  # the memory of the device that is nothing else
             self.guest = self.cleanup.enter_context(
                 Guest(manifest, image, self.folder, sockets, nics,
-                      append=f"{settings['append']} {append}", options=settings["options"]))
+                      append=f"{settings['append']} {append}", options=[option.format(sockets=sockets)
+                               for option in settings["options"]]))
             self.guest.wait_ready()
             self.guest.run(f"echo {HUGE_PAGES} >/proc/sys/vm/nr_hugepages")
         except BaseException:
