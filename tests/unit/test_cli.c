@@ -153,8 +153,8 @@ static void test_completion(void **state)
 	} cases[] = {
 		{"", "show\naudit\nwatch\ncleanup\ndevices\nbind\nunbind\nhelp\n"},
 		{"s", "show\n"},
-		{"show ", "ports\nroutes\nroute\nneighbors\nnexthops\ncounters\nlimits\nplanes\nsyn"
-			  "c\nversion\n"},
+		{"show ", "ports\nroutes\nroute\nneighbors\nnexthops\ncounters\nlimits\nplanes\nacc"
+			  "elerator\nsync\nversion\n"},
 		{"show ne", "neighbors\nnexthops\n"},
 		{"-j -s /x show p", "ports\nplanes\n"},
 		{"--socket=/x show p", "ports\nplanes\n"},

@@ -240,10 +240,12 @@ static const struct {
 	{"[Router]\nplanes=2\n", "f.conf:2: [Router] planes=: unknown key",
 	 "did you mean Planes=?"},
 	{"[Router]\nColour=2\n", "f.conf:2: [Router] Colour=: unknown key",
-	 "[Router] has: Mode, Accelerator, Launch, Planes, Cores, BusyPoll, ControlSocket, ControlGroup, RingSize, "
+	 "[Router] has: Mode, Accelerator, Launch, Planes, Cores, BusyPoll, ControlSocket, "
+	 "ControlGroup, RingSize, "
 	 "Seccomp"},
 	{"[Router]\nDevice=afxdp:eth1\n", "f.conf:2: [Router] Device=: unknown key",
-	 "[Router] has: Mode, Planes, Cores, BusyPoll, ControlSocket, ControlGroup, RingSize, "
+	 "[Router] has: Mode, Accelerator, Launch, Planes, Cores, BusyPoll, ControlSocket, "
+	 "ControlGroup, RingSize, "
 	 "Seccomp"},
 	{"[Port pl0]\nDevices=afxdp:eth1\n", "f.conf:2: [Port pl0] Devices=: unknown key",
 	 "did you mean Device=?"},
@@ -270,7 +272,8 @@ static const struct {
 	 "[PuntLimits] has: ArpNd, ArpNdNew, Routing, RoutingNew, Tcp, Local, Ttl, Mtu, NoRoute, "
 	 "Unresolved, Other"},
 	{"[Router]\nTtl=1\n", "f.conf:2: [Router] Ttl=: unknown key",
-	 "[Router] has: Mode, Planes, Cores, BusyPoll, ControlSocket, ControlGroup, RingSize, "
+	 "[Router] has: Mode, Accelerator, Launch, Planes, Cores, BusyPoll, ControlSocket, "
+	 "ControlGroup, RingSize, "
 	 "Seccomp"},
 	{"[Router\nPlanes=1\n", "f.conf:1: [Router: not a section header",
 	 "write [Router], [PuntLimits] or [Port NAME]"},
