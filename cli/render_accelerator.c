@@ -90,9 +90,13 @@ static void render_fault(json_t *a, FILE *out)
 	fputs(remedy[0] ? "\n      " : "", out);
 	text_print(remedy, out);
 	fputc('\n', out);
-	if (!strcmp(text(a, "state"), "failed"))
+	if (!strcmp(text(a, "state"), "failed") && number(a, "retry_in_ms"))
 		fprintf(out, "the CPU forwards; it is tried again in %s\n",
 			unit_time((uint64_t)number(a, "retry_in_ms"), buf));
+	else if (!strcmp(text(a, "state"), "failed"))
+		fputs("the CPU forwards; it is tried again once it is known to touch packets no "
+		      "more\n",
+		      out);
 }
 
 void render_accelerator(json_t *data, FILE *out)

@@ -291,11 +291,14 @@ int accelerator_fd(const struct router *router)
 
 static void log_fault(const struct router *router, const struct offload_stats *stats)
 {
+	char when[64] = "once it is known to touch packets no more";
 	struct pl_error err;
 
+	if (stats->retry_in_ms)
+		snprintf(when, sizeof(when), "in %llu ms", (unsigned long long)stats->retry_in_ms);
 	pl_error_set(&err, 0, stats->fault.remedy,
-		     "accelerator: %s: the CPU forwards, it is tried again in %llu ms",
-		     stats->fault.what, (unsigned long long)stats->retry_in_ms);
+		     "accelerator: %s: the CPU forwards, it is tried again %s", stats->fault.what,
+		     when);
 	log_error(router->log, LOG_LEVEL_WARNING, &err);
 }
 
