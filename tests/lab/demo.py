@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
 """Two hosts and a router in network namespaces; Peerlane forwards between them, first over AF_XDP, then
-through emulated NICs. Shows what passes and how fast, then takes everything down again."""
+through emulated NICs, then by an accelerator. Shows what passes and how fast, then takes everything down
+again."""
 
+import json
 import os
 import re
 import shutil
@@ -27,6 +29,17 @@ forward says nothing of the speed of real ones.
  host 1                    router: peerlaned                         host 2
  10.0.1.2  --- veth --- eth1 [82599] pl0   pl1 [82599] eth2 --- veth ---  10.0.2.2
  fd00:1::2                  emulated           emulated              fd00:2::2
+"""
+ACCELERATED = """\
+Once more over AF_XDP, with Mode=nic-cpu-gpu: an accelerator looks up, checks and rewrites the packets. There is
+no GPU in this demo: OpenCL (PoCL) makes an accelerator of this machine's own cores, which says nothing of
+the speed of one.
+
+ host 1               router: peerlaned                host 2
+ 10.0.1.2  --- veth --- eth1=pl0   pl1=eth2 --- veth ---  10.0.2.2
+                           |  ^
+                           v  |  bursts
+                          OpenCL
 """
 # Steps of the bring-up, by the access to a register that stands for each.
 STEPS = (("w 0x00888 0x7fffffff", "EIMC: no interrupts"), ("w 0x00000 0x04......", "CTRL: reset"),
@@ -153,10 +166,26 @@ def over_emulated_nics():
         return stop(lab)
 
 
+def by_accelerator():
+    print(ACCELERATED)
+    step("making namespaces, starting peerlaned")
+    with L.Lab(kind="afxdp") as lab:
+        devices = json.loads(lab.router.peerlane("-j", "devices").stdout)
+        if not any(a["kind"] == "opencl" and a["usable"] for a in devices["accelerators"]):
+            step("left out: there is no OpenCL accelerator (apt install pocl-opencl-icd)")
+            return 0
+        lab.start(mode=["--mode", "nic-cpu-gpu", "--accelerator", "opencl"])
+        traffic(lab, (("ping", ping),))
+        show(lab, "accelerator")
+        return stop(lab)
+
+
 def demo():
     status = over_afxdp()
     print()
-    return over_emulated_nics() or status
+    status = over_emulated_nics() or status
+    print()
+    return by_accelerator() or status
 
 
 def main():

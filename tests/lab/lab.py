@@ -354,9 +354,9 @@ class Lab:
         path.write_text("[PuntLimits]\n" + "".join(f"{key}=no\n" for key in PUNT_LIMITS))
         return ["-c", path]
 
-    def start(self, planes=1, options=(), port_options=""):
+    def start(self, planes=1, options=(), port_options="", mode=MODE_OPTIONS):
         """Starts the router, gives its TAPs their addresses, waits until hosts are reached."""
-        self.router.start(self.router.arguments(len(self.hosts), planes, options, port_options))
+        self.router.start(self.router.arguments(len(self.hosts), planes, options, port_options, mode))
         self.configure()
 
     def configure(self):

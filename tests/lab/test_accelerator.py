@@ -36,8 +36,7 @@ pytestmark = pytest.mark.skipif(not opencl_there(), reason="no OpenCL accelerato
 
 def start(lab, *options):
     """As lab.start(), with the accelerator."""
-    lab.router.start(lab.router.arguments(len(lab.hosts), options=options, mode=GPU))
-    lab.configure()
+    lab.start(options=options, mode=GPU)
     wait_until(lambda: accelerator(lab)["state"] == "ready", "the accelerator is ready")
 
 
@@ -142,8 +141,7 @@ def idle_cpu_s(lab):
 def test_rests(make_lab):
     """An idle second costs no more than a few ms of CPU beyond Mode=nic-cpu's; one packet ends the rest."""
     lab = make_lab()
-    lab.router.start(lab.router.arguments(2, mode=["--mode", "nic-cpu"]))
-    lab.configure()
+    lab.start(mode=["--mode", "nic-cpu"])
     plain = idle_cpu_s(lab)
     lab.router.stop()
     start(lab)
