@@ -42,7 +42,7 @@ static char elsewhere[64], file_elsewhere[80], file_in_folder[64];
 
 /* ---- running in a confined child ---- */
 
-enum confined { FREELY, CONFINED, CONFINED_WITHOUT_LANDLOCK };
+enum confined { FREELY, CONFINED, CONFINED_WITHOUT_LANDLOCK, DRIVER };
 
 static struct config config;
 static struct log quiet;
@@ -70,7 +70,10 @@ static void confine_or_exit(enum confined how)
 
 	if (how == CONFINED_WITHOUT_LANDLOCK)
 		hide_landlock();
-	if (how != FREELY && privileges_confine(&confinement, &config, &quiet, &err)) {
+	if (how == FREELY)
+		return;
+	if (how == DRIVER ? privileges_confine_driver(&config, folder, &err)
+			  : privileges_confine(&confinement, &config, &quiet, &err)) {
 		fprintf(stderr, "%s\n", err.what);
 		_exit(254);
 	}
@@ -365,6 +368,58 @@ static void test_refused(void **state)
 		tidy();
 		if (confined != a->refusal)
 			fail_msg("%s: confined: %s", a->what, strerror(confined));
+	}
+}
+
+/* What runs an accelerator's driver, whose cache is the folder here: it compiles, executes and makes files
+ * there, and does not reach the machine's. */
+static void test_driver(void **state)
+{
+	static const struct {
+		const char *what;
+		int (*run)(void);
+		int refusal; /* 0: it may */
+		bool by_landlock;
+	} attempts[] = {
+		{"execve", try_execve, 0},
+		{"fork", try_fork, 0},
+		{"create a file in the cache", try_create_in_folder, 0},
+		{"mkdir in the cache", try_mkdir, 0},
+		{"mmap for execution", try_executable_memory, 0},
+		{"mprotect for execution", try_make_executable, 0},
+		{"memory file", try_memory_file, 0},
+		{"create a file elsewhere", try_create_elsewhere, EACCES, true},
+		{"write a file elsewhere", try_write_elsewhere, EACCES, true},
+		{"read a file elsewhere", try_read_elsewhere, EACCES, true},
+		{"unlink elsewhere", try_unlink_elsewhere, EACCES, true},
+		{"TCP socket", try_tcp, ENOSYS},
+		{"TCP socket over IPv6", try_tcp6, ENOSYS},
+		{"ptrace", try_ptrace, ENOSYS},
+		{"kill", try_kill, ENOSYS},
+		{"unshare", try_unshare, ENOSYS},
+		{"clone into a namespace", try_child_in_namespace, ENOSYS},
+		{"setresuid", try_setuid, ENOSYS},
+		{"chroot", try_chroot, ENOSYS},
+		{"keyctl", try_keyring, ENOSYS},
+		{"personality", try_personality, ENOSYS},
+		{"prctl", try_dumpable, ENOSYS},
+		{"BPF map", try_map, ENOSYS},
+		{"BPF program", try_program, ENOSYS},
+		{"bpf on others' programs", try_other_program, ENOSYS},
+		{"ioctl that types into the terminal", try_terminal_input, ENOSYS},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT(attempts); i++) {
+		int freely = in_child(attempts[i].run, FREELY), confined;
+
+		tidy();
+		if (freely || (attempts[i].by_landlock && !have_landlock()))
+			continue;
+		confined = in_child(attempts[i].run, DRIVER);
+		tidy();
+		if (confined != attempts[i].refusal)
+			fail_msg("%s: a driver: %s", attempts[i].what, strerror(confined));
 	}
 }
 
@@ -667,6 +722,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_driver),
 		cmocka_unit_test(test_without_landlock),
 		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_removes_its_socket),
