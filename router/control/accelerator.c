@@ -56,6 +56,15 @@ struct errand {
 	int rc;
 };
 
+/* Once: a driver's threads may look at it then. */
+static void tell_cache(const char *variable, const char *path)
+{
+	const char *told = getenv(variable);
+
+	if (!told || strcmp(told, path) != 0)
+		setenv(variable, path, 1);
+}
+
 /* What drivers compile they keep in a folder: that which the service manager made for it, or one beside the
  * control socket. */
 static int make_cache(const struct config *config, char *path, size_t size, struct pl_error *err)
@@ -70,8 +79,8 @@ static int make_cache(const struct config *config, char *path, size_t size, stru
 	if (mkdir(path, 0700) && errno != EEXIST)
 		return pl_error_set(err, -errno, NULL, "%s: cannot make the drivers' cache: %s",
 				    path, strerror(errno));
-	setenv("POCL_CACHE_DIR", path, 1);
-	setenv("CUDA_CACHE_PATH", path, 1);
+	tell_cache("POCL_CACHE_DIR", path);
+	tell_cache("CUDA_CACHE_PATH", path);
 	return 0;
 }
 
