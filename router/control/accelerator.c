@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 
 #include "../offload/offload.h"
-#include "../program/accel.h"
 #include "warnings.h"
 
 #define INFOS_MAX 32u
@@ -239,7 +238,6 @@ static int open_it(struct router *router, struct pl_error *err)
 		.n_planes = router->n_planes,
 		.stays = router->config->busy_poll,
 		.isa = router->isa,
-		.program = &program_accel,
 	};
 	int rc = offload_new(&router->offload, &config, router->tables, err);
 
