@@ -29,6 +29,7 @@ def add_far_host(lab, family, route=""):
     h2 = lab.hosts[1]
     h2.ip(f"addr add {FAR[family]} dev lo")
     lab.router.ip(f"route add {FAR_NET[family]} via {h2.addr(family)} dev pl1 {route}")
+    lab.router.wait_route(FAR_NET[family])
 
 
 @families
