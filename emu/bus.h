@@ -17,6 +17,8 @@ void emu_config_bus_master(struct emu_nic *nic, bool on);
 /* pl_pci_ops (dma.c). They take the lock. */
 int emu_dma_map(struct pl_pci *pci, void *base, size_t len_bytes, size_t page_bytes,
 		struct pl_dma *dma);
+int emu_dma_import(struct pl_pci *pci, const struct pl_remote *remote, struct pl_dma *dma,
+		   struct pl_error *err);
 void emu_dma_unmap(struct pl_pci *pci, struct pl_dma *dma);
 void emu_dma_unmap_all(struct emu_nic *nic);
 

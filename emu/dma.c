@@ -48,7 +48,7 @@ static void shuffle(uint32_t *order, unsigned n, uint64_t seed)
 
 /* Fills a free mapping. `n_whole` pieces are shuffled. */
 static int fill(struct emu_mapping *mapping, uint64_t window, uint8_t *base, size_t len_bytes,
-		unsigned shift)
+		unsigned shift, enum emu_dma_kind kind)
 {
 	size_t piece_bytes = (size_t)1 << shift;
 	unsigned n_whole = (unsigned)(len_bytes >> shift);
@@ -77,6 +77,7 @@ static int fill(struct emu_mapping *mapping, uint64_t window, uint8_t *base, siz
 			.n = n,
 			.base = base,
 			.len_bytes = len_bytes},
+		.kind = kind,
 		.window = window,
 		.piece = piece,
 		.n_whole = n_whole,
@@ -85,8 +86,8 @@ static int fill(struct emu_mapping *mapping, uint64_t window, uint8_t *base, siz
 	return 0;
 }
 
-int emu_dma_map(struct pl_pci *pci, void *base, size_t len_bytes, size_t page_bytes,
-		struct pl_dma *dma)
+static int map(struct pl_pci *pci, void *base, size_t len_bytes, size_t page_bytes,
+	       enum emu_dma_kind kind, struct pl_dma *dma)
 {
 	struct emu_nic *nic = emu_nic_of(pci);
 	unsigned slot;
@@ -106,11 +107,35 @@ int emu_dma_map(struct pl_pci *pci, void *base, size_t len_bytes, size_t page_by
 	}
 	number = ((uint64_t)nic->mappings[slot].uses << SLOT_BITS | slot) + 1;
 	rc = fill(&nic->mappings[slot], number << WINDOW_SHIFT, base, len_bytes,
-		  shift_of(page_bytes));
+		  shift_of(page_bytes), kind);
 	if (!rc)
 		*dma = nic->mappings[slot].dma;
 	emu_unlock(nic);
 	return rc;
+}
+
+int emu_dma_map(struct pl_pci *pci, void *base, size_t len_bytes, size_t page_bytes,
+		struct pl_dma *dma)
+{
+	return map(pci, base, len_bytes, page_bytes, EMU_DMA_HOST, dma);
+}
+
+int emu_dma_import(struct pl_pci *pci, const struct pl_remote *remote, struct pl_dma *dma,
+		   struct pl_error *err)
+{
+	int rc;
+
+	if (!remote->emulated)
+		return pl_error_set(
+			err, -EOPNOTSUPP, "use a NIC on the bus, or another accelerator",
+			"%s: an emulated NIC does not reach this accelerator's memory", pci->name);
+	rc = map(pci, remote->emulated, remote->len_bytes, remote->page_bytes, EMU_DMA_REMOTE, dma);
+	if (rc)
+		return pl_error_set(err, rc, NULL,
+				    "%s: cannot map %zu bytes of an accelerator's memory: %s",
+				    pci->name, remote->len_bytes, strerror(-rc));
+	dma->base = NULL; /* who drives the NIC does not */
+	return 0;
 }
 
 static void drop(struct emu_mapping *mapping)

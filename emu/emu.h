@@ -71,13 +71,21 @@ void emu_inject(struct pl_pci *pci, enum emu_fault fault, bool on);
  * them, and reports changes. Slow. Any thread; returns 0 or -ENOMEM. */
 int emu_watch_descriptors(struct pl_pci *pci);
 
-/* What went wrong so far. Any thread. */
+/* What a NIC reads and writes by DMA, each byte of which crosses its bus. */
+enum emu_dma_kind {
+	EMU_DMA_HOST,	/* packets in main memory */
+	EMU_DMA_REMOTE, /* packets in memory of an accelerator (pl_pci_dma_import()) */
+	EMU_DMA_DESCRIPTORS,
+	EMU_DMA_KINDS
+};
+
+/* What went wrong so far, and what went through. Any thread. */
 struct emu_stats {
 	uint64_t illegal; /* uses reported, DMA faults included */
 	uint64_t
 		dma_faults; /* accesses to addresses that were not mapped, or without bus mastering */
 	uint64_t interrupts; /* MSI-X messages sent */
-	uint64_t dma_bytes_read, dma_bytes_written;
+	uint64_t dma_bytes_read[EMU_DMA_KINDS], dma_bytes_written[EMU_DMA_KINDS];
 	uint64_t wire_lost_to_nic, wire_lost_from_nic; /* frames, see emu_wire_ops.lost() */
 };
 void emu_stats(struct pl_pci *pci, struct emu_stats *stats);

@@ -183,6 +183,7 @@ static const struct pl_pci_ops ops = {
 	.bus_master = nic_bus_master,
 	.irq = nic_irq,
 	.dma_map = emu_dma_map,
+	.dma_import = emu_dma_import,
 	.dma_unmap = emu_dma_unmap,
 	.close = nic_close,
 };

@@ -120,7 +120,8 @@ extern const struct emu_model_ops emu_82599, emu_82576;
 /* Device addresses of a mapping lie in a window of its own, in which the pieces of memory are shuffled:
  * `window` is a multiple of a piece, and no window begins at 0. */
 struct emu_mapping {
-	struct pl_dma dma; /* dma.address is ours; NULL: free */
+	struct pl_dma dma;	/* dma.address is ours; NULL: free */
+	enum emu_dma_kind kind; /* of packets in it */
 	uint64_t window;
 	uint8_t **piece;  /* by (address - window) >> dma.shift: dma.n of them */
 	unsigned n_whole; /* a last one may be shorter */
@@ -225,6 +226,13 @@ static inline void *emu_dma_quick(struct emu_nic *nic, uint64_t address, uint32_
 			     true))
 		return mapping->piece[offset >> mapping->dma.shift] + inside;
 	return emu_dma(nic, address, len, write);
+}
+
+/* Counts bytes of a packet that the last call of these found memory for. */
+static inline void emu_dma_count(const struct emu_nic *nic, uint64_t bytes[EMU_DMA_KINDS],
+				 uint32_t len)
+{
+	bytes[nic->mappings[nic->last_mapping].kind] += len;
 }
 
 /* Sends the MSI-X message of a vector; false if it cannot be sent now (no bus mastering, nobody to be

@@ -145,6 +145,8 @@ static uint8_t *buffer_at(struct emu_nic *nic, struct emu_ring *ring, unsigned q
 	buffer = emu_dma_quick(nic, descriptor->low, len, true);
 	if (__builtin_expect(!buffer, false))
 		ring->stuck = true;
+	else
+		emu_dma_count(nic, nic->stats.dma_bytes_written, len);
 	return buffer;
 }
 
@@ -271,7 +273,6 @@ static void note_stored(struct rx_turn *turn, unsigned queue, const uint8_t *ind
 	}
 	counts->queue[queue].rx_packets += n;
 	counts->queue[queue].rx_bytes += bytes + n * 4;
-	turn->nic->stats.dma_bytes_written += bytes;
 }
 
 /* Stores the queue's frames, while there are descriptors. */
@@ -308,8 +309,8 @@ static void store(struct rx_turn *turn, unsigned queue, const uint8_t *indices, 
 	}
 	if (!used)
 		return;
-	nic->stats.dma_bytes_read += used * sizeof(*descriptors);
-	nic->stats.dma_bytes_written += used * sizeof(*descriptors);
+	nic->stats.dma_bytes_read[EMU_DMA_DESCRIPTORS] += used * sizeof(*descriptors);
+	nic->stats.dma_bytes_written[EMU_DMA_DESCRIPTORS] += used * sizeof(*descriptors);
 	nic->model->queue_event(nic, queue, false);
 }
 

@@ -85,6 +85,8 @@ static uint8_t *buffer_at(struct tx_turn *turn, const struct emu_descriptor *des
 
 	if (__builtin_expect(!buffer, false))
 		turn->ring->stuck = true;
+	else
+		emu_dma_count(turn->nic, turn->nic->stats.dma_bytes_read, LENGTH(descriptor->high));
 	return buffer;
 }
 
@@ -220,7 +222,6 @@ static void count(struct tx_turn *turn)
 	counts->tx_bytes += bytes + turn->n * 4;
 	counts->queue[turn->queue].tx_packets += turn->n;
 	counts->queue[turn->queue].tx_bytes += bytes + turn->n * 4;
-	turn->nic->stats.dma_bytes_read += bytes;
 }
 
 /* Descriptors that ask for it and have not been written back. */
@@ -266,7 +267,7 @@ static void finish(struct emu_nic *nic, unsigned queue, struct emu_descriptor *d
 	    pending(ring, descriptors) < ring->writeback_threshold)
 		return;
 	n = write_back(ring, descriptors);
-	nic->stats.dma_bytes_written += n * sizeof(*descriptors);
+	nic->stats.dma_bytes_written[EMU_DMA_DESCRIPTORS] += n * sizeof(*descriptors);
 	if (n)
 		nic->model->queue_event(nic, queue, true);
 }
@@ -301,7 +302,7 @@ static unsigned send_queue(struct emu_nic *nic, unsigned queue)
 	count(&turn);
 	nic->wire->ops->send(nic->wire, turn.frames, turn.n);
 	taken = turn.at >= ring->head ? turn.at - ring->head : turn.at + ring->n - ring->head;
-	nic->stats.dma_bytes_read += taken * sizeof(*turn.descriptors);
+	nic->stats.dma_bytes_read[EMU_DMA_DESCRIPTORS] += taken * sizeof(*turn.descriptors);
 	ring->head = turn.at;
 	finish(nic, queue, turn.descriptors, false);
 	return turn.n;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Memory regions that devices can DMA to, and pools of packet buffers cut from them. */
+/* Memory regions that devices can DMA to, an accelerator's memory that they can, and pools of packet buffers
+ * cut from them. */
 #ifndef PEERLANE_MEMORY_H
 #define PEERLANE_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -11,9 +13,10 @@
 
 /* A contiguous piece of virtual memory, populated, on 2 MB pages where they can be had. */
 struct pl_region {
-	uint8_t *base;	   /* aligned to page_bytes */
-	size_t len_bytes;  /* a multiple of page_bytes */
-	size_t page_bytes; /* 2 MiB, or the system's page size: then the fallback was taken */
+	uint8_t *base;	    /* aligned to page_bytes */
+	size_t len_bytes;   /* a multiple of page_bytes */
+	size_t page_bytes;  /* 2 MiB, or the system's page size: then the fallback was taken */
+	size_t guard_bytes; /* in front of it nobody may touch so many: see pl_pool_init_remote() */
 };
 
 /* Maps and populates at least `len_bytes` (below 4 GiB: packets are 32-bit offsets).
@@ -24,6 +27,22 @@ int pl_region_alloc(struct pl_region *region, size_t len_bytes, struct pl_error 
 
 /* Unmaps. No device may still hold addresses of it. Accepts a zeroed region. */
 void pl_region_free(struct pl_region *region);
+
+/* Memory of an accelerator that packets lie in: NICs write them there and read them from there, the accelerator
+ * processes them, and the processor touches none of it. Whoever has made it keeps it, and this, until all pools
+ * on it are gone. */
+struct pl_remote {
+	uint64_t device;   /* where the accelerator finds it */
+	size_t len_bytes;  /* a multiple of PL_REMOTE_GRAIN */
+	size_t page_bytes; /* what it consists of: no piece for a device is smaller */
+	/* What stands for it where NICs' addresses are made (pl_pci_dma_import()); -1: no NIC reaches it,
+	 * because of `no_dmabuf`, which ends a sentence: "the driver is not the open one". */
+	int dmabuf_fd;
+	const char *no_dmabuf;
+	/* Where an emulated NIC's DMA engine, which is of this process, finds it; NULL: nowhere. */
+	void *emulated;
+};
+#define PL_REMOTE_GRAIN ((size_t)2 << 20) /* bytes */
 
 /* Where a frame's first byte lies in its buffer: 256 bytes of headroom that AF_XDP demands, then 2
  * more so that the IP header behind the 14-byte Ethernet header is 16-byte aligned. Ports that
@@ -51,14 +70,22 @@ struct pl_afxdp_umem; /* lib/port/afxdp: the kernel's registration of a pool's r
 
 /* Buffers of one size in one region. Belongs to one plane: one thread at a time, no locks.
  *
- * A packet is the 32-bit offset of its frame's first byte from the region's base; its buffer is
- * found by masking, which is why buf_bytes is a power of two. */
+ * A packet is the 32-bit offset of its frame's first byte from the pool's base; its buffer is
+ * found by masking, which is why buf_bytes is a power of two.
+ *
+ * A pool may have a first part in an accelerator's memory, whose buffers NICs receive into. Offsets are as if
+ * the two were one; behind the first part's addresses there is nothing, so that who touches a packet
+ * there dies of it. The second part is the region. */
 struct pl_pool {
 	uint8_t *base;
 	uint32_t buf_bytes;
-	uint32_t n_bufs;
-	uint32_t n_free;
-	uint32_t *stack; /* free buffers' offsets, last in first out: the warmest go first */
+	uint32_t n_bufs;   /* of both parts */
+	uint32_t n_free;   /* of the region's */
+	uint32_t n_remote; /* buffers of the first part; 0: there is none */
+	uint32_t *stack;   /* free buffers' offsets, last in first out: the warmest go first */
+	uint32_t n_remote_free;
+	uint32_t *remote_stack;
+	const struct pl_remote *remote; /* NULL: no first part */
 	struct pl_region region;
 	struct pl_afxdp_umem
 		*umem; /* owned by lib/port/afxdp, NULL while no AF_XDP queue is open */
@@ -74,6 +101,14 @@ struct pl_pool {
  * Returns 0, -EINVAL, -ENOMEM with `err` filled and the pool zeroed. */
 int pl_pool_init(struct pl_pool *pool, uint32_t n_bufs, uint32_t buf_bytes, struct pl_error *err);
 
+/* The same with as many buffers in `remote` as fit, and `n_host` in a new region. The latter are for what the
+ * processor reads and writes: packets from the kernel and to it.
+ *
+ * Returns 0, -EINVAL (also: `remote` is no multiple of PL_REMOTE_GRAIN, or both together are 4 GiB), -ENOMEM
+ * with `err` filled and the pool zeroed. */
+int pl_pool_init_remote(struct pl_pool *pool, const struct pl_remote *remote, uint32_t n_host,
+			uint32_t buf_bytes, struct pl_error *err);
+
 /* Frees the region. Every queue that used the pool must be closed before. */
 void pl_pool_fini(struct pl_pool *pool);
 
@@ -87,9 +122,21 @@ static inline uint32_t pl_pool_frame_max(const struct pl_pool *pool)
 	return pool->buf_bytes - PL_FRAME_OFFSET;
 }
 
+/* Only a frame of the region's may be touched there. */
 static inline uint8_t *pl_pool_data(const struct pl_pool *pool, uint32_t frame)
 {
 	return pool->base + frame;
+}
+
+static inline bool pl_pool_is_remote(const struct pl_pool *pool, uint32_t frame)
+{
+	return frame < (uint64_t)pool->n_remote * pool->buf_bytes;
+}
+
+/* Free buffers of both parts. */
+static inline uint32_t pl_pool_free(const struct pl_pool *pool)
+{
+	return pool->n_free + pool->n_remote_free;
 }
 
 /* Puts a holder on the pool's list, and takes it off. The kernel does not say which buffers it has of an
@@ -124,7 +171,7 @@ static inline void pl_pool_move(struct pl_pool *pool, const uint32_t *frames, ui
 }
 #endif
 
-/* Takes up to `n` buffers, as frame offsets at PL_FRAME_OFFSET, for `owner`.
+/* Takes up to `n` of the region's buffers, as frame offsets at PL_FRAME_OFFSET, for `owner`.
  *
  * Returns how many were there. The owning plane only. */
 static inline uint32_t pl_pool_get(struct pl_pool *pool, uint32_t *frames, uint32_t n,
@@ -138,13 +185,34 @@ static inline uint32_t pl_pool_get(struct pl_pool *pool, uint32_t *frames, uint3
 	return n;
 }
 
-/* Gives `n` buffers back; `frames` may point anywhere inside them. The owning plane only. */
+/* The same for a device to receive into: of the first part, if there is one. */
+static inline uint32_t pl_pool_get_rx(struct pl_pool *pool, uint32_t *frames, uint32_t n,
+				      enum pl_owner owner)
+{
+	if (__builtin_expect(!pool->n_remote, true))
+		return pl_pool_get(pool, frames, n, owner);
+	if (n > pool->n_remote_free)
+		n = pool->n_remote_free;
+	pool->n_remote_free -= n;
+	memcpy(frames, pool->remote_stack + pool->n_remote_free, n * sizeof(*frames));
+	pl_pool_move(pool, frames, n, PL_OWNER_POOL, owner);
+	return n;
+}
+
+/* What pl_pool_put() does for a pool of two parts. */
+void pl_pool_put_parts(struct pl_pool *pool, const uint32_t *frames, uint32_t n);
+
+/* Gives `n` buffers back, of either part; `frames` may point anywhere inside them. The owning plane only. */
 static inline void pl_pool_put(struct pl_pool *pool, const uint32_t *frames, uint32_t n,
 			       enum pl_owner owner)
 {
 	uint32_t *top = pool->stack + pool->n_free;
 
 	pl_pool_move(pool, frames, n, owner, PL_OWNER_POOL);
+	if (__builtin_expect(pool->n_remote != 0, false)) {
+		pl_pool_put_parts(pool, frames, n);
+		return;
+	}
 	for (uint32_t i = 0; i < n; i++)
 		top[i] = (frames[i] & ~(pool->buf_bytes - 1)) + PL_FRAME_OFFSET;
 	pool->n_free += n;

@@ -73,7 +73,8 @@ void pl_nic_caps(const struct pl_nic *nic, struct pl_nic_caps *caps);
 
 /* Makes queue `index` on `pool`. Before pl_nic_start(). The queue's event_fd is signalled by its
  * MSI-X vector once armed. Returns 0 and the queue, or -errno with `err` filled (-EMSGSIZE:
- * buffers too small for the MTU, or straddling pages that are not contiguous for the device). */
+ * buffers too small for the MTU, or straddling pages that are not contiguous for the device; as
+ * pl_pci_dma_import(): its first part is out of reach). */
 int pl_nic_queue_open(struct pl_nic *nic, unsigned index, struct pl_pool *pool,
 		      struct pl_queue **queue, struct pl_error *err);
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include <peerlane/error.h>
+#include <peerlane/memory.h>
 
 #define PL_PCI_VENDOR_INTEL 0x8086u
 
@@ -23,7 +24,7 @@ struct pl_dma {
 	const uint64_t *address; /* of each piece, as the device says it */
 	unsigned shift;
 	unsigned n;
-	void *base; /* as the processor says it */
+	void *base; /* as the processor says it; NULL: not at all */
 	size_t len_bytes;
 };
 
@@ -65,8 +66,9 @@ struct pl_pci_ops {
 		       struct pl_dma *dma);
 	void (*dma_unmap)(struct pl_pci *pci, struct pl_dma *dma);
 
-	/* See pl_pci_dmabuf_map(); dma_unmap() ends it, too. NULL: not to be had by this way. */
-	int (*dmabuf_map)(struct pl_pci *pci, int fd, int moved_fd, struct pl_dma *dma);
+	/* See pl_pci_dma_import(); dma_unmap() ends it, too. NULL: not to be had by this way. */
+	int (*dma_import)(struct pl_pci *pci, const struct pl_remote *remote, struct pl_dma *dma,
+			  struct pl_error *err);
 
 	/* See pl_pci_lost() and pl_pci_release(). NULL, both: that does not happen. */
 	bool (*lost)(struct pl_pci *pci);
@@ -172,15 +174,16 @@ int pl_pci_dma_map(struct pl_pci *pci, void *base, size_t len_bytes, size_t page
 		   struct pl_dma *dma, struct pl_error *err);
 void pl_pci_dma_unmap(struct pl_pci *pci, struct pl_dma *dma);
 
-/* The same for memory of another device that `fd`, a dma-buf, stands for: the two reach each other on the bus.
- * `dma->base` is NULL, `len_bytes` the buffer's. `fd` stays the caller's and may be closed.
+/* The same for an accelerator's memory, which the device then reaches without a detour through main memory. What
+ * `remote` says of it is read here alone. `dma->base` is NULL.
  *
- * Its owner may move it. Then bus mastering goes off and stays off until the device is opened anew, the
- * addresses are no longer good, and `moved_fd` (an eventfd; -1: none) is signalled.
+ * If its owner has to move it none the less, the device is lost (pl_pci_lost()): what it had is not good any more,
+ * and it does no DMA.
  *
- * Returns 0, or -errno with `err` filled: -EOPNOTSUPP (not by this way, or the device cannot be reset, or the
- * owner's memory is not for peers), and what the owner's driver says. Control thread. */
-int pl_pci_dmabuf_map(struct pl_pci *pci, int fd, int moved_fd, struct pl_dma *dma,
+ * Returns 0, or -errno with `err` filled, which names the link of the chain that is missing: -EOPNOTSUPP (the memory
+ * is not for other devices, or this way to the device cannot), -ENOMEM, and what the owner's driver says.
+ * Control thread. */
+int pl_pci_dma_import(struct pl_pci *pci, const struct pl_remote *remote, struct pl_dma *dma,
 		      struct pl_error *err);
 
 /* The rest of pl_pci_ops, with `err` filled on failure. */

@@ -32,7 +32,9 @@ struct pl_queue_ops {
 	unsigned (*rx)(struct pl_queue *q, uint32_t *frame, uint16_t *len, unsigned max);
 
 	/* Takes over `n` packets to transmit in order. Those that do not fit go back to the pool
-	 * and count as tx_dropped. May leave the start of transmission to flush(). */
+	 * and count as tx_dropped. May leave the start of transmission to flush(). Frames in an
+	 * accelerator's memory are of 17 bytes or more, as every IP packet's is: NICs take no
+	 * less, and nobody can pad them there. */
 	void (*tx)(struct pl_queue *q, const uint32_t *frame, const uint16_t *len, unsigned n);
 
 	/* Starts what tx() left and takes completed buffers back to the pool. Called once per turn
@@ -184,7 +186,9 @@ int pl_port_open(struct pl_port **port, const struct pl_port_config *config, str
  *
  * Waits up to half a second for a former owner's hold on the device's queue to end. Returns 0
  * and the queue, or -errno with `err` filled (-EMSGSIZE: the pool's buffers are too small for
- * the MTU; -ENOBUFS: not enough memory may be locked). Control thread, planes not running. */
+ * the MTU; -ENOBUFS: not enough memory may be locked; -EOPNOTSUPP and others as pl_pci_dma_import(): part of the
+ * pool is an accelerator's memory, and the device does not reach it, as AF_XDP never does). Control thread,
+ * planes not running. */
 int pl_port_queue_open(struct pl_port *port, unsigned index, struct pl_pool *pool,
 		       struct pl_queue **queue, struct pl_error *err);
 

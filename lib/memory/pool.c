@@ -3,34 +3,42 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <peerlane/memory.h>
+#include "region.h"
 
-int pl_pool_init(struct pl_pool *pool, uint32_t n_bufs, uint32_t buf_bytes, struct pl_error *err)
+/* A place more than there are buffers: see pl_pool_put_parts(). */
+static uint32_t *stack_new(uint32_t n_bufs)
 {
+	return calloc((size_t)n_bufs + 1, sizeof(uint32_t));
+}
+
+/* `remote_bytes`: of the first part. */
+static int init(struct pl_pool *pool, size_t remote_bytes, uint32_t n_host, uint32_t buf_bytes,
+		struct pl_error *err)
+{
+	uint32_t n_bufs;
 	int rc;
 
-	*pool = (struct pl_pool){0};
 	/* AF_XDP takes chunks of the first two sizes only (Documentation/networking/af_xdp.rst). */
-	if (n_bufs == 0 || (buf_bytes != 2048 && buf_bytes != 4096 && buf_bytes != 16384))
+	if (n_host == 0 || (buf_bytes != 2048 && buf_bytes != 4096 && buf_bytes != 16384))
 		return pl_error_set(err, -EINVAL, "use buffers of 2048, 4096 or 16384 bytes",
-				    "cannot make a pool of %u buffers of %u bytes", n_bufs,
+				    "cannot make a pool of %u buffers of %u bytes", n_host,
 				    buf_bytes);
-	pool->stack = calloc(n_bufs, sizeof(*pool->stack));
-	if (!pool->stack)
+	rc = region_alloc_behind(&pool->region, remote_bytes, (size_t)n_host * buf_bytes, err);
+	if (rc)
+		return rc;
+	pool->base = pool->region.base - remote_bytes;
+	pool->buf_bytes = buf_bytes;
+	pool->n_remote = (uint32_t)(remote_bytes / buf_bytes);
+	n_bufs = pool->n_bufs = pool->n_remote + n_host;
+	pool->stack = stack_new(n_host);
+	pool->remote_stack = pool->n_remote ? stack_new(pool->n_remote) : NULL;
+	if (!pool->stack || (pool->n_remote && !pool->remote_stack))
 		goto no_memory;
 #ifdef PL_DEBUG_OWNERSHIP
 	pool->owner = calloc(n_bufs, sizeof(*pool->owner)); /* all zero: PL_OWNER_POOL */
 	if (!pool->owner)
 		goto no_memory;
 #endif
-	rc = pl_region_alloc(&pool->region, (size_t)n_bufs * buf_bytes, err);
-	if (rc) {
-		pl_pool_fini(pool);
-		return rc;
-	}
-	pool->base = pool->region.base;
-	pool->buf_bytes = buf_bytes;
-	pool->n_bufs = n_bufs;
 	pl_pool_reset(pool);
 	return 0;
 
@@ -39,11 +47,39 @@ no_memory:
 	return pl_error_set(err, -ENOMEM, NULL, "no memory to keep account of %u buffers", n_bufs);
 }
 
+int pl_pool_init(struct pl_pool *pool, uint32_t n_bufs, uint32_t buf_bytes, struct pl_error *err)
+{
+	*pool = (struct pl_pool){0};
+	return init(pool, 0, n_bufs, buf_bytes, err);
+}
+
+int pl_pool_init_remote(struct pl_pool *pool, const struct pl_remote *remote, uint32_t n_host,
+			uint32_t buf_bytes, struct pl_error *err)
+{
+	int rc;
+
+	*pool = (struct pl_pool){0};
+	if (!remote->len_bytes || remote->len_bytes % PL_REMOTE_GRAIN)
+		return pl_error_set(err, -EINVAL, NULL,
+				    "cannot make packet buffers of %zu bytes of an accelerator's "
+				    "memory: no multiple of %zu",
+				    remote->len_bytes, PL_REMOTE_GRAIN);
+	rc = init(pool, remote->len_bytes, n_host, buf_bytes, err);
+	if (!rc)
+		pool->remote = remote;
+	return rc;
+}
+
 void pl_pool_reset(struct pl_pool *pool)
 {
-	pool->n_free = pool->n_bufs;
-	for (uint32_t i = 0; i < pool->n_bufs; i++)
-		pool->stack[i] = i * pool->buf_bytes + PL_FRAME_OFFSET;
+	uint32_t n_remote = pool->n_remote;
+
+	pool->n_remote_free = n_remote;
+	for (uint32_t i = 0; i < n_remote; i++)
+		pool->remote_stack[i] = i * pool->buf_bytes + PL_FRAME_OFFSET;
+	pool->n_free = pool->n_bufs - n_remote;
+	for (uint32_t i = 0; i < pool->n_free; i++)
+		pool->stack[i] = (n_remote + i) * pool->buf_bytes + PL_FRAME_OFFSET;
 #ifdef PL_DEBUG_OWNERSHIP
 	memset(pool->owner, PL_OWNER_POOL, pool->n_bufs);
 #endif
@@ -55,18 +91,37 @@ void pl_pool_fini(struct pl_pool *pool)
 #ifdef PL_DEBUG_OWNERSHIP
 	free(pool->owner);
 #endif
+	free(pool->remote_stack);
 	free(pool->stack);
 	*pool = (struct pl_pool){0};
+}
+
+/* Each goes to the top of both stacks, and one of them grows: no branch to be guessed. */
+void pl_pool_put_parts(struct pl_pool *pool, const uint32_t *frames, uint32_t n)
+{
+	uint32_t n_free = pool->n_free, n_remote_free = pool->n_remote_free;
+	uint32_t host_at = pool->n_remote * pool->buf_bytes;
+
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t frame = (frames[i] & ~(pool->buf_bytes - 1)) + PL_FRAME_OFFSET;
+		bool remote = frame < host_at;
+
+		pool->stack[n_free] = frame;
+		pool->remote_stack[n_remote_free] = frame;
+		n_free += !remote;
+		n_remote_free += remote;
+	}
+	pool->n_free = n_free;
+	pool->n_remote_free = n_remote_free;
 }
 
 #ifdef PL_DEBUG_OWNERSHIP
 static const char *owner_name(unsigned owner)
 {
 	static const char *const names[] = {
-		[PL_OWNER_POOL] = "the pool",
-		[PL_OWNER_RX_RING] = "an RX ring",
-		[PL_OWNER_BURST] = "a burst",
-		[PL_OWNER_TX_RING] = "a TX ring",
+		[PL_OWNER_POOL] = "the pool",		[PL_OWNER_RX_RING] = "an RX ring",
+		[PL_OWNER_BURST] = "a burst",		[PL_OWNER_TX_RING] = "a TX ring",
+		[PL_OWNER_PROCESSOR] = "the processor",
 	};
 
 	return owner < sizeof(names) / sizeof(names[0]) ? names[owner] : "nobody known";

@@ -5,7 +5,7 @@
 
 #include <linux/mman.h>
 
-#include <peerlane/memory.h>
+#include "region.h"
 
 #define HUGE_PAGE_BYTES ((size_t)2 << 20)
 
@@ -42,7 +42,7 @@ static int map_huge(struct pl_region *region, size_t len_bytes)
 
 	if (base == MAP_FAILED)
 		return -errno;
-	*region = (struct pl_region){base, len, HUGE_PAGE_BYTES};
+	*region = (struct pl_region){base, len, HUGE_PAGE_BYTES, 0};
 	rc = populate(base, len, HUGE_PAGE_BYTES);
 	if (rc)
 		pl_region_free(region);
@@ -50,13 +50,14 @@ static int map_huge(struct pl_region *region, size_t len_bytes)
 }
 
 /* Ordinary pages, laid out so that the kernel can still back them with transparent huge pages:
- * aligned to 2 MiB by mapping that much more and trimming both ends. */
-static int map_small(struct pl_region *region, size_t len_bytes)
+ * aligned to 2 MiB by mapping that much more and trimming both ends. The `guard` bytes in front stay what
+ * all of it is at first: taken, and not to be touched. */
+static int map_small(struct pl_region *region, size_t guard, size_t len_bytes)
 {
 	size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
 	size_t len = round_up(len_bytes, page_bytes);
-	size_t room = len + HUGE_PAGE_BYTES - page_bytes;
-	uint8_t *map = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t room = guard + len + HUGE_PAGE_BYTES - page_bytes;
+	uint8_t *map = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	size_t before;
 	int rc;
 
@@ -65,30 +66,36 @@ static int map_small(struct pl_region *region, size_t len_bytes)
 	before = round_up((uintptr_t)map, HUGE_PAGE_BYTES) - (uintptr_t)map;
 	if (before)
 		munmap(map, before);
-	if (room - before - len)
-		munmap(map + before + len, room - before - len);
-	*region = (struct pl_region){map + before, len, page_bytes};
+	if (room - before - guard - len)
+		munmap(map + before + guard + len, room - before - guard - len);
+	*region = (struct pl_region){map + before + guard, len, page_bytes, guard};
 	/* A hint: a kernel built without transparent huge pages refuses it, and that is fine. */
 	(void)madvise(region->base, len, MADV_HUGEPAGE);
-	rc = populate(region->base, len, page_bytes);
+	rc = mprotect(region->base, len, PROT_READ | PROT_WRITE) ? -errno : 0;
+	if (!rc)
+		rc = populate(region->base, len, page_bytes);
 	if (rc)
 		pl_region_free(region);
 	return rc;
 }
 
-int pl_region_alloc(struct pl_region *region, size_t len_bytes, struct pl_error *err)
+/* Huge pages cannot be put behind a guard safely: where there are none left mmap() may fail with the addresses
+ * already given up, for any other thread to get. */
+int region_alloc_behind(struct pl_region *region, size_t guard_bytes, size_t len_bytes,
+			struct pl_error *err)
 {
 	int rc;
 
 	*region = (struct pl_region){0};
-	if (len_bytes == 0 || len_bytes >= (size_t)1 << 32)
+	if (len_bytes == 0 || guard_bytes >= (size_t)1 << 32 ||
+	    len_bytes >= ((size_t)1 << 32) - guard_bytes)
 		return pl_error_set(err, -EINVAL, "use fewer or smaller buffers",
 				    "cannot map a memory region of %zu bytes: must be between 1 "
 				    "and 4 GiB less one",
-				    len_bytes);
-	if (map_huge(region, len_bytes) == 0)
+				    guard_bytes + len_bytes);
+	if (!guard_bytes && map_huge(region, len_bytes) == 0)
 		return 0;
-	rc = map_small(region, len_bytes);
+	rc = map_small(region, guard_bytes, len_bytes);
 	if (rc)
 		return pl_error_set(err, -ENOMEM, "free some memory, or use smaller rings",
 				    "cannot map a memory region of %zu bytes: %s", len_bytes,
@@ -96,9 +103,14 @@ int pl_region_alloc(struct pl_region *region, size_t len_bytes, struct pl_error 
 	return 0;
 }
 
+int pl_region_alloc(struct pl_region *region, size_t len_bytes, struct pl_error *err)
+{
+	return region_alloc_behind(region, 0, len_bytes, err);
+}
+
 void pl_region_free(struct pl_region *region)
 {
 	if (region->base)
-		munmap(region->base, region->len_bytes);
+		munmap(region->base - region->guard_bytes, region->guard_bytes + region->len_bytes);
 	*region = (struct pl_region){0};
 }

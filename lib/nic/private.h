@@ -78,10 +78,12 @@ struct nic_id {
 /* NULL: none does. */
 const struct nic_id *nic_id_find(uint16_t vendor, uint16_t device);
 
-/* A pool's region as this NIC's device knows it: mapped once however many queues use it (ring.c). */
+/* A pool as this NIC's device knows it: mapped once however many queues use it (ring.c). */
 struct nic_mapping {
-	struct pl_pool *pool; /* NULL: free */
-	struct pl_dma dma;
+	struct pl_pool *pool;	    /* NULL: free */
+	struct pl_dma dma;	    /* of the pool's base and what follows, both parts */
+	struct pl_dma host, remote; /* as the device's backend has mapped each part */
+	uint64_t *address;	    /* dma.address, if there are two */
 };
 
 /* MSI-X vectors: one per queue pair, and the last for all other causes. */

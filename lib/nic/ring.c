@@ -52,7 +52,7 @@ struct nic_queue {
 	struct pl_queue q;
 	struct pl_nic *nic;
 	struct pl_pci *pci;
-	const struct pl_dma *dma; /* of the pool's region */
+	const struct pl_dma *dma; /* of the pool */
 	uint32_t mask;		  /* descriptors in each ring, less one */
 	unsigned index;
 	bool left; /* its plane has let go of the device */
@@ -134,7 +134,7 @@ static void refill(struct nic_queue *nq)
 	nq->rx_starved = false;
 	while (room) {
 		uint32_t want = smaller(room, REFILL_CHUNK);
-		uint32_t n = pl_pool_get(nq->q.pool, frame, want, PL_OWNER_RX_RING);
+		uint32_t n = pl_pool_get_rx(nq->q.pool, frame, want, PL_OWNER_RX_RING);
 
 		give(nq, frame, n);
 		room -= n;
@@ -177,6 +177,7 @@ static unsigned nic_rx(struct pl_queue *q, uint32_t *frame, uint16_t *len, unsig
 	uint8_t *base = q->pool->base;
 	uint32_t first = nq->rx_next, mask = nq->mask, room = nq->rx_room;
 	uint32_t kind = NIC_RX_EOP | nq->rx_damaged;
+	bool ours = !q->pool->n_remote; /* to be looked at by the processor */
 	uint64_t bytes = 0;
 	unsigned done = 0, n = 0;
 
@@ -196,7 +197,8 @@ static unsigned nic_rx(struct pl_queue *q, uint32_t *frame, uint16_t *len, unsig
 			discard(nq, &frame[n], status);
 			continue;
 		}
-		__builtin_prefetch(base + frame[n]);
+		if (ours)
+			__builtin_prefetch(base + frame[n]);
 		bytes += length;
 		n++;
 	}
@@ -284,7 +286,8 @@ static void ring_tail(struct nic_queue *nq)
 	nq->tx_rung = nq->tx_next;
 }
 
-/* Zeros for a frame shorter than the device can take. */
+/* Zeros for a frame shorter than the device can take. In an accelerator's memory there is none: see
+ * pl_queue_ops.tx. */
 static uint32_t pad(const struct nic_queue *nq, uint32_t frame, uint32_t len)
 {
 	memset(pl_pool_data(nq->q.pool, frame) + len, 0, TX_LEN_MIN - len);
@@ -441,12 +444,12 @@ static void nic_leave(struct pl_queue *q)
 static uint32_t nic_collect(struct pl_queue *q)
 {
 	struct nic_queue *nq = nic_queue_of(q);
-	uint32_t before = q->pool->n_free;
+	uint32_t before = pl_pool_free(q->pool);
 
 	for (; nq->rx_next != nq->rx_given; nq->rx_next++)
 		pl_pool_put(q->pool, &nq->rx_frame[nq->rx_next & nq->mask], 1, PL_OWNER_RX_RING);
 	free_oldest(nq, nq->tx_next - nq->tx_first);
-	return q->pool->n_free - before;
+	return pl_pool_free(q->pool) - before;
 }
 
 static void nic_each_held(struct pl_holder *holder, void (*fn)(void *ctx, uint32_t frame),
@@ -532,24 +535,82 @@ struct pl_queue *nic_queue_base(struct nic_queue *q)
 	return &q->q;
 }
 
-/* The pool's mapping, made for the first queue on it. NULL with `err` filled. */
-static struct nic_mapping *map_pool(struct pl_nic *nic, struct pl_pool *pool, struct pl_error *err)
+/* Undoes map_parts(), also half of it. */
+static void unmap_parts(struct pl_nic *nic, struct nic_mapping *mapping)
 {
-	struct nic_mapping *mapping = NULL;
-	const struct pl_region *region = &pool->region;
+	pl_pci_dma_unmap(nic->pci, &mapping->host);
+	pl_pci_dma_unmap(nic->pci, &mapping->remote);
+	free(mapping->address);
+	*mapping = (struct nic_mapping){0};
+}
 
+/* One list of pieces for a pool's both parts, so that where a frame lies is looked up in one step: none is larger than
+ * the smaller ones', nor than what divides the first part. */
+static int join_parts(struct nic_mapping *mapping, const struct pl_pool *pool)
+{
+	const struct pl_dma *host = &mapping->host, *remote = &mapping->remote;
+	uint64_t host_at = pool->remote->len_bytes;
+	uint64_t len_bytes = host_at + pool->region.len_bytes;
+	unsigned shift = (unsigned)__builtin_ctzll(host_at), n;
+
+	shift = smaller(shift, smaller(host->shift, remote->shift));
+	n = (unsigned)((len_bytes - 1) >> shift) + 1;
+	mapping->address = calloc(n, sizeof(*mapping->address));
+	if (!mapping->address)
+		return -ENOMEM;
+	for (unsigned i = 0; i < n; i++) {
+		uint64_t at = (uint64_t)i << shift;
+
+		mapping->address[i] = at < host_at ? pl_dma_address(remote, at)
+						   : pl_dma_address(host, at - host_at);
+	}
+	mapping->dma = (struct pl_dma){
+		.address = mapping->address,
+		.shift = shift,
+		.n = n,
+		.base = pool->base,
+		.len_bytes = len_bytes,
+	};
+	return 0;
+}
+
+static int map_parts(struct pl_nic *nic, struct nic_mapping *mapping, struct pl_pool *pool,
+		     struct pl_error *err)
+{
+	const struct pl_region *region = &pool->region;
+	int rc = pl_pci_dma_map(nic->pci, region->base, region->len_bytes, region->page_bytes,
+				&mapping->host, err);
+
+	mapping->dma = mapping->host;
+	if (!rc && pool->remote)
+		rc = pl_pci_dma_import(nic->pci, pool->remote, &mapping->remote, err);
+	if (!rc && pool->remote) {
+		rc = join_parts(mapping, pool);
+		if (rc)
+			pl_error_set(err, rc, NULL, "%s: no memory for DMA addresses", nic->name);
+	}
+	if (rc)
+		unmap_parts(nic, mapping);
+	else
+		mapping->pool = pool;
+	return rc;
+}
+
+/* The pool's mapping, made for the first queue on it. Returns 0, or -errno with `err` filled. */
+static int map_pool(struct pl_nic *nic, struct pl_pool *pool, struct nic_mapping **mapping,
+		    struct pl_error *err)
+{
+	*mapping = NULL;
 	for (unsigned i = 0; i < PL_NIC_QUEUES_MAX; i++) {
-		if (nic->mappings[i].pool == pool)
-			return &nic->mappings[i];
-		if (!nic->mappings[i].pool && !mapping)
-			mapping = &nic->mappings[i];
+		if (nic->mappings[i].pool == pool) {
+			*mapping = &nic->mappings[i];
+			return 0;
+		}
+		if (!nic->mappings[i].pool && !*mapping)
+			*mapping = &nic->mappings[i];
 	}
 	/* There is room for one per queue. */
-	if (pl_pci_dma_map(nic->pci, region->base, region->len_bytes, region->page_bytes,
-			   &mapping->dma, err))
-		return NULL;
-	mapping->pool = pool;
-	return mapping;
+	return map_parts(nic, *mapping, pool, err);
 }
 
 /* Unless another queue is on the pool. */
@@ -559,10 +620,8 @@ static void unmap_pool(struct pl_nic *nic, const struct pl_pool *pool)
 		if (nic->queues[i] && nic->queues[i]->q.pool == pool)
 			return;
 	for (unsigned i = 0; i < PL_NIC_QUEUES_MAX; i++)
-		if (nic->mappings[i].pool == pool) {
-			pl_pci_dma_unmap(nic->pci, &nic->mappings[i].dma);
-			nic->mappings[i].pool = NULL;
-		}
+		if (nic->mappings[i].pool == pool)
+			unmap_parts(nic, &nic->mappings[i]);
 }
 
 static void queue_free(struct nic_queue *nq)
@@ -624,7 +683,9 @@ static int check_pieces(const struct pl_nic *nic, const struct pl_dma *dma,
 				    "%s: a ring of %u descriptors is not contiguous for the device",
 				    nic->name, nic->config.ring_size);
 	if (pool->buf_bytes > (uint64_t)1 << dma->shift)
-		return pl_error_set(err, -EMSGSIZE, "provide huge pages (vm.nr_hugepages)",
+		return pl_error_set(err, -EMSGSIZE,
+				    pool->remote ? "use smaller buffers"
+						 : "provide huge pages (vm.nr_hugepages)",
 				    "%s: buffers of %u bytes are not contiguous for the device",
 				    nic->name, pool->buf_bytes);
 	return 0;
@@ -635,13 +696,14 @@ int nic_queue_new(struct pl_nic *nic, unsigned index, struct pl_pool *pool, stru
 {
 	struct nic_queue *nq = queue_alloc(nic->config.ring_size);
 	struct nic_mapping *mapping;
-	int rc = -ENOMEM;
+	int rc;
 
 	*q = NULL;
 	if (!nq)
-		return pl_error_set(err, rc, NULL, "%s: no memory for queue %u", nic->name, index);
-	mapping = map_pool(nic, pool, err);
-	if (!mapping)
+		return pl_error_set(err, -ENOMEM, NULL, "%s: no memory for queue %u", nic->name,
+				    index);
+	rc = map_pool(nic, pool, &mapping, err);
+	if (rc)
 		goto failed;
 	rc = check_pieces(nic, &mapping->dma, pool, err);
 	if (!rc)

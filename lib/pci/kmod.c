@@ -201,20 +201,59 @@ static int kmod_dma_map(struct pl_pci *pci, void *base, size_t len_bytes, size_t
 	return rc;
 }
 
-/* As one that may move: only so may it stay where peers alone reach it. */
-static int kmod_dmabuf_map(struct pl_pci *pci, int fd, int moved_fd, struct pl_dma *dma)
+/* Says which link of the chain is missing, as far as the module's answer tells. */
+static int cannot_import(const struct kmod *kmod, int rc, struct pl_error *err)
+{
+	static const char what[] = "%s: the accelerator's memory cannot be mapped for it: %s: %s";
+	struct peerlane_info info = {.argsz = sizeof(info)};
+	const char *name = kmod->pci.name;
+
+	if (rc == -ENODEV || rc == -EIO || rc == -ENOMEM || rc == -ENOSPC || rc == -EBADF ||
+	    call(kmod, PEERLANE_INFO, &info))
+		return pl_error_set(err, rc, NULL,
+				    "%s: the accelerator's memory cannot be mapped for it: %s",
+				    name, strerror(-rc));
+	if (!(info.features & PEERLANE_FEATURE_RESET))
+		return pl_error_set(err, rc, NULL, what, name,
+				    "it cannot be reset, which would end its DMA if that memory "
+				    "had to move",
+				    strerror(-rc));
+	if (info.features & PEERLANE_FEATURE_IOMMU)
+		return pl_error_set(err, rc, "boot with iommu=pt, or switch the IOMMU off", what,
+				    name, "an IOMMU translates its addresses", strerror(-rc));
+	return pl_error_set(err, rc, "put both cards below one PCIe switch or root port (lspci -t)",
+			    what, name, "the two do not reach each other on the bus",
+			    strerror(-rc));
+}
+
+/* As one that may move, for only so may it stay where peers alone reach it; but it is asked not to. */
+static int kmod_dma_import(struct pl_pci *pci, const struct pl_remote *remote, struct pl_dma *dma,
+			   struct pl_error *err)
 {
 	struct peerlane_dmabuf_map a = {
 		.argsz = sizeof(a),
-		.flags = PEERLANE_DMABUF_MOVABLE,
-		.fd = fd,
-		.event_fd = moved_fd,
+		.flags = PEERLANE_DMABUF_MOVABLE | PEERLANE_DMABUF_PIN,
+		.fd = remote->dmabuf_fd,
+		.event_fd = -1, /* kmod_lost() sees it */
 	};
+	int rc;
 
-	return map(pci,
-		   &(struct request){PEERLANE_DMABUF_MAP, &a, &a.segments, &a.n_segments, &a.id,
-				     &a.page_shift},
-		   &a.length, dma);
+	if (remote->dmabuf_fd < 0)
+		return pl_error_set(err, -EOPNOTSUPP, NULL,
+				    "%s: the accelerator's memory is for no other device: %s",
+				    pci->name, remote->no_dmabuf);
+	rc = map(pci,
+		 &(struct request){PEERLANE_DMABUF_MAP, &a, &a.segments, &a.n_segments, &a.id,
+				   &a.page_shift},
+		 &a.length, dma);
+	if (rc)
+		return cannot_import(kmod_of(pci), rc, err);
+	if (dma->len_bytes >= remote->len_bytes)
+		return 0;
+	pl_pci_dma_unmap(pci, dma);
+	return pl_error_set(err, -EINVAL, NULL,
+			    "%s: of the accelerator's memory %zu bytes are exported, not %zu",
+			    pci->name, (size_t)a.length, remote->len_bytes);
 }
 
 static void kmod_dma_unmap(struct pl_pci *pci, struct pl_dma *dma)
@@ -231,14 +270,15 @@ static void kmod_dma_unmap(struct pl_pci *pci, struct pl_dma *dma)
 /* ---- the end ---- */
 
 /* The module lets go of a device at once, and its file then knows only this answer. So it is with an
- * error of the device or its link from which the kernel recovers. */
+ * error of the device or its link from which the kernel recovers. A device that had addresses of memory
+ * which has moved does no DMA any more before it is opened anew. */
 static bool kmod_lost(struct pl_pci *pci)
 {
 	struct kmod *kmod = kmod_of(pci);
 	struct peerlane_info info = {.argsz = sizeof(info)};
 	int rc = kmod->lost ? 0 : call(kmod, PEERLANE_INFO, &info);
 
-	if (rc != -ENODEV && rc != -EIO)
+	if (rc != -ENODEV && rc != -EIO && !(info.features & PEERLANE_FEATURE_REVOKED))
 		return kmod->lost;
 	kmod->lost = true;
 	(void)pci_bar_pull_out(pci->bar);
@@ -270,7 +310,7 @@ static const struct pl_pci_ops kmod_ops = {
 	.bus_master = kmod_bus_master,
 	.irq = kmod_irq,
 	.dma_map = kmod_dma_map,
-	.dmabuf_map = kmod_dmabuf_map,
+	.dma_import = kmod_dma_import,
 	.dma_unmap = kmod_dma_unmap,
 	.lost = kmod_lost,
 	.release = kmod_release,

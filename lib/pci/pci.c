@@ -51,17 +51,18 @@ int pl_pci_dma_map(struct pl_pci *pci, void *base, size_t len_bytes, size_t page
 	return 0;
 }
 
-int pl_pci_dmabuf_map(struct pl_pci *pci, int fd, int moved_fd, struct pl_dma *dma,
+int pl_pci_dma_import(struct pl_pci *pci, const struct pl_remote *remote, struct pl_dma *dma,
 		      struct pl_error *err)
 {
-	int rc = pci->ops->dmabuf_map ? pci->ops->dmabuf_map(pci, fd, moved_fd, dma) : -EOPNOTSUPP;
+	char remedy[80];
 
-	if (rc)
-		return pl_error_set(err, rc,
-				    pci->ops->dmabuf_map ? NULL : "bind it to the module peerlane",
-				    "%s: cannot map another device's memory for DMA: %s", pci->name,
-				    strerror(-rc));
-	return 0;
+	if (pci->ops->dma_import)
+		return pci->ops->dma_import(pci, remote, dma, err);
+	snprintf(remedy, sizeof(remedy), "peerlane bind %s kmod", pci->name);
+	return pl_error_set(err, -EOPNOTSUPP, remedy,
+			    "%s: %s cannot give it addresses of an accelerator's memory: the "
+			    "module peerlane can",
+			    pci->name, pci->ops->backend);
 }
 
 void pl_pci_dma_unmap(struct pl_pci *pci, struct pl_dma *dma)

@@ -12,7 +12,8 @@
 static void publish_pool(struct pl_plane *plane)
 {
 	/* Relaxed, as pl_stat_add(). */
-	atomic_store_explicit(&plane->stats.pool_free, plane->pool.n_free, memory_order_relaxed);
+	atomic_store_explicit(&plane->stats.pool_free, pl_pool_free(&plane->pool),
+			      memory_order_relaxed);
 }
 
 static void free_packets(struct pl_plane *plane, const uint32_t *frame, uint32_t n)

@@ -717,6 +717,12 @@ int afxdp_queue_open(struct pl_port *base, unsigned index, struct pl_pool *pool,
 		return pl_error_set(err, -EINVAL, "use buffers of 2048 or 4096 bytes",
 				    "%s: AF_XDP does not take buffers of %u bytes", port->name,
 				    pool->buf_bytes);
+	if (pool->remote)
+		return pl_error_set(err, -EOPNOTSUPP,
+				    "have Peerlane drive the NIC (peerlane devices, peerlane bind)",
+				    "%s: AF_XDP cannot receive into an accelerator's memory: the "
+				    "kernel drives the device",
+				    port->name);
 	rc = afxdp_check_room(port, pl_pool_frame_max(pool), err);
 	if (rc)
 		return rc;

@@ -150,6 +150,19 @@ static int spy_dma_map(struct pl_pci *pci, void *base, size_t len_bytes, size_t 
 	return rc;
 }
 
+static int spy_dma_import(struct pl_pci *pci, const struct pl_remote *remote, struct pl_dma *dma,
+			  struct pl_error *err)
+{
+	struct spy *spy = spy_of(pci);
+	int rc;
+
+	if (++spy->n_dma_import == spy->refuse.dma_import)
+		return pl_error_set(err, -EREMOTEIO, NULL, "refused");
+	rc = spy->inner->ops->dma_import(spy->inner, remote, dma, err);
+	spy->mapped += !rc;
+	return rc;
+}
+
 static void spy_dma_unmap(struct pl_pci *pci, struct pl_dma *dma)
 {
 	struct spy *spy = spy_of(pci);
@@ -174,6 +187,7 @@ static const struct pl_pci_ops spy_ops = {
 	.bus_master = spy_bus_master,
 	.irq = spy_irq,
 	.dma_map = spy_dma_map,
+	.dma_import = spy_dma_import,
 	.dma_unmap = spy_dma_unmap,
 };
 

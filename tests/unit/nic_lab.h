@@ -23,7 +23,7 @@ struct access {
 
 /* What the bus refuses: the call of this number, counted from 1; 0: none. */
 struct refusals {
-	unsigned dma_map, irq, bus_master;
+	unsigned dma_map, dma_import, irq, bus_master;
 	unsigned dma_address; /* not refused: what it maps gets addresses where nothing is */
 };
 
@@ -33,8 +33,8 @@ struct spy {
 	struct access *log;
 	unsigned n_log;
 	struct refusals refuse;
-	unsigned n_dma_map, n_irq, n_bus_master; /* calls */
-	unsigned mapped, vectors;		 /* there now */
+	unsigned n_dma_map, n_dma_import, n_irq, n_bus_master; /* calls */
+	unsigned mapped, vectors;			       /* there now */
 	struct pl_dma good, bad; /* refusals.dma_address: what it is, what is told */
 	bool bus_master;
 	/* Takes the place of a register, if it returns true. */

@@ -360,6 +360,23 @@ static void test_errors(void **state)
 	free(d);
 }
 
+/* A backend that has no way to do it says which has. */
+static void test_import_refused(void **state)
+{
+	const struct pl_remote remote = {
+		.len_bytes = PL_REMOTE_GRAIN, .page_bytes = 4096, .dmabuf_fd = 5};
+	struct device *d = make(&memory_ops, NULL);
+	struct pl_error err = {"", ""};
+	struct pl_dma dma;
+
+	(void)state;
+	assert_int_equal(-EOPNOTSUPP, pl_pci_dma_import(&d->pci, &remote, &dma, &err));
+	assert_non_null(strstr(err.what, "0000:03:00.0: "));
+	assert_non_null(strstr(err.what, "the module peerlane can"));
+	assert_string_equal("peerlane bind 0000:03:00.0 kmod", err.remedy);
+	free(d);
+}
+
 /* Bus mastering goes off before the device is let go, though that fails. */
 static void test_close(void **state)
 {
@@ -384,6 +401,7 @@ int main(void)
 		cmocka_unit_test(test_trace_of_threads),
 		cmocka_unit_test(test_dma_address),
 		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_import_refused),
 		cmocka_unit_test(test_close),
 	};
 

@@ -26,6 +26,7 @@
 
 #define LENGTH (4u << 20)
 #define BUF_BYTES 2048u
+#define HOST_BUFS 64u /* there must be some; none is used */
 #define NODE "/dev/peerlane-barmem"
 
 static volatile sig_atomic_t ended;
@@ -50,40 +51,29 @@ static int maps(void)
 	return fd < 0;
 }
 
-/* The device's own operations but for one: where the NIC maps its pool it gets the other device's memory. */
-static struct pl_pci_ops ops;
-static const struct pl_pci_ops *own;
+static struct pl_remote remote;
 static struct pl_pool pool;
-static int buffer_fd;
+static uint8_t *
+	bar; /* where the pool's first part is: in place of an accelerator this program looks there */
 
-static int map_peer(struct pl_pci *pci, void *base, size_t len_bytes, size_t page_bytes,
-		    struct pl_dma *dma)
-{
-	if (base != pool.region.base)
-		return own->dma_map(pci, base, len_bytes, page_bytes, dma);
-	return own->dmabuf_map(pci, buffer_fd, -1, dma);
-}
-
-/* A pool that has that memory in place of its own. */
 static int make_pool(struct pl_error *err)
 {
 	struct barmem_export export = {.length = LENGTH};
 	int node = open(NODE, O_RDWR | O_CLOEXEC);
-	void *base;
 
 	if (node < 0 || ioctl(node, BARMEM_EXPORT, &export))
 		return pl_error_set(err, -1, NULL, "no memory of another device");
-	buffer_fd = export.fd;
-	base = mmap(NULL, LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED, buffer_fd, 0);
-	if (base == MAP_FAILED)
+	bar = mmap(NULL, LENGTH, PROT_READ | PROT_WRITE, MAP_SHARED, export.fd, 0);
+	if (bar == MAP_FAILED)
 		return pl_error_set(err, -1, NULL, "it cannot be mapped");
-	memset(base, 0, LENGTH);
-	if (pl_pool_init(&pool, LENGTH / BUF_BYTES, BUF_BYTES, err))
-		return -1;
-	pl_region_free(&pool.region);
-	pool.region = (struct pl_region){base, LENGTH, 4096};
-	pool.base = base;
-	return 0;
+	memset(bar, 0, LENGTH);
+	remote = (struct pl_remote){
+		.device = (uintptr_t)bar,
+		.len_bytes = LENGTH,
+		.page_bytes = 4096,
+		.dmabuf_fd = export.fd,
+	};
+	return pl_pool_init_remote(&pool, &remote, HOST_BUFS, BUF_BYTES, err);
 }
 
 static void exchange(volatile uint8_t *a, volatile uint8_t *b, unsigned n)
@@ -119,7 +109,7 @@ static unsigned long serve(struct pl_queue *queue, unsigned seconds)
 		unsigned n = pl_queue_rx(queue, frames, len, 32), n_back = 0;
 
 		for (unsigned i = 0; i < n; i++) {
-			if (turn_round(pl_pool_data(&pool, frames[i]), len[i])) {
+			if (turn_round(bar + frames[i], len[i])) {
 				back[n_back] = frames[i];
 				back_len[n_back++] = len[i];
 			} else {
@@ -153,10 +143,6 @@ int main(int argc, char **argv)
 		return fail("memory", &err);
 	if (pl_pci_open(&pci, argv[1], PL_PCI_KMOD, &err))
 		return fail("open", &err);
-	own = pci->ops;
-	ops = *own;
-	ops.dma_map = map_peer;
-	pci->ops = &ops;
 	if (pl_nic_open(&nic, pci, &config, &err) ||
 	    pl_nic_queue_open(nic, 0, &pool, &queue, &err) || pl_nic_start(nic, &err))
 		return fail("start", &err);
