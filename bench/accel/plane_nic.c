@@ -35,6 +35,8 @@ static void run_for(void *ctx, struct turns *t, uint64_t ns)
 		next_portion(wire, t);
 		while (emu_turn(wire->w->emu) > 0)
 			;
+		/* What it has stored arrives: frames, in lines that the device's core had last. */
+		atomic_thread_fence(memory_order_seq_cst);
 		t->last_ns = now_ns();
 		turns_one(t, &wire->w->plane);
 	} while (t->last_ns < end);
