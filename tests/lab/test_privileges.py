@@ -34,7 +34,8 @@ def test_every_thread_is_confined(make_lab):
     lab.start(planes=2, options=["--cores", "0,1"])
     found = {thread["Name"]: thread for thread in threads(lab.router.daemon)}
     if ACCELERATED:  # see test_accelerator.py
-        found = {name: thread for name, thread in found.items() if not name.startswith("accel")}
+        found = {name: thread for name, thread in found.items()
+                 if name not in ("offload", "accelerator")}
     assert set(found) == {"peerlaned", "faces", "plane0", "plane1"} | ({"emulator"} if EMULATED else set())
     for name, thread in found.items():
         # The control thread and the emulator's, which take devices over again, keep what that needs.
