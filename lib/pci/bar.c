@@ -39,8 +39,9 @@ static int pull_out(const struct bar *bar)
 {
 	uintptr_t base = atomic_load_explicit(&bar->base, memory_order_relaxed);
 
+	/* Of an int on the stack syscall() would read as many bytes again. */
 	return syscall(SYS_mmap, base, bar->len_bytes, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_FIXED, bar->ones_fd, 0) == -1
+		       MAP_PRIVATE | MAP_FIXED, bar->ones_fd, 0L) == -1
 		       ? -errno
 		       : 0;
 }
