@@ -27,7 +27,7 @@ static void print_cell(const struct device *d, struct key key)
 {
 	char text[64];
 
-	printf(" %28s", spread_text(device_series(d, key), text));
+	printf(" %25s", spread_text(device_series(d, key), text));
 }
 
 static bool has(const struct device *d, enum part part)
@@ -43,7 +43,7 @@ static void print_program(const struct device *d)
 	static const char *const whats[] = {"packets", "lookups"};
 	static const char *const points[] = {"p50", "p99", "max"};
 
-	printf("\n%-24s %28s %28s %28s\n", "the program alone, Mpps", "tables at rest",
+	printf("\n%-24s %25s %25s %25s\n", "the program alone, Mpps", "tables at rest",
 	       "with changes", "changes made /s");
 	for (unsigned i = 0; i < 4; i++) {
 		struct key key = {
@@ -59,7 +59,7 @@ static void print_program(const struct device *d)
 	}
 	if (d->cpu)
 		return;
-	printf("\n%-24s %28s %28s %28s\n", "a change is seen, us", "p50", "p99", "max");
+	printf("\n%-24s %25s %25s %25s\n", "a change is seen, us", "p50", "p99", "max");
 	for (unsigned family = 4; family <= 6; family += 2) {
 		struct key key = {.part = PART_PROGRAM, .what = "visible", .family = family};
 
@@ -102,7 +102,7 @@ static void print_latency(const struct device *d)
 {
 	static const char *const hows[] = {"persistent", "burst"};
 
-	printf("\n%-24s %28s %28s %28s %28s %28s\n", "submit to completion, us", "p50", "p99",
+	printf("\n%-24s %25s %25s %25s %25s %25s\n", "submit to completion, us", "p50", "p99",
 	       "p99.9", "offered Mpps", "carried Mpps");
 	for (unsigned i = 0; i < 2; i++)
 		print_latency_rows(d, "alone", hows[i]);
@@ -116,7 +116,7 @@ static void print_throughput(const struct device *d)
 
 	printf("\n%-24s", "throughput, Mpps");
 	for (const unsigned *depth = throughput_depths; *depth; depth++)
-		printf(" %24u%s", *depth, *depth == 1 ? " way" : " way");
+		printf(" %15u under way", *depth);
 	printf("\n");
 	for (unsigned i = 0; i < 2; i++)
 		for (const unsigned *size = throughput_sizes; *size; size++) {
@@ -139,7 +139,7 @@ static void print_plane(const struct device *d)
 
 	struct key line = {.part = PART_PLANE, .what = "a cache line to the other core"};
 
-	printf("\n%-30s %28s %28s %28s\n", "ns a packet of a plane", hows[0], hows[1], hows[2]);
+	printf("\n%-30s %25s %25s %25s\n", "ns a packet of a plane", hows[0], hows[1], hows[2]);
 	for (unsigned i = 0; i < 3; i++) {
 		printf("%-30s", ports[i]);
 		for (unsigned k = 0; k < 3; k++)
@@ -159,13 +159,13 @@ static void print_rest(const struct device *d)
 	static const char *const points[] = {"p50", "p99", "max"};
 	struct key key = {.part = PART_REST, .what = "idle second"};
 
-	printf("\n%-24s %28s %28s %28s\n%24s", "ms of CPU a second, idle", hows[0], hows[1],
+	printf("\n%-24s %25s %25s %25s\n%24s", "ms of CPU a second, idle", hows[0], hows[1],
 	       hows[2], "");
 	for (unsigned i = 0; i < 3; i++) {
 		key.how = hows[i];
 		print_cell(d, key);
 	}
-	printf("\n%-24s %28s %28s %28s\n%24s", "wake-up from rest, us", points[0], points[1],
+	printf("\n%-24s %25s %25s %25s\n%24s", "wake-up from rest, us", points[0], points[1],
 	       points[2], "");
 	for (unsigned i = 0; i < 3; i++)
 		print_cell(d, (struct key){.part = PART_REST,
