@@ -261,7 +261,9 @@ static int start(struct nic_lab *lab, struct pl_error *err)
 	int rc = pl_nic_open(&lab->nic, &lab->spy.pci, &lab->config, err);
 
 	for (unsigned i = 0; i < lab->config.n_queues && !rc; i++) {
-		rc = pl_pool_init(&lab->pools[i], POOL_BUFFERS, lab->buf_bytes, err);
+		rc = lab->remote ? pl_pool_init_remote(&lab->pools[i], lab->remote, POOL_BUFFERS,
+						       lab->buf_bytes, err)
+				 : pl_pool_init(&lab->pools[i], POOL_BUFFERS, lab->buf_bytes, err);
 		if (!rc)
 			rc = pl_nic_queue_open(lab->nic, i, &lab->pools[i], &lab->queues[i], err);
 	}
@@ -295,7 +297,8 @@ void lab_stop(struct nic_lab *lab)
 		lab->queues[i] = NULL;
 		if (!lab->pools[i].base)
 			continue;
-		assert_int_equal(lab->pools[i].n_free, lab->pools[i].n_bufs); /* none leaked */
+		assert_int_equal(pl_pool_free(&lab->pools[i]),
+				 lab->pools[i].n_bufs); /* none leaked */
 		pl_pool_fini(&lab->pools[i]);
 	}
 	pl_nic_close(lab->nic);

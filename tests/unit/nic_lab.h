@@ -51,6 +51,7 @@ struct nic_lab {
 	struct pl_nic *nic;
 	struct pl_pool pools[PL_NIC_QUEUES_MAX];
 	uint32_t buf_bytes;
+	const struct pl_remote *remote; /* in front of each pool; NULL: none */
 	struct pl_queue *queues[PL_NIC_QUEUES_MAX];
 	unsigned fds; /* open before the NIC was */
 	atomic_uint reports;

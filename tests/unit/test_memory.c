@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -159,6 +160,147 @@ static void test_pool_refuses(void **state)
 	pl_pool_fini(&pool);
 }
 
+/* ---- pools of two parts ---- */
+
+#define N_REMOTE ((uint32_t)(PL_REMOTE_GRAIN / 2048))
+
+static const struct pl_remote remote = {
+	.device = 0x7000000000, .len_bytes = PL_REMOTE_GRAIN, .page_bytes = 4096, .dmabuf_fd = -1};
+
+static void parts_make(struct pl_pool *pool)
+{
+	struct pl_error err;
+
+	assert_int_equal(pl_pool_init_remote(pool, &remote, N_BUFS, 2048, &err), 0);
+}
+
+/* Each part's buffers come out once, from its own getter, and go back to where they belong, whatever the order. */
+static void test_parts_keep_apart(void **state)
+{
+	static uint32_t frames[N_REMOTE + N_BUFS + 1];
+	uint32_t *own = frames + N_REMOTE;
+	struct pl_pool pool;
+
+	(void)state;
+	parts_make(&pool);
+	assert_int_equal(pool.n_bufs, N_REMOTE + N_BUFS);
+	assert_ptr_equal(pool.region.base, pool.base + PL_REMOTE_GRAIN);
+	for (unsigned round = 0; round < 3; round++) {
+		assert_int_equal(pl_pool_free(&pool), N_REMOTE + N_BUFS);
+		assert_int_equal(pl_pool_get_rx(&pool, frames, N_REMOTE + 1, PL_OWNER_RX_RING),
+				 N_REMOTE);
+		assert_int_equal(pl_pool_get_rx(&pool, own, 1, PL_OWNER_RX_RING), 0);
+		assert_int_equal(pl_pool_free(&pool), N_BUFS);
+		assert_int_equal(pl_pool_get(&pool, own, N_BUFS + 1, PL_OWNER_RX_RING), N_BUFS);
+		assert_int_equal(pl_pool_free(&pool), 0);
+		qsort(frames, N_REMOTE, sizeof(frames[0]), compare_u32);
+		qsort(own, N_BUFS, sizeof(frames[0]), compare_u32);
+		for (uint32_t i = 0; i < N_REMOTE + N_BUFS; i++) {
+			assert_int_equal(frames[i], i * 2048 + PL_FRAME_OFFSET);
+			assert_int_equal(pl_pool_is_remote(&pool, frames[i]), i < N_REMOTE);
+		}
+		for (uint32_t i = 0; i < N_BUFS; i++)
+			memset(pl_pool_data(&pool, own[i]), (int)i, pl_pool_frame_max(&pool));
+		/* Mixed, from anywhere inside. */
+		for (uint32_t i = 0; i < N_BUFS; i++) {
+			uint32_t mixed[2] = {frames[i] + i, own[i] - i % PL_FRAME_OFFSET};
+
+			pl_pool_put(&pool, mixed, 2, PL_OWNER_RX_RING);
+			assert_int_equal(pool.n_free, i + 1);
+			assert_int_equal(pool.n_remote_free, i + 1);
+		}
+		pl_pool_put(&pool, frames + N_BUFS, N_REMOTE - N_BUFS, PL_OWNER_RX_RING);
+	}
+	assert_int_equal(pl_pool_get_rx(&pool, frames, 5, PL_OWNER_BURST), 5);
+	assert_int_equal(pl_pool_get(&pool, own, 7, PL_OWNER_BURST), 7);
+	pl_pool_reset(&pool);
+	assert_int_equal(pool.n_remote_free, N_REMOTE);
+	assert_int_equal(pool.n_free, N_BUFS);
+	pl_pool_fini(&pool);
+}
+
+/* A pool without a first part gives devices what it has. */
+static void test_one_part_receives(void **state)
+{
+	struct pl_pool pool;
+	uint32_t frame;
+
+	(void)state;
+	pool_make(&pool, 2);
+	assert_int_equal(pl_pool_get_rx(&pool, &frame, 1, PL_OWNER_RX_RING), 1);
+	assert_false(pl_pool_is_remote(&pool, frame));
+	*pl_pool_data(&pool, frame) = 1;
+	assert_int_equal(pl_pool_free(&pool), 1);
+	pl_pool_put(&pool, &frame, 1, PL_OWNER_RX_RING);
+	pl_pool_fini(&pool);
+}
+
+/* In a child. Returns the signal that it died of, or 0. */
+static int dies_of(uint8_t *at, bool write)
+{
+	int status;
+	pid_t child = fork();
+
+	if (child == 0) {
+		volatile uint8_t *byte = at;
+
+		signal(SIGSEGV, SIG_DFL); /* a sanitizer's handler would exit */
+		if (write)
+			*byte = 1;
+		else
+			(void)*byte;
+		_exit(0);
+	}
+	waitpid(child, &status, 0);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static void test_touch_is_death(void **state)
+{
+	struct pl_pool pool;
+	uint8_t *first, *behind;
+
+	(void)state;
+	parts_make(&pool);
+	first = pool.base;
+	behind = first + PL_REMOTE_GRAIN;
+	for (unsigned write = 0; write < 2; write++) {
+		assert_int_equal(dies_of(first, write), SIGSEGV);
+		assert_int_equal(dies_of(first + PL_REMOTE_GRAIN / 2 + 777, write), SIGSEGV);
+		assert_int_equal(dies_of(behind - 1, write), SIGSEGV);
+		assert_int_equal(dies_of(behind, write), 0);
+		assert_int_equal(dies_of(behind + N_BUFS * 2048 - 1, write), 0);
+	}
+	pl_pool_fini(&pool);
+	/* All of it is given back. */
+	assert_int_equal(madvise(first, PL_REMOTE_GRAIN, MADV_NORMAL), -1);
+	assert_int_equal(errno, ENOMEM);
+}
+
+static void test_parts_refuse(void **state)
+{
+	struct pl_remote other = remote;
+	struct pl_pool pool;
+	struct pl_error err = {"", ""};
+
+	(void)state;
+	other.len_bytes = PL_REMOTE_GRAIN + 4096;
+	assert_int_equal(pl_pool_init_remote(&pool, &other, 1, 2048, &err), -EINVAL);
+	assert_non_null(strstr(err.what, "2101248 bytes of an accelerator's memory"));
+	other.len_bytes = 0;
+	assert_int_equal(pl_pool_init_remote(&pool, &other, 1, 2048, &err), -EINVAL);
+	assert_int_equal(pl_pool_init_remote(&pool, &remote, 0, 2048, &err), -EINVAL);
+	assert_int_equal(pl_pool_init_remote(&pool, &remote, 1, 1000, &err), -EINVAL);
+	/* Offsets have 32 bits, for both parts together. */
+	other.len_bytes = ((size_t)1 << 32) - PL_REMOTE_GRAIN;
+	assert_int_equal(pl_pool_init_remote(&pool, &other, N_REMOTE, 2048, &err), -EINVAL);
+	assert_non_null(strstr(err.what, "4294967296 bytes"));
+	other.len_bytes = (size_t)1 << 40;
+	assert_int_equal(pl_pool_init_remote(&pool, &other, 1, 2048, &err), -EINVAL);
+	assert_null(pool.base);
+	pl_pool_fini(&pool);
+}
+
 #ifdef PL_DEBUG_OWNERSHIP
 /* Runs `crime` in a child: it must abort, and name buffer 7 as it does. */
 static void must_abort(void (*crime)(struct pl_pool *pool, uint32_t frame))
@@ -209,6 +351,21 @@ static void send_twice(struct pl_pool *pool, uint32_t frame)
 	pl_pool_move(pool, &frame, 1, PL_OWNER_BURST, PL_OWNER_TX_RING);
 }
 
+/* Of a pool's first part, whose buffers nobody could look at: they are kept account of all the same. */
+static void remote_put_twice(struct pl_pool *pool, uint32_t frame)
+{
+	struct pl_pool parts;
+
+	(void)pool, (void)frame;
+	parts_make(&parts);
+	for (unsigned i = 0; i < 8; i++) /* no more than buffer 7 */
+		parts.remote_stack[i] = (7 - i) * 2048 + PL_FRAME_OFFSET;
+	parts.n_remote_free = 1;
+	pl_pool_get_rx(&parts, &frame, 1, PL_OWNER_BURST);
+	pl_pool_put(&parts, &frame, 1, PL_OWNER_BURST);
+	pl_pool_put(&parts, &frame, 1, PL_OWNER_BURST);
+}
+
 static void one_in_two_places(struct pl_pool *pool, uint32_t frame)
 {
 	uint32_t twice[2] = {frame, frame + 64};
@@ -223,6 +380,7 @@ static void test_wrong_hand_overs_abort(void **state)
 	must_abort(put_while_sending);
 	must_abort(send_twice);
 	must_abort(one_in_two_places);
+	must_abort(remote_put_twice);
 }
 #endif
 
@@ -234,6 +392,10 @@ int main(void)
 		cmocka_unit_test(test_region_refuses),
 		cmocka_unit_test(test_pool_hands_out_each_buffer_once),
 		cmocka_unit_test(test_pool_refuses),
+		cmocka_unit_test(test_parts_keep_apart),
+		cmocka_unit_test(test_one_part_receives),
+		cmocka_unit_test(test_touch_is_death),
+		cmocka_unit_test(test_parts_refuse),
 #ifdef PL_DEBUG_OWNERSHIP
 		cmocka_unit_test(test_wrong_hand_overs_abort),
 #endif
