@@ -30,6 +30,12 @@
  * log for what it is behind, not for what a call may store. */
 #define UNSEEN_MAX (TABLES_LOG_MIN / 4)
 
+/* Between looks at a copy that is waited for, and for how long it is: longer than it takes to find out that
+ * an accelerator hangs. */
+#define PAUSE_MIN_NS 4000
+#define PAUSE_MAX_NS 512000
+#define WAIT_MAX_NS 2000000000u
+
 /* The record that may be extended. */
 struct open_record {
 	uint64_t at; /* position */
@@ -307,19 +313,34 @@ static bool has_passed(const struct tables_copy *c)
 	       atomic_load_explicit(&c->done, memory_order_acquire) >= c->committed;
 }
 
+/* Waits for one copy. One that takes too long is lost: the thread that follows may be held up by a driver, and
+ * this one must not be. Nothing is read too late by that: what is used again now is not recorded for a copy
+ * that is lost, whose bursts go on with what it has. */
+static void wait_for(struct tables_copy *c)
+{
+	struct timespec pause = {.tv_nsec = PAUSE_MIN_NS};
+	/* Pauses are counted, and not by the clock: when the whole machine stands still nobody is late. */
+	uint64_t waited_ns = 0;
+
+	while (c->live && !has_passed(c)) {
+		if (waited_ns >= WAIT_MAX_NS) {
+			lose(c);
+			break;
+		}
+		nanosleep(&pause, NULL);
+		waited_ns += (uint64_t)pause.tv_nsec;
+		if (pause.tv_nsec < PAUSE_MAX_NS)
+			pause.tv_nsec *= 2;
+	}
+}
+
 void log_wait(struct tables *t)
 {
-	const struct tables_copy *c;
+	struct tables_copy *c;
 
-	for (c = t->copies; c; c = c->next) {
-		struct timespec pause = {.tv_nsec = 4000};
-
-		while (c->live && !has_passed(c)) {
-			nanosleep(&pause, NULL);
-			if (pause.tv_nsec < 500000)
-				pause.tv_nsec *= 2;
-		}
-	}
+	for (c = t->copies; c; c = c->next)
+		wait_for(c);
+	set_recording(t);
 }
 
 /* ---- replaying ---- */

@@ -18,13 +18,14 @@
  * started before have completed. The control thread waits for that wherever it waits for a grace
  * period. So whoever replays must never wait for the control thread, must look at the log when there
  * are no packets too, or rest, and whoever drives an accelerator that hangs must say tables_copy_gone().
+ * Who does not for two seconds, since a driver's call does not return, say, has lost its copy.
  *
  * Rest. A thread that has taken all of the log, and said that it is done with it, owes nothing to any grace
  * period: what was unpublished is in the log before a wait for it begins. It may sleep, after
  * tables_copy_rest(), until the next record is shown, and is woken then.
  *
  * Nothing waits for room in a log; but what a long call records appears in pieces, so that it need not
- * find room for all of it. A copy whose log is full is lost: what was recorded remains to be replayed,
+ * find room for all of it. A copy whose log is full, or that is waited for too long, is lost: what was recorded remains to be replayed,
  * nothing more comes, and it is waited for no more. Its thread then asks for a new filling with
  * tables_copy_want(). */
 #ifndef PEERLANE_TABLES_LOG_H

@@ -90,7 +90,7 @@ static inline void log_commit(struct tables *t)
 		log_commit_all(t);
 }
 
-/* Waits until all live copies have passed what is committed. */
+/* Waits until all live copies have passed what is committed; two seconds at most for each, which is lost then. */
 void log_wait(struct tables *t);
 
 /* ---- sections.c ---- */
