@@ -325,12 +325,18 @@ static void test_removed_while_counting(void **state)
 
 /* ---- the bus refuses, or there is no memory ---- */
 
-static void refuse(struct refusals refuse, const char *says)
+/* An accelerator's memory. */
+static _Alignas(4096) uint8_t elsewhere[PL_REMOTE_GRAIN];
+static const struct pl_remote accelerator = {
+	.len_bytes = sizeof(elsewhere), .page_bytes = 4096, .dmabuf_fd = -1, .emulated = elsewhere};
+
+static void refuse_on(const struct pl_remote *remote, struct refusals refuse, const char *says)
 {
 	struct pl_error err;
 	struct nic_lab lab;
 
 	lab_open(&lab, 2);
+	lab.remote = remote;
 	lab.spy.refuse = refuse;
 	assert_true(lab_try(&lab, &err) < 0);
 	if (!strstr(err.what, says))
@@ -342,6 +348,11 @@ static void refuse(struct refusals refuse, const char *says)
 	lab_close(&lab);
 }
 
+static void refuse(struct refusals refuse, const char *says)
+{
+	refuse_on(NULL, refuse, says);
+}
+
 static void test_bus_refuses(void **state)
 {
 	(void)state;
@@ -350,6 +361,9 @@ static void test_bus_refuses(void **state)
 		refuse((struct refusals){.irq = i}, "MSI-X vector");
 	}
 	refuse((struct refusals){.bus_master = 1}, "bus mastering on");
+	for (unsigned i = 1; i <= 2; i++)
+		refuse_on(&accelerator, (struct refusals){.dma_import = i}, "refused");
+	refuse_on(&accelerator, (struct refusals){.dma_map = 3}, "for DMA");
 }
 
 /* Fails at this call, and at all after it; 0: never. */
@@ -394,11 +408,10 @@ int __wrap_eventfd(unsigned count, int flags)
 	return -1;
 }
 
-static void test_no_memory(void **state)
+static unsigned run_out_on(const struct pl_remote *remote)
 {
 	unsigned failed = 0;
 
-	(void)state;
 	for (fail_from = 1;; fail_from = failed + 1) {
 		struct pl_error err = {""};
 		struct nic_lab lab;
@@ -407,6 +420,7 @@ static void test_no_memory(void **state)
 
 		fail_from = 0;
 		lab_open(&lab, 2);
+		lab.remote = remote;
 		n_calls = 0;
 		fail_from = from;
 		rc = lab_try(&lab, &err);
@@ -421,7 +435,18 @@ static void test_no_memory(void **state)
 			break;
 		failed++;
 	}
-	assert_true(failed >= 10);
+	return failed;
+}
+
+static void test_no_memory(void **state)
+{
+	unsigned plain = run_out_on(NULL);
+
+	(void)state;
+	assert_true(plain >= 10);
+	/* Of each queue's pool a second list of free buffers, and one of both parts' addresses; but as many
+	 * as there are of huge pages are not asked for. */
+	assert_true(run_out_on(&accelerator) >= plain);
 }
 
 int main(void)
