@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "../../lib/accel/private.h"
 #include "accel_help.h"
 
 #define LANES_MAX 4u
@@ -155,27 +156,31 @@ static void test_rest(void **state)
 	check_rest(2, 4, MAILBOX_SLOTS, false);
 }
 
-/* Updates alone wake it too. */
+/* Updates alone wake it too. They are long, so that the ring of updates is filled anew again and again: that it
+ * is not while the program reads it ThreadSanitizer would see. */
 static void test_update_wakes(void **state)
 {
+	uint64_t words[MAILBOX_UPDATE_MAX / 8], seen[MAILBOX_UPDATE_MAX / 8];
+	const uint64_t updates = 3 * ACCEL_UPDATES_BYTES / sizeof(words);
 	struct pl_accel_memory memory;
 	struct pl_accel *accel;
-	uint64_t word;
 
 	(void)state;
 	watch();
 	echo_open(lanes, 1, 1, PL_ACCEL_PERSISTENT, echo_run);
 	accel = lanes[0].accel;
-	assert_int_equal(pl_accel_alloc(accel, PL_ACCEL_DEVICE, 8, &memory, NULL), 0);
-	for (uint64_t i = 1; i < 2000; i++) {
+	assert_int_equal(pl_accel_alloc(accel, PL_ACCEL_DEVICE, sizeof(words), &memory, NULL), 0);
+	for (uint64_t i = 1; i <= updates; i++) {
 		if (i % 3 == 0)
 			pl_accel_rest(accel);
-		assert_true(pl_accel_update(accel, memory.device, &i, 8, 8));
+		for (unsigned k = 0; k < MAILBOX_UPDATE_MAX / 8; k++)
+			words[k] = i + k;
+		assert_true(pl_accel_update(accel, memory.device, words, sizeof(words), 8));
 		run(accel);
 		while (pl_accel_updates_applied(accel) != pl_accel_updates_posted(accel))
 			sched_yield();
-		assert_int_equal(pl_accel_read(accel, &word, memory.device, 8, NULL), 0);
-		assert_int_equal(word, i);
+		assert_int_equal(pl_accel_read(accel, seen, memory.device, sizeof(seen), NULL), 0);
+		assert_memory_equal(seen, words, sizeof(seen));
 	}
 	echo_close(lanes, 1);
 }
