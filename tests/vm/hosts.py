@@ -101,13 +101,13 @@ class Host(Namespace):
         return self.gateway4 if family == 4 else self.gateway6
 
     def ping(self, to, count=3, interval_s=0.05, wait_s=5, options=()):
-        """Returns how many echo requests were answered, of `count`, and the output. Goes on until there are
-        so many answers, an error, or `wait_s` have passed: by -W it would wait for the last answers no longer
-        than the first ones took, twice, and a guest may get no processor for so long."""
+        """Returns how many answers there were, of `count`, and the output. Goes on, with more requests, until
+        there are so many, or an error, or `wait_s` have passed: by -W it would wait for the last answers no
+        longer than twice what the first ones took, and a guest may get no processor for so long."""
         done = self.run(["ping", "-n", "-c", count, "-i", interval_s, "-w", wait_s, *options, to],
                         check=False)
         answered = re.search(r"(\d+) received", done.stdout)
-        return int(answered.group(1)) if answered else 0, done.stdout + done.stderr
+        return min(int(answered.group(1)), count) if answered else 0, done.stdout + done.stderr
 
     def reaches(self, to, **options):
         return self.ping(to, count=1, wait_s=1, **options)[0] == 1
