@@ -150,12 +150,20 @@ static bool any_attached(const struct offload *o)
 	return false;
 }
 
-/* A plane has said that the accelerator of this generation hangs. */
+/* A plane has said that the accelerator of this generation hangs, or cannot be started. */
 static bool is_distrusted(const struct offload *o)
 {
 	/* Relaxed: it says nothing of anything else. */
 	return atomic_load_explicit(&o->shared.distrusted, memory_order_relaxed) ==
 	       OFFLOAD_GENERATION(word_of(o));
+}
+
+/* Finds out why a plane has: the accelerator has failed, and says what it was; or else it hangs. */
+static int why_distrusted(struct offload *o, struct pl_error *err)
+{
+	int ended = pl_accel_ended(o->shared.accel, err);
+
+	return ended < 0 ? ended : hangs(o, err, "a burst is not done");
 }
 
 /* ---- opening ---- */
@@ -343,7 +351,7 @@ static int serve(struct offload *o, struct pl_error *err)
 
 		w.now_ms = offload_now_ms();
 		if (is_distrusted(o))
-			return hangs(o, err, "a burst is not done");
+			return why_distrusted(o, err);
 		if (copy_follow(&o->copy) == -EOVERFLOW)
 			return REFILL;
 		moved = pl_accel_updates_posted(o->shared.accel) != posted;
@@ -392,7 +400,7 @@ static int await_planes(struct offload *o, struct pl_error *err)
 		if (ended < 0)
 			return ended;
 		if (is_distrusted(o))
-			return hangs(o, err, "a burst is not done");
+			return why_distrusted(o, err);
 		sleep_ns(o, PAUSE_MAX_NS);
 	}
 	return 0;
