@@ -91,6 +91,27 @@ static void test_mtu_does_not_fit(void **state)
 	pl_port_close(port);
 }
 
+/* The kernel receives, and by copying. */
+static void test_accelerators_memory(void **state)
+{
+	const struct pl_remote remote = {
+		.len_bytes = PL_REMOTE_GRAIN, .page_bytes = 4096, .dmabuf_fd = -1};
+	struct pl_port_config config = config_of("r0");
+	struct pl_port *port;
+	struct pl_pool pool;
+	struct pl_queue *queue;
+	struct pl_error err = {0};
+
+	(void)state;
+	assert_int_equal(pl_port_open(&port, &config, &err), 0);
+	assert_int_equal(pl_pool_init_remote(&pool, &remote, 2048, 2048, &err), 0);
+	expect_error(pl_port_queue_open(port, 0, &pool, &queue, &err), -EOPNOTSUPP, &err,
+		     "AF_XDP cannot receive into an accelerator's memory", "peerlane bind");
+	assert_int_equal(pl_pool_free(&pool), pool.n_bufs);
+	pl_port_close(port);
+	pl_pool_fini(&pool);
+}
+
 static void test_device_taken(void **state)
 {
 	struct pl_port_config config = config_of("r0");
@@ -274,6 +295,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_probe),
 		cmocka_unit_test(test_mtu_does_not_fit),
+		cmocka_unit_test(test_accelerators_memory),
 		cmocka_unit_test(test_device_taken),
 		cmocka_unit_test(test_queue_taken),
 		cmocka_unit_test(test_ring_size),
