@@ -176,7 +176,7 @@ static void marks_come_back(void **state)
 #ifdef TSAN
 #define NAPS 300u
 #else
-#define NAPS 3000u
+#define NAPS 1000u
 #endif
 
 /* It rests when there is nothing to do; a packet wakes it, and so does a change, however soon or late they
