@@ -229,7 +229,7 @@ def cycles(world):
     def turn(count):
         begun = [guest.begin(f"vm-cycles {Guest.address(i)} {count}") for i in range(N_NICS)]
         for one in begun:
-            result = guest.finish(one, 280)
+            result = guest.finish(one, 500)
             assert result.status == 0, result.output
 
     turn(4)  # what is made once and kept
