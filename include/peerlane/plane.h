@@ -35,6 +35,10 @@ struct pl_processor {
 
 	/* Packets that the plane should take at most for one burst, up to PL_BURST_MAX. */
 	unsigned burst_packets;
+
+	/* It uses cores that planes may be on: while the plane waits for bursts, and has nothing else to do,
+	 * it lets others have its core. Or else it would wait for who waits for its core. */
+	bool shares_cores;
 	void *ctx;
 };
 

@@ -230,9 +230,13 @@ unsigned pl_plane_turn(struct pl_plane *plane)
 
 void pl_plane_drain(struct pl_plane *plane)
 {
-	while (plane->priv->under_way) {
+	struct pl_plane_private *priv = plane->priv;
+
+	while (priv->under_way) {
+		priv->worked = false;
 		dispatch_completed(plane);
 		end_turn(plane);
+		plane_wait(plane);
 	}
 }
 

@@ -49,6 +49,9 @@ struct pl_plane_private {
 	int epoll_fd;
 };
 
+/* After a turn: if there is nothing to do but wait for the processor, gives it the core if it may need it. */
+void plane_wait(const struct pl_plane *plane);
+
 /* Tells liburcu that this thread holds no reference into the tables now. */
 void plane_quiescent(void);
 

@@ -69,6 +69,14 @@ void pl_plane_synchronize(void)
 	tsan_writer_waited();
 }
 
+void plane_wait(const struct pl_plane *plane)
+{
+	const struct pl_plane_private *priv = plane->priv;
+
+	if (plane->processor.shares_cores && priv->under_way && !priv->worked)
+		sched_yield();
+}
+
 static uint64_t clock_ns(clockid_t clock)
 {
 	struct timespec t;
@@ -179,6 +187,7 @@ static void *plane_main(void *arg)
 		if (wanted & WANT_STOP)
 			break;
 		pl_plane_turn(plane);
+		plane_wait(plane);
 		if (priv->worked || priv->under_way) {
 			idle_turns = 0;
 			priv->stats_old = true;

@@ -119,9 +119,11 @@ int offload_processor(struct offload *offload, unsigned plane, struct pl_pool *p
 		ret = offload_plane_init(&offload->planes[plane], &offload->shared, plane,
 					 offload->tables, offload->config.isa, pool, police,
 					 processor, err);
-	if (!ret)
-		offload->pools[plane] = pool;
-	return ret;
+	if (ret)
+		return ret;
+	processor->shares_cores = offload->device.is_cpu;
+	offload->pools[plane] = pool;
+	return 0;
 }
 
 /* All signals are for the thread that runs the program. */

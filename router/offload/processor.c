@@ -8,8 +8,9 @@
 
 #include "private.h"
 
-/* The clock is read when the oldest burst has been looked for in vain this many times. */
-#define LOOKS_PER_CLOCK 256u
+/* The clock is read when the oldest burst has been looked for in vain this many times. Not many: between two
+ * looks others may have had the core (`shares_cores`). */
+#define LOOKS_PER_CLOCK 16u
 
 static uint64_t now_ms(void)
 {

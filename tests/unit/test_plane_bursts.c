@@ -430,6 +430,49 @@ static void *asker(void *ctx)
 	return NULL;
 }
 
+/* In the C library's place. */
+static _Atomic unsigned yields;
+
+int sched_yield(void)
+{
+	yields++;
+	return 0;
+}
+
+/* One that has to wait for a processor that may need its core lets go of that, in drains too; no other does. */
+static void test_yields_the_core_that_it_shares(void **state)
+{
+	(void)state;
+	for (unsigned shares = 0; shares < 2; shares++) {
+		struct asked run = {.ask = ask_run};
+		uint64_t turns;
+
+		bench_open(2, 256, false);
+		b.plane.processor.shares_cores = shares;
+		frames_make(PL_VERDICT(PL_VERDICT_TX, 1));
+		yields = 0;
+		start();
+		await(&b.plane.stats.sleeps, 1);
+		assert_int_equal(yields, 0); /* nothing to wait for */
+		pl_plane_stop(&b.plane);
+		feed(0, 100);
+		start();
+		await_posted(1);
+		turns = pl_stat_read(&b.plane.stats.turns);
+		await(&b.plane.stats.turns, turns + 1000);
+		assert_true(shares ? yields > 900 : yields == 0);
+		assert_int_equal(pthread_create(&run.thread, NULL, asker, &run), 0);
+		usleep(20000); /* it drains */
+		yields = 0;
+		usleep(20000);
+		assert_true(shares ? yields > 0 : yields == 0);
+		finish_posted();
+		pthread_join(run.thread, NULL);
+		pl_plane_stop(&b.plane);
+		bench_close();
+	}
+}
+
 /* Neither is done before the burst has come back and gone out; and it takes no more meanwhile. */
 static void test_run_and_stop_wait(void **state)
 {
@@ -544,6 +587,7 @@ int main(void)
 		cmocka_unit_test(test_takes_no_more_than_a_burst_at_once),
 		cmocka_unit_test(test_buffers_that_the_processor_keeps),
 		cmocka_unit_test(test_does_not_sleep_before_they_are_back),
+		cmocka_unit_test(test_yields_the_core_that_it_shares),
 		cmocka_unit_test(test_run_and_stop_wait),
 		cmocka_unit_test(test_run_and_stop_with_buffers_kept),
 		cmocka_unit_test(test_beside_a_device),
