@@ -97,6 +97,8 @@ int opencl_api_load(struct opencl_api *cl, struct pl_error *err)
 	rc = find_cache(err);
 	if (rc)
 		return rc;
+	/* PoCL runs ld, and ends the process where it finds none. */
+	setenv("PATH", "/usr/local/bin:/usr/bin:/bin", 0);
 	loader = dlopen(LOADER, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 	if (!loader)
 		return pl_error_set(

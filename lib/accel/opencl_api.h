@@ -45,7 +45,7 @@ struct opencl_api {
 };
 
 /* Loads the loader, for good: drivers have threads that outlive their use. May set an environment
- * variable (POCL_CACHE_DIR) the first time, so not while another thread may look at one. Returns 0, or
+ * variable (POCL_CACHE_DIR; PATH where there is none) the first time, so not while another thread may look at one. Returns 0, or
  * -ENODEV, -ENOTSUP or -EIO with `err` filled. */
 int opencl_api_load(struct opencl_api *cl, struct pl_error *err);
 

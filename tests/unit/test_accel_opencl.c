@@ -320,13 +320,15 @@ static void in_cacheless(void **state)
 }
 
 static const struct elsewhere {
-	const char *name, *unset, *environment;
+	const char *name, *unset[2], *environment;
 	CMUnitTestFunction test;
 } elsewhere[] = {
-	{"missing", NULL, "OCL_ICD_VENDORS=/nonexistent", in_missing},
-	{"basic", NULL, "POCL_DEVICES=basic", in_basic},
-	{"homeless", "POCL_CACHE_DIR", "HOME=/proc/nowhere", in_homeless},
-	{"cacheless", NULL, "POCL_CACHE_DIR=/proc/nowhere", in_cacheless},
+	{"missing", {NULL}, "OCL_ICD_VENDORS=/nonexistent", in_missing},
+	{"basic", {NULL}, "POCL_DEVICES=basic", in_basic},
+	{"homeless", {"POCL_CACHE_DIR"}, "HOME=/proc/nowhere", in_homeless},
+	{"cacheless", {NULL}, "POCL_CACHE_DIR=/proc/nowhere", in_cacheless},
+	/* A cache of its own, so that it must link. */
+	{"pathless", {"POCL_CACHE_DIR", "PATH"}, "HOME=/proc/nowhere", in_homeless},
 };
 #define N_ELSEWHERE (sizeof(elsewhere) / sizeof(elsewhere[0]))
 
@@ -339,8 +341,8 @@ static void test_elsewhere(void **state)
 		(void)state;
 		assert_true(pid >= 0);
 		if (!pid) {
-			if (elsewhere[i].unset)
-				unsetenv(elsewhere[i].unset);
+			for (unsigned j = 0; j < 2 && elsewhere[i].unset[j]; j++)
+				unsetenv(elsewhere[i].unset[j]);
 			putenv((char *)elsewhere[i].environment);
 			execl("/proc/self/exe", "test_accel_opencl", elsewhere[i].name, NULL);
 			_exit(1);
