@@ -8,9 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define INSTALL                                  \
-	"install NVIDIA driver " CUDA_DRIVER_MIN \
-	" or newer (CUDA 11.0), or use Accelerator=opencl or Mode=nic-cpu"
+#define INSTALL "install NVIDIA driver " CUDA_DRIVER_MIN " or newer (CUDA 11.0)"
 #define REPORT                                                                             \
 	"please report this, with what nvidia-smi says; until then Accelerator=opencl or " \
 	"Mode=nic-cpu"

@@ -7,8 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "../offload/offload.h"
+#include "server.h"
 #include "warnings.h"
 
 #define INFOS_MAX 32u
@@ -71,13 +73,20 @@ static int make_cache(const struct config *config, char *path, size_t size, stru
 	const char *given = getenv("CACHE_DIRECTORY");
 	size_t folder = (size_t)(strrchr(config->control_socket, '/') - config->control_socket);
 
+	int rc = given ? 0 : server_make_folder(config->control_socket, err);
+
+	if (rc)
+		return rc; /* with --check there is no server that has made it */
 	if (given)
 		snprintf(path, size, "%s", given);
 	else
 		snprintf(path, size, "%.*s/accelerator", (int)folder, config->control_socket);
-	if (mkdir(path, 0700) && errno != EEXIST)
-		return pl_error_set(err, -errno, NULL, "%s: cannot make the drivers' cache: %s",
-				    path, strerror(errno));
+	if ((mkdir(path, 0700) && errno != EEXIST) || access(path, W_OK | X_OK))
+		return pl_error_set(err, -errno,
+				    given ? "set CACHE_DIRECTORY to a folder that can be written"
+					  : "choose another ControlSocket=, or set CACHE_DIRECTORY",
+				    "%s: cannot keep there what drivers compile: %s", path,
+				    strerror(errno));
 	tell_cache("POCL_CACHE_DIR", path);
 	tell_cache("CUDA_CACHE_PATH", path);
 	return 0;
@@ -125,19 +134,21 @@ static bool usable(const struct config *config, const struct pl_accel_info *info
 	return !*rc;
 }
 
-/* Adds to a list of which each is about one kind or device. */
+/* Adds to a list of which each is about one kind, by which errors of lib/accel begin, or device. */
 static void add(char *out, size_t size, const struct pl_accel_info *info, const char *text)
 {
+	const char *kind = pl_accel_kind_name(info->kind);
 	size_t len = strlen(out);
 
 	if (!text[0] || len >= size)
 		return;
-	if (info->index == UINT_MAX)
-		snprintf(out + len, size - len, "%s%s: %s", len ? "; " : "",
-			 pl_accel_kind_name(info->kind), text);
+	if (info->index == UINT_MAX && !strncasecmp(text, kind, strlen(kind)))
+		snprintf(out + len, size - len, "%s%s", len ? "; " : "", text);
+	else if (info->index == UINT_MAX)
+		snprintf(out + len, size - len, "%s%s: %s", len ? "; " : "", kind, text);
 	else
-		snprintf(out + len, size - len, "%s%s:%u: %s", len ? "; " : "",
-			 pl_accel_kind_name(info->kind), info->index, text);
+		snprintf(out + len, size - len, "%s%s:%u: %s", len ? "; " : "", kind, info->index,
+			 text);
 }
 
 /* The first that can be used; never the host's threads, which are for tests. */

@@ -289,8 +289,7 @@ unsigned server_clients(const struct server *s)
 
 /* ---- the socket ---- */
 
-/* Makes the folder the socket lies in, if it is missing; its parent must exist. */
-static int make_folder(const char *path, struct pl_error *err)
+int server_make_folder(const char *path, struct pl_error *err)
 {
 	char folder[sizeof(((struct server *)0)->path)];
 	char *slash;
@@ -491,7 +490,7 @@ int server_open(struct server **server, const struct server_config *config, stru
 
 	if (!s)
 		return -errno;
-	rc = make_folder(s->path, err);
+	rc = server_make_folder(s->path, err);
 	if (!rc)
 		rc = take_lock(s, err);
 	if (!rc)

@@ -32,6 +32,10 @@ struct server_config {
 	void *ctx;
 };
 
+/* Makes the folder in which `path`, absolute, lies, if it is missing; its parent must exist. Returns 0 or
+ * -errno with `err` filled. */
+int server_make_folder(const char *path, struct pl_error *err);
+
 /* Locks `path`.lock, so that no second daemon takes the socket away, replaces a socket that a
  * former run left, and listens.
  *

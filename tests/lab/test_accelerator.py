@@ -120,7 +120,7 @@ def test_one_that_is_not_there(make_lab, option):
             continue
         assert "finds no driver (ICD) in /nonexistent" in done.stderr, done.stderr
         assert "pocl-opencl-icd" in done.stderr
-        assert option != "auto" or "cuda: " in done.stderr, done.stderr
+        assert option != "auto" or "CUDA: " in done.stderr, done.stderr
     # Nothing is left of the attempt.
     assert not lab.router.ip_json("link show type tun")
 
