@@ -459,7 +459,9 @@ static void render_planes(json_t *data, FILE *out)
 	}
 	finish(&t, out);
 	if (!strcmp(text(data, "mode"), "nic-cpu-gpu"))
-		fputs("\nMode=nic-cpu-gpu: packets are processed by peerlane show accelerator's\n",
+		fputs("\nMode=nic-cpu-gpu: an accelerator processes the packets, see: peerlane "
+		      "show "
+		      "accelerator\n",
 		      out);
 	fputc('\n', out);
 	plane_queues(planes, out);
