@@ -11,7 +11,7 @@
 #include "../../lib/accel/private.h"
 #include "accel_help.h"
 
-#define LANES 6u
+#define LANES MAILBOX_LANES_MAX
 static struct echo_lane lanes[LANES];
 
 /* As the program of an accelerator on whose behalf the test runs another. */
@@ -113,9 +113,12 @@ static void test_shares(void **state)
 	check_shares(2, 1);
 	check_shares(2, 2);
 	check_shares(2, 8);
-	check_shares(LANES, 4);
-	check_shares(LANES, 5);
-	check_shares(LANES, 3 * LANES);
+	check_shares(6, 4);
+	check_shares(6, 5);
+	check_shares(6, 18);
+	check_shares(LANES, 1);
+	check_shares(LANES, 63);
+	check_shares(LANES, 4 * LANES);
 }
 
 /* A burst that is done before an older one waits for it. */

@@ -492,6 +492,44 @@ static void hung_program_is_left(void **state)
 	atomic_store(&slow_program_hangs, false);
 }
 
+/* Until the state is this, while nobody attends. */
+static void await_unattended(struct lab *lab, enum offload_state state)
+{
+	uint64_t end = lab_now_us() + 1000ull * LAB_LIMIT_MS;
+
+	while (lab_stats(lab).state != state) {
+		if (lab_now_us() > end)
+			fail_msg("is in state %u, not %u", lab_stats(lab).state, state);
+		lab_pause_us(200);
+	}
+}
+
+/* It stops soon whatever it waits for: to be filled anew, to be tried again, to be filled then. */
+static void stops_in_any_state(void **state)
+{
+	const unsigned patient_ms = 2 * LAB_LIMIT_MS;
+	static struct lab lab;
+	uint64_t begin;
+
+	(void)state;
+	begin = lab_now_us();
+	start(&lab, (struct offload_config){.slack_bytes = 1});
+	add_blocks(&lab, 600);
+	await_unattended(&lab, OFFLOAD_FILLING);
+	lab_stop(&lab);
+	start(&lab, (struct offload_config){.stays = true, .retry_ms = patient_ms});
+	atomic_store(&faults.ended, -EIO);
+	await_unattended(&lab, OFFLOAD_FAILED);
+	lab_stop(&lab);
+	start(&lab, (struct offload_config){.stays = true, .retry_ms = 1});
+	atomic_store(&faults.ended, -EIO);
+	await_unattended(&lab, OFFLOAD_FAILED);
+	await_unattended(&lab, OFFLOAD_FILLING);
+	assert_int_equal(lab_stats(&lab).opens, 2);
+	lab_stop(&lab);
+	assert_true(lab_now_us() - begin < 1000ull * LAB_LIMIT_MS);
+}
+
 static void says_what_it_cannot_do(void **state)
 {
 	struct tables *t = lab_tables(no_grace, &small, 1);
@@ -535,6 +573,7 @@ int main(void)
 		cmocka_unit_test(cannot_grow),
 		cmocka_unit_test(hung_program_keeps_buffers),
 		cmocka_unit_test(hung_program_is_left),
+		cmocka_unit_test(stops_in_any_state),
 		cmocka_unit_test(says_what_it_cannot_do),
 	};
 
