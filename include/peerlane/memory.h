@@ -207,6 +207,7 @@ static inline void pl_pool_put(struct pl_pool *pool, const uint32_t *frames, uin
 			       enum pl_owner owner)
 {
 	uint32_t *top = pool->stack + pool->n_free;
+	uint32_t mask = ~(pool->buf_bytes - 1); /* which the stores below cannot change */
 
 	pl_pool_move(pool, frames, n, owner, PL_OWNER_POOL);
 	if (__builtin_expect(pool->n_remote != 0, false)) {
@@ -214,7 +215,7 @@ static inline void pl_pool_put(struct pl_pool *pool, const uint32_t *frames, uin
 		return;
 	}
 	for (uint32_t i = 0; i < n; i++)
-		top[i] = (frames[i] & ~(pool->buf_bytes - 1)) + PL_FRAME_OFFSET;
+		top[i] = (frames[i] & mask) + PL_FRAME_OFFSET;
 	pool->n_free += n;
 }
 

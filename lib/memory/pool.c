@@ -100,14 +100,16 @@ void pl_pool_fini(struct pl_pool *pool)
 void pl_pool_put_parts(struct pl_pool *pool, const uint32_t *frames, uint32_t n)
 {
 	uint32_t n_free = pool->n_free, n_remote_free = pool->n_remote_free;
+	uint32_t *stack = pool->stack, *remote_stack = pool->remote_stack;
+	uint32_t mask = ~(pool->buf_bytes - 1);
 	uint32_t host_at = pool->n_remote * pool->buf_bytes;
 
 	for (uint32_t i = 0; i < n; i++) {
-		uint32_t frame = (frames[i] & ~(pool->buf_bytes - 1)) + PL_FRAME_OFFSET;
+		uint32_t frame = (frames[i] & mask) + PL_FRAME_OFFSET;
 		bool remote = frame < host_at;
 
-		pool->stack[n_free] = frame;
-		pool->remote_stack[n_remote_free] = frame;
+		stack[n_free] = frame;
+		remote_stack[n_remote_free] = frame;
 		n_free += !remote;
 		n_remote_free += remote;
 	}

@@ -167,7 +167,10 @@ static void discard(struct nic_queue *nq, const uint32_t *frame, uint32_t status
 	pl_pool_put(nq->q.pool, frame, 1, PL_OWNER_RX_RING);
 }
 
-static unsigned nic_rx(struct pl_queue *q, uint32_t *frame, uint16_t *len, unsigned max)
+/* `ours`: the processor is going to look at what is received. Known where this is inlined, since asking for each
+ * packet would show. */
+static inline __attribute__((always_inline)) unsigned take(struct pl_queue *q, uint32_t *frame,
+							   uint16_t *len, unsigned max, bool ours)
 {
 	struct nic_queue *nq = nic_queue_of(q);
 	/* Behind the last one given lie descriptors that are done, from the round before. */
@@ -177,7 +180,6 @@ static unsigned nic_rx(struct pl_queue *q, uint32_t *frame, uint16_t *len, unsig
 	uint8_t *base = q->pool->base;
 	uint32_t first = nq->rx_next, mask = nq->mask, room = nq->rx_room;
 	uint32_t kind = NIC_RX_EOP | nq->rx_damaged;
-	bool ours = !q->pool->n_remote; /* to be looked at by the processor */
 	uint64_t bytes = 0;
 	unsigned done = 0, n = 0;
 
@@ -210,6 +212,13 @@ static unsigned nic_rx(struct pl_queue *q, uint32_t *frame, uint16_t *len, unsig
 	pl_stat_add(&q->stats.rx_packets, n);
 	pl_stat_add(&q->stats.rx_bytes, bytes);
 	return n;
+}
+
+static unsigned nic_rx(struct pl_queue *q, uint32_t *frame, uint16_t *len, unsigned max)
+{
+	if (unlikely(q->pool->n_remote != 0))
+		return take(q, frame, len, max, false);
+	return take(q, frame, len, max, true);
 }
 
 /* ---- transmit ---- */
