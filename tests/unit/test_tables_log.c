@@ -444,6 +444,43 @@ static uint32_t entries_led_to(const struct replica *r, uint32_t nexthop)
 	return n;
 }
 
+/* A copy whose thread has gone to sleep in a driver is waited for, but not for ever; and what it has not
+ * passed is used again only once nothing more is recorded for it. */
+static void late_copy_is_lost(void **state)
+{
+	struct tables *t = tables_new_limited(grace, NO_ROUTE_REASON, &small);
+	struct prefix ten = prefix_of("10.1.0.0/24");
+	struct tables_copy_stats stats;
+	struct timespec begin, end;
+	struct replica r;
+
+	(void)state;
+	memset(followers, 0, sizeof(followers));
+	make_nexthops(t, 3);
+	replica_init(&r, t, TABLES_LOG_MIN);
+	replica_fill(&r);
+	assert_int_equal(tables_route_set(t, &ten, 1), 0);
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	tables_wait(t);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	assert_in_range(end.tv_sec - begin.tv_sec, 1, 100);
+	assert_int_equal(tables_copy_state(r.copy), TABLES_COPY_LOST);
+	tables_wait(t); /* at once */
+	tables_copy_stats(r.copy, &stats);
+	assert_int_equal(stats.losses, 1);
+	assert_int_equal(tables_route_set(t, &ten, 2), 0);
+	assert_int_equal(replica_replay(&r), -EOVERFLOW);
+	assert_int_equal(route4_lookup(&r.view, 10u << 24 | 1u << 16 | 1), 1);
+	tables_copy_want(r.copy);
+	replica_fill(&r);
+	assert_int_equal(route4_lookup(&r.view, 10u << 24 | 1u << 16 | 1), 2);
+	tables_copy_done(r.copy, tables_copy_position(r.copy));
+	tables_wait(t);
+	assert_int_equal(tables_copy_state(r.copy), TABLES_COPY_LIVE);
+	replica_fini(&r);
+	tables_free(t);
+}
+
 /* A full log: what was recorded is there and is what readers of the image have seen, then nothing more
  * comes. */
 static void lost_copy_keeps_what_it_has(void **state)
@@ -523,43 +560,6 @@ static void keep_up_every(int us)
 
 	assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
 	assert_int_equal(setitimer(ITIMER_REAL, &timer, NULL), 0);
-}
-
-/* A copy whose thread has gone to sleep in a driver is waited for, but not for ever; and what it has not
- * passed is used again only once nothing more is recorded for it. */
-static void late_copy_is_lost(void **state)
-{
-	struct tables *t = tables_new_limited(grace, NO_ROUTE_REASON, &small);
-	struct prefix ten = prefix_of("10.1.0.0/24");
-	struct tables_copy_stats stats;
-	struct timespec begin, end;
-	struct replica r;
-
-	(void)state;
-	memset(followers, 0, sizeof(followers));
-	make_nexthops(t, 3);
-	replica_init(&r, t, TABLES_LOG_MIN);
-	replica_fill(&r);
-	assert_int_equal(tables_route_set(t, &ten, 1), 0);
-	clock_gettime(CLOCK_MONOTONIC, &begin);
-	tables_wait(t);
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	assert_in_range(end.tv_sec - begin.tv_sec, 1, 100);
-	assert_int_equal(tables_copy_state(r.copy), TABLES_COPY_LOST);
-	tables_wait(t); /* at once */
-	tables_copy_stats(r.copy, &stats);
-	assert_int_equal(stats.losses, 1);
-	assert_int_equal(tables_route_set(t, &ten, 2), 0);
-	assert_int_equal(replica_replay(&r), -EOVERFLOW);
-	assert_int_equal(route4_lookup(&r.view, 10u << 24 | 1u << 16 | 1), 1);
-	tables_copy_want(r.copy);
-	replica_fill(&r);
-	assert_int_equal(route4_lookup(&r.view, 10u << 24 | 1u << 16 | 1), 2);
-	tables_copy_done(r.copy, tables_copy_position(r.copy));
-	tables_wait(t);
-	assert_int_equal(tables_copy_state(r.copy), TABLES_COPY_LIVE);
-	replica_fini(&r);
-	tables_free(t);
 }
 
 /* One call stores four times what the log holds, and a copy that keeps up is not lost. Where a timer
