@@ -2,7 +2,10 @@
 /* Planes over the host accelerator: order within flows with many bursts under way, on the way to the CPU
  * and back, and with every fault; and that all packets are accounted for, one by one (lab_free()). */
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -231,6 +234,83 @@ static void test_asleep(void **state)
 	lab_free(lab);
 }
 
+/* A plane that does nothing but attach, submit a packet, and detach. */
+struct hammer {
+	struct lab_plane *plane;
+	_Atomic bool stop;
+};
+
+static void *hammer_main(void *arg)
+{
+	struct hammer *hammer = arg;
+	struct lab_plane *p = hammer->plane;
+	const struct pl_processor *processor = &p->plane.processor;
+	struct pl_burst *burst;
+	bool stop;
+
+	pl_plane_enter();
+	do {
+		stop = hammer->stop;
+		burst = processor->next(processor->ctx);
+		if (burst && !stop) {
+			burst->base = p->plane.pool.base;
+			burst->n = pl_pool_get(&p->plane.pool, burst->frame, 1, PL_OWNER_BURST);
+			burst->port = 0;
+			burst->len[0] = 60;
+			memset(pl_pool_data(&p->plane.pool, burst->frame[0]), 0, 60);
+			processor->submit(processor->ctx, burst);
+			p->received++;
+		}
+		while ((burst = processor->complete(processor->ctx))) {
+			pl_pool_put(&p->plane.pool, burst->frame, burst->n, PL_OWNER_BURST);
+			p->sent++;
+		}
+	} while (!stop || p->received != p->sent);
+	processor->next(processor->ctx);
+	pl_plane_leave();
+	return NULL;
+}
+
+static void spin(unsigned turns)
+{
+	for (volatile unsigned i = 0; i < turns; i++)
+		;
+}
+
+/* Whoever has told planes to leave the accelerator, and seen that they have, has it for itself. */
+static void test_attach_and_detach(void **state)
+{
+	struct lab *lab = lab_new(PL_ACCEL_PERSISTENT, NEVER_MS, false);
+	struct hammer hammer = {.plane = &lab->planes[0]};
+	struct offload_plane *plane = &lab->planes[0].offload;
+	time_t end = time(NULL) + 2;
+	unsigned uses = 0;
+	pthread_t thread;
+
+	(void)state;
+	lab_open(lab);
+	assert_int_equal(pthread_create(&thread, NULL, hammer_main, &hammer), 0);
+	for (unsigned turn = 0; time(NULL) < end; turn++) {
+		uint64_t before = pl_accel_submitted(lab->shared.accel, 0);
+
+		lab_set(lab, PHASE_ACCEL);
+		spin(turn % 512);
+		lab_set(lab, PHASE_CPU);
+		while (offload_plane_attached(plane))
+			sched_yield();
+		uses += pl_accel_submitted(lab->shared.accel, 0) != before;
+		before = pl_accel_submitted(lab->shared.accel, 0);
+		assert_int_equal(pl_accel_completed(lab->shared.accel, 0), before);
+		spin(512);
+		assert_int_equal(pl_accel_submitted(lab->shared.accel, 0), before);
+	}
+	hammer.stop = true;
+	pthread_join(thread, NULL);
+	assert_true(uses > 0);
+	assert_int_equal(lab_close(lab, 10000), 0);
+	lab_free(lab);
+}
+
 /* What is to be punted passes the limits, whoever found that out. */
 static void test_limits(void **state)
 {
@@ -261,6 +341,7 @@ int main(void)
 		cmocka_unit_test(test_ends_by_itself),
 		cmocka_unit_test(test_slow),
 		cmocka_unit_test(test_asleep),
+		cmocka_unit_test(test_attach_and_detach),
 		cmocka_unit_test(test_limits),
 	};
 
