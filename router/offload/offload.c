@@ -36,14 +36,19 @@ static void set_config(struct offload *o, const struct offload_config *config)
 		c->log_bytes = LOG_BYTES;
 	if (!c->slack_bytes)
 		c->slack_bytes = SLACK_BYTES;
-	if (!c->hang_ms)
-		c->hang_ms = OFFLOAD_HANG_MS;
 	if (!c->retry_ms)
 		c->retry_ms = RETRY_MS;
 	if (!c->idle_ms)
 		c->idle_ms = IDLE_MS;
 	o->shared.launch = c->launch;
-	o->shared.hang_ms = c->hang_ms;
+}
+
+/* What depends on the device: before anything runs on it. */
+static void set_hang(struct offload *o)
+{
+	if (!o->config.hang_ms)
+		o->config.hang_ms = o->device.is_cpu ? OFFLOAD_HANG_CPU_MS : OFFLOAD_HANG_MS;
+	o->shared.hang_ms = o->config.hang_ms;
 }
 
 static void release(struct offload *o)
@@ -67,6 +72,7 @@ static int make(struct offload *o, struct pl_error *err)
 {
 	unsigned n = o->config.n_planes;
 	size_t planes_bytes = n * sizeof(*o->planes);
+	int ret;
 
 	o->planes = aligned_alloc(_Alignof(struct offload_plane), planes_bytes);
 	o->pools = calloc(n, sizeof(struct pl_pool *));
@@ -79,7 +85,10 @@ static int make(struct offload *o, struct pl_error *err)
 	if (o->event_fd < 0 || o->shared.bell_fd < 0)
 		return pl_error_set(err, -errno, NULL, "accelerator: cannot make an eventfd: %s",
 				    strerror(errno));
-	return offload_open(o, err);
+	ret = offload_open(o, err);
+	if (!ret)
+		set_hang(o);
+	return ret;
 }
 
 int offload_new(struct offload **offload, const struct offload_config *config,

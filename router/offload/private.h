@@ -34,8 +34,10 @@
 
 #include "offload.h"
 
-/* A burst that takes so long has a hung accelerator, unless the configuration says otherwise. */
+/* A burst that takes so long has a hung accelerator, unless the configuration says otherwise. One made of this
+ * machine's cores may have to wait for them. */
 #define OFFLOAD_HANG_MS 500u
+#define OFFLOAD_HANG_CPU_MS 2000u
 
 enum offload_phase { PHASE_CPU, PHASE_ACCEL, PHASE_FAULT, PHASE_QUIET };
 

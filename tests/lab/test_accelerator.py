@@ -227,7 +227,9 @@ def test_hangs_and_returns(make_lab):
     with Stopped(busiest_thread(lab.router.daemon.pid)):
         wait_until(lambda: accelerator(lab)["state"] == "failed", "it has failed")
         one = accelerator(lab)
-        assert one["faults"] >= 1 and "hang" in one["fault"]["message"], one
+        assert one["faults"] >= 1, one
+        # Longer than a card would be given: it may have to wait for its cores.
+        assert "hangs: a burst is not done within 2000 ms" in one["fault"]["message"], one
         by_cpu = one["cpu_packets"]
         wait_until(lambda: accelerator(lab)["cpu_packets"] > by_cpu + 1000, "the CPU forwards")
         assert h1.ping(h2.v4)[0] == 3
