@@ -185,6 +185,77 @@ static void test_update_wakes(void **state)
 	echo_close(lanes, 1);
 }
 
+/* The plane's half of promise 4 (docs/architecture.md) against the program's: this thread is the one worker of a
+ * launch, and tells it to end in the same moment as the plane submits. */
+struct duel {
+	struct echo_lane *lane;
+	_Atomic unsigned round, ready; /* that is to be run; that the plane has run */
+	_Atomic bool stop;
+};
+
+static void *duel_main(void *arg)
+{
+	struct duel *duel = arg;
+
+	for (unsigned round = 1;; round++) {
+		while (duel->round < round)
+			if (duel->stop)
+				return NULL;
+		/* It has `rest` at hand, and `head` not: the store would like to come after the load. */
+		(void)__atomic_load_n(&duel->lane->accel->mailbox->rest, __ATOMIC_RELAXED);
+		assert_true(echo_submit(duel->lane, 0));
+		run(duel->lane->accel);
+		duel->ready = round;
+	}
+}
+
+static void idle_run(struct mailbox *mailbox, uint32_t worker, uint64_t launch)
+{
+	(void)mailbox, (void)worker, (void)launch;
+}
+
+static void test_rest_amid_submission(void **state)
+{
+	struct duel duel = {.lane = &lanes[0]};
+	time_t end = time(NULL) + 2;
+	struct pl_accel *accel;
+	pthread_t thread;
+
+	(void)state;
+	watch();
+	echo_open(lanes, 1, 1, PL_ACCEL_PERSISTENT, idle_run);
+	accel = lanes[0].accel;
+	assert_int_equal(pthread_create(&thread, NULL, duel_main, &duel), 0);
+	for (unsigned round = 1; time(NULL) < end; round++) {
+		struct mailbox_group group;
+		struct mailbox_at at;
+		uint64_t launch;
+
+		run(accel);
+		launch = accel->launches;
+		mailbox_enter(&at, &group, accel->mailbox, 0, launch);
+		duel.round = round;
+		for (volatile unsigned i = 0; i < round % 256; i++)
+			;
+		/* As pl_accel_rest(), without its lock: at once. */
+		__atomic_store_n(&accel->mailbox->rest, launch, __ATOMIC_SEQ_CST);
+		while (mailbox_wait(&at, &group))
+			mailbox_finish(&at, &group);
+		while (duel.ready < round)
+			;
+		if (echo_complete(&lanes[0]) >= 0)
+			continue;
+		/* It was missed: then the plane has started another launch, which finds it. */
+		assert_int_equal(accel->launches, launch + 1);
+		pl_accel_rest(accel);
+		echo_run(accel->mailbox, 0, launch + 1);
+		assert_int_equal(echo_complete(&lanes[0]), 0);
+	}
+	duel.stop = true;
+	pthread_join(thread, NULL);
+	echo_close(lanes, 1);
+}
+
 /* ---- updates beside bursts ---- */
 
 /* The program's table. `current` names a block; the writer fills one before it names it, and spoils another
@@ -561,6 +632,7 @@ int main(void)
 		cmocka_unit_test(test_order_persistent),
 		cmocka_unit_test(test_order_burst),
 		cmocka_unit_test(test_rest),
+		cmocka_unit_test(test_rest_amid_submission),
 		cmocka_unit_test(test_update_wakes),
 		cmocka_unit_test(test_updates),
 		cmocka_unit_test(test_hang),
