@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from lab import EMULATED, PEERLANE, PEERLANED, device, wait_until
+from lab import ACCELERATED, EMULATED, PEERLANE, PEERLANED, device, wait_until
 from leftovers import Holdings, wait_nothing_left
 
 
@@ -50,7 +50,7 @@ def run_limited(lab, limit):
     log = lab.folder / "limited"
     with open(log, "w") as out:
         process = lab.popen(lab.router, ["prlimit", limit, *lab.router.arguments(2)], stdout=out,
-                            stderr=out)
+                            stderr=out, env=dict(os.environ, **lab.router.environment))
     end = time.monotonic() + 20
     while process.poll() is None and "forwarding, control socket" not in log.read_text():
         assert time.monotonic() < end, log.read_text()
@@ -62,7 +62,15 @@ def run_limited(lab, limit):
     return process.returncode, log.read_text()
 
 
+def is_killed_by_driver(status):
+    """OpenCL's PoCL ends the process where it lacks what it needs."""
+    return ACCELERATED and status == -signal.SIGABRT
+
+
 def check_failed_start(lab, status, said):
+    if is_killed_by_driver(status):
+        wait_nothing_left(lab.router)
+        return
     assert status == 1, said
     assert "error: " in said, said
     wait_nothing_left(lab.router)
@@ -82,6 +90,8 @@ def test_descriptors_run_out_at_each_step(make_lab):
         if status == 127:
             continue  # not even its libraries could be opened
         check_failed_start(lab, status, said)
+        if is_killed_by_driver(status):
+            continue
         steps.add(re.sub(r"[0-9]+", "N", next(line for line in said.splitlines()
                                                if "error: " in line)))
     print("\n".join(sorted(steps)))
