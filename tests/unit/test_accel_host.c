@@ -121,7 +121,7 @@ static void check_rest(unsigned n, unsigned workers, unsigned under_way, bool wa
 {
 	struct plane planes[LANES_MAX];
 	struct pl_accel *accel;
-	const unsigned bursts = 3000;
+	const unsigned bursts = 1000;
 	uint64_t done;
 
 	watch();
