@@ -128,13 +128,19 @@ struct filling {
 	struct pl_error *err;
 };
 
+/* Next hops of which there is something in so many bytes: a change need not go to the end of the last. */
+static uint32_t nexthops_in(size_t len_bytes)
+{
+	return (uint32_t)((len_bytes + sizeof(struct nexthop) - 1) / sizeof(struct nexthop));
+}
+
 /* A tables_copy_put_fn. */
 static int put(void *ctx, enum tables_section section, const void *bytes, size_t length)
 {
 	struct filling *f = ctx;
 
 	if (section == TABLES_NEXTHOPS)
-		f->copy->n_nexthops = (uint32_t)(length / sizeof(struct nexthop));
+		f->copy->n_nexthops = nexthops_in(length);
 	return pl_accel_write(f->copy->accel, f->copy->sections[section].memory.device, bytes,
 			      length, f->err);
 }
@@ -212,7 +218,7 @@ static int take(struct copy *copy)
 	if (end > copy->sections[change->section].memory.len_bytes)
 		return -EOVERFLOW;
 	if (change->section == TABLES_NEXTHOPS && end > copy->n_nexthops * sizeof(struct nexthop))
-		copy->n_nexthops = (uint32_t)(end / sizeof(struct nexthop));
+		copy->n_nexthops = nexthops_in(end);
 	copy->left = change->length;
 	return 1;
 }
