@@ -173,6 +173,29 @@ static void marks_come_back(void **state)
 	lab_stop(&lab);
 }
 
+/* Also those of the next hop that was made last, after the tables were filled. */
+static void last_mark_comes_back(void **state)
+{
+	static struct lab lab;
+	struct prefix ten = prefix_of("10.0.0.0/8");
+	struct ip_addr in4 = addr_of("10.1.2.3");
+	struct nexthop_spec spec = lab_nexthop(NEXTHOPS + 1);
+	uint32_t last;
+	uint64_t end;
+
+	(void)state;
+	start(&lab, (struct offload_config){0});
+	assert_int_equal(tables_nexthop_new(lab.t, &spec, &last), 0);
+	assert_int_equal(tables_route_set(lab.t, &ten, last), 0);
+	await_answer(&lab, &in4, last);
+	end = lab_now_us() + 1000ull * LAB_LIMIT_MS;
+	while (!offload_take_used(lab.offload, last)) {
+		assert_true(lab_now_us() < end);
+		lab_pause_us(1000);
+	}
+	lab_stop(&lab);
+}
+
 #ifdef TSAN
 #define NAPS 300u
 #else
@@ -564,6 +587,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(changes_are_seen_soon),
 		cmocka_unit_test(marks_come_back),
+		cmocka_unit_test(last_mark_comes_back),
 		cmocka_unit_test(rests_and_wakes),
 		cmocka_unit_test(stays_awake_if_told_to),
 		cmocka_unit_test(grows),
