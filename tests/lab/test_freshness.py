@@ -134,11 +134,12 @@ class Measured:
 
 
 def flip(lab, measured, target, times):
-    """The operator points the neighbour elsewhere and back."""
+    """The operator points the neighbour elsewhere and back. For good each time: of one that is
+    reachable the kernel believes the host, which says its own MAC whenever it asks for its gateway's."""
     real = lab.hosts[1].mac()
 
     def point(mac):
-        lab.router.ip(f"neigh replace {target} lladdr {mac} dev pl1 nud reachable")
+        lab.router.ip(f"neigh replace {target} lladdr {mac} dev pl1 nud permanent")
 
     for _ in range(times):
         measured.change(lambda: point(FAKE), real, FAKE)
