@@ -232,6 +232,8 @@ int main(int argc, char **argv)
 	fill_tables();
 	if (!twin_accel(twin, kind, launch, &err)) {
 		printf("skipped: %s\n", err.what);
+		empty_tables();
+		twin_free(twin);
 		return 77;
 	}
 	for (unsigned long i = 0; i < bursts; i++) {
