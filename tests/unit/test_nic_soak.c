@@ -304,7 +304,8 @@ static void world_open(struct world *w)
 	assert_int_equal(pl_plane_init(&w->plane, &err), 0);
 }
 
-static void check_accounts(struct world *w)
+/* `dry`: the pool has run dry and TX rings have been full. */
+static void check_accounts(struct world *w, bool dry)
 {
 	uint64_t offered = 0, arrived = 0, left = 0, rx = 0, tx = 0, dropped = 0, nobuf = 0;
 
@@ -325,7 +326,7 @@ static void check_accounts(struct world *w)
 	assert_in_range(rx, arrived - w->restarts * (RING + LENT_MAX), arrived);
 	assert_int_equal(rx, tx + dropped + pl_stat_read(&w->dropped));
 	assert_in_range(left, tx, tx + w->restarts * RING);
-	assert_true(nobuf > 0 && dropped > 0);
+	assert_true(!dry || (nobuf > 0 && dropped > 0));
 	printf("%lu frames received, %lu sent: %lu times round the RX rings, %lu round the TX "
 	       "rings; "
 	       "%u starts anew, %u cables pulled\n",
@@ -423,7 +424,7 @@ static void test_turn_by_turn(void **state)
 	}
 	drain(&w);
 	pl_plane_leave();
-	check_accounts(&w);
+	check_accounts(&w, true);
 	world_close(&w);
 }
 
@@ -504,7 +505,7 @@ static void test_with_threads(void **state)
 	pl_plane_enter();
 	drain(&w);
 	pl_plane_leave();
-	check_accounts(&w);
+	check_accounts(&w, false); /* that depends on who has the cores when */
 	world_close(&w);
 }
 
