@@ -114,7 +114,7 @@ check-format:
 	clang-format --dry-run --Werror $(SOURCES)
 
 clean:
-	rm -rf $(BUILD) build-asan build-tsan build-fuzz build-release
+	rm -rf $(BUILD) build-asan build-tsan build-clang build-fuzz build-release
 
 .PHONY: all packages demo-packages test-packages vm-packages fuzz-packages bench-packages build demo test test-vm sanitize fuzz release \
 	bench differ install format check-format clean

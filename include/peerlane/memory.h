@@ -32,7 +32,6 @@ void pl_region_free(struct pl_region *region);
  * processes them, and the processor touches none of it. Whoever has made it keeps it, and this, until all pools
  * on it are gone. */
 struct pl_remote {
-	uint64_t device;   /* where the accelerator finds it */
 	size_t len_bytes;  /* a multiple of PL_REMOTE_GRAIN */
 	size_t page_bytes; /* what it consists of: no piece for a device is smaller */
 	/* What stands for it where NICs' addresses are made (pl_pci_dma_import()); -1: no NIC reaches it,

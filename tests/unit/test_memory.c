@@ -165,7 +165,7 @@ static void test_pool_refuses(void **state)
 #define N_REMOTE ((uint32_t)(PL_REMOTE_GRAIN / 2048))
 
 static const struct pl_remote remote = {
-	.device = 0x7000000000, .len_bytes = PL_REMOTE_GRAIN, .page_bytes = 4096, .dmabuf_fd = -1};
+	.len_bytes = PL_REMOTE_GRAIN, .page_bytes = 4096, .dmabuf_fd = -1};
 
 static void parts_make(struct pl_pool *pool)
 {

@@ -154,7 +154,6 @@ static struct world *world_open(size_t remote_bytes, size_t page_bytes)
 	memset(w, 0, sizeof(*w));
 	assert_int_equal(pl_region_alloc(&w->elsewhere, remote_bytes, &err), 0);
 	w->remote = (struct pl_remote){
-		.device = 0x7000000000, /* no accelerator looks there */
 		.len_bytes = remote_bytes,
 		.page_bytes = page_bytes,
 		.dmabuf_fd = -1,

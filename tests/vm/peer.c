@@ -53,8 +53,8 @@ static int maps(void)
 
 static struct pl_remote remote;
 static struct pl_pool pool;
-static uint8_t *
-	bar; /* where the pool's first part is: in place of an accelerator this program looks there */
+/* Where the pool's first part is: in place of an accelerator this program looks there. */
+static uint8_t *bar;
 
 static int make_pool(struct pl_error *err)
 {
@@ -68,7 +68,6 @@ static int make_pool(struct pl_error *err)
 		return pl_error_set(err, -1, NULL, "it cannot be mapped");
 	memset(bar, 0, LENGTH);
 	remote = (struct pl_remote){
-		.device = (uintptr_t)bar,
 		.len_bytes = LENGTH,
 		.page_bytes = 4096,
 		.dmabuf_fd = export.fd,
