@@ -106,7 +106,9 @@ int pl_accel_alloc(struct pl_accel *accel, enum pl_accel_place place, size_t len
 /* The program does not run. Accepts a zeroed one. */
 void pl_accel_free(struct pl_accel *accel, struct pl_accel_memory *memory);
 
-/* Has the device see the pool's region, as that of lane `lane`. The pool must outlive the accelerator.
+/* Has the device see the pool's region, as that of lane `lane`. The pool must outlive the accelerator. Of one whose
+ * first part is the device's own memory the lane's packets are of that, and those that are punted are copied
+ * into buffers of the region (pl_accel_lend()).
  * Returns 0 or -errno with `err` filled. */
 int pl_accel_attach(struct pl_accel *accel, unsigned lane, struct pl_pool *pool,
 		    struct pl_error *err);
@@ -157,6 +159,35 @@ struct pl_burst *pl_accel_abandon(struct pl_accel *accel, unsigned lane);
 /* Bursts submitted, and taken back, so far. Any thread: sequentially consistent loads. */
 uint64_t pl_accel_submitted(const struct pl_accel *accel, unsigned lane);
 uint64_t pl_accel_completed(const struct pl_accel *accel, unsigned lane);
+
+/* ---- packets in the accelerator's memory ---- */
+
+/* Memory of a device for packets, as pl_pool_init_remote() wants it. It is not of an opening (pl_accel_open()): one that
+ * fails, or hangs, takes nothing of it away from NICs, and the next one finds it at the same address. */
+struct pl_accel_packets {
+	struct pl_remote remote; /* first */
+	enum pl_accel_kind kind;
+	void *handle; /* private to the kind */
+};
+
+/* Returns 0, or -errno with `err` filled: -ENODEV, -ENOMEM, -ENOTSUP (the device or its driver lacks what is needed).
+ * That no NIC reaches it, or no emulated one does, is no failure: see struct pl_remote. Control thread. */
+int pl_accel_packets_new(struct pl_accel_packets *packets, enum pl_accel_kind kind, unsigned index,
+			 size_t len_bytes, struct pl_error *err);
+
+/* No accelerator is open that has a pool of it attached, and no pool on it is left. Accepts a zeroed one. */
+void pl_accel_packets_free(struct pl_accel_packets *packets);
+
+/* Puts host buffers, as frame offsets, into places [0, n) of those that the burst that pl_accel_next() gave has for what is
+ * punted. They stay from burst to burst of the same slot (number of the burst, from 0, modulo MAILBOX_SLOTS) until the
+ * accelerator is closed. `total` is how many places are filled now. The plane that owns the lane, before
+ * pl_accel_submit(). */
+void pl_accel_lend(struct pl_accel *accel, unsigned lane, const uint32_t *frames, uint32_t n,
+		   uint32_t total);
+
+/* Of the burst that pl_accel_complete() gave last: how many places, from 0 on, have been copied into; and for each packet of
+ * it that is punted, which one. What did not find a place has been dropped by the program. */
+const uint16_t *pl_accel_copied(const struct pl_accel *accel, unsigned lane, uint32_t *n);
 
 /* ---- updates: one thread ---- */
 

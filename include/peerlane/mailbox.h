@@ -30,18 +30,26 @@
 #define MAILBOX_BURST 1024u /* packets: PL_BURST_MAX */
 #define MAILBOX_LINE 128u   /* bytes that two sides should not both write to */
 
-/* A burst and its answer: first struct pl_burst (peerlane/burst.h; `host_base` is its `base`, which
- * means nothing to the device). The device reads n, port, frame, len, writes verdict, and len where a
- * frame got shorter. */
+/* A burst and its answer. The host writes the first part and does not read it; the device writes the second,
+ * and len where a frame got shorter. The second part begins with its last word, on a line that the host looks at
+ * anyway.
+ *
+ * Where packets lie in the device's memory (`spares` of the lane) those that are punted are copied into the host's:
+ * number k of these, in any order, into spare[k], as far as there are n_spare. */
 struct mailbox_slot {
-	uint64_t host_base;
 	uint32_t n, port;
+	uint32_t n_spare;
+	uint32_t pad0[29];
 	uint32_t frame[MAILBOX_BURST];
 	uint16_t len[MAILBOX_BURST];
+	uint32_t spare[MAILBOX_BURST]; /* buffers, as frames are */
+
+	uint64_t done;	    /* number of the burst, from 1, that the device has done here last */
+	uint64_t shortened; /* of the one, in which it changed len[] last */
+	uint32_t n_copied;  /* into spare[] */
+	uint32_t pad1[27];
 	uint16_t verdict[MAILBOX_BURST];
-	uint64_t pad0[6];
-	uint64_t done; /* number of the burst, from 1, that the device has done here last */
-	uint64_t pad1[7];
+	uint16_t copied[MAILBOX_BURST]; /* of one that is punted: into which of spare[] */
 };
 PL_ASSERT(sizeof(struct mailbox_slot) % MAILBOX_LINE == 0, "slots share no line");
 
@@ -49,9 +57,10 @@ struct mailbox_lane {
 	uint64_t
 		head; /* bursts submitted so far; burst number b (from 1) is in slot (b - 1) % SLOTS */
 	uint64_t pad0[15];
-	uint64_t base;	/* of the region that the frames are offsets into, to the device */
-	uint64_t slots; /* MAILBOX_SLOTS of struct mailbox_slot, to the device */
-	uint64_t pad1[14];
+	uint64_t base;	 /* of the region that the frames are offsets into, to the device */
+	uint64_t slots;	 /* MAILBOX_SLOTS of struct mailbox_slot, to the device */
+	uint64_t spares; /* of the region that spare[] are offsets into; 0: nothing is copied */
+	uint64_t pad1[13];
 };
 
 /* A store of `length` bytes, in words of `word` (2, 4, 8) bytes each of which is stored at once, to

@@ -41,7 +41,7 @@ struct mailbox_group {
 	uint32_t lane;
 	uint32_t words;	  /* of updates, of 8 bytes */
 	uint64_t applied; /* where they begin */
-	uint64_t slot, base;
+	uint64_t slot, base, number;
 
 	/* What does not change, from the mailbox: to look there is a round trip to the host's memory. */
 	uint64_t ring, ring_bytes;
@@ -158,6 +158,7 @@ PL_FN uint32_t mailbox_look(const struct mailbox_at *at, PL_L struct mailbox_gro
 		group->found = 1;
 		group->updates = at->worker == 0;
 		group->lane = lane;
+		group->number = number;
 		group->base = group->lanes[lane].base;
 		group->slot = group->lanes[lane].slots +
 			      (number - 1) % MAILBOX_SLOTS * sizeof(struct mailbox_slot);
@@ -232,6 +233,15 @@ PL_FN PL_G uint8_t *mailbox_base(PL_L const struct mailbox_group *group)
 	return (PL_G uint8_t *)group->base;
 }
 
+/* Packet `i` of the burst has got shorter. */
+PL_FN void mailbox_shorten(PL_L const struct mailbox_group *group, uint32_t i, uint16_t len)
+{
+	PL_G struct mailbox_slot *burst = mailbox_burst(group);
+
+	burst->len[i] = len;
+	burst->shortened = group->number;
+}
+
 /* The burst that mailbox_wait() found is done. */
 PL_FN void mailbox_finish(const struct mailbox_at *at, PL_L struct mailbox_group *group)
 {
@@ -239,11 +249,9 @@ PL_FN void mailbox_finish(const struct mailbox_at *at, PL_L struct mailbox_group
 
 	PL_BARRIER();
 	if (PL_ITEM() == 0) {
-		uint64_t number = at->me->next[group->lane];
-
-		PL_RELEASE64(&mailbox_burst(group)->done, number);
+		PL_RELEASE64(&mailbox_burst(group)->done, group->number);
 		at->me->next[group->lane] =
-			number + (n_workers > n_lanes ? n_workers / n_lanes : 1);
+			group->number + (n_workers > n_lanes ? n_workers / n_lanes : 1);
 	}
 }
 

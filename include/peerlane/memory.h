@@ -40,6 +40,7 @@ struct pl_remote {
 	const char *no_dmabuf;
 	/* Where an emulated NIC's DMA engine, which is of this process, finds it; NULL: nowhere. */
 	void *emulated;
+	uint64_t device; /* where the accelerator's program finds it */
 };
 #define PL_REMOTE_GRAIN ((size_t)2 << 20) /* bytes */
 

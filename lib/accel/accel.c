@@ -90,13 +90,18 @@ void pl_accel_free(struct pl_accel *accel, struct pl_accel_memory *memory)
 int pl_accel_attach(struct pl_accel *accel, unsigned lane, struct pl_pool *pool,
 		    struct pl_error *err)
 {
+	struct mailbox_lane *box = &accel->mailbox->lanes[lane];
 	uint64_t device;
 	int rc = accel->ops->attach(accel, pool->region.base, pool->region.len_bytes, &device, err);
 
 	if (rc)
 		return rc;
-	accel->mailbox->lanes[lane].base = device + (uint64_t)(pool->base - pool->region.base);
-	accel->lanes[lane].base = pool->base;
+	/* Offsets are from the pool's beginning, which the region need not be. */
+	device -= (uint64_t)(pool->region.base - pool->base);
+	box->base = pool->remote ? pool->remote->device : device;
+	box->spares = pool->remote ? device : 0;
+	for (unsigned i = 0; i < MAILBOX_SLOTS; i++)
+		accel->lanes[lane].bursts[i].base = pool->base;
 	return 0;
 }
 

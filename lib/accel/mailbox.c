@@ -5,20 +5,7 @@
 
 #include "private.h"
 
-/* The device reads and writes a burst as a slot's first part. */
-#define SAME(field, ours)                                                                         \
-	_Static_assert(offsetof(struct pl_burst, field) == offsetof(struct mailbox_slot, ours) && \
-			       sizeof(((struct pl_burst *)0)->field) ==                           \
-				       sizeof(((struct mailbox_slot *)0)->ours),                  \
-		       "a slot is a burst")
-SAME(base, host_base);
-SAME(n, n);
-SAME(port, port);
-SAME(frame, frame);
-SAME(len, len);
-SAME(verdict, verdict);
-_Static_assert(sizeof(struct pl_burst) == offsetof(struct mailbox_slot, pad0), "and no more");
-_Static_assert(PL_BURST_MAX == MAILBOX_BURST, "of the same size");
+_Static_assert(PL_BURST_MAX == MAILBOX_BURST, "a slot holds a burst");
 
 /* The slot of burst `number`, from 1. */
 static struct mailbox_slot *slot_of(const struct accel_lane *lane, uint64_t number)
@@ -32,26 +19,33 @@ static uint64_t completed(const struct accel_lane *lane)
 	return atomic_load_explicit(&lane->completed, memory_order_relaxed);
 }
 
+static struct pl_burst *burst_of(struct accel_lane *lane, uint64_t number)
+{
+	return &lane->bursts[(number - 1) % MAILBOX_SLOTS];
+}
+
 struct pl_burst *pl_accel_next(struct pl_accel *accel, unsigned lane_index)
 {
 	struct accel_lane *lane = &accel->lanes[lane_index];
-	struct mailbox_slot *slot = slot_of(lane, lane->submitted + 1);
 
 	if (lane->submitted - completed(lane) == MAILBOX_SLOTS)
 		return NULL;
-	slot->host_base = (uint64_t)(uintptr_t)lane->base;
-	return (struct pl_burst *)slot;
+	return burst_of(lane, lane->submitted + 1);
 }
 
 void pl_accel_submit(struct pl_accel *accel, unsigned lane_index)
 {
 	struct accel_lane *lane = &accel->lanes[lane_index];
-	const struct mailbox_slot *slot = slot_of(lane, lane->submitted + 1);
+	const struct pl_burst *burst = burst_of(lane, ++lane->submitted);
+	struct mailbox_slot *slot = slot_of(lane, lane->submitted);
 
-	assert(slot->n <= MAILBOX_BURST);
-	for (uint32_t i = 0; i < slot->n; i++)
-		assert(slot->frame[i] % 16 == 2); /* GPUs fault on unaligned words */
-	lane->submitted++;
+	assert(burst->n <= MAILBOX_BURST);
+	for (uint32_t i = 0; i < burst->n; i++)
+		assert(burst->frame[i] % 16 == 2); /* GPUs fault on unaligned words */
+	slot->n = burst->n;
+	slot->port = burst->port;
+	memcpy(slot->frame, burst->frame, burst->n * sizeof(burst->frame[0]));
+	memcpy(slot->len, burst->len, burst->n * sizeof(burst->len[0]));
 	/* Release: behind all that is in the slot and the frames. Sequentially consistent: before
 	 * pl_accel_run() looks at `rest`, see mailbox_look(). */
 	__atomic_store_n(&accel->mailbox->lanes[lane_index].head, lane->submitted,
@@ -65,20 +59,45 @@ static struct pl_burst *take_back(struct accel_lane *lane)
 
 	/* Sequentially consistent, for pl_accel_completed(). */
 	atomic_store(&lane->completed, number);
-	return (struct pl_burst *)slot_of(lane, number);
+	return burst_of(lane, number);
 }
 
 struct pl_burst *pl_accel_complete(struct pl_accel *accel, unsigned lane_index)
 {
 	struct accel_lane *lane = &accel->lanes[lane_index];
 	uint64_t number = completed(lane) + 1;
+	const struct mailbox_slot *slot = slot_of(lane, number);
+	struct pl_burst *burst;
 
 	/* Acquire: pairs with mailbox_finish(). A worker that is ahead of this burst has not been in its slot,
 	 * which is reused only after the burst is taken back. */
-	if (number > lane->submitted ||
-	    __atomic_load_n(&slot_of(lane, number)->done, __ATOMIC_ACQUIRE) != number)
+	if (number > lane->submitted || __atomic_load_n(&slot->done, __ATOMIC_ACQUIRE) != number)
 		return NULL;
-	return take_back(lane);
+	burst = take_back(lane);
+	memcpy(burst->verdict, slot->verdict, burst->n * sizeof(burst->verdict[0]));
+	if (slot->shortened == number)
+		memcpy(burst->len, slot->len, burst->n * sizeof(burst->len[0]));
+	return burst;
+}
+
+void pl_accel_lend(struct pl_accel *accel, unsigned lane_index, const uint32_t *frames, uint32_t n,
+		   uint32_t total)
+{
+	struct accel_lane *lane = &accel->lanes[lane_index];
+	struct mailbox_slot *slot = slot_of(lane, lane->submitted + 1);
+
+	assert(n <= total && total <= MAILBOX_BURST);
+	memcpy(slot->spare, frames, n * sizeof(frames[0]));
+	slot->n_spare = total;
+}
+
+const uint16_t *pl_accel_copied(const struct pl_accel *accel, unsigned lane_index, uint32_t *n)
+{
+	const struct accel_lane *lane = &accel->lanes[lane_index];
+	const struct mailbox_slot *slot = slot_of(lane, completed(lane));
+
+	*n = slot->n_copied;
+	return slot->copied;
 }
 
 struct pl_burst *pl_accel_abandon(struct pl_accel *accel, unsigned lane_index)

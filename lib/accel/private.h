@@ -61,8 +61,9 @@ extern const struct accel_ops accel_cuda, accel_opencl, accel_host;
 struct accel_lane {
 	_Alignas(128) uint64_t submitted;
 	_Atomic uint64_t completed; /* stored by the plane alone */
-	uint8_t *base;		    /* of the pool */
 	struct mailbox_slot *slots;
+	/* Bursts under way, as the plane knows them: slots are the device's to read. */
+	struct pl_burst bursts[MAILBOX_SLOTS];
 };
 
 struct pl_accel {

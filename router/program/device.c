@@ -26,14 +26,20 @@ PL_FN struct tables_view view_of(PL_G const struct program_context *context)
 	return view;
 }
 
-PL_FN void process(const struct tables_view *view, PL_G struct mailbox_slot *burst,
-		   PL_G uint8_t *base)
+PL_FN void process(const struct tables_view *view, PL_L const struct mailbox_group *group)
 {
+	PL_G struct mailbox_slot *burst = mailbox_burst(group);
+	PL_G uint8_t *base = mailbox_base(group);
 	uint32_t n = burst->n, port = burst->port, i;
 
-	for (i = PL_ITEM(); i < n; i += PL_ITEMS())
-		burst->verdict[i] = (uint16_t)program_packet(view, base + burst->frame[i],
-							     burst->len + i, port);
+	for (i = PL_ITEM(); i < n; i += PL_ITEMS()) {
+		uint16_t before = burst->len[i], len = before;
+
+		burst->verdict[i] =
+			(uint16_t)program_packet(view, base + burst->frame[i], &len, port);
+		if (len != before)
+			mailbox_shorten(group, i, len);
+	}
 }
 
 PL_FN void run(PL_G struct mailbox *mailbox, uint32_t worker, uint64_t launch,
@@ -44,7 +50,7 @@ PL_FN void run(PL_G struct mailbox *mailbox, uint32_t worker, uint64_t launch,
 
 	mailbox_enter(&at, group, mailbox, worker, launch);
 	while (mailbox_wait(&at, group)) {
-		process(&view, mailbox_burst(group), mailbox_base(group));
+		process(&view, group);
 		mailbox_finish(&at, group);
 	}
 }

@@ -105,7 +105,7 @@ PL_FN uint32_t ipv4_ttl_less(uint32_t word)
 
 /* What becomes of a checked packet whose route leads to next hop `index`. */
 PL_FN uint32_t ipv4_route(const struct tables_view *view, const struct header *header,
-			  PL_G uint8_t *frame, PL_G uint16_t *len, uint32_t index)
+			  PL_G uint8_t *frame, uint16_t *len, uint32_t index)
 {
 	struct hop hop = hop_at(view, index);
 	uint32_t word = header32(header, AT_IPV4_TTL);
@@ -133,7 +133,7 @@ PL_FN uint32_t ipv4_route(const struct tables_view *view, const struct header *h
 }
 
 PL_FN uint32_t ipv4_packet(const struct tables_view *view, const struct header *header,
-			   PL_G uint8_t *frame, PL_G uint16_t *len)
+			   PL_G uint8_t *frame, uint16_t *len)
 {
 	uint32_t verdict = ipv4_check(header, frame, *len);
 

@@ -87,7 +87,7 @@ PL_FN uint32_t ipv6_hop_limit_less(uint32_t word)
 
 /* What becomes of a checked packet whose route leads to next hop `index`. */
 PL_FN uint32_t ipv6_route(const struct tables_view *view, const struct header *header,
-			  PL_G uint8_t *frame, PL_G uint16_t *len, uint32_t index)
+			  PL_G uint8_t *frame, uint16_t *len, uint32_t index)
 {
 	struct hop hop = hop_at(view, index);
 	uint32_t word = header32(header, AT_IPV6_LEN);
@@ -116,7 +116,7 @@ PL_FN uint32_t ipv6_route(const struct tables_view *view, const struct header *h
 }
 
 PL_FN uint32_t ipv6_packet(const struct tables_view *view, const struct header *header,
-			   PL_G uint8_t *frame, PL_G uint16_t *len)
+			   PL_G uint8_t *frame, uint16_t *len)
 {
 	uint32_t verdict = ipv6_check(header, *len);
 

@@ -49,8 +49,8 @@ PL_FN uint32_t ether_check(const struct header *header, uint64_t port_mac)
  *
  * A packet to be transmitted is rewritten and `*len` loses what Ethernet padded; any other is left
  * as it is. Returns the verdict (peerlane/burst.h). `view` must stay valid; see tables_view(). */
-PL_FN uint32_t program_packet(const struct tables_view *view, PL_G uint8_t *frame,
-			      PL_G uint16_t *len, uint32_t port)
+PL_FN uint32_t program_packet(const struct tables_view *view, PL_G uint8_t *frame, uint16_t *len,
+			      uint32_t port)
 {
 	struct header header = header_of(frame);
 	uint32_t verdict;

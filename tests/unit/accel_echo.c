@@ -18,7 +18,7 @@ PL_ENTRY void program_run(PL_G struct mailbox *mailbox, uint64_t launch)
 
 			burst->verdict[i] = *(PL_G uint16_t *)frame;
 			frame[3] = (uint8_t)at.worker;
-			burst->len[i]--;
+			mailbox_shorten(&group, i, (uint16_t)(burst->len[i] - 1));
 		}
 		mailbox_finish(&at, &group);
 	}

@@ -21,7 +21,7 @@ static inline void echo_process(const struct mailbox_at *at, struct mailbox_grou
 
 		memcpy(&burst->verdict[i], frame, 2);
 		frame[3] = (uint8_t)at->worker;
-		burst->len[i]--;
+		mailbox_shorten(group, i, (uint16_t)(burst->len[i] - 1));
 	}
 }
 

@@ -49,8 +49,11 @@ static void run_with_faults(struct mailbox *mailbox, uint32_t worker, uint64_t l
 				if (lab_fault == LAB_SLOW)
 					usleep(lab_slow_us);
 			}
+			uint16_t len = burst->len[i];
+
 			burst->verdict[i] = (uint16_t)program_packet(&view, base + burst->frame[i],
-								     burst->len + i, burst->port);
+								     &len, burst->port);
+			mailbox_shorten(&group, i, len);
 		}
 		mailbox_finish(&at, &group);
 	}
