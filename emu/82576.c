@@ -182,43 +182,12 @@ M82576_READ(eecd)
 	return value;
 }
 
-M82576_READ(eerd)
-{
-	(void)reg, (void)index;
-	return emu_eerd_read(nic, &m82576_of(nic)->eeprom);
-}
-
-M82576_WRITE(eerd)
-{
-	(void)reg, (void)index;
-	emu_eerd_write(nic, &m82576_of(nic)->eeprom, value);
-}
-
-M82576_READ(swsm)
-{
-	(void)reg, (void)index;
-	return emu_swsm_read(&m82576_of(nic)->eeprom);
-}
-
-M82576_WRITE(swsm)
-{
-	(void)reg, (void)index;
-	emu_swsm_write(&m82576_of(nic)->eeprom, value);
-}
-
-M82576_READ(sync)
-{
-	(void)reg, (void)index;
-	return m82576_of(nic)->eeprom.sync;
-}
-
-M82576_WRITE(sync)
-{
-	(void)reg, (void)index;
-	emu_sync_write(nic, &m82576_of(nic)->eeprom, value);
-}
-
 /* ---- emu_model_ops ---- */
+
+static struct emu_eeprom *eeprom_of(struct emu_nic *nic)
+{
+	return &m82576_of(nic)->eeprom;
+}
 
 static int open_model(struct emu_nic *nic)
 {
@@ -317,4 +286,6 @@ const struct emu_model_ops emu_82576 = {
 	.link_event = link_event,
 	.tick = tick,
 	.fault_event = fault_event,
+	.queue_of = m82576_queue_of,
+	.eeprom_of = eeprom_of,
 };

@@ -64,6 +64,7 @@ unsigned m82576_speed(const struct m82576 *m); /* as STATUS says it */
 
 /* Sets rx_on and tx_on. */
 void m82576_paths(struct emu_nic *nic);
+struct emu_queue m82576_queue_of(struct emu_nic *nic, const struct emu_reg *reg, unsigned index);
 void m82576_queues_reset(struct emu_nic *nic);
 void m82576_queues_settle(struct emu_nic *nic);
 void m82576_mac(struct emu_nic *nic, unsigned index);
@@ -87,12 +88,6 @@ M82576_WRITE(ctrl);
 M82576_READ(status);
 M82576_WRITE(ctrl_ext);
 M82576_READ(eecd);
-M82576_READ(eerd);
-M82576_WRITE(eerd);
-M82576_READ(swsm);
-M82576_WRITE(swsm);
-M82576_READ(sync);
-M82576_WRITE(sync);
 M82576_READ(eemngctl);
 M82576_READ(mdic);
 M82576_WRITE(mdic);
@@ -124,14 +119,6 @@ M82576_WRITE(mrqc);
 M82576_WRITE(rssrk);
 M82576_WRITE(reta);
 M82576_WRITE(tctl);
-M82576_WRITE(bal);
-M82576_WRITE(bah);
-M82576_WRITE(len);
-M82576_READ(head);
-M82576_WRITE(head);
-M82576_WRITE(tail);
-M82576_WRITE(srrctl);
-M82576_READ(dctl);
 M82576_WRITE(dctl);
 M82576_WRITE(wbal);
 

@@ -22,7 +22,7 @@ static struct emu_queue queue_at(struct emu_nic *nic, unsigned n, bool tx)
 }
 
 /* Whose registers of the table these are. */
-static struct emu_queue queue_of(struct emu_nic *nic, const struct emu_reg *reg, unsigned index)
+struct emu_queue m82576_queue_of(struct emu_nic *nic, const struct emu_reg *reg, unsigned index)
 {
 	return queue_at(nic, index, reg->offset >= R_TX(0));
 }
@@ -234,7 +234,7 @@ static bool is_complete(struct emu_nic *nic, const struct emu_queue *q)
 
 M82576_WRITE(dctl)
 {
-	struct emu_queue q = queue_of(nic, reg, index);
+	struct emu_queue q = m82576_queue_of(nic, reg, index);
 	bool on = value & DCTL_ENABLE, was = emu_queue_wanted(nic, &q);
 
 	value &= ~DCTL_SWFLSH;
@@ -249,62 +249,6 @@ M82576_WRITE(dctl)
 	emu_bar_store(nic, q.base + RING_DCTL, value);
 	if (emu_queue_wanted(nic, &q) != was)
 		m82576_later(m82576_of(nic), q.due_ns, QUEUE_NS);
-}
-
-M82576_READ(dctl)
-{
-	struct emu_queue q = queue_of(nic, reg, index);
-
-	return emu_queue_read_dctl(nic, &q);
-}
-
-/* ---- the ring ---- */
-
-M82576_WRITE(bal)
-{
-	struct emu_queue q = queue_of(nic, reg, index);
-
-	emu_queue_write_bal(nic, &q, reg, value);
-}
-
-M82576_WRITE(bah)
-{
-	struct emu_queue q = queue_of(nic, reg, index);
-
-	emu_queue_write(nic, &q, reg, RING_BAH, value);
-}
-
-M82576_WRITE(len)
-{
-	struct emu_queue q = queue_of(nic, reg, index);
-
-	emu_queue_write_len(nic, &q, reg, value);
-}
-
-M82576_READ(head)
-{
-	return queue_of(nic, reg, index).ring->head;
-}
-
-M82576_WRITE(head)
-{
-	struct emu_queue q = queue_of(nic, reg, index);
-
-	emu_queue_write_head(nic, &q, reg, value);
-}
-
-M82576_WRITE(tail)
-{
-	struct emu_queue q = queue_of(nic, reg, index);
-
-	emu_queue_write_tail(nic, &q, reg, value);
-}
-
-M82576_WRITE(srrctl)
-{
-	struct emu_queue q = queue_of(nic, reg, index);
-
-	emu_queue_write(nic, &q, reg, RING_SRRCTL, value);
 }
 
 M82576_WRITE(wbal)

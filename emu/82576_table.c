@@ -52,7 +52,7 @@ static const struct emu_reg regs[] = {
 
 	/* 8.4 EEPROM */
 	{R_EECD, "EECD", 0, 0, BIT(4), 0x77, ALL, EMU_REG_STICKY, READ(eecd)},
-	{R_EERD, "EERD", 0, 0, 0, ALL, 0, READ(eerd), WRITE(eerd)},
+	{R_EERD, "EERD", 0, 0, 0, ALL, 0, .read = emu_eerd_read, .write = emu_eerd_write},
 	{R_EEMNGCTL, "EEMNGCTL", 0, 0, 0, 0, ALL, READ(eemngctl)},
 
 	/* 8.5 flow control */
@@ -63,9 +63,9 @@ static const struct emu_reg regs[] = {
 
 	/* 8.6 PCIe, 8.7 semaphores */
 	{0x05B00, "GCR", 0, 0, 0x00050000, ALL, 0, EMU_REG_STICKY},
-	{R_SWSM, "SWSM", 0, 0, 0, 3, ALL, EMU_REG_STICKY, READ(swsm), WRITE(swsm)},
+	{R_SWSM, "SWSM", 0, 0, 0, 3, ALL, EMU_REG_STICKY, .read = emu_swsm_read, .write = emu_swsm_write},
 	{0x05B54, "FWSM", 0, 0, 0, 0, ALL},
-	{R_SW_FW_SYNC, "SW_FW_SYNC", 0, 0, 0, 0x1F, 0x1F0000, EMU_REG_STICKY, READ(sync), WRITE(sync)},
+	{R_SW_FW_SYNC, "SW_FW_SYNC", 0, 0, 0, 0x1F, 0x1F0000, EMU_REG_STICKY, .read = emu_sync_read, .write = emu_sync_write},
 
 	/* 8.8 interrupts */
 	{0x000C0, "ICR", 0, 0, 0, ICR_ALL, BIT(31), READ(icr), WRITE(icr)},
@@ -86,14 +86,14 @@ static const struct emu_reg regs[] = {
 
 	/* 8.10 receive */
 	{R_RCTL, "RCTL", 0, 0, 0, 0x04DFB0FE, 0, WRITE(rctl)},
-	RX_QUEUES(RING_BAL, "RDBAL", 0, ALL, 0, WRITE(bal)),
-	RX_QUEUES(RING_BAH, "RDBAH", 0, ALL, 0, WRITE(bah)),
-	RX_QUEUES(RING_LEN, "RDLEN", 0, 0xFFFFF, 0, WRITE(len)),
-	RX_QUEUES(RING_SRRCTL, "SRRCTL", 0x400, 0x8FF03F7F, 0, WRITE(srrctl)),
-	RX_QUEUES(RING_HEAD, "RDH", 0, 0xFFFF, 0, READ(head), WRITE(head)),
+	RX_QUEUES(RING_BAL, "RDBAL", 0, ALL, 0, .write = emu_queue_bal_write),
+	RX_QUEUES(RING_BAH, "RDBAH", 0, ALL, 0, .write = emu_queue_bah_write),
+	RX_QUEUES(RING_LEN, "RDLEN", 0, 0xFFFFF, 0, .write = emu_queue_len_write),
+	RX_QUEUES(RING_SRRCTL, "SRRCTL", 0x400, 0x8FF03F7F, 0, .write = emu_queue_srrctl_write),
+	RX_QUEUES(RING_HEAD, "RDH", 0, 0xFFFF, 0, .read = emu_queue_head_read, .write = emu_queue_head_write),
 	RX_QUEUES(RING_DCA, "RXCTL", 0xA200, 0xFF00A2E0, 0),
-	RX_QUEUES(RING_TAIL, "RDT", 0, 0xFFFF, 0, WRITE(tail)),
-	RX_QUEUES(RING_DCTL, "RXDCTL", 1u << 16, 0x061F1F1F, 0, READ(dctl), WRITE(dctl)),
+	RX_QUEUES(RING_TAIL, "RDT", 0, 0xFFFF, 0, .write = emu_queue_tail_write),
+	RX_QUEUES(RING_DCTL, "RXDCTL", 1u << 16, 0x061F1F1F, 0, .read = emu_queue_dctl_read, WRITE(dctl)),
 	RX_QUEUES(RING_DROPPED, "RQDPC", 0, 0, 0, READ(dropped)),
 	{R_RXCSUM, "RXCSUM", 0, 0, 0x300, 0x3BFF, 0},
 	{R_RLPML, "RLPML", 0, 0, 0x2600, 0x3FFF, 0, WRITE(rlpml)},
@@ -117,13 +117,13 @@ static const struct emu_reg regs[] = {
 	{0x00404, "TCTL_EXT", 0, 0, 0x00010840, 0xFFFFF, 0},
 	{0x00410, "TIPG", 0, 0, 0x00601008, 0x3FFFFFFF, 0},
 	{0x03590, "DTXCTL", 0, 0, 0x44, 0x7F, 0},
-	TX_QUEUES(RING_BAL, "TDBAL", 0, ALL, 0, WRITE(bal)),
-	TX_QUEUES(RING_BAH, "TDBAH", 0, ALL, 0, WRITE(bah)),
-	TX_QUEUES(RING_LEN, "TDLEN", 0, 0xFFFFF, 0, WRITE(len)),
-	TX_QUEUES(RING_HEAD, "TDH", 0, 0xFFFF, 0, READ(head), WRITE(head)),
+	TX_QUEUES(RING_BAL, "TDBAL", 0, ALL, 0, .write = emu_queue_bal_write),
+	TX_QUEUES(RING_BAH, "TDBAH", 0, ALL, 0, .write = emu_queue_bah_write),
+	TX_QUEUES(RING_LEN, "TDLEN", 0, 0xFFFFF, 0, .write = emu_queue_len_write),
+	TX_QUEUES(RING_HEAD, "TDH", 0, 0xFFFF, 0, .read = emu_queue_head_read, .write = emu_queue_head_write),
 	TX_QUEUES(RING_DCA, "TXCTL", 0x2A00, 0xFF002A20, 0),
-	TX_QUEUES(RING_TAIL, "TDT", 0, 0xFFFF, 0, WRITE(tail)),
-	TX_QUEUES(RING_DCTL, "TXDCTL", 0, 0x0E1F1F1F, 0, READ(dctl), WRITE(dctl)),
+	TX_QUEUES(RING_TAIL, "TDT", 0, 0xFFFF, 0, .write = emu_queue_tail_write),
+	TX_QUEUES(RING_DCTL, "TXDCTL", 0, 0x0E1F1F1F, 0, .read = emu_queue_dctl_read, WRITE(dctl)),
 	TX_QUEUES(RING_WBAL, "TDWBAL", 0, 0xFFFFFFFD, 0, WRITE(wbal)),
 	TX_QUEUES(RING_WBAL + 4, "TDWBAH", 0, ALL, 0),
 

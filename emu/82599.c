@@ -219,42 +219,6 @@ M82599_READ(eec)
 	return value;
 }
 
-M82599_READ(eerd)
-{
-	(void)reg, (void)index;
-	return emu_eerd_read(nic, &m82599_of(nic)->eeprom);
-}
-
-M82599_WRITE(eerd)
-{
-	(void)reg, (void)index;
-	emu_eerd_write(nic, &m82599_of(nic)->eeprom, value);
-}
-
-M82599_READ(swsm)
-{
-	(void)reg, (void)index;
-	return emu_swsm_read(&m82599_of(nic)->eeprom);
-}
-
-M82599_WRITE(swsm)
-{
-	(void)reg, (void)index;
-	emu_swsm_write(&m82599_of(nic)->eeprom, value);
-}
-
-M82599_READ(sync)
-{
-	(void)reg, (void)index;
-	return m82599_of(nic)->eeprom.sync;
-}
-
-M82599_WRITE(sync)
-{
-	(void)reg, (void)index;
-	emu_sync_write(nic, &m82599_of(nic)->eeprom, value);
-}
-
 M82599_READ(fwsm)
 {
 	(void)reg, (void)index;
@@ -316,6 +280,11 @@ M82599_WRITE(w1c)
 }
 
 /* ---- emu_model_ops ---- */
+
+static struct emu_eeprom *eeprom_of(struct emu_nic *nic)
+{
+	return &m82599_of(nic)->eeprom;
+}
 
 static int open_model(struct emu_nic *nic)
 {
@@ -421,4 +390,6 @@ const struct emu_model_ops emu_82599 = {
 	.link_event = link_event,
 	.tick = tick,
 	.fault_event = fault_event,
+	.queue_of = m82599_queue_of,
+	.eeprom_of = eeprom_of,
 };

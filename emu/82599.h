@@ -75,6 +75,7 @@ void m82599_paths(struct emu_nic *nic);
 void m82599_path_reset(struct emu_nic *nic);
 void m82599_mac(struct emu_nic *nic, unsigned index);
 
+struct emu_queue m82599_queue_of(struct emu_nic *nic, const struct emu_reg *reg, unsigned index);
 void m82599_queues_reset(struct emu_nic *nic);
 void m82599_queues_settle(struct emu_nic *nic);
 
@@ -95,13 +96,7 @@ M82599_READ(ctrl);
 M82599_WRITE(ctrl);
 M82599_READ(status);
 M82599_READ(eec);
-M82599_READ(eerd);
-M82599_WRITE(eerd);
-M82599_READ(swsm);
-M82599_WRITE(swsm);
 M82599_READ(fwsm);
-M82599_READ(sync);
-M82599_WRITE(sync);
 M82599_READ(msca);
 M82599_WRITE(msca);
 M82599_READ(msrwd);
@@ -131,14 +126,6 @@ M82599_WRITE(gpie);
 M82599_WRITE(ivar);
 M82599_WRITE(ivar_misc);
 
-M82599_WRITE(bal);
-M82599_WRITE(bah);
-M82599_WRITE(len);
-M82599_READ(head);
-M82599_WRITE(head);
-M82599_WRITE(tail);
-M82599_WRITE(srrctl);
-M82599_READ(dctl);
 M82599_WRITE(rxdctl);
 M82599_WRITE(txdctl);
 M82599_WRITE(rscctl);

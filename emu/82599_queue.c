@@ -21,7 +21,7 @@ static struct emu_queue queue_at(struct emu_nic *nic, unsigned n, bool tx)
 }
 
 /* Whose registers of the table these are. */
-static struct emu_queue queue_of(struct emu_nic *nic, const struct emu_reg *reg, unsigned index)
+struct emu_queue m82599_queue_of(struct emu_nic *nic, const struct emu_reg *reg, unsigned index)
 {
 	return queue_at(nic, reg->first + index,
 			reg->offset >= R_TX(0) && reg->offset < R_TX(EMU_QUEUES_MAX));
@@ -119,16 +119,9 @@ static void want(struct emu_nic *nic, const struct emu_queue *q, uint32_t value)
 		m82599_later(m82599_of(nic), q->due_ns, QUEUE_NS);
 }
 
-M82599_READ(dctl)
-{
-	struct emu_queue q = queue_of(nic, reg, index);
-
-	return emu_queue_read_dctl(nic, &q);
-}
-
 M82599_WRITE(rxdctl)
 {
-	struct emu_queue q = queue_of(nic, reg, index);
+	struct emu_queue q = m82599_queue_of(nic, reg, index);
 
 	if (value & RXDCTL_VME)
 		emu_report(nic, "RXDCTL[%u].VME: stripping of VLAN tags is not emulated", q.n);
@@ -137,7 +130,7 @@ M82599_WRITE(rxdctl)
 
 M82599_WRITE(txdctl)
 {
-	struct emu_queue q = queue_of(nic, reg, index);
+	struct emu_queue q = m82599_queue_of(nic, reg, index);
 
 	/* 8.2.3.9.10 */
 	if (TXDCTL_PTHRESH(value) && !TXDCTL_HTHRESH(value))
@@ -148,60 +141,11 @@ M82599_WRITE(txdctl)
 	want(nic, &q, value & ~DCTL_SWFLSH);
 }
 
-/* ---- the ring ---- */
-
-M82599_WRITE(bal)
-{
-	struct emu_queue q = queue_of(nic, reg, index);
-
-	emu_queue_write_bal(nic, &q, reg, value);
-}
-
-M82599_WRITE(bah)
-{
-	struct emu_queue q = queue_of(nic, reg, index);
-
-	emu_queue_write(nic, &q, reg, RING_BAH, value);
-}
-
-M82599_WRITE(len)
-{
-	struct emu_queue q = queue_of(nic, reg, index);
-
-	emu_queue_write_len(nic, &q, reg, value);
-}
-
-M82599_READ(head)
-{
-	return queue_of(nic, reg, index).ring->head;
-}
-
-M82599_WRITE(head)
-{
-	struct emu_queue q = queue_of(nic, reg, index);
-
-	emu_queue_write_head(nic, &q, reg, value);
-}
-
-M82599_WRITE(tail)
-{
-	struct emu_queue q = queue_of(nic, reg, index);
-
-	emu_queue_write_tail(nic, &q, reg, value);
-}
-
-M82599_WRITE(srrctl)
-{
-	struct emu_queue q = queue_of(nic, reg, index);
-
-	emu_queue_write(nic, &q, reg, RING_SRRCTL, value);
-}
-
 M82599_WRITE(rscctl)
 {
 	if (value & RSCCTL_RSCEN)
 		emu_report(nic, "RSCCTL[%u].RSCEN: coalescing is not emulated",
-			   queue_of(nic, reg, index).n);
+			   m82599_queue_of(nic, reg, index).n);
 	emu_bar_store(nic, reg->offset + index * reg->step, value);
 }
 

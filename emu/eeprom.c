@@ -68,11 +68,13 @@ bool emu_eeprom_ready(const struct emu_nic *nic, const struct emu_eeprom *eeprom
 	return now_ns >= eeprom->ready_ns && !nic->faults[EMU_FAULT_EEPROM];
 }
 
-void emu_eerd_write(struct emu_nic *nic, struct emu_eeprom *eeprom, uint32_t value)
+void emu_eerd_write(struct emu_nic *nic, const struct emu_reg *reg, unsigned index, uint32_t value)
 {
+	struct emu_eeprom *eeprom = nic->model->eeprom_of(nic);
 	unsigned at = value >> 2 & 0x3FFF;
 	uint64_t now_ns = emu_now_ns();
 
+	(void)reg, (void)index;
 	if (!(value & EMU_EERD_START))
 		return;
 	if (eeprom->eerd_done_ns && now_ns < eeprom->eerd_done_ns)
@@ -85,8 +87,11 @@ void emu_eerd_write(struct emu_nic *nic, struct emu_eeprom *eeprom, uint32_t val
 	eeprom->eerd_done_ns = now_ns + READ_NS;
 }
 
-uint32_t emu_eerd_read(const struct emu_nic *nic, struct emu_eeprom *eeprom)
+uint32_t emu_eerd_read(struct emu_nic *nic, const struct emu_reg *reg, unsigned index)
 {
+	struct emu_eeprom *eeprom = nic->model->eeprom_of(nic);
+
+	(void)reg, (void)index;
 	if (!eeprom->eerd_done_ns)
 		return 0;
 	if (emu_now_ns() < eeprom->eerd_done_ns || nic->faults[EMU_FAULT_EEPROM])
@@ -94,25 +99,39 @@ uint32_t emu_eerd_read(const struct emu_nic *nic, struct emu_eeprom *eeprom)
 	return eeprom->eerd | EMU_EERD_DONE;
 }
 
-uint32_t emu_swsm_read(struct emu_eeprom *eeprom)
+uint32_t emu_swsm_read(struct emu_nic *nic, const struct emu_reg *reg, unsigned index)
 {
+	struct emu_eeprom *eeprom = nic->model->eeprom_of(nic);
 	uint32_t value = (eeprom->smbi ? EMU_SWSM_SMBI : 0) |
 			 (eeprom->swesmbi ? EMU_SWSM_SWESMBI : 0);
 
+	(void)reg, (void)index;
 	eeprom->smbi = true; /* whoever reads 0 has it */
 	return value;
 }
 
-void emu_swsm_write(struct emu_eeprom *eeprom, uint32_t value)
+void emu_swsm_write(struct emu_nic *nic, const struct emu_reg *reg, unsigned index, uint32_t value)
 {
+	struct emu_eeprom *eeprom = nic->model->eeprom_of(nic);
+
+	(void)reg, (void)index;
 	if (!(value & EMU_SWSM_SMBI))
 		eeprom->smbi = false;
 	eeprom->swesmbi = value & EMU_SWSM_SWESMBI;
 }
 
-void emu_sync_write(struct emu_nic *nic, struct emu_eeprom *eeprom, uint32_t value)
+void emu_sync_write(struct emu_nic *nic, const struct emu_reg *reg, unsigned index, uint32_t value)
 {
+	struct emu_eeprom *eeprom = nic->model->eeprom_of(nic);
+
+	(void)reg, (void)index;
 	if (!eeprom->swesmbi)
 		emu_report(nic, "SW_FW_SYNC written without SWSM.SWESMBI held");
 	eeprom->sync = value;
+}
+
+uint32_t emu_sync_read(struct emu_nic *nic, const struct emu_reg *reg, unsigned index)
+{
+	(void)reg, (void)index;
+	return nic->model->eeprom_of(nic)->sync;
 }

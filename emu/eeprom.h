@@ -4,7 +4,7 @@
 #ifndef EMU_EEPROM_H
 #define EMU_EEPROM_H
 
-#include "private.h"
+#include "regfile.h"
 
 #define EMU_EERD_START (1u << 0)
 #define EMU_EERD_DONE (1u << 1)
@@ -35,11 +35,12 @@ void emu_eeprom_fill_82599(struct emu_nic *nic);
 void emu_eeprom_load(struct emu_eeprom *eeprom, uint64_t now_ns);
 bool emu_eeprom_ready(const struct emu_nic *nic, const struct emu_eeprom *eeprom, uint64_t now_ns);
 
-/* EERD, the semaphore register and SW_FW_SYNC as a driver reads and writes them. */
-void emu_eerd_write(struct emu_nic *nic, struct emu_eeprom *eeprom, uint32_t value);
-uint32_t emu_eerd_read(const struct emu_nic *nic, struct emu_eeprom *eeprom);
-uint32_t emu_swsm_read(struct emu_eeprom *eeprom);
-void emu_swsm_write(struct emu_eeprom *eeprom, uint32_t value);
-void emu_sync_write(struct emu_nic *nic, struct emu_eeprom *eeprom, uint32_t value);
+/* EERD, the semaphore register and SW_FW_SYNC as a driver reads and writes them: for models' tables. */
+uint32_t emu_eerd_read(struct emu_nic *nic, const struct emu_reg *reg, unsigned index);
+void emu_eerd_write(struct emu_nic *nic, const struct emu_reg *reg, unsigned index, uint32_t value);
+uint32_t emu_swsm_read(struct emu_nic *nic, const struct emu_reg *reg, unsigned index);
+void emu_swsm_write(struct emu_nic *nic, const struct emu_reg *reg, unsigned index, uint32_t value);
+uint32_t emu_sync_read(struct emu_nic *nic, const struct emu_reg *reg, unsigned index);
+void emu_sync_write(struct emu_nic *nic, const struct emu_reg *reg, unsigned index, uint32_t value);
 
 #endif

@@ -95,6 +95,10 @@ struct emu_counts {
 };
 
 /* A model: the registers of one controller. The NIC's lock is held in all. */
+struct emu_reg;
+struct emu_queue;
+struct emu_eeprom;
+
 struct emu_model_ops {
 	const char *name; /* "82599ES" */
 	uint16_t device;  /* PCI id */
@@ -114,6 +118,11 @@ struct emu_model_ops {
 	uint64_t (*tick)(struct emu_nic *nic, uint64_t now_ns);
 	/* A fault has been switched on or off. */
 	void (*fault_event)(struct emu_nic *nic, enum emu_fault fault);
+	/* The queue whose register this is (queue.h). */
+	struct emu_queue (*queue_of)(struct emu_nic *nic, const struct emu_reg *reg,
+				     unsigned index);
+	/* (eeprom.h) */
+	struct emu_eeprom *(*eeprom_of)(struct emu_nic *nic);
 };
 extern const struct emu_model_ops emu_82599, emu_82576;
 

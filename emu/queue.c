@@ -56,11 +56,17 @@ void emu_queues_count(struct emu_nic *nic, unsigned n)
 
 /* ---- accesses ---- */
 
-uint32_t emu_queue_read_dctl(const struct emu_nic *nic, const struct emu_queue *q)
+static struct emu_queue queue_of(struct emu_nic *nic, const struct emu_reg *reg, unsigned index)
 {
-	uint32_t value = emu_bar_load(nic, q->base + RING_DCTL);
+	return nic->model->queue_of(nic, reg, index);
+}
 
-	return (value & ~DCTL_ENABLE) | (*q->on ? DCTL_ENABLE : 0);
+uint32_t emu_queue_dctl_read(struct emu_nic *nic, const struct emu_reg *reg, unsigned index)
+{
+	struct emu_queue q = queue_of(nic, reg, index);
+	uint32_t value = emu_bar_load(nic, q.base + RING_DCTL);
+
+	return (value & ~DCTL_ENABLE) | (*q.on ? DCTL_ENABLE : 0);
 }
 
 static bool may_write(struct emu_nic *nic, const struct emu_queue *q, const struct emu_reg *reg)
@@ -72,50 +78,74 @@ static bool may_write(struct emu_nic *nic, const struct emu_queue *q, const stru
 	return false;
 }
 
-void emu_queue_write(struct emu_nic *nic, const struct emu_queue *q, const struct emu_reg *reg,
-		     uint32_t at, uint32_t value)
+static void write_at_rest(struct emu_nic *nic, const struct emu_reg *reg, unsigned index,
+			  uint32_t value)
 {
-	if (may_write(nic, q, reg))
-		emu_bar_store(nic, q->base + at, value);
+	struct emu_queue q = queue_of(nic, reg, index);
+
+	if (may_write(nic, &q, reg))
+		emu_bar_store(nic, reg->offset + index * reg->step, value);
 }
 
-void emu_queue_write_bal(struct emu_nic *nic, const struct emu_queue *q, const struct emu_reg *reg,
+void emu_queue_bal_write(struct emu_nic *nic, const struct emu_reg *reg, unsigned index,
 			 uint32_t value)
 {
 	if (value % 128)
-		emu_report(nic, "%s[%u] 0x%08x is not a multiple of 128", reg->name, q->n, value);
-	emu_queue_write(nic, q, reg, RING_BAL, value & ~127u);
+		emu_report(nic, "%s[%u] 0x%08x is not a multiple of 128", reg->name,
+			   queue_of(nic, reg, index).n, value);
+	write_at_rest(nic, reg, index, value & ~127u);
 }
 
-void emu_queue_write_len(struct emu_nic *nic, const struct emu_queue *q, const struct emu_reg *reg,
+void emu_queue_bah_write(struct emu_nic *nic, const struct emu_reg *reg, unsigned index,
+			 uint32_t value)
+{
+	write_at_rest(nic, reg, index, value);
+}
+
+void emu_queue_len_write(struct emu_nic *nic, const struct emu_reg *reg, unsigned index,
 			 uint32_t value)
 {
 	if (value & ~LEN_MAX)
-		emu_report(nic, "%s[%u] %u is not a multiple of 128 up to %u", reg->name, q->n,
-			   value, LEN_MAX);
-	emu_queue_write(nic, q, reg, RING_LEN, value & LEN_MAX);
+		emu_report(nic, "%s[%u] %u is not a multiple of 128 up to %u", reg->name,
+			   queue_of(nic, reg, index).n, value, LEN_MAX);
+	write_at_rest(nic, reg, index, value & LEN_MAX);
+}
+
+void emu_queue_srrctl_write(struct emu_nic *nic, const struct emu_reg *reg, unsigned index,
+			    uint32_t value)
+{
+	write_at_rest(nic, reg, index, value);
+}
+
+uint32_t emu_queue_head_read(struct emu_nic *nic, const struct emu_reg *reg, unsigned index)
+{
+	return queue_of(nic, reg, index).ring->head;
 }
 
 /* The hardware's; a driver may put it to 0 before it enables the queue. */
-void emu_queue_write_head(struct emu_nic *nic, const struct emu_queue *q, const struct emu_reg *reg,
+void emu_queue_head_write(struct emu_nic *nic, const struct emu_reg *reg, unsigned index,
 			  uint32_t value)
 {
-	if (!may_write(nic, q, reg))
+	struct emu_queue q = queue_of(nic, reg, index);
+
+	if (!may_write(nic, &q, reg))
 		return;
 	if (value)
-		emu_report(nic, "%s[%u] set to %u, not 0", reg->name, q->n, value);
-	q->ring->head = 0;
+		emu_report(nic, "%s[%u] set to %u, not 0", reg->name, q.n, value);
+	q.ring->head = 0;
 }
 
 /* Tails are stored in the BAR, where the engine finds them, by whichever way they come. */
-void emu_queue_write_tail(struct emu_nic *nic, const struct emu_queue *q, const struct emu_reg *reg,
+void emu_queue_tail_write(struct emu_nic *nic, const struct emu_reg *reg, unsigned index,
 			  uint32_t value)
 {
-	if (!q->ring->enabled && value != q->ring->head)
+	struct emu_queue q = queue_of(nic, reg, index);
+
+	if (!q.ring->enabled && value != q.ring->head)
 		emu_report(nic, "%s[%u] set to %u while the %s queue is not enabled", reg->name,
-			   q->n, value, emu_queue_kind(q));
-	else if (q->ring->enabled && value >= q->ring->n)
-		emu_report(nic, "%s[%u] set to %u, beyond a ring of %u", reg->name, q->n, value,
-			   q->ring->n);
-	emu_bar_store(nic, q->ring->tail_at, value);
+			   q.n, value, emu_queue_kind(&q));
+	else if (q.ring->enabled && value >= q.ring->n)
+		emu_report(nic, "%s[%u] set to %u, beyond a ring of %u", reg->name, q.n, value,
+			   q.ring->n);
+	emu_bar_store(nic, q.ring->tail_at, value);
 }

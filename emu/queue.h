@@ -44,18 +44,21 @@ void emu_queue_start(struct emu_nic *nic, const struct emu_queue *q);
 /* Sets n_rx and n_tx, after one of `n` queues has been enabled or disabled. */
 void emu_queues_count(struct emu_nic *nic, unsigned n);
 
-/* Accesses. Those of a register that may be written only while the queue is disabled report it
- * else. */
-uint32_t emu_queue_read_dctl(const struct emu_nic *nic, const struct emu_queue *q);
-void emu_queue_write(struct emu_nic *nic, const struct emu_queue *q, const struct emu_reg *reg,
-		     uint32_t at, uint32_t value);
-void emu_queue_write_bal(struct emu_nic *nic, const struct emu_queue *q, const struct emu_reg *reg,
+/* Accesses to its registers, for models' tables. Those of a register that may be written only while the queue
+ * is disabled report it else. */
+uint32_t emu_queue_dctl_read(struct emu_nic *nic, const struct emu_reg *reg, unsigned index);
+uint32_t emu_queue_head_read(struct emu_nic *nic, const struct emu_reg *reg, unsigned index);
+void emu_queue_bal_write(struct emu_nic *nic, const struct emu_reg *reg, unsigned index,
 			 uint32_t value);
-void emu_queue_write_len(struct emu_nic *nic, const struct emu_queue *q, const struct emu_reg *reg,
+void emu_queue_bah_write(struct emu_nic *nic, const struct emu_reg *reg, unsigned index,
 			 uint32_t value);
-void emu_queue_write_head(struct emu_nic *nic, const struct emu_queue *q, const struct emu_reg *reg,
+void emu_queue_len_write(struct emu_nic *nic, const struct emu_reg *reg, unsigned index,
+			 uint32_t value);
+void emu_queue_head_write(struct emu_nic *nic, const struct emu_reg *reg, unsigned index,
 			  uint32_t value);
-void emu_queue_write_tail(struct emu_nic *nic, const struct emu_queue *q, const struct emu_reg *reg,
+void emu_queue_tail_write(struct emu_nic *nic, const struct emu_reg *reg, unsigned index,
 			  uint32_t value);
+void emu_queue_srrctl_write(struct emu_nic *nic, const struct emu_reg *reg, unsigned index,
+			    uint32_t value);
 
 #endif
