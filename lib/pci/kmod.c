@@ -201,20 +201,30 @@ static int kmod_dma_map(struct pl_pci *pci, void *base, size_t len_bytes, size_t
 	return rc;
 }
 
-/* Says which link of the chain is missing, as far as the module's answer tells. */
+/* Says which link of the chain is missing, as far as the module's answer tells, and what mends it. */
 static int cannot_import(const struct kmod *kmod, int rc, struct pl_error *err)
 {
 	static const char what[] = "%s: the accelerator's memory cannot be mapped for it: %s: %s";
 	struct peerlane_info info = {.argsz = sizeof(info)};
 	const char *name = kmod->pci.name;
 
-	if (rc == -ENODEV || rc == -EIO || rc == -ENOMEM || rc == -ENOSPC || rc == -EBADF ||
-	    call(kmod, PEERLANE_INFO, &info))
+	/* So the kernel also calls a failure of the owner's driver that gives no other reason. */
+	if (rc == -ENOMEM || rc == -ENOSPC)
+		return pl_error_set(
+			err, rc,
+			"switch on Resizable BAR (above 4G decoding) in the firmware, see: "
+			"nvidia-smi -q -d MEMORY; or a smaller RingSize=, fewer Planes=",
+			what, name,
+			"too little is free of the window through which others see it "
+			"(BAR1), or of the kernel's memory",
+			strerror(-rc));
+	if (rc == -ENODEV || rc == -EIO || rc == -EBADF || call(kmod, PEERLANE_INFO, &info))
 		return pl_error_set(err, rc, NULL,
 				    "%s: the accelerator's memory cannot be mapped for it: %s",
 				    name, strerror(-rc));
 	if (!(info.features & PEERLANE_FEATURE_RESET))
-		return pl_error_set(err, rc, NULL, what, name,
+		return pl_error_set(err, rc, "use a NIC that can be (lspci -vv: FLReset+)", what,
+				    name,
 				    "it cannot be reset, which would end its DMA if that memory "
 				    "had to move",
 				    strerror(-rc));
@@ -239,7 +249,7 @@ static int kmod_dma_import(struct pl_pci *pci, const struct pl_remote *remote, s
 	int rc;
 
 	if (remote->dmabuf_fd < 0)
-		return pl_error_set(err, -EOPNOTSUPP, NULL,
+		return pl_error_set(err, -EOPNOTSUPP, "see: peerlane devices",
 				    "%s: the accelerator's memory is for no other device: %s",
 				    pci->name, remote->no_dmabuf);
 	rc = map(pci,

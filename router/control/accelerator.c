@@ -20,7 +20,7 @@
 
 static bool wanted(const struct router *router)
 {
-	return router->config->mode == CONFIG_NIC_CPU_GPU;
+	return config_mode(router->config)->accelerated;
 }
 
 const char *accelerator_name(const struct pl_accel_info *info, char out[ACCELERATOR_NAME_SIZE])
@@ -234,7 +234,44 @@ int accelerator_probe(struct router *router, struct pl_error *err)
 
 unsigned accelerator_packets(const struct config *config)
 {
-	return config->mode == CONFIG_NIC_CPU_GPU ? MAILBOX_SLOTS * PL_BURST_MAX : 0;
+	return config_mode(config)->accelerated ? MAILBOX_SLOTS * PL_BURST_MAX : 0;
+}
+
+/* ---- packets in its memory ---- */
+
+/* On the drivers' thread. */
+static int make_packets(struct router *router, struct pl_error *err)
+{
+	const struct pl_accel_info *info = &router->accelerator;
+	int rc = 0;
+
+	for (unsigned i = 0; i < router->n_packets && !rc; i++)
+		rc = pl_accel_packets_new(&router->packets[i], info->kind, info->index,
+					  router->packets_bytes, err);
+	return rc;
+}
+
+int accelerator_packets_new(struct router *router, unsigned n, size_t len_bytes,
+			    struct pl_error *err)
+{
+	int rc;
+
+	router->packets = calloc(n, sizeof(*router->packets));
+	if (!router->packets)
+		return pl_error_set(err, -ENOMEM, NULL, "accelerator: out of memory");
+	router->n_packets = n;
+	router->packets_bytes = len_bytes;
+	rc = with_drivers(router, make_packets, err);
+	return rc ? of_accelerator(router, rc, err) : 0;
+}
+
+void accelerator_packets_free(struct router *router)
+{
+	for (unsigned i = 0; i < router->n_packets; i++)
+		pl_accel_packets_free(&router->packets[i]);
+	free(router->packets);
+	router->packets = NULL;
+	router->n_packets = 0;
 }
 
 /* ---- from opening to end ---- */
@@ -385,7 +422,8 @@ void accelerator_print(const struct router *router, FILE *out)
 		fputs("mode: nic-cpu, packets are processed by the planes' cores\n", out);
 		return;
 	}
-	fprintf(out, "mode: nic-cpu-gpu, launch %s\n", accelerator_launch_name(router->launch));
+	fprintf(out, "mode: %s, launch %s\n", config_mode(router->config)->name,
+		accelerator_launch_name(router->launch));
 	fprintf(out, "accelerator: %s (%s), ", accelerator_name(info, name), info->driver);
 	if (info->memory_bytes)
 		fprintf(out, "%llu MiB of memory\n",

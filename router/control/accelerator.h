@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The accelerator of Mode=nic-cpu-gpu: which one, from its opening to its end, and what the log says of
- * it. With Mode=nic-cpu there is none, and all of this does nothing. Control thread.
+/* The accelerator of Mode=nic-cpu-gpu and Mode=nic-gpu: which one, from its opening to its end, and what the log
+ * says of it. With Mode=nic-cpu there is none, and all of this does nothing. Control thread.
  *
  * What asks a driver at the start runs on a thread that has been confined first (privileges_confine_driver()),
  * and so are the threads that drivers make: those were there before the daemon confines itself. */
@@ -18,6 +18,13 @@ int accelerator_probe(struct router *router, struct pl_error *err);
 /* Packets of bursts that may be under way at once, of each plane. */
 unsigned accelerator_packets(const struct config *config);
 
+/* Makes router->packets: memory of the accelerator that accelerator_probe() chose for packets, `n` of `len_bytes`.
+ * Before it is opened. Returns 0, or -errno with `err` filled; accelerator_packets_free() is to be called in both
+ * cases. */
+int accelerator_packets_new(struct router *router, unsigned n, size_t len_bytes,
+			    struct pl_error *err);
+void accelerator_packets_free(struct router *router);
+
 /* Opens it. After the tables have been made. Returns 0, or -errno with `err` filled. */
 int accelerator_open(struct router *router, struct pl_error *err);
 
@@ -34,7 +41,8 @@ void accelerator_follow(struct router *router, uint64_t now_ms);
 /* Ends its thread. The planes have stopped. */
 void accelerator_stop(struct router *router);
 
-/* Gives it back. Returns false if it hangs: it may still write to the planes' buffers and the tables, which must stay. */
+/* Gives it back. Returns false if it hangs: it may still write to the planes' buffers, wherever they lie, and the tables, which
+ * must stay. */
 bool accelerator_free(struct router *router);
 
 /* Prints what accelerator_probe() found. */

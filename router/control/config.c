@@ -481,8 +481,43 @@ static int check_accelerator(const struct config *config, struct pl_error *err)
 
 	if (config->mode_at[0] || !at[0])
 		return 0;
-	return pl_error_set(err, -EINVAL, "add Mode=nic-cpu-gpu, or leave it out",
-			    "%s: is for Mode=nic-cpu-gpu", at);
+	return pl_error_set(err, -EINVAL, "add Mode=nic-cpu-gpu or Mode=nic-gpu, or leave it out",
+			    "%s: is for Mode=nic-cpu-gpu and Mode=nic-gpu", at);
+}
+
+/* Into an accelerator's memory only NICs receive that we drive, by a way on which they can be told where that is.
+ * Whether they reach it, the machine tells. Ports that do not are not served beside them: what would pass from
+ * one kind to the other would have to be copied. */
+static int check_remote(const struct config *config, struct pl_error *err)
+{
+	char remedy[160];
+
+	for (unsigned i = 0; i < config->n_ports && config_mode(config)->remote; i++) {
+		const struct config_port *port = &config->ports[i];
+
+		if (port->kind == CONFIG_AFXDP) {
+			snprintf(remedy, sizeof(remedy),
+				 "Device=pci: and the NIC's address (see: peerlane devices), "
+				 "Device=emu:%s, or Mode=nic-cpu-gpu",
+				 port->interface);
+			return pl_error_set(
+				err, -EINVAL, remedy,
+				"%.160s: Mode=nic-gpu is for NICs that Peerlane drives: "
+				"AF_XDP receives into main memory alone",
+				port->device_at);
+		}
+		if (port->kind == CONFIG_PCI && port->backend == PL_PCI_VFIO) {
+			snprintf(remedy, sizeof(remedy),
+				 "peerlane bind %s kmod, and Backend=kmod; or Mode=nic-cpu-gpu",
+				 port->device);
+			return pl_error_set(err, -EINVAL, remedy,
+					    "%.160s: Mode=nic-gpu is for NICs by the module "
+					    "peerlane: by vfio they cannot be given addresses "
+					    "of an accelerator's memory",
+					    port->device_at);
+		}
+	}
+	return 0;
 }
 
 int config_finish(struct config *config, const cpu_set_t *allowed, struct pl_error *err)
@@ -498,6 +533,8 @@ int config_finish(struct config *config, const cpu_set_t *allowed, struct pl_err
 	rc = check_ports(config, err);
 	if (!rc)
 		rc = check_accelerator(config, err);
+	if (!rc)
+		rc = check_remote(config, err);
 	if (rc)
 		return rc;
 	if (!config->cores_at[0])

@@ -73,7 +73,17 @@ struct config_port {
 enum config_mode {
 	CONFIG_NIC_CPU,	    /* in the host's memory; the planes' cores */
 	CONFIG_NIC_CPU_GPU, /* in the host's memory; an accelerator */
+	CONFIG_NIC_GPU,	    /* in an accelerator's memory; the accelerator */
 };
+#define CONFIG_MODES 3u
+
+/* The same as start-up acts by it; nothing else depends on the mode. */
+struct config_mode_traits {
+	const char *name; /* as Mode= has it */
+	bool accelerated; /* an accelerator processes packets; else the planes' cores do */
+	bool remote;	  /* packets lie in the accelerator's memory; else in the host's */
+};
+extern const struct config_mode_traits config_modes[CONFIG_MODES];
 
 /* Which accelerator. */
 struct config_accelerator {
@@ -91,7 +101,7 @@ enum config_seccomp {
 
 struct config {
 	enum config_mode mode;
-	struct config_accelerator accelerator; /* CONFIG_NIC_CPU_GPU */
+	struct config_accelerator accelerator; /* where one processes packets */
 	enum pl_accel_launch launch;
 	unsigned planes;
 	int cores[CONFIG_PLANES_MAX]; /* core of each plane, once config_finish() has passed */
@@ -139,6 +149,11 @@ struct config_setting {
 extern const struct config_setting config_settings[];
 extern const unsigned config_n_settings;
 
+static inline const struct config_mode_traits *config_mode(const struct config *config)
+{
+	return &config_modes[config->mode];
+}
+
 /* Everything at its default, no ports. */
 void config_init(struct config *config);
 
@@ -166,7 +181,7 @@ struct config_port *config_add_port(struct config *config, const char *name, con
 				    char *wrong, size_t wrong_size, const char **remedy);
 
 /* Checks what no single line can: ports there are, each with a device of its own, as many cores as
- * planes, no accelerator that nobody would use. Chooses cores where none were named: the highest-numbered of `allowed`, one per plane.
+ * planes, no accelerator that nobody would use, no port that cannot be served in the mode. Chooses cores where none were named: the highest-numbered of `allowed`, one per plane.
  *
  * Returns 0, or -EINVAL with `err` filled. */
 int config_finish(struct config *config, const cpu_set_t *allowed, struct pl_error *err);

@@ -137,6 +137,48 @@ int devices_probe(const struct config_port *port, const struct pl_port_config *a
 	return rc;
 }
 
+/* Puts in front of an error where the operator asked for the port, and behind its remedy the one that is always
+ * there. */
+static int not_reached(const struct config_port *port, int rc, struct pl_error *err)
+{
+	struct pl_error plain = *err;
+	char remedy[sizeof(plain.remedy) + 32];
+
+	snprintf(remedy, sizeof(remedy), "%s%sMode=nic-cpu-gpu", plain.remedy,
+		 plain.remedy[0] ? ", or " : "use ");
+	return pl_error_set(err, rc, remedy, "%.100s: Mode=nic-gpu: %s", port->device_at,
+			    plain.what);
+}
+
+int devices_try_memory(const struct config_port *port, const struct pl_remote *remote,
+		       struct pl_error *err)
+{
+	struct emu_nic_config nic = {.name = port->interface, .model = EMU_82599};
+	struct emu *emu = is_emulated(port) ? emu_new(NULL, NULL) : NULL;
+	struct pl_pci *pci = NULL;
+	struct pl_dma dma = {0};
+	int rc;
+
+	if (!is_emulated(port))
+		rc = open_pci(port, &pci, err);
+	else if (!emu)
+		rc = pl_error_set(err, -errno, NULL, "%s: %s", port->name, strerror(errno));
+	else
+		rc = emu_add(emu, &nic, &pci, err);
+	if (rc)
+		goto free;
+	rc = pl_pci_dma_import(pci, remote, &dma, err);
+	if (rc)
+		not_reached(port, rc, err);
+	else
+		pl_pci_dma_unmap(pci, &dma);
+	pl_pci_close(pci);
+free:
+	if (emu)
+		emu_free(emu);
+	return rc;
+}
+
 int devices_open(struct router *router, struct pl_error *err)
 {
 	int rc = 0;

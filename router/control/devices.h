@@ -11,6 +11,11 @@
 int devices_probe(const struct config_port *port, const struct pl_port_config *asked,
 		  struct pl_port_caps *caps, struct pl_error *err);
 
+/* Whether the port's NIC can be told where this memory is, so that it reads and writes packets there. Nothing stays
+ * open. Returns 0, or -errno with `err` filled: what stands in the way, and what an operator can do. */
+int devices_try_memory(const struct config_port *port, const struct pl_remote *remote,
+		       struct pl_error *err);
+
 /* Gives each port of the configuration that is a NIC its device (router_port.pci). Returns 0, or -errno
  * with `err` filled; devices_close() is to be called in both cases. */
 int devices_open(struct router *router, struct pl_error *err);

@@ -130,7 +130,7 @@ static int cannot_filter(int rc, struct pl_error *err)
 /* Whether there may be one whose driver has a part in the kernel. */
 static bool has_accelerator(const struct config *config)
 {
-	return config->mode == CONFIG_NIC_CPU_GPU &&
+	return config_mode(config)->accelerated &&
 	       (config->accelerator.any || config->accelerator.kind != PL_ACCEL_HOST);
 }
 

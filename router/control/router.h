@@ -87,8 +87,13 @@ struct router {
 	struct mirror *mirror;
 	struct pl_plane *planes; /* n_planes of them */
 	unsigned n_planes;
-	struct pl_accel_info accelerator; /* the one chosen, with Mode=nic-cpu-gpu */
+	struct pl_accel_info accelerator; /* the one chosen, if the mode has one */
 	enum pl_accel_launch launch;
+	/* Memory of it that the planes' packets lie in, one for each, which their pools are on; none: they lie in
+	 * main memory. */
+	struct pl_accel_packets *packets;
+	unsigned n_packets;
+	size_t packets_bytes;	 /* of each */
 	struct offload *offload; /* the packet program on it; NULL: the planes process */
 	struct accelerator_seen accelerator_seen;
 	struct police **police; /* of each plane: limits on what it punts (punt_limits.h) */

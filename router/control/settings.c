@@ -11,6 +11,12 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+const struct config_mode_traits config_modes[CONFIG_MODES] = {
+	[CONFIG_NIC_CPU] = {.name = "nic-cpu"},
+	[CONFIG_NIC_CPU_GPU] = {.name = "nic-cpu-gpu", .accelerated = true},
+	[CONFIG_NIC_GPU] = {.name = "nic-gpu", .accelerated = true, .remote = true},
+};
+
 /* Reads a whole decimal number. Returns false for anything else, signs and spaces included. */
 static bool read_number(const char *text, const char **end, unsigned long *number)
 {
@@ -28,15 +34,14 @@ static const char *set_mode(struct config *config, struct config_port *port, con
 			    char *remedy, size_t remedy_size)
 {
 	(void)port;
-	snprintf(remedy, remedy_size, "use Mode=nic-cpu or Mode=nic-cpu-gpu");
-	if (!strcmp(value, "nic-cpu"))
-		config->mode = CONFIG_NIC_CPU;
-	else if (!strcmp(value, "nic-cpu-gpu"))
-		config->mode = CONFIG_NIC_CPU_GPU;
-	else
-		return strcmp(value, "nic-gpu") ? "no such mode"
-						: "this build does not have that mode";
-	return NULL;
+	snprintf(remedy, remedy_size, "use Mode=nic-cpu, Mode=nic-cpu-gpu or Mode=nic-gpu");
+	for (unsigned mode = 0; mode < CONFIG_MODES; mode++) {
+		if (strcmp(value, config_modes[mode].name) != 0)
+			continue;
+		config->mode = (enum config_mode)mode;
+		return NULL;
+	}
+	return "no such mode";
 }
 
 /* "auto", or a kind and perhaps the number of one of them: "opencl", "cuda:1". */
@@ -465,13 +470,13 @@ LIMITS(X)
 /* clang-format off */
 const struct config_setting config_settings[] = {
 	{"Router", "Mode", "mode", "MODE",
-	 "who processes packets: nic-cpu, the planes' cores (the default), or nic-cpu-gpu, an accelerator",
-	 set_mode},
+	 "who processes packets: nic-cpu, the planes' cores (the default); nic-cpu-gpu, an accelerator; nic-gpu, "
+	 "an accelerator, in whose own memory NICs put them", set_mode},
 	{"Router", "Accelerator", "accelerator", "auto|cuda[:N]|opencl[:N]|host",
-	 "nic-cpu-gpu: which one; auto: the first usable of CUDA, then of OpenCL (default auto)",
+	 "nic-cpu-gpu, nic-gpu: which one; auto: the first usable of CUDA, then of OpenCL (default auto)",
 	 set_accelerator},
 	{"Router", "Launch", "launch", "persistent|burst",
-	 "nic-cpu-gpu: its program runs all the time, or is launched for each burst (default persistent)",
+	 "nic-cpu-gpu, nic-gpu: its program runs all the time, or is launched for each burst (default persistent)",
 	 set_launch},
 	{"Router", "Planes", "planes", "N",
 	 "how many cores forward, 1 to 64; every port needs as many queues (default 1)", set_planes},

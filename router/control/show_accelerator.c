@@ -6,7 +6,7 @@
 
 const char *show_mode(const struct router *router)
 {
-	return router->offload ? "nic-cpu-gpu" : "nic-cpu";
+	return config_mode(router->config)->name;
 }
 
 static json_t *counter(uint64_t n)

@@ -8,6 +8,7 @@
 
 #include "../offload/offload.h"
 #include "accelerator.h"
+#include "buffers.h"
 #include "cleanup.h"
 #include "devices.h"
 #include "follow.h"
@@ -147,20 +148,14 @@ int router_probe(struct router *router, struct pl_error *err)
 	}
 	rc = choose_buffers(router, err);
 	/* Last: what is quickly found wrong is not to wait for a driver. */
-	return rc ? rc : accelerator_probe(router, err);
+	if (!rc)
+		rc = accelerator_probe(router, err);
+	return rc ? rc : buffers_probe(router, err);
 }
 
 /* ---- the steps ---- */
 
-/* What all rings can hold at once, two bursts (one in hand, one that a face gives), those that an
- * accelerator has, and some for the pool never to run dry at the edge. */
-static uint32_t pool_size(const struct config *config)
-{
-	return config->n_ports * pl_queue_bufs(config->ring_size) + 3 * PL_BURST_MAX +
-	       accelerator_packets(config);
-}
-
-static int make_pools(struct router *router, struct pl_error *err)
+static int make_planes(struct router *router, struct pl_error *err)
 {
 	const struct config *config = router->config;
 
@@ -172,18 +167,13 @@ static int make_pools(struct router *router, struct pl_error *err)
 	router->n_planes = config->planes;
 	for (unsigned i = 0; i < config->planes; i++) {
 		struct pl_plane *plane = &router->planes[i];
-		int rc;
 
 		plane->index = i;
 		plane->cpu = config->cores[i];
 		plane->busy_poll = config->busy_poll;
 		plane->n_ports = config->n_ports;
-		rc = pl_pool_init(&plane->pool, pool_size(config), router->buf_bytes, err);
-		if (rc)
-			return rc;
 	}
-	warn_ordinary_pages(router);
-	return 0;
+	return buffers_init(router, err);
 }
 
 static int make_tables(struct router *router, struct pl_error *err)
@@ -204,7 +194,7 @@ static int make_processors(struct router *router, struct pl_error *err)
 {
 	int rc = 0;
 
-	if (router->config->mode == CONFIG_NIC_CPU_GPU)
+	if (config_mode(router->config)->accelerated)
 		return accelerator_open(router, err);
 	for (unsigned i = 0; i < router->n_planes && !rc; i++) {
 		struct pl_processor *processor = &router->planes[i].processor;
@@ -384,6 +374,7 @@ static int confine(struct router *router, struct pl_error *err)
 
 static int start_planes(struct router *router, struct pl_error *err)
 {
+	char buffers[96];
 	int rc = 0;
 
 	for (unsigned i = 0; i < router->n_planes && !rc; i++)
@@ -395,9 +386,10 @@ static int start_planes(struct router *router, struct pl_error *err)
 	for (unsigned i = 0; i < router->n_planes && !rc; i++) {
 		rc = pl_plane_start(&router->planes[i], err);
 		if (!rc)
-			log_info(router->log, "plane %u: core %d, %s, %u buffers of %u bytes%s", i,
+			log_info(router->log, "plane %u: core %d, %s, %s%s", i,
 				 router->planes[i].cpu, cpu_isa_name(router->isa),
-				 router->planes[i].pool.n_bufs, router->buf_bytes,
+				 buffers_describe(router, &router->planes[i].pool, buffers,
+						  sizeof(buffers)),
 				 router->planes[i].busy_poll ? ", busy" : "");
 	}
 	return rc;
@@ -406,7 +398,7 @@ static int start_planes(struct router *router, struct pl_error *err)
 int router_start(struct router *router, struct pl_error *err)
 {
 	static int (*const steps[])(struct router *, struct pl_error *) = {
-		make_pools,  make_tables,	make_processors, make_faces,   open_ports,
+		make_planes, make_tables,	make_processors, make_faces,   open_ports,
 		sync_mirror, accelerator_start, confine,	 start_planes,
 	};
 
@@ -456,9 +448,9 @@ static void free_memory(struct router *router)
 	for (unsigned i = 0; i < router->n_planes; i++) {
 		if (cpu)
 			cpu_processor_fini(&router->planes[i].processor);
-		if (idle)
-			pl_pool_fini(&router->planes[i].pool);
 	}
+	if (idle)
+		buffers_fini(router);
 	limits_fini(router);
 	cpu_processor_fini(&router->probe);
 	if (router->tables && idle)
@@ -509,7 +501,6 @@ static unsigned longest_mtu(const struct router *router)
 void router_print(const struct router *router, FILE *out)
 {
 	const struct config *config = router->config;
-	uint64_t bytes = (uint64_t)pool_size(config) * router->buf_bytes;
 
 	accelerator_print(router, out);
 	fprintf(out, "planes: %u, on core%s", config->planes, config->planes == 1 ? "" : "s");
@@ -517,9 +508,9 @@ void router_print(const struct router *router, FILE *out)
 		fprintf(out, "%s %d", i ? "," : "", config->cores[i]);
 	fprintf(out, "; %s; %s\n", cpu_isa_name(router->isa),
 		config->busy_poll ? "never asleep" : "asleep while there is nothing to do");
-	fprintf(out, "buffers: %u of %u bytes for each plane (%llu MiB), MTU up to %u\n",
-		pool_size(config), router->buf_bytes,
-		(unsigned long long)(bytes + (1 << 20) - 1) >> 20, longest_mtu(router));
+	fputs("buffers: ", out);
+	buffers_print(router, out);
+	fprintf(out, ", MTU up to %u\n", longest_mtu(router));
 	fprintf(out, "control socket: %s\n", config->control_socket);
 	for (unsigned i = 0; i < router->n_ports; i++) {
 		const struct router_port *port = &router->ports[i];

@@ -164,6 +164,36 @@ static void test_accelerators(void **state)
 	assert_int_equal(CONFIG_NIC_CPU, c.mode);
 }
 
+static void test_modes(void **state)
+{
+	static const struct {
+		const char *name;
+		enum config_mode mode;
+		bool accelerated, remote;
+	} cases[] = {
+		{"nic-cpu", CONFIG_NIC_CPU, false, false},
+		{"nic-cpu-gpu", CONFIG_NIC_CPU_GPU, true, false},
+		{"nic-gpu", CONFIG_NIC_GPU, true, true},
+	};
+	struct config c;
+	struct pl_error err;
+	char text[160];
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT(cases); i++) {
+		snprintf(text, sizeof(text),
+			 "[Router]\nMode=%s\n[Port p]\nDevice=emu:e\n[Port q]\n"
+			 "Device=pci:0000:03:00.0\n",
+			 cases[i].name);
+		if (read_text(&c, text, &err))
+			fail_msg("%s", err.what);
+		assert_int_equal(cases[i].mode, c.mode);
+		assert_string_equal(cases[i].name, config_mode(&c)->name);
+		assert_int_equal(cases[i].accelerated, config_mode(&c)->accelerated);
+		assert_int_equal(cases[i].remote, config_mode(&c)->remote);
+	}
+}
+
 static void test_limits(void **state)
 {
 	static const char text[] = "[PuntLimits]\nArpNd=1\nTcp=no\nLocal=OFF\nOther=10000000\n"
@@ -290,12 +320,20 @@ static const struct {
 	 "f.conf:4: [Router] Planes=2: given a second time", "keep one of the lines"},
 	{"[Port pl0]\nDevice=afxdp:a\nDevice=afxdp:b\n",
 	 "f.conf:3: [Port pl0] Device=afxdp:b: given a second time", "keep one of the lines"},
-	{"[Router]\nMode=nic-gpu\n",
-	 "f.conf:2: [Router] Mode=nic-gpu: this build does not have "
-	 "that mode",
-	 "use Mode=nic-cpu or Mode=nic-cpu-gpu"},
 	{"[Router]\nMode=cpu\n", "f.conf:2: [Router] Mode=cpu: no such mode",
-	 "use Mode=nic-cpu or Mode=nic-cpu-gpu"},
+	 "use Mode=nic-cpu, Mode=nic-cpu-gpu or Mode=nic-gpu"},
+	{"[Router]\nMode=nic-gpu2\n", "f.conf:2: [Router] Mode=nic-gpu2: no such mode",
+	 "use Mode=nic-cpu, Mode=nic-cpu-gpu or Mode=nic-gpu"},
+	/* Into an accelerator's memory not every port receives; beside those that do, others are not served. */
+	{"[Router]\nMode=nic-gpu\n[Port pl0]\nDevice=emu:eth0\n[Port pl1]\nDevice=afxdp:eth1\n",
+	 "f.conf:6: [Port pl1] Device=afxdp:eth1: Mode=nic-gpu is for NICs that Peerlane drives: "
+	 "AF_XDP receives into main memory alone",
+	 "Device=pci: and the NIC's address (see: peerlane devices), Device=emu:eth1, or "
+	 "Mode=nic-cpu-gpu"},
+	{"[Router]\nMode=nic-gpu\n[Port pl0]\nDevice=pci:0000:03:00.0\nBackend=vfio\n",
+	 "f.conf:4: [Port pl0] Device=pci:0000:03:00.0: Mode=nic-gpu is for NICs by the module peerlane: "
+	 "by vfio they cannot be given addresses of an accelerator's memory",
+	 "peerlane bind pci:0000:03:00.0 kmod, and Backend=kmod; or Mode=nic-cpu-gpu"},
 	{"[Router]\nAccelerator=gpu\n",
 	 "f.conf:2: [Router] Accelerator=gpu: no such kind of accelerator", ACCELERATOR_REMEDY},
 	{"[Router]\nAccelerator=cud\n",
@@ -316,11 +354,11 @@ static const struct {
 	{"[Router]\nLaunch=always\n", "f.conf:2: [Router] Launch=always: no such way to launch",
 	 "use Launch=persistent or Launch=burst"},
 	{"[Router]\nAccelerator=cuda\n[Port pl0]\nDevice=afxdp:eth1\n",
-	 "f.conf:2: [Router] Accelerator=cuda: is for Mode=nic-cpu-gpu",
-	 "add Mode=nic-cpu-gpu, or leave it out"},
+	 "f.conf:2: [Router] Accelerator=cuda: is for Mode=nic-cpu-gpu and Mode=nic-gpu",
+	 "add Mode=nic-cpu-gpu or Mode=nic-gpu, or leave it out"},
 	{"[Router]\nPlanes=1\nLaunch=burst\n[Port pl0]\nDevice=afxdp:eth1\n",
-	 "f.conf:3: [Router] Launch=burst: is for Mode=nic-cpu-gpu",
-	 "add Mode=nic-cpu-gpu, or leave it out"},
+	 "f.conf:3: [Router] Launch=burst: is for Mode=nic-cpu-gpu and Mode=nic-gpu",
+	 "add Mode=nic-cpu-gpu or Mode=nic-gpu, or leave it out"},
 	{"[Router]\nPlanes=two\n", "f.conf:2: [Router] Planes=two: not a number",
 	 "use a whole number from 1 to 64, such as Planes=1"},
 	{"[Router]\nPlanes=-1\n", "f.conf:2: [Router] Planes=-1: not a number",
@@ -741,6 +779,7 @@ int main(void)
 		cmocka_unit_test(test_everything_set),
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_accelerators),
+		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_errors_name_place_and_remedy),

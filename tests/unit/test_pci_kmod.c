@@ -176,16 +176,19 @@ static void test_refused(void **state)
 	(void)state;
 	remote.dmabuf_fd = -1;
 	remote.no_dmabuf = "the driver is not the open one";
-	refused(-EOPNOTSUPP, "is for no other device: the driver is not the open one", "");
+	refused(-EOPNOTSUPP, "is for no other device: the driver is not the open one",
+		"peerlane devices");
 	remote.dmabuf_fd = BUF_FD;
 	module.map_rc = -EREMOTEIO;
 	refused(-EREMOTEIO, "do not reach each other on the bus: Remote I/O error",
 		"below one PCIe switch");
 	module.features |= PEERLANE_FEATURE_IOMMU;
 	refused(-EREMOTEIO, "an IOMMU translates its addresses", "iommu=pt");
+	module.map_rc = -ENOMEM;
+	refused(-ENOMEM, "window through which others see it (BAR1)", "Resizable BAR");
 	module.features = 0;
 	module.map_rc = -EOPNOTSUPP;
-	refused(-EOPNOTSUPP, "it cannot be reset", "");
+	refused(-EOPNOTSUPP, "it cannot be reset", "FLReset+");
 	module.map_rc = -EBADF;
 	refused(-EBADF, "cannot be mapped for it: Bad file descriptor", "");
 	module.map_rc = 0;

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "buffers.h"
+
+#include "accelerator.h"
+#include "devices.h"
+#include "warnings.h"
+
+/* Of one plane. */
+struct plan {
+	uint32_t host;	 /* buffers in main memory */
+	uint32_t remote; /* in the accelerator's */
+	size_t remote_bytes;
+};
+
+/* What all rings can hold at once, two bursts (one in hand, one that a face gives), those that an
+ * accelerator has, and some for the pool never to run dry at the edge. */
+static uint32_t for_all(const struct config *config)
+{
+	return config->n_ports * pl_queue_bufs(config->ring_size) + 3 * PL_BURST_MAX +
+	       accelerator_packets(config);
+}
+
+/* What the kernel sends can fill all TX rings; the accelerator is lent a buffer for each packet that it may punt;
+ * and three bursts: what it has punted, what takes the place of that, and what a face gives. */
+static uint32_t for_kernel(const struct config *config)
+{
+	return config->n_ports * config->ring_size + MAILBOX_SLOTS * MAILBOX_BURST +
+	       3 * PL_BURST_MAX;
+}
+
+static struct plan plan(const struct router *router)
+{
+	const struct config *config = router->config;
+	size_t bytes = (size_t)for_all(config) * router->buf_bytes;
+
+	if (!config_mode(config)->remote)
+		return (struct plan){.host = for_all(config)};
+	bytes = (bytes + PL_REMOTE_GRAIN - 1) / PL_REMOTE_GRAIN * PL_REMOTE_GRAIN;
+	return (struct plan){
+		.host = for_kernel(config),
+		.remote = (uint32_t)(bytes / router->buf_bytes),
+		.remote_bytes = bytes,
+	};
+}
+
+int buffers_probe(struct router *router, struct pl_error *err)
+{
+	int rc;
+
+	if (!config_mode(router->config)->remote)
+		return 0;
+	rc = accelerator_packets_new(router, 1, PL_REMOTE_GRAIN, err);
+	for (unsigned i = 0; i < router->n_ports && !rc; i++)
+		rc = devices_try_memory(&router->config->ports[i], &router->packets[0].remote, err);
+	accelerator_packets_free(router);
+	return rc;
+}
+
+int buffers_init(struct router *router, struct pl_error *err)
+{
+	struct plan p = plan(router);
+	int rc = 0;
+
+	if (p.remote)
+		rc = accelerator_packets_new(router, router->n_planes, p.remote_bytes, err);
+	for (unsigned i = 0; i < router->n_planes && !rc; i++) {
+		struct pl_pool *pool = &router->planes[i].pool;
+
+		if (p.remote)
+			rc = pl_pool_init_remote(pool, &router->packets[i].remote, p.host,
+						 router->buf_bytes, err);
+		else
+			rc = pl_pool_init(pool, p.host, router->buf_bytes, err);
+	}
+	if (!rc)
+		warn_ordinary_pages(router);
+	return rc;
+}
+
+void buffers_fini(struct router *router)
+{
+	for (unsigned i = 0; i < router->n_planes; i++)
+		pl_pool_fini(&router->planes[i].pool);
+	accelerator_packets_free(router);
+}
+
+static unsigned long long mib(size_t bytes)
+{
+	return (unsigned long long)(bytes + (1 << 20) - 1) >> 20;
+}
+
+void buffers_print(const struct router *router, FILE *out)
+{
+	struct plan p = plan(router);
+	unsigned long long host = mib((size_t)p.host * router->buf_bytes);
+
+	if (p.remote)
+		fprintf(out,
+			"%u of %u bytes for each plane in the accelerator's memory (%llu MiB), and "
+			"%u in main memory (%llu MiB)",
+			p.remote, router->buf_bytes, mib(p.remote_bytes), p.host, host);
+	else
+		fprintf(out, "%u of %u bytes for each plane (%llu MiB)", p.host, router->buf_bytes,
+			host);
+}
+
+const char *buffers_describe(const struct router *router, const struct pl_pool *pool, char *out,
+			     size_t size)
+{
+	if (pool->n_remote)
+		snprintf(out, size,
+			 "%u buffers of %u bytes in the accelerator's memory, %u in main memory",
+			 pool->n_remote, router->buf_bytes, pool->n_bufs - pool->n_remote);
+	else
+		snprintf(out, size, "%u buffers of %u bytes", pool->n_bufs, router->buf_bytes);
+	return out;
+}
