@@ -6,6 +6,7 @@ import re
 import subprocess
 import traceback
 
+import checks_gpu
 import checks_pci
 import checks_router
 from guest import Guest, GuestError
@@ -52,17 +53,31 @@ def router(kind, devices):
         ("link", running(checks_router.link)))]
 
 
-def over_pci(backend, prefix=""):
+def over_pci(backend, prefix="", gpu=()):
     devices = [f"pci:{Guest.address(i)}" for i in (0, 1)]
     return [(f"{prefix}{name}", check) for name, check in (
         ("bind", checks_pci.bound(backend)), *router("pci", devices),
         ("backend", running(checks_pci.named_backend)), ("limits", running(checks_router.limits)),
         ("kill", running(checks_router.kill)), ("restart", running(checks_router.restart)),
-        ("unplug", running(checks_router.unplugged)), ("stop", running(checks_router.stopped)),
+        ("unplug", running(checks_router.unplugged)), ("stop", running(checks_router.stopped)), *gpu,
         ("cleanup", checks_router.cleaned), ("control", checks_pci.control),
         ("peer", checks_pci.peer), ("udev", checks_pci.udev), ("cycles", checks_pci.cycles),
         ("abuse", checks_pci.abuse),
         ("suspend", checks_pci.suspend), ("unbind", checks_pci.unbound))]
+
+
+# Where another device's memory is the accelerator's.
+OF_PEER = [(f"gpu-{name}", check) for name, check in (
+    ("refused", checks_gpu.without_dmabuf), ("start", checks_gpu.started),
+    ("ping", running(checks_router.ping)), ("streams", running(checks_router.streams)),
+    ("places", running(checks_gpu.places)), ("errors", running(checks_router.errors)),
+    ("resolves", running(checks_gpu.resolves)), ("tcp", running(checks_gpu.tcp)),
+    ("accelerated", running(checks_gpu.accelerated)), ("kill", running(checks_gpu.kill)),
+    ("stop", running(checks_gpu.stopped)))]
+
+OF_UDMABUF = [(f"gpu-{name}", check) for name, check in (
+    ("start", checks_gpu.started_udmabuf), ("ping", running(checks_router.ping)),
+    ("streams", running(checks_router.streams)), ("stop", running(checks_router.stopped)))]
 
 
 def but(checks, *names):
@@ -82,15 +97,15 @@ CHECKS = {
     "kmod": [*FIRST,
              *router("afxdp", ["afxdp:eth0", "afxdp:eth1"]),
              ("afxdp-stop", running(checks_router.stopped)),
-             *over_pci("kmod"),
+             *over_pci("kmod", gpu=OF_PEER),
              ("lockdown", checks_pci.lockdown)],
     "vfio": [*FIRST,
              *router("emu", ["emu:eth0", "emu:eth1"]),
              ("emu-stop", running(checks_router.stopped)),
-             *but(over_pci("vfio"), *OF_MODULE)],
+             *but(over_pci("vfio", gpu=[("gpu-refused", checks_gpu.over_vfio)]), *OF_MODULE)],
     # On the newer kernel what depends on it, and the module behind an IOMMU.
     "newer": [*FIRST,
-              *but(over_pci("kmod", "kmod-"), *(f"kmod-{name}" for name in (
+              *but(over_pci("kmod", "kmod-", OF_UDMABUF), *(f"kmod-{name}" for name in (
                   "pci-wakes", "pci-errors", "pci-routes", "limits", "restart"))),
               *only(over_pci("vfio", "vfio-"), *(f"vfio-{name}" for name in (
                   "bind", "pci-start", "pci-ping", "pci-streams", "backend", "stop", "unbind"))),

@@ -8,10 +8,10 @@ import time
 from hosts import Stream, noise, wait_until
 
 
-def started(devices):
+def started(devices, **how):
     def start(world):
-        """Comes up, on two planes, its TAPs with carrier."""
-        world.start(devices)
+        """Comes up, its TAPs with carrier."""
+        world.start(devices, **how)
         world.configure()
         assert world.carrier("pl0") and world.carrier("pl1")
     return start
@@ -135,7 +135,7 @@ def restart(world):
     target.ip("addr add 10.60.0.1/32 dev eth0")
     world.guest.run(f"ip route add 10.60.0.0/24 via {target.v4}")
     world.stop()
-    world.start(world.devices)
+    world.again()
     wait_until(lambda: source.reaches("10.60.0.1"), lambda: f"the route is there still; {world.log()}")
     ping(world)
     world.guest.run("ip route del 10.60.0.0/24")
@@ -152,7 +152,7 @@ def limits(world):
         return rows["no-route"]["passed"], rows["no-route"]["dropped"]
 
     world.stop()
-    world.start(world.devices, more="[PuntLimits]\nNoRoute=10\n")
+    world.again(more="[PuntLimits]\nNoRoute=10\n")
     wait_until(lambda: source.reaches(target.v4), lambda: f"traffic flows again; {world.log()}")
     passed, dropped = counts()
     with noise(source, target, rate=300, to="10.99.0.1"):
@@ -176,14 +176,14 @@ def unplugged(world):
     wait_until(lambda: not guest.run(f"test -e {folder}", check=False).status, "the kernel has it again")
     world.stop()
     guest.run(f"peerlane bind {guest.address(1)} {world.backend}")
-    world.start(world.devices)
+    world.again()
     wait_until(lambda: stays.reaches(goes.v4), lambda: f"traffic flows again; {world.log()}")
     ping(world)
 
 
-def kill(world):
+def kill(world, also=None):
     """Killed amid traffic, which goes on: none of the memory that it had is written to after the
-    kernel has it back. A new one takes the devices over at once."""
+    kernel has it back. A new one takes the devices over at once. `also` looks at more, meanwhile."""
     guest = world.guest
     source, target = world.hosts
     with noise(source, target), noise(target, source):
@@ -196,7 +196,9 @@ def kill(world):
         assert held.status == 0, held.output
         assert re.search(r"^0 pages written to", held.output, re.M), held.output
         guest.run("sh /tests/poison.sh")
-        world.start(world.devices)
+        if also:
+            also(world)
+        world.again()
     world.configure()
     with Stream(source, target, 4) as stream:
         stream.run(500)

@@ -77,8 +77,7 @@ class Guest:
     Use as a context manager; `folder` keeps console and QEMU's messages, `sockets` is a folder for
     QEMU's."""
 
-    def __init__(self, manifest, initramfs, folder, sockets, nics, append="", options=(),
-                 memory_mb=1024):
+    def __init__(self, manifest, initramfs, folder, sockets, nics, memory_mb, append="", options=()):
         self.sockets = sockets
         self.release = manifest["release"]
         self.console_path = folder / "console.log"

@@ -25,8 +25,9 @@ LOG = "/tmp/peerlaned.log"
 CAREFUL = "slub_debug=FZP page_poison=1"
 
 IOMMU = ["-device", "intel-iommu,intremap=on"]
-# A PCI device that is nothing but memory, a file of ours.
-MEMORY = ["-object", "memory-backend-file,id=bar,size=4M,share=on,mem-path={sockets}/bar",
+# A PCI device that is nothing but memory, a file of ours. It holds all packets of a plane with small rings.
+BAR_MB = 32
+MEMORY = ["-object", f"memory-backend-file,id=bar,size={BAR_MB}M,share=on,mem-path={{sockets}}/bar",
           "-device", "ivshmem-plain,memdev=bar"]
 
 GUESTS = {
@@ -36,6 +37,7 @@ GUESTS = {
 }
 N_NICS = 6
 HUGE_PAGES = 64
+MEMORY_MB = 1024
 
 
 class World:
@@ -43,7 +45,7 @@ class World:
         self.name = name
         self.backend = None  # by which devices are bound now
         self.iommu = "intel-iommu" in " ".join(GUESTS[name]["options"])
-        self.devices = []
+        self.how = None  # the router was started last
         self.expected = None  # what the check that runs has the kernel complain about
         self.skipped = []  # of its parts those that could not be, and why
         self.folder = folder / name
@@ -64,7 +66,7 @@ class World:
             settings = GUESTS[name]
             self.bar = sockets / "bar"  # the memory of the device that is nothing else
             self.guest = self.cleanup.enter_context(
-                Guest(manifest, image, self.folder, sockets, nics,
+                Guest(manifest, image, self.folder, sockets, nics, MEMORY_MB,
                       append=f"{settings['append']} {append}", options=[option.format(sockets=sockets)
                                for option in settings["options"]]))
             self.guest.wait_ready()
@@ -100,21 +102,47 @@ class World:
     def load(self, *modules):
         self.guest.run("sh /tests/load.sh " + " ".join(modules))
 
+    def in_memory(self, data):
+        """Whether these bytes lie anywhere in the guest's main memory; not, if over the edge of a piece."""
+        piece, path = 64 << 20, self.bar.with_name("piece")
+        try:
+            for at in range(0, MEMORY_MB << 20, piece):
+                self.guest.qmp("pmemsave", val=at, size=piece, filename=str(path))
+                if data in path.read_bytes():
+                    return True
+            return False
+        finally:
+            path.unlink(missing_ok=True)
+
     def kernel_log(self):
         return self.guest.output("dmesg").splitlines()
 
     # The router in the guest.
 
-    def start(self, devices, planes=2, timeout_s=60, more=""):
-        """Starts the daemon with these as pl0, pl1, ..., and waits until it answers. `more`: sections."""
-        self.devices = devices
-        text = f"[Router]\nPlanes={planes}\n" + "".join(
-            f"[Port pl{i}]\nDevice={device}\n" for i, device in enumerate(devices)) + more
-        self.guest.run(f"cat >{CONF} <<'END'\n{text}END\n")
-        self.daemon = int(self.guest.output(
-            f"peerlaned -c {CONF} >>{LOG} 2>&1 </dev/null & echo $!"))
+    def start(self, devices, planes=2, router="", by=""):
+        """Starts the daemon with these as pl0, pl1, ..., and waits until it answers. `router`: lines of its
+        section; `by`: a command that runs it."""
+        self.how = (devices, planes, router, by)
+        self.again()
+
+    def again(self, more="", timeout_s=60):
+        """Starts it as it was started last. `more`: sections."""
+        command = self.command(*self.how, more)
+        self.daemon = int(self.guest.output(f"{command} >>{LOG} 2>&1 </dev/null & echo $!"))
         wait_until(self.answers, lambda: f"peerlaned answers; its log:\n{self.log()}", timeout_s,
                    every_s=0.2)
+
+    def refused(self, devices, planes=2, router="", by=""):
+        """What it says when it does not start like this."""
+        result = self.guest.run(f"timeout 30 {self.command(devices, planes, router, by)}", check=False)
+        assert result.status not in (0, 124, 143), f"it has started: {result.status} {result.output}"
+        return result.output
+
+    def command(self, devices, planes, router, by, more=""):
+        text = f"[Router]\nPlanes={planes}\n{router}" + "".join(
+            f"[Port pl{i}]\nDevice={device}\n" for i, device in enumerate(devices)) + more
+        self.guest.run(f"cat >{CONF} <<'END'\n{text}END\n")
+        return f"{by} peerlaned -c {CONF}"
 
     def answers(self):
         if self.guest.run(f"kill -0 {self.daemon}", check=False).status:
