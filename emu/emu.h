@@ -124,7 +124,7 @@ struct emu_wire_ops {
 
 struct emu_wire {
 	const struct emu_wire_ops *ops;
-	const char *kind; /* "netdev", "memory", ... */
+	const char *kind; /* "netdev", "memory", "shared", ... */
 	int event_fd;	  /* readable when arrived() has something, or the link changes; -1: poll */
 	bool patient;	  /* frames wait on the wire until the NIC has descriptors for them */
 	/* Told by the wire of trouble that the operator should know of; NULL: nobody listens. Set by
@@ -155,6 +155,17 @@ void emu_wire_memory_feed(struct emu_wire *wire, const struct emu_frame *frames,
 /* The cable is there (as at first) or pulled. */
 void emu_wire_memory_link(struct emu_wire *wire, bool up);
 uint64_t emu_wire_memory_sent(const struct emu_wire *wire); /* frames so far. Any thread */
+
+/* Memory shared with another process, which joins by the socket at `path` (wire_client.h) that this makes,
+ * for us alone (0600); one that is there and nobody's is replaced. There is a link while somebody has
+ * joined: one at a time, until it leaves or ends, or writes into the memory what makes no sense, of which
+ * the operator is told. Lost on the way to the NIC are as many frames as there were such; from the NIC
+ * those for which there was no room. `path`.lock keeps others off. All that is needed is had now: what comes
+ * later are accept4(), sendmsg(), and messages on the socket. `mac` gets emu_wire_shared_mac(). Control
+ * thread. Returns 0 or -errno with `err` filled: -EBUSY when another NIC has the path. */
+int emu_wire_shared(const char *path, struct emu_wire **wire, uint8_t mac[6], struct pl_error *err);
+/* A locally administered address, which is another for another path, and the same after a restart. */
+void emu_wire_shared_mac(const char *path, uint8_t mac[6]);
 
 /* Writes everything that passes `inner` (which becomes its own) to a capture file (libpcap), both ways.
  * Returns 0 or -errno with `err` filled. */
