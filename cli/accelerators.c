@@ -17,14 +17,18 @@ static json_t *obstacles_of(const struct pl_accel_info *info)
 	else if (info->no_persistent)
 		obstacle(list, false, info->why.remedy, "only with Launch=burst: %s",
 			 info->why.what);
+	if (info->no_packets && !info->unusable && info->index != UINT_MAX)
+		obstacle(list, false, info->packets_why.remedy, "not for Mode=nic-gpu: %s",
+			 info->packets_why.what);
 	if (info->is_cpu && !info->unusable && info->index != UINT_MAX)
 		obstacle(list, false, "Mode=nic-cpu forwards more with the same cores",
 			 "it is made of this machine's own cores, which planes then lack");
 	return list;
 }
 
-/* The modes there are, whether it serves them, and how. */
-static json_t *modes_of(const struct pl_accel_info *info, bool usable)
+/* Whether it serves a mode, and how; else `why` not. */
+static json_t *mode_of(const struct pl_accel_info *info, const char *mode, bool usable,
+		       const struct pl_error *why)
 {
 	json_t *launch = json_array();
 
@@ -32,10 +36,16 @@ static json_t *modes_of(const struct pl_accel_info *info, bool usable)
 		json_array_append_new(launch, json_string("persistent"));
 	if (usable)
 		json_array_append_new(launch, json_string("burst"));
-	return json_pack("[{s:s, s:b, s:o, s:o}, {s:s, s:b, s:[], s:s}]", "mode", "nic-cpu-gpu",
-			 "usable", usable, "launch", launch, "why",
-			 usable ? json_null() : json_text(info->why.what), "mode", "nic-gpu",
-			 "usable", 0, "launch", "why", "this build does not have that mode");
+	return json_pack("{s:s, s:b, s:o, s:o}", "mode", mode, "usable", usable, "launch", launch,
+			 "why", usable ? json_null() : json_text(why->what));
+}
+
+/* The modes that have an accelerator. */
+static json_t *modes_of(const struct pl_accel_info *info, bool usable)
+{
+	return json_pack("[o, o]", mode_of(info, "nic-cpu-gpu", usable, &info->why),
+			 mode_of(info, "nic-gpu", usable && !info->no_packets,
+				 usable ? &info->packets_why : &info->why));
 }
 
 static bool is_used(json_t *daemon, const char *name)

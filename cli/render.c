@@ -458,11 +458,13 @@ static void render_planes(json_t *data, FILE *out)
 			   json_is_true(json_object_get(pool, "huge_pages")) ? "2 MB" : "ordinary");
 	}
 	finish(&t, out);
-	if (!strcmp(text(data, "mode"), "nic-cpu-gpu"))
-		fputs("\nMode=nic-cpu-gpu: an accelerator processes the packets, see: peerlane "
-		      "show "
-		      "accelerator\n",
+	if (strncmp(text(data, "mode"), "nic-", 4) == 0 &&
+	    strcmp(text(data, "mode"), "nic-cpu") != 0) {
+		fputs("\nMode=", out);
+		text_print(text(data, "mode"), out);
+		fputs(": an accelerator processes the packets, see: peerlane show accelerator\n",
 		      out);
+	}
 	fputc('\n', out);
 	plane_queues(planes, out);
 }

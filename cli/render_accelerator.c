@@ -76,6 +76,21 @@ static void render_tables(json_t *a, FILE *out)
 	table_end(&t);
 }
 
+static void render_packets(json_t *a, FILE *out)
+{
+	json_t *memory = json_object_get(a, "packet_memory");
+	char buf[UNIT_SIZE];
+
+	if (!json_is_object(memory))
+		fputs("\npackets lie in main memory\n", out);
+	else
+		fprintf(out, "\npackets lie in %s of %s\n",
+			unit_print((double)number(memory, "bytes"), "B", buf),
+			strcmp(text(memory, "place"), "device")
+				? "main memory, which is also the accelerator's"
+				: "the accelerator's own memory");
+}
+
 /* What went wrong last, and what becomes of it. */
 static void render_fault(json_t *a, FILE *out)
 {
@@ -90,13 +105,17 @@ static void render_fault(json_t *a, FILE *out)
 	fputs(remedy[0] ? "\n      " : "", out);
 	text_print(remedy, out);
 	fputc('\n', out);
-	if (!strcmp(text(a, "state"), "failed") && number(a, "retry_in_ms"))
-		fprintf(out, "the CPU forwards; it is tried again in %s\n",
+	if (strcmp(text(a, "state"), "failed") != 0)
+		return;
+	/* The CPU touches no packet that lies in the accelerator's memory. */
+	fputs(json_is_object(json_object_get(a, "packet_memory")) ? "packets are dropped"
+								  : "the CPU forwards",
+	      out);
+	if (number(a, "retry_in_ms"))
+		fprintf(out, "; it is tried again in %s\n",
 			unit_time((uint64_t)number(a, "retry_in_ms"), buf));
-	else if (!strcmp(text(a, "state"), "failed"))
-		fputs("the CPU forwards; it is tried again once it is known to touch packets no "
-		      "more\n",
-		      out);
+	else
+		fputs("; it is tried again once it is known to touch packets no more\n", out);
 }
 
 void render_accelerator(json_t *data, FILE *out)
@@ -114,5 +133,6 @@ void render_accelerator(json_t *data, FILE *out)
 	render_work(a, out);
 	fputc('\n', out);
 	render_tables(a, out);
+	render_packets(a, out);
 	render_fault(a, out);
 }

@@ -102,6 +102,23 @@ static void launch_cell(struct table *t, json_t *accelerator)
 	table_cell(t, line[0] ? line : "-");
 }
 
+/* "nic-cpu-gpu, nic-gpu": what Mode= it serves. */
+static void modes_cell(struct table *t, json_t *accelerator)
+{
+	char line[64] = "";
+	json_t *mode;
+	size_t i;
+
+	json_array_foreach(json_object_get(accelerator, "modes"), i, mode) {
+		size_t len = strlen(line);
+
+		if (json_is_true(json_object_get(mode, "usable")))
+			snprintf(line + len, sizeof(line) - len, "%s%s", len ? ", " : "",
+				 text_or(mode, "mode", "?"));
+	}
+	table_cell(t, line[0] ? line : "-");
+}
+
 static void accelerator_state_cell(struct table *t, json_t *accelerator)
 {
 	bool more = json_array_size(json_object_get(accelerator, "obstacles")) > 0;
@@ -118,8 +135,8 @@ static void accelerator_state_cell(struct table *t, json_t *accelerator)
 
 static void render_accelerators(json_t *accelerators, FILE *out)
 {
-	static const char *const headers[] = {"ACCELERATOR", "NAME",   "DRIVER",
-					      ">MEMORY",     "LAUNCH", "STATE"};
+	static const char *const headers[] = {"ACCELERATOR", "NAME", "DRIVER", ">MEMORY",
+					      "LAUNCH",	     "MODE", "STATE"};
 	json_t *a;
 	struct table t;
 	size_t i;
@@ -139,13 +156,13 @@ static void render_accelerators(json_t *accelerators, FILE *out)
 		else
 			table_cell(&t, "-");
 		launch_cell(&t, a);
+		modes_cell(&t, a);
 		accelerator_state_cell(&t, a);
 	}
 	table_print(&t, 0, out);
 	table_end(&t);
 	json_array_foreach(accelerators, i, a)
 		obstacles_of(text_or(a, "accelerator", "?"), json_object_get(a, "obstacles"), out);
-	fputs("\nAccelerators are for Mode=nic-cpu-gpu; Mode=nic-gpu is not in this build.\n", out);
 }
 
 void render_devices(json_t *data, FILE *out)

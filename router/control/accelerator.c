@@ -351,9 +351,8 @@ static void log_fault(const struct router *router, const struct offload_stats *s
 
 	if (stats->retry_in_ms)
 		snprintf(when, sizeof(when), "in %llu ms", (unsigned long long)stats->retry_in_ms);
-	pl_error_set(&err, 0, stats->fault.remedy,
-		     "accelerator: %s: the CPU forwards, it is tried again %s", stats->fault.what,
-		     when);
+	pl_error_set(&err, 0, stats->fault.remedy, "accelerator: %s: %s, it is tried again %s",
+		     stats->fault.what, config_mode(router->config)->without, when);
 	log_error(router->log, LOG_LEVEL_WARNING, &err);
 }
 

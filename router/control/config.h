@@ -79,9 +79,10 @@ enum config_mode {
 
 /* The same as start-up acts by it; nothing else depends on the mode. */
 struct config_mode_traits {
-	const char *name; /* as Mode= has it */
-	bool accelerated; /* an accelerator processes packets; else the planes' cores do */
-	bool remote;	  /* packets lie in the accelerator's memory; else in the host's */
+	const char *name;    /* as Mode= has it */
+	bool accelerated;    /* an accelerator processes packets; else the planes' cores do */
+	bool remote;	     /* packets lie in the accelerator's memory; else in the host's */
+	const char *without; /* what happens while the accelerator cannot be had */
 };
 extern const struct config_mode_traits config_modes[CONFIG_MODES];
 

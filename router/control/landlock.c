@@ -128,6 +128,7 @@ static int allow_driver(int ruleset, const char *cache, uint64_t all)
 		{"/dev/null", DEVICE},
 		{"/dev/kfd", DEVICE},
 		{"/dev/dri", DEVICE},
+		{"/dev/udmabuf", DEVICE}, /* exports main memory as an accelerator's */
 		{cache, all},
 	};
 	int rc = allow_all(ruleset, needed, COUNT(needed));

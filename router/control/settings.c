@@ -13,8 +13,13 @@
 
 const struct config_mode_traits config_modes[CONFIG_MODES] = {
 	[CONFIG_NIC_CPU] = {.name = "nic-cpu"},
-	[CONFIG_NIC_CPU_GPU] = {.name = "nic-cpu-gpu", .accelerated = true},
-	[CONFIG_NIC_GPU] = {.name = "nic-gpu", .accelerated = true, .remote = true},
+	[CONFIG_NIC_CPU_GPU] = {.name = "nic-cpu-gpu",
+				.accelerated = true,
+				.without = "the CPU forwards"},
+	[CONFIG_NIC_GPU] = {.name = "nic-gpu",
+			    .accelerated = true,
+			    .remote = true,
+			    .without = "packets are dropped"},
 };
 
 /* Reads a whole decimal number. Returns false for anything else, signs and spaces included. */

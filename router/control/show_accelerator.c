@@ -43,7 +43,23 @@ static json_t *device(const struct pl_accel_info *info)
 			 counter(info->memory_bytes));
 }
 
-static json_t *one_accelerator(const struct offload_stats *s)
+/* Of all planes; null: packets lie in main memory. Whose it is: that the device has none of its own is seen by
+ * memory_bytes. */
+static json_t *packet_memory(const struct router *router, const struct pl_accel_info *info)
+{
+	uint64_t bytes = 0;
+
+	if (!router->n_packets)
+		return json_null();
+	for (unsigned i = 0; i < router->n_packets; i++)
+		bytes += router->packets[i].remote.len_bytes;
+	return json_pack("{s:o, s:s, s:o, s:b}", "bytes", counter(bytes), "place",
+			 info->memory_bytes ? "device" : "host", "page_bytes",
+			 counter(router->packets[0].remote.page_bytes), "exported",
+			 router->packets[0].remote.dmabuf_fd >= 0);
+}
+
+static json_t *one_accelerator(const struct router *router, const struct offload_stats *s)
 {
 	static const char *const states[] = {
 		[OFFLOAD_FILLING] = "filling",
@@ -52,7 +68,7 @@ static json_t *one_accelerator(const struct offload_stats *s)
 	};
 	json_t *about = json_pack(
 		"{s:s, s:b, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-		"s:o}",
+		"s:o, s:o}",
 		"state", states[s->state], "at_rest", s->at_rest, "launch",
 		accelerator_launch_name(s->launch), "workers", (int)s->workers, "bursts",
 		counter(s->bursts), "packets", counter(s->packets), "cpu_packets",
@@ -61,7 +77,8 @@ static json_t *one_accelerator(const struct offload_stats *s)
 		counter(s->updates), "update_bytes", counter(s->update_bytes), "opens",
 		counter(s->opens), "wakes", counter(s->wakes), "faults", counter(s->faults),
 		"fault", fault(s), "retry_in_ms",
-		s->state == OFFLOAD_FAILED ? counter(s->retry_in_ms) : json_null());
+		s->state == OFFLOAD_FAILED ? counter(s->retry_in_ms) : json_null(), "packet_memory",
+		packet_memory(router, &s->device));
 	json_t *all = device(&s->device);
 
 	json_object_update(all, about);
@@ -77,7 +94,7 @@ json_t *show_accelerator(struct router *router, json_t *args, int *code, struct 
 	(void)args;
 	if (router->offload) {
 		offload_stats(router->offload, &stats);
-		one = one_accelerator(&stats);
+		one = one_accelerator(router, &stats);
 	}
 	return show_or_fail(json_pack("{s:s, s:o, s:o}", "mode", show_mode(router), "accelerator",
 				      one, "time_ms", counter(router_now_ms())),

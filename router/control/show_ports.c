@@ -83,17 +83,26 @@ static json_t *device_counters(const struct router_port *port)
 	return object;
 }
 
+/* Bytes by what they are. */
+static json_t *dma_bytes(const uint64_t bytes[EMU_DMA_KINDS])
+{
+	return json_pack("{s:o, s:o, s:o}", "packets_host", counter(bytes[EMU_DMA_HOST]),
+			 "packets_accelerator", counter(bytes[EMU_DMA_REMOTE]), "descriptors",
+			 counter(bytes[EMU_DMA_DESCRIPTORS]));
+}
+
 static json_t *emulator(const struct router_port *port)
 {
 	struct emu_stats stats;
 
 	if (!devices_emu_stats(port, &stats))
 		return json_null();
-	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "illegal_uses", counter(stats.illegal),
-			 "dma_faults", counter(stats.dma_faults), "interrupts",
-			 counter(stats.interrupts), "cable_lost_to_nic",
-			 counter(stats.wire_lost_to_nic), "cable_lost_from_nic",
-			 counter(stats.wire_lost_from_nic));
+	return json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "illegal_uses", counter(stats.illegal),
+		"dma_faults", counter(stats.dma_faults), "interrupts", counter(stats.interrupts),
+		"cable_lost_to_nic", counter(stats.wire_lost_to_nic), "cable_lost_from_nic",
+		counter(stats.wire_lost_from_nic), "dma_read", dma_bytes(stats.dma_bytes_read),
+		"dma_written", dma_bytes(stats.dma_bytes_written));
 }
 
 /* Adds what there is to say of a NIC that we drive ourselves; of others null. */
@@ -178,15 +187,15 @@ static json_t *one_plane(const struct router *router, const struct pl_plane *pla
 	const struct pl_plane_stats *stats = &plane->stats;
 
 	return json_pack(
-		"{s:i, s:i, s:s, s:b, s:o, s:o, s:o, s:o, s:{s:i, s:i, s:i, s:b}, s:o}", "plane",
-		(int)plane->index, "core", plane->cpu, "isa", cpu_isa_name(router->isa),
+		"{s:i, s:i, s:s, s:b, s:o, s:o, s:o, s:o, s:{s:i, s:i, s:i, s:b, s:i}, s:o}",
+		"plane", (int)plane->index, "core", plane->cpu, "isa", cpu_isa_name(router->isa),
 		"busy_poll", plane->busy_poll, "turns", counter(pl_stat_read(&stats->turns)),
 		"working_turns", counter(pl_stat_read(&stats->working_turns)), "sleeps",
 		counter(pl_stat_read(&stats->sleeps)), "cpu_ns",
 		counter(pl_stat_read(&stats->cpu_ns)), "pool", "buffers", (int)plane->pool.n_bufs,
 		"free", (int)pl_stat_read(&stats->pool_free), "buffer_bytes",
 		(int)plane->pool.buf_bytes, "huge_pages", plane->pool.region.page_bytes >= 2u << 20,
-		"ports", plane_ports(router, plane));
+		"of_accelerator", (int)plane->pool.n_remote, "ports", plane_ports(router, plane));
 }
 
 json_t *show_planes(struct router *router, json_t *args, int *code, struct pl_error *err)

@@ -173,6 +173,7 @@ static void test_accelerator(void **state)
 		"1.50 MB       2       99   4.00 kB\n",
 		"last fault: it hangs\n      reset it\n",
 		"the CPU forwards; it is tried again in 2.5 s\n",
+		"packets lie in main memory\n",
 	};
 	char *text = rendered(
 		ACTION_ACCELERATOR,
@@ -189,6 +190,15 @@ static void test_accelerator(void **state)
 	free(text);
 	text = rendered(ACTION_ACCELERATOR, "{\"mode\":\"nic-cpu\",\"accelerator\":null}");
 	assert_string_equal("none: Mode=nic-cpu, the planes' cores process packets\n", text);
+	free(text);
+	/* With packets in its memory nobody stands in for it. */
+	text = rendered(
+		ACTION_ACCELERATOR,
+		"{\"mode\":\"nic-gpu\",\"accelerator\":{\"accelerator\":\"cuda:0\","
+		"\"state\":\"failed\",\"retry_in_ms\":2500,\"fault\":{\"message\":\"it hangs\"},"
+		"\"packet_memory\":{\"bytes\":46137344,\"place\":\"device\"}}}");
+	assert_non_null(strstr(text, "packets lie in 46.1 MB of the accelerator's own memory\n"));
+	assert_non_null(strstr(text, "packets are dropped; it is tried again in 2.5 s\n"));
 	free(text);
 	/* Ready and at rest, without memory of its own or a fault. */
 	text = rendered(ACTION_ACCELERATOR,
