@@ -6,7 +6,14 @@
  *
  * A fault: what was under way is dropped and counted once the accelerator is known to touch packets no
  * more (until then those buffers stay with it), what comes is processed by the plane's own core, and the
- * accelerator is tried again, at ever longer intervals. */
+ * accelerator is tried again, at ever longer intervals.
+ *
+ * Where a plane's packets lie in the accelerator's own memory (pl_pool_init_remote()) no core of the host
+ * reads or writes one. What is to be punted the program copies into buffers of the pool's region that its processor
+ * keeps for this (OFFLOAD_LENT_BUFS), and drops what finds none (REASON_PUNT_BUFFER). While the accelerator cannot be
+ * had packets are dropped, unseen (REASON_ACCELERATOR): but if it is in good health, and merely has its tables filled,
+ * they wait in the NIC's ring, for 200 ms at most, and whatever finds no room there the NIC drops. So a
+ * short pause costs nothing, and a long one leaves no queue of packets that are too old. */
 #ifndef PEERLANE_OFFLOAD_H
 #define PEERLANE_OFFLOAD_H
 
@@ -19,10 +26,16 @@
 
 struct offload;
 
+/* Buffers of the region that a plane's processor takes for itself where packets lie in the accelerator's memory: so many
+ * as all that is under way, if all of it is to be punted. The pool should have them beside what rings (those that
+ * transmit; others receive into the first part) and faces hold. Of a pool that would be left with less than PL_BURST_MAX
+ * it takes half: then of a burst with many punts some are dropped. */
+#define OFFLOAD_LENT_BUFS (MAILBOX_SLOTS * PL_BURST_MAX)
+
 enum offload_state {
-	OFFLOAD_FILLING, /* opened; its tables are being filled: the CPU processes */
+	OFFLOAD_FILLING, /* opened; its tables are being filled: the CPU processes, or packets wait */
 	OFFLOAD_READY,
-	OFFLOAD_FAILED, /* the CPU processes; it is going to be tried again */
+	OFFLOAD_FAILED, /* the CPU processes, or packets are dropped; it is going to be tried again */
 };
 
 struct offload_config {
@@ -49,7 +62,8 @@ int offload_new(struct offload **offload, const struct offload_config *config,
 		struct tables *tables, struct pl_error *err);
 
 /* Fills in the processor of a plane whose packets are in `pool`, and which may punt what `police` lets it
- * (NULL: all). Before offload_start(). Returns 0 or -errno with `err` filled. */
+ * (NULL: all). Takes what it keeps from a pool of two parts, whose first must be this device's memory. Before
+ * offload_start(). Returns 0 or -errno with `err` filled. */
 int offload_processor(struct offload *offload, unsigned plane, struct pl_pool *pool,
 		      struct police *police, struct pl_processor *processor, struct pl_error *err);
 
@@ -78,7 +92,7 @@ struct offload_stats {
 	uint64_t retry_in_ms;	  /* FAILED: until it is tried again */
 	uint64_t bursts, packets; /* that the accelerator has processed */
 	uint64_t cpu_packets;	  /* that the CPU has in its place */
-	uint64_t lost_packets;	  /* dropped with an accelerator that failed */
+	uint64_t lost_packets;	  /* dropped with an accelerator that failed, or for want of one */
 	uint64_t memory_bytes;	  /* of the device, taken by the tables */
 	uint64_t fills, updates, update_bytes; /* of the copy */
 };

@@ -26,7 +26,10 @@
  * So the order of packets is kept. On the way to the CPU in good health a plane takes nothing until all that is
  * under way is complete. After a fault what is done comes first, then nothing more of the accelerator's is
  * transmitted: the CPU's bursts, complete at once, overtake only what is dropped. Back on the accelerator,
- * nothing of the CPU's is under way. */
+ * nothing of the CPU's is under way.
+ *
+ * A plane whose packets lie in the accelerator's memory (remote.h) has none of "the CPU": packets wait, if that is
+ * soon over, or are dropped. */
 #ifndef PEERLANE_OFFLOAD_PRIVATE_H
 #define PEERLANE_OFFLOAD_PRIVATE_H
 
@@ -38,6 +41,9 @@
  * machine's cores may have to wait for them. */
 #define OFFLOAD_HANG_MS 500u
 #define OFFLOAD_HANG_CPU_MS 2000u
+
+/* So long at most packets wait, in the NIC's ring, for tables to be filled that are the accelerator's alone. */
+#define OFFLOAD_WAIT_MS 200u
 
 enum offload_phase { PHASE_CPU, PHASE_ACCEL, PHASE_FAULT, PHASE_QUIET };
 
@@ -66,18 +72,25 @@ struct offload_shared {
 /* Every MAILBOX_SLOTS may be with an accelerator that hangs. */
 #define OFFLOAD_KEPT_MAX (MAILBOX_SLOTS * PL_BURST_MAX)
 
+/* What becomes of `own`. */
+enum offload_own {
+	OWN_FREE,  /* to be filled */
+	OWN_DONE,  /* has its verdicts, and is to be completed */
+	OWN_WAITS, /* for the accelerator, or to be dropped */
+};
+
 struct offload_plane {
 	/* Looked at by the thread, too; on lines of their own. */
 	_Alignas(128) _Atomic bool attached;
 	pl_stat bursts, packets; /* that the accelerator has processed */
 	pl_stat cpu_packets;	 /* that the CPU has in its place */
-	pl_stat lost_packets;	 /* dropped with an accelerator that failed */
+	pl_stat lost_packets;	 /* dropped with an accelerator that failed, or for want of one */
 
 	/* The plane's own. */
 	_Alignas(128) struct offload_shared *shared;
 	unsigned lane;
-	unsigned under_way;  /* on the accelerator */
-	bool own_done;	     /* `own` has its verdicts, and is to be completed */
+	unsigned under_way; /* on the accelerator */
+	enum offload_own own_is;
 	uint64_t distrusted; /* generation, as in `shared`, by this plane */
 
 	/* How long the oldest burst has been waited for: */
@@ -85,10 +98,14 @@ struct offload_plane {
 	uint64_t looked_ms; /* when that was; 0: not for this burst */
 	unsigned waited_ms;
 
+	/* How long packets have waited for it: see should_wait(). */
+	uint64_t wait_began_ms, wait_looked_ms;
+
 	const struct tables *tables;
 	struct police *police;	 /* NULL: punts are not limited */
 	struct pl_processor cpu; /* for when the accelerator cannot be had */
 	struct pl_pool *pool;
+	struct offload_remote *remote; /* NULL: all packets are in the host's memory */
 	struct pl_burst own;  /* filled while nothing is under way: copied then, or for the CPU */
 	struct pl_burst lost; /* as it comes back to the plane */
 

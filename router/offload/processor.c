@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A plane's processor: bursts go to the plane's lane of the accelerator, or through the CPU. What is
  * shared with the offload's thread, and why it is right, is in private.h. */
+#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 
 #include "private.h"
+#include "remote.h"
 
 /* The clock is read when the oldest burst has been looked for in vain this many times. Not many: between two
  * looks others may have had the core (`shares_cores`). */
@@ -91,10 +93,19 @@ void offload_rest(struct offload_shared *shared)
 
 /* ---- bursts ---- */
 
+/* Once per burst, and the same for all of a plane. */
+static bool has_remote(const struct offload_plane *plane)
+{
+	return __builtin_expect(plane->remote != NULL, false);
+}
+
 static void sent(struct offload_plane *plane, uint64_t word)
 {
 	struct pl_error ignored; /* the thread finds out for itself what it was */
 
+	if (has_remote(plane))
+		offload_remote_lend(plane->remote, plane->shared->accel, plane->lane,
+				    OFFLOAD_GENERATION(word)); /* of the accelerator: attached */
 	pl_accel_submit(plane->shared->accel, plane->lane);
 	plane->under_way++;
 	if (offload_wake(plane->shared, &ignored))
@@ -107,6 +118,7 @@ static void send_copy(struct offload_plane *plane, uint64_t word)
 	/* None is under way: there is one. */
 	struct pl_burst *burst = pl_accel_next(plane->shared->accel, plane->lane);
 
+	plane->wait_looked_ms = 0;
 	burst->n = own->n;
 	burst->port = own->port;
 	memcpy(burst->frame, own->frame, own->n * sizeof(own->frame[0]));
@@ -126,6 +138,30 @@ static void give_back(struct offload_plane *plane)
 	plane->n_kept = 0;
 }
 
+/* Whether packets that the plane's core cannot process had better wait: the accelerator is in good health, and its
+ * tables are being filled, which is soon over. Then nothing is lost but what the NIC has no more descriptors for. What
+ * has waited for long is of no use to anyone: if it takes longer packets are dropped.
+ *
+ * Time is counted since the plane began to look: one that slept meanwhile had none that waited. */
+static bool should_wait(struct offload_plane *plane, uint64_t word)
+{
+	uint64_t now;
+
+	if (OFFLOAD_PHASE(word) != PHASE_CPU || has_failed(plane, word))
+		return false;
+	now = now_ms();
+	if (now - plane->wait_looked_ms > OFFLOAD_WAIT_MS)
+		plane->wait_began_ms = now;
+	plane->wait_looked_ms = now;
+	return now - plane->wait_began_ms < OFFLOAD_WAIT_MS;
+}
+
+/* Nothing is under way: whether `own` can be the first. */
+static bool can_send(const struct offload_plane *plane, uint64_t word)
+{
+	return !plane->under_way && !plane->n_kept && is_usable(plane, word);
+}
+
 /* In the accelerator's own memory while it has bursts, so that nothing need be copied under load. With none
  * under way in the plane's: then it is not attached for looking alone, and what it copies is little. */
 static struct pl_burst *processor_next(void *ctx)
@@ -142,8 +178,19 @@ static struct pl_burst *processor_next(void *ctx)
 		detach(plane);
 		if (plane->n_kept && is_quiet(word, plane->kept_generation))
 			give_back(plane);
+		if (has_remote(plane) && should_wait(plane, word))
+			return NULL; /* packets stay in the ring */
 	}
-	return plane->own_done ? NULL : &plane->own;
+	return plane->own_is == OWN_FREE ? &plane->own : NULL;
+}
+
+static bool try_send_own(struct offload_plane *plane, uint64_t word)
+{
+	if (!can_send(plane, word) || !attach(plane, word))
+		return false;
+	send_copy(plane, word);
+	plane->own_is = OWN_FREE;
+	return true;
 }
 
 static void processor_submit(void *ctx, struct pl_burst *burst)
@@ -153,13 +200,14 @@ static void processor_submit(void *ctx, struct pl_burst *burst)
 
 	if (burst != &plane->own) {
 		sent(plane, word);
-	} else if (!plane->under_way && !plane->n_kept && is_usable(plane, word) &&
-		   attach(plane, word)) {
-		send_copy(plane, word);
+	} else if (try_send_own(plane, word)) {
+		return;
+	} else if (has_remote(plane)) {
+		plane->own_is = OWN_WAITS;
 	} else {
 		cpu_process(&plane->cpu, burst);
 		pl_stat_add(&plane->cpu_packets, burst->n);
-		plane->own_done = true;
+		plane->own_is = OWN_DONE;
 	}
 }
 
@@ -193,6 +241,8 @@ static struct pl_burst *done(struct offload_plane *plane, struct pl_burst *burst
 	moved(plane);
 	pl_stat_add(&plane->bursts, 1);
 	pl_stat_add(&plane->packets, burst->n);
+	if (has_remote(plane))
+		offload_remote_swap(plane->remote, plane->shared->accel, plane->lane, burst);
 	/* The tables may have changed since: a later view of them will do. */
 	if (plane->police)
 		police_burst(plane->police, tables_view(plane->tables), burst);
@@ -207,6 +257,8 @@ static struct pl_burst *lose(struct offload_plane *plane, uint64_t word)
 	bool keep = !is_quiet(word, OFFLOAD_GENERATION(word));
 
 	moved(plane);
+	if (has_remote(plane))
+		offload_remote_lose(plane->remote);
 	lost->n = burst->n;
 	lost->port = burst->port;
 	memcpy(lost->frame, burst->frame, lost->n * sizeof(lost->frame[0]));
@@ -220,6 +272,22 @@ static struct pl_burst *lose(struct offload_plane *plane, uint64_t word)
 	}
 	pl_stat_add(&plane->lost_packets, lost->n);
 	return lost;
+}
+
+/* `own` could not be sent, nor processed here: it is when the accelerator can be had again soon, or else dropped. It
+ * waits only if the tables began to be filled when it had just been taken: see processor_next(). */
+static struct pl_burst *complete_waiting(struct offload_plane *plane)
+{
+	struct pl_burst *own = &plane->own;
+	uint64_t word = read_word(plane);
+
+	if (try_send_own(plane, word) || should_wait(plane, word))
+		return NULL;
+	for (uint32_t i = 0; i < own->n; i++)
+		own->verdict[i] = PL_VERDICT(PL_VERDICT_DROP, REASON_ACCELERATOR);
+	pl_stat_add(&plane->lost_packets, own->n);
+	plane->own_is = OWN_FREE;
+	return own;
 }
 
 static struct pl_burst *processor_complete(void *ctx)
@@ -241,9 +309,11 @@ static struct pl_burst *processor_complete(void *ctx)
 		}
 		return lose(plane, word);
 	}
-	if (!plane->own_done)
+	if (plane->own_is == OWN_WAITS)
+		return complete_waiting(plane);
+	if (plane->own_is == OWN_FREE)
 		return NULL;
-	plane->own_done = false;
+	plane->own_is = OWN_FREE;
 	return &plane->own;
 }
 
@@ -256,6 +326,8 @@ static void each_kept(struct pl_holder *holder, void (*fn)(void *ctx, uint32_t f
 
 	for (uint32_t i = 0; i < plane->n_kept; i++)
 		fn(ctx, plane->kept[i]);
+	if (plane->remote)
+		offload_remote_each(plane->remote, fn, ctx);
 }
 
 int offload_plane_init(struct offload_plane *plane, struct offload_shared *shared, unsigned lane,
@@ -274,6 +346,13 @@ int offload_plane_init(struct offload_plane *plane, struct offload_shared *share
 		return pl_error_set(err, rc, NULL, "plane %u: cannot make its processor: %s", lane,
 				    strerror(-rc));
 	cpu_processor_limit(&plane->cpu, police);
+	if (pool->remote) {
+		plane->remote = offload_remote_new(pool);
+		if (!plane->remote) {
+			cpu_processor_fini(&plane->cpu);
+			return pl_error_set(err, -ENOMEM, NULL, "plane %u: no memory", lane);
+		}
+	}
 	plane->pool = pool;
 	plane->holder.each_held = each_kept;
 	pl_pool_join(pool, &plane->holder);
@@ -291,6 +370,8 @@ void offload_plane_release(struct offload_plane *plane)
 {
 	detach(plane);
 	give_back(plane);
+	if (plane->remote)
+		offload_remote_release(plane->remote);
 }
 
 void offload_plane_fini(struct offload_plane *plane)
@@ -299,5 +380,6 @@ void offload_plane_fini(struct offload_plane *plane)
 		return;
 	pl_pool_part(plane->pool, &plane->holder);
 	cpu_processor_fini(&plane->cpu);
+	offload_remote_free(plane->remote);
 	plane->pool = NULL;
 }
