@@ -11,6 +11,7 @@
  *	PL_MARK(p)		sets a byte that another processor may be clearing
  *	pl_pair			16 bytes that are 16-byte aligned, as two words: x, y
  *	PL_PAIR_SET(p, a, b)	a store of one
+ *	PL_PAIR_COPY(to, from)	a copy of one
  *
  * A device runs a program by groups (work groups, thread blocks) of items (work items, threads). On
  * the host a group is a thread, and has one item.
@@ -21,6 +22,8 @@
  *	PL_ITEM(), PL_ITEMS()	index of this item in its group, and how many there are
  *	PL_BARRIER()		all items of the group come here before any goes on; what they stored
  *				before is seen by all behind it. All must come.
+ *	PL_TAKE32(p)		adds 1 to a word that the group's items share; the value before: no two items get
+ *				the same
  *	PL_STORE16/32/64(p, v)	a store of a word, at once
  *	PL_FENCE_DEVICE()	keeps this item's stores behind it, as all groups see them, after all that
  *				it stored or saw stored before it
@@ -54,6 +57,7 @@ typedef ulong uint64_t;
 #define PL_MARK(p) ((void)(*(volatile PL_G uint8_t *)(p) || (*(volatile PL_G uint8_t *)(p) = 1)))
 typedef ulong2 pl_pair;
 #define PL_PAIR_SET(p, a, b) (*(PL_G pl_pair *)(p) = (pl_pair)((a), (b)))
+#define PL_PAIR_COPY(to, from) (*(PL_G pl_pair *)(to) = *(PL_G const pl_pair *)(from))
 
 #define PL_ENTRY __kernel
 #define PL_SHARED __local
@@ -61,6 +65,7 @@ typedef ulong2 pl_pair;
 #define PL_ITEM() ((uint32_t)get_local_id(0))
 #define PL_ITEMS() ((uint32_t)get_local_size(0))
 #define PL_BARRIER() barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
+#define PL_TAKE32(p) ((uint32_t)atomic_inc((volatile PL_L uint32_t *)(p)))
 #define PL_STORE16(p, v) (*(volatile PL_G uint16_t *)(p) = (v))
 #define PL_STORE32(p, v) (*(volatile PL_G uint32_t *)(p) = (v))
 #define PL_STORE64(p, v) (*(volatile PL_G uint64_t *)(p) = (v))
@@ -103,6 +108,7 @@ typedef unsigned long uint64_t;
 #define PL_MARK(p) ((void)(*(volatile PL_G uint8_t *)(p) || (*(volatile PL_G uint8_t *)(p) = 1)))
 typedef unsigned long pl_pair __attribute__((ext_vector_type(2)));
 #define PL_PAIR_SET(p, a, b) (*(PL_G pl_pair *)(p) = (pl_pair){(a), (b)})
+#define PL_PAIR_COPY(to, from) (*(PL_G pl_pair *)(to) = *(PL_G const pl_pair *)(from))
 
 #define PL_ENTRY extern "C" __attribute__((global))
 #define PL_SHARED __attribute__((shared))
@@ -110,6 +116,7 @@ typedef unsigned long pl_pair __attribute__((ext_vector_type(2)));
 #define PL_ITEM() ((uint32_t)__nvvm_read_ptx_sreg_tid_x())
 #define PL_ITEMS() ((uint32_t)__nvvm_read_ptx_sreg_ntid_x())
 #define PL_BARRIER() __syncthreads()
+#define PL_TAKE32(p) __atomic_fetch_add((uint32_t *)(p), 1u, __ATOMIC_RELAXED)
 #define PL_STORE16(p, v) (*(volatile PL_G uint16_t *)(p) = (v))
 #define PL_STORE32(p, v) (*(volatile PL_G uint32_t *)(p) = (v))
 #define PL_STORE64(p, v) (*(volatile PL_G uint64_t *)(p) = (v))
@@ -152,12 +159,14 @@ typedef struct {
 /* Volatile: to put two words together for one store takes longer than to store them. */
 #define PL_PAIR_SET(p, a, b) \
 	((void)(((volatile uint64_t *)(p))[0] = (a), ((volatile uint64_t *)(p))[1] = (b)))
+#define PL_PAIR_COPY(to, from) (*(pl_pair *)(to) = *(const pl_pair *)(from))
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the tables are little-endian images");
 
 #define PL_HOST
 #define PL_ITEM() 0u
 #define PL_ITEMS() 1u
 #define PL_BARRIER() ((void)0)
+#define PL_TAKE32(p) ((*(uint32_t *)(p))++)
 #define PL_STORE16(p, v) __atomic_store_n((uint16_t *)(p), (uint16_t)(v), __ATOMIC_RELEASE)
 #define PL_STORE32(p, v) __atomic_store_n((uint32_t *)(p), (uint32_t)(v), __ATOMIC_RELEASE)
 #define PL_STORE64(p, v) __atomic_store_n((uint64_t *)(p), (uint64_t)(v), __ATOMIC_RELEASE)

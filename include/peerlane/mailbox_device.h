@@ -7,7 +7,10 @@
  *		mailbox_finish(&at, &group);
  *	}
  *
- * All items of a group make all calls. The first item, the leader, looks for work and says to the others
+ * Of a packet that the host is to read, in a lane where mailbox_copies(), an item also calls mailbox_take(); all
+ * of them then call mailbox_copy() before mailbox_finish().
+ *
+ * All items of a group make all other calls. The first item, the leader, looks for work and says to the others
  * what it found; updates are applied on the way. */
 #ifndef PEERLANE_MAILBOX_DEVICE_H
 #define PEERLANE_MAILBOX_DEVICE_H
@@ -41,16 +44,21 @@ struct mailbox_group {
 	uint32_t lane;
 	uint32_t words;	  /* of updates, of 8 bytes */
 	uint64_t applied; /* where they begin */
-	uint64_t slot, base, number;
+	uint64_t slot, base, spares, number;
+	uint32_t n_taken; /* of all: packets of the burst that are to be copied */
 
 	/* What does not change, from the mailbox: to look there is a round trip to the host's memory. */
 	uint64_t ring, ring_bytes;
 	struct {
-		uint64_t base, slots;
+		uint64_t base, slots, spares;
 	} lanes[MAILBOX_LANES_MAX];
 
+	/* Updates to be applied; or, between mailbox_wait() and mailbox_finish(), packets to be copied: of
+	 * number k the length and the place in the burst, in 32 bits. Both begin and end behind barriers. */
 	uint64_t chunk[MAILBOX_CHUNK / 8];
 };
+PL_ASSERT(MAILBOX_BURST * 4 <= MAILBOX_CHUNK,
+	  "a burst's packets to be copied fit where updates do");
 
 PL_FN void mailbox_enter(struct mailbox_at *at, PL_L struct mailbox_group *group,
 			 PL_G struct mailbox *mailbox, uint32_t worker, uint64_t launch)
@@ -66,6 +74,7 @@ PL_FN void mailbox_enter(struct mailbox_at *at, PL_L struct mailbox_group *group
 	for (i = PL_ITEM(); i < at->n_lanes; i += PL_ITEMS()) {
 		group->lanes[i].base = mailbox->lanes[i].base;
 		group->lanes[i].slots = mailbox->lanes[i].slots;
+		group->lanes[i].spares = mailbox->lanes[i].spares;
 	}
 	if (PL_ITEM() == 0) {
 		group->ring = mailbox->updates.ring;
@@ -159,7 +168,9 @@ PL_FN uint32_t mailbox_look(const struct mailbox_at *at, PL_L struct mailbox_gro
 		group->updates = at->worker == 0;
 		group->lane = lane;
 		group->number = number;
+		group->n_taken = 0;
 		group->base = group->lanes[lane].base;
+		group->spares = group->lanes[lane].spares;
 		group->slot = group->lanes[lane].slots +
 			      (number - 1) % MAILBOX_SLOTS * sizeof(struct mailbox_slot);
 		return MAILBOX_BURST_FOUND;
@@ -240,6 +251,57 @@ PL_FN void mailbox_shorten(PL_L const struct mailbox_group *group, uint32_t i, u
 
 	burst->len[i] = len;
 	burst->shortened = group->number;
+}
+
+/* Whether packets that the host is to read must be copied. */
+PL_FN uint32_t mailbox_copies(PL_L const struct mailbox_group *group)
+{
+	return group->spares != 0;
+}
+
+/* Has packet `i` of the burst copied, of `len` bytes. Returns 0 if the host has lent no buffer for it. */
+PL_FN uint32_t mailbox_take(PL_L struct mailbox_group *group, uint32_t i, uint32_t len)
+{
+	PL_G struct mailbox_slot *burst = mailbox_burst(group);
+	PL_L uint32_t *taken = (PL_L uint32_t *)group->chunk;
+	uint32_t k = PL_TAKE32(&group->n_taken);
+
+	if (k >= burst->n_spare)
+		return 0;
+	taken[k] = len << 16 | i;
+	burst->copied[i] = (uint16_t)k;
+	return 1;
+}
+
+/* Copies what has been taken, and says how many that were. A frame begins 2 bytes behind an address of 16 bytes, and
+ * its buffer ends at one: so it is copied by 16 bytes, from 2 before it on. That stays within the host's
+ * buffer, since no frame lies nearer to the beginning of its own than where the host's has it.
+ *
+ * What is stored here lies before mailbox_finish()'s barrier, as verdicts do; its release of `done` is behind all
+ * that the group stored before that barrier. So whoever sees `done` sees the copies. */
+PL_FN void mailbox_copy(PL_L struct mailbox_group *group)
+{
+	PL_G struct mailbox_slot *burst = mailbox_burst(group);
+	PL_L const uint32_t *taken = (PL_L const uint32_t *)group->chunk;
+	/* As many items to a packet as go over the bus together without a gap. */
+	uint32_t together = PL_ITEMS() % 32 == 0 ? 32 : 1;
+	uint32_t n, k, at;
+
+	PL_BARRIER();
+	n = group->n_taken;
+	if (n != 0 && n > burst->n_spare)
+		n = burst->n_spare;
+	if (PL_ITEM() == 0)
+		burst->n_copied = n;
+	for (k = PL_ITEM() / together; k < n; k += PL_ITEMS() / together) {
+		uint32_t bytes = (taken[k] >> 16) + 2;
+		PL_G const uint8_t *from =
+			mailbox_base(group) + burst->frame[taken[k] & 0xffff] - 2;
+		PL_G uint8_t *to = (PL_G uint8_t *)group->spares + burst->spare[k] - 2;
+
+		for (at = PL_ITEM() % together * 16; at < bytes; at += together * 16)
+			PL_PAIR_COPY(to + at, from + at);
+	}
 }
 
 /* The burst that mailbox_wait() found is done. */

@@ -26,20 +26,26 @@ PL_FN struct tables_view view_of(PL_G const struct program_context *context)
 	return view;
 }
 
-PL_FN void process(const struct tables_view *view, PL_L const struct mailbox_group *group)
+/* The host reads what is punted: of packets that lie in the device's memory it gets copies. */
+PL_FN void process(const struct tables_view *view, PL_L struct mailbox_group *group)
 {
 	PL_G struct mailbox_slot *burst = mailbox_burst(group);
 	PL_G uint8_t *base = mailbox_base(group);
-	uint32_t n = burst->n, port = burst->port, i;
+	uint32_t n = burst->n, port = burst->port, copies = mailbox_copies(group), i;
 
 	for (i = PL_ITEM(); i < n; i += PL_ITEMS()) {
 		uint16_t before = burst->len[i], len = before;
+		uint32_t verdict = program_packet(view, base + burst->frame[i], &len, port);
 
-		burst->verdict[i] =
-			(uint16_t)program_packet(view, base + burst->frame[i], &len, port);
+		if (copies && verdict >> 8 == VERDICT_PUNT(0) >> 8 &&
+		    !mailbox_take(group, i, before))
+			verdict = VERDICT_DROP(REASON_PUNT_BUFFER);
+		burst->verdict[i] = (uint16_t)verdict;
 		if (len != before)
 			mailbox_shorten(group, i, len);
 	}
+	if (copies)
+		mailbox_copy(group);
 }
 
 PL_FN void run(PL_G struct mailbox *mailbox, uint32_t worker, uint64_t launch,

@@ -16,10 +16,17 @@ PL_ENTRY void program_run(PL_G struct mailbox *mailbox, uint64_t launch)
 		for (i = PL_ITEM(); i < burst->n; i += PL_ITEMS()) {
 			PL_G uint8_t *frame = base + burst->frame[i];
 
-			burst->verdict[i] = *(PL_G uint16_t *)frame;
+			uint16_t verdict = *(PL_G uint16_t *)frame;
+
+			if (mailbox_copies(&group) && verdict >> 8 == 1 &&
+			    !mailbox_take(&group, i, burst->len[i]))
+				verdict = 2 << 8 | 77;
+			burst->verdict[i] = verdict;
 			frame[3] = (uint8_t)at.worker;
 			mailbox_shorten(&group, i, (uint16_t)(burst->len[i] - 1));
 		}
+		if (mailbox_copies(&group))
+			mailbox_copy(&group);
 		mailbox_finish(&at, &group);
 	}
 }

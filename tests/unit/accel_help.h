@@ -10,6 +10,9 @@
 
 #define ECHO_FRAME_LEN 60u
 
+/* The verdict where the host has lent no buffer. */
+#define ECHO_NO_BUFFER PL_VERDICT(PL_VERDICT_DROP, 77)
+
 /* Of each packet: the frame's first two bytes are the verdict, the fourth becomes the worker's number, and
  * the length loses one. */
 static inline void echo_process(const struct mailbox_at *at, struct mailbox_group *group)
@@ -18,11 +21,18 @@ static inline void echo_process(const struct mailbox_at *at, struct mailbox_grou
 
 	for (uint32_t i = 0; i < burst->n; i++) {
 		uint8_t *frame = mailbox_base(group) + burst->frame[i];
+		uint16_t verdict;
 
-		memcpy(&burst->verdict[i], frame, 2);
+		memcpy(&verdict, frame, 2);
+		if (mailbox_copies(group) && PL_VERDICT_KIND(verdict) == PL_VERDICT_PUNT &&
+		    !mailbox_take(group, i, burst->len[i]))
+			verdict = ECHO_NO_BUFFER;
+		burst->verdict[i] = verdict;
 		frame[3] = (uint8_t)at->worker;
 		mailbox_shorten(group, i, (uint16_t)(burst->len[i] - 1));
 	}
+	if (mailbox_copies(group))
+		mailbox_copy(group);
 }
 
 static inline void echo_run(struct mailbox *mailbox, uint32_t worker, uint64_t launch)
