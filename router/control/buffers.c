@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers.h"
 
+#include "../offload/offload.h"
 #include "accelerator.h"
 #include "devices.h"
 #include "warnings.h"
@@ -24,8 +25,7 @@ static uint32_t for_all(const struct config *config)
  * and three bursts: what it has punted, what takes the place of that, and what a face gives. */
 static uint32_t for_kernel(const struct config *config)
 {
-	return config->n_ports * config->ring_size + MAILBOX_SLOTS * MAILBOX_BURST +
-	       3 * PL_BURST_MAX;
+	return config->n_ports * config->ring_size + OFFLOAD_LENT_BUFS + 3 * PL_BURST_MAX;
 }
 
 static struct plan plan(const struct router *router)
