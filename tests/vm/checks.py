@@ -70,14 +70,16 @@ def over_pci(backend, prefix="", gpu=()):
 OF_PEER = [(f"gpu-{name}", check) for name, check in (
     ("refused", checks_gpu.without_dmabuf), ("start", checks_gpu.started),
     ("ping", running(checks_router.ping)), ("streams", running(checks_router.streams)),
-    ("places", running(checks_gpu.places)), ("errors", running(checks_router.errors)),
-    ("resolves", running(checks_gpu.resolves)), ("tcp", running(checks_gpu.tcp)),
-    ("accelerated", running(checks_gpu.accelerated)), ("kill", running(checks_gpu.kill)),
+    ("sizes", running(checks_gpu.sizes)), ("places", running(checks_gpu.places)),
+    ("errors", running(checks_router.errors)), ("resolves", running(checks_gpu.resolves)),
+    ("tcp", running(checks_gpu.tcp)), ("accelerated", running(checks_gpu.accelerated)),
+    ("kill", running(checks_gpu.kill)), ("unplug", running(checks_gpu.unplugged)),
     ("stop", running(checks_gpu.stopped)))]
 
 OF_UDMABUF = [(f"gpu-{name}", check) for name, check in (
     ("start", checks_gpu.started_udmabuf), ("ping", running(checks_router.ping)),
-    ("streams", running(checks_router.streams)), ("stop", running(checks_router.stopped)))]
+    ("streams", running(checks_router.streams)), ("kill", running(checks_gpu.kill_udmabuf)),
+    ("stop", running(checks_router.stopped)))]
 
 
 def but(checks, *names):

@@ -74,6 +74,19 @@ def places(world):
     assert world.bar.read_bytes().find(punted) >= 42, "the NIC has written it elsewhere"
 
 
+def sizes(world):
+    """Datagrams from the shortest to the longest that a frame holds, each as it was sent."""
+    for family, longest in ((4, 1472), (6, 1452)):
+        for source, target in (world.hosts, reversed(world.hosts)):
+            with contextlib.closing(udp_socket(target, family, UDP_PORT)) as receiver, \
+                 contextlib.closing(udp_socket(source, family)) as sender:
+                receiver.settimeout(5)
+                for length in [*range(25), *range(25, longest, 61), longest - 1, longest]:
+                    data = os.urandom(length)
+                    sender.sendto(data, (target.addr(family), UDP_PORT))
+                    assert receiver.recv(2048) == data, f"IPv{family}, {length} bytes"
+
+
 def accelerated(world):
     """All of it by the accelerator: the CPU has not taken its place."""
     stats = world.show("accelerator")["accelerator"]
@@ -120,16 +133,24 @@ def resolves(world):
     checks_router.ping(world)
 
 
-def kill(world):
-    """Killed amid traffic: the dma-buf is released, NICs write nothing more there, nor anywhere else. A new one
-    goes on."""
-    def silent(world):
-        wait_until(lambda: maps(world) == 0 and not attached(world, "barmem"), "the dma-buf is released", 5)
-        before = world.bar.read_bytes()
-        time.sleep(1)
-        assert world.bar.read_bytes() == before, "it was written to after its user was killed"
+def silent(world):
+    """Nothing holds the dma-buf, or any part of it for a device, and no NIC writes there."""
+    wait_until(lambda: maps(world) == 0 and not attached(world, "barmem"), "the dma-buf is released", 5)
+    before = world.bar.read_bytes()
+    time.sleep(1)
+    assert world.bar.read_bytes() == before, "it was written to after its user was killed"
 
+
+def kill(world):
+    """Killed amid traffic: the dma-buf is released, NICs write nothing more there, nor anywhere else. A new
+    one goes on."""
     checks_router.kill(world, silent)
+    assert maps(world) == 2
+
+
+def unplugged(world):
+    """A device is gone, and what was mapped for it with it; the other goes on."""
+    checks_router.unplugged(world, lambda world: attached(world, "barmem") == [Guest.address(0)])
     assert maps(world) == 2
 
 
@@ -143,6 +164,12 @@ def started_udmabuf(world):
     world.load("udmabuf")
     checks_router.started(DEVICES, **UDMABUF)(world)
     assert set(attached(world, "udmabuf")) == {Guest.address(0), Guest.address(1)}, world.log()
+
+
+def kill_udmabuf(world):
+    """Killed amid traffic: the dma-buf is released, and its pages, the canary's now, are not written to."""
+    checks_router.kill(world, lambda world: wait_until(
+        lambda: not attached(world, "udmabuf"), "the dma-buf is released", 5))
 
 
 def without_dmabuf(world):

@@ -162,16 +162,16 @@ def limits(world):
     assert counts()[0] - passed < (counts()[1] - dropped) // 2, f"{passed, dropped} -> {counts()}"
 
 
-def unplugged(world):
+def unplugged(world, also=lambda world: True):
     """A device is pulled out of its slot, by QEMU: its port loses its carrier, the other goes on. Plugged in,
-    bound, and the router started anew, it is as before."""
+    bound, and the router started anew, it is as before. `also` tells what else is to be so without it."""
     guest, (stays, goes) = world.guest, world.hosts
     folder = f"/sys/bus/pci/devices/{guest.address(1)}"
     guest.unplug(1)
     wait_until(lambda: guest.run(f"test -e {folder}", check=False).status, "the kernel has lost it")
     wait_until(lambda: not world.carrier("pl1"), lambda: f"pl1 without carrier; {world.log()}")
     assert stays.reaches(stays.gateway4), world.log()
-    assert world.answers()
+    assert world.answers() and also(world), world.log()
     guest.plug(1)
     wait_until(lambda: not guest.run(f"test -e {folder}", check=False).status, "the kernel has it again")
     world.stop()
