@@ -142,7 +142,8 @@ static void shared_look(struct emu_wire *wire)
 	struct shared *shared = shared_of(wire);
 
 	look_around(shared);
-	shared->asked = shared->quiet && wire_consumer_sleep(&shared->to_nic);
+	shared->asked = shared->peer_fd >= 0 && shared->quiet &&
+			wire_consumer_sleep(&shared->to_nic);
 	shared->quiet = true;
 }
 
