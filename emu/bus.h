@@ -22,6 +22,12 @@ int emu_dma_import(struct pl_pci *pci, const struct pl_remote *remote, struct pl
 void emu_dma_unmap(struct pl_pci *pci, struct pl_dma *dma);
 void emu_dma_unmap_all(struct emu_nic *nic);
 
+/* moves.c: of a mapping, freed by free(). Returns 0 or -ENOMEM. */
+int emu_moves_new(struct emu_moves **moves, const struct pl_remote *remote);
+/* Where a piece will be moved from, or to; NULL: there is no room. */
+uint8_t *emu_moves_add(struct emu_nic *nic, struct emu_moves *moves, uint64_t offset, uint32_t len,
+		       bool write);
+
 static inline struct emu_nic *emu_nic_of(struct pl_pci *pci)
 {
 	return (struct emu_nic *)pci;

@@ -68,7 +68,7 @@ static int fill(struct emu_mapping *mapping, uint64_t window, uint8_t *base, siz
 		order[n_whole] = n_whole;
 	for (unsigned i = 0; i < n; i++) {
 		address[i] = window + ((uint64_t)order[i] << shift);
-		piece[order[i]] = base + ((size_t)i << shift);
+		piece[order[i]] = (uint8_t *)((uintptr_t)base + ((size_t)i << shift));
 	}
 	free(order);
 	*mapping = (struct emu_mapping){
@@ -81,21 +81,23 @@ static int fill(struct emu_mapping *mapping, uint64_t window, uint8_t *base, siz
 		.window = window,
 		.piece = piece,
 		.n_whole = n_whole,
+		.n_quick = n_whole,
 		.uses = mapping->uses + 1,
 	};
 	return 0;
 }
 
+/* `moves` becomes the mapping's; if there are, `base` is NULL. */
 static int map(struct pl_pci *pci, void *base, size_t len_bytes, size_t page_bytes,
-	       enum emu_dma_kind kind, struct pl_dma *dma)
+	       enum emu_dma_kind kind, struct emu_moves *moves, struct pl_dma *dma)
 {
 	struct emu_nic *nic = emu_nic_of(pci);
 	unsigned slot;
 	uint64_t number;
 	int rc;
 
-	if (!base || !len_bytes || len_bytes >= (size_t)1 << WINDOW_SHIFT || !page_bytes ||
-	    page_bytes & (page_bytes - 1) || (uintptr_t)base % page_bytes)
+	if (!base != !!moves || !len_bytes || len_bytes >= (size_t)1 << WINDOW_SHIFT ||
+	    !page_bytes || page_bytes & (page_bytes - 1) || (uintptr_t)base % page_bytes)
 		return -EINVAL;
 	emu_lock(nic);
 	for (slot = 0; slot < EMU_MAPPINGS_MAX; slot++)
@@ -108,6 +110,11 @@ static int map(struct pl_pci *pci, void *base, size_t len_bytes, size_t page_byt
 	number = ((uint64_t)nic->mappings[slot].uses << SLOT_BITS | slot) + 1;
 	rc = fill(&nic->mappings[slot], number << WINDOW_SHIFT, base, len_bytes,
 		  shift_of(page_bytes), kind);
+	if (!rc && moves) {
+		nic->mappings[slot].moves = moves;
+		nic->mappings[slot].n_quick = 0;
+		nic->n_moved++;
+	}
 	if (!rc)
 		*dma = nic->mappings[slot].dma;
 	emu_unlock(nic);
@@ -117,29 +124,39 @@ static int map(struct pl_pci *pci, void *base, size_t len_bytes, size_t page_byt
 int emu_dma_map(struct pl_pci *pci, void *base, size_t len_bytes, size_t page_bytes,
 		struct pl_dma *dma)
 {
-	return map(pci, base, len_bytes, page_bytes, EMU_DMA_HOST, dma);
+	return map(pci, base, len_bytes, page_bytes, EMU_DMA_HOST, NULL, dma);
 }
 
 int emu_dma_import(struct pl_pci *pci, const struct pl_remote *remote, struct pl_dma *dma,
 		   struct pl_error *err)
 {
-	int rc;
+	struct emu_moves *moves = NULL;
+	int rc = 0;
 
-	if (!remote->emulated)
+	if (!remote->emulated && !remote->copy)
 		return pl_error_set(
 			err, -EOPNOTSUPP, "use a NIC on the bus, or another accelerator",
 			"%s: an emulated NIC does not reach this accelerator's memory", pci->name);
-	rc = map(pci, remote->emulated, remote->len_bytes, remote->page_bytes, EMU_DMA_REMOTE, dma);
-	if (rc)
+	if (!remote->emulated)
+		rc = emu_moves_new(&moves, remote);
+	if (!rc)
+		rc = map(pci, remote->emulated, remote->len_bytes, remote->page_bytes,
+			 EMU_DMA_REMOTE, moves, dma);
+	if (rc) {
+		free(moves);
 		return pl_error_set(err, rc, NULL,
 				    "%s: cannot map %zu bytes of an accelerator's memory: %s",
 				    pci->name, remote->len_bytes, strerror(-rc));
+	}
 	dma->base = NULL; /* who drives the NIC does not */
 	return 0;
 }
 
-static void drop(struct emu_mapping *mapping)
+static void drop(struct emu_nic *nic, struct emu_mapping *mapping)
 {
+	if (mapping->moves)
+		nic->n_moved--;
+	free(mapping->moves);
 	free((void *)mapping->dma.address);
 	free(mapping->piece);
 	*mapping = (struct emu_mapping){.uses = mapping->uses};
@@ -168,7 +185,7 @@ void emu_dma_unmap(struct pl_pci *pci, struct pl_dma *dma)
 					   "memory with a ring of queue %u is unmapped while "
 					   "the queue is enabled",
 					   q);
-		drop(mapping);
+		drop(nic, mapping);
 	}
 	emu_unlock(nic);
 }
@@ -177,7 +194,7 @@ void emu_dma_unmap_all(struct emu_nic *nic)
 {
 	for (unsigned slot = 0; slot < EMU_MAPPINGS_MAX; slot++)
 		if (nic->mappings[slot].dma.address)
-			drop(&nic->mappings[slot]);
+			drop(nic, &nic->mappings[slot]);
 }
 
 static void *fault(struct emu_nic *nic, uint64_t address, uint32_t len, bool write, const char *why)
@@ -188,11 +205,13 @@ static void *fault(struct emu_nic *nic, uint64_t address, uint32_t len, bool wri
 	return NULL;
 }
 
-void *emu_dma(struct emu_nic *nic, uint64_t address, uint32_t len, bool write)
+/* In which mapping it is, and where in its memory that begins. NULL: a fault. */
+static struct emu_mapping *find(struct emu_nic *nic, uint64_t address, uint32_t len, bool write,
+				uint8_t **at)
 {
 	uint64_t number = (address >> WINDOW_SHIFT) - 1;
 	unsigned slot = (unsigned)number & (EMU_MAPPINGS_MAX - 1);
-	const struct emu_mapping *mapping = &nic->mappings[slot];
+	struct emu_mapping *mapping = &nic->mappings[slot];
 	uint64_t offset = address - mapping->window;
 	size_t piece_bytes = (size_t)1 << mapping->dma.shift;
 	size_t inside = offset & (piece_bytes - 1), room = piece_bytes;
@@ -208,5 +227,27 @@ void *emu_dma(struct emu_nic *nic, uint64_t address, uint32_t len, bool write)
 	if (inside + len > room)
 		return fault(nic, address, len, write, "which leaves its piece of memory");
 	nic->last_mapping = slot;
-	return mapping->piece[offset >> mapping->dma.shift] + inside;
+	*at = (uint8_t *)((uintptr_t)mapping->piece[offset >> mapping->dma.shift] + inside);
+	return mapping;
+}
+
+void *emu_dma(struct emu_nic *nic, uint64_t address, uint32_t len, bool write)
+{
+	uint8_t *at;
+	const struct emu_mapping *mapping = find(nic, address, len, write, &at);
+
+	if (mapping && mapping->moves)
+		return fault(nic, address, len, write, "which is for packets alone");
+	return mapping ? at : NULL;
+}
+
+void *emu_dma_packet(struct emu_nic *nic, uint64_t address, uint32_t len, bool write)
+{
+	uint8_t *at;
+	const struct emu_mapping *mapping = find(nic, address, len, write, &at);
+
+	if (!mapping || !mapping->moves)
+		return mapping ? at : NULL;
+	at = emu_moves_add(nic, mapping->moves, (uintptr_t)at, len, write);
+	return at ? at : fault(nic, address, len, write, "more than can be moved in one go");
 }

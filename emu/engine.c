@@ -82,9 +82,11 @@ static uint32_t distance(const struct emu_ring *ring, uint32_t from, uint32_t to
 
 struct emu_descriptor *emu_ring_descriptors(struct emu_nic *nic, struct emu_ring *ring)
 {
-	struct emu_descriptor *descriptors =
-		emu_dma_quick(nic, ring->base, ring->n * sizeof(*descriptors), true);
+	uint32_t bytes = ring->n * (uint32_t)sizeof(struct emu_descriptor);
+	struct emu_descriptor *descriptors = emu_dma_quick(nic, ring->base, bytes);
 
+	if (__builtin_expect(!descriptors, false))
+		descriptors = emu_dma(nic, ring->base, bytes, true);
 	if (!descriptors)
 		ring->stuck = true;
 	return descriptors;

@@ -69,6 +69,14 @@ struct emu_descriptor {
 
 struct emu_shadow;
 
+/* A receive descriptor to be written back once the frame has been moved. */
+struct emu_store {
+	struct emu_descriptor *descriptor;
+	uint32_t at; /* its place in the ring */
+	uint32_t type, hash, status, len;
+	uint8_t queue;
+};
+
 struct emu_engine {
 	struct emu_addresses addresses;
 	struct emu_toeplitz toeplitz;
@@ -76,6 +84,9 @@ struct emu_engine {
 	struct emu_frame lent[EMU_BATCH];
 	unsigned n_lent;
 	struct emu_chip chip;
+	/* Of this turn, in order. */
+	struct emu_store stores[PL_REMOTE_COPIES_MAX];
+	unsigned n_stores;
 	/* Frames that consist of several buffers, or are padded, on their way out. */
 	uint8_t *bounce;
 	struct emu_shadow *shadow; /* by emu_watch_descriptors(); NULL: not asked for */

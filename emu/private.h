@@ -134,8 +134,20 @@ struct emu_mapping {
 	uint64_t window;
 	uint8_t **piece;  /* by (address - window) >> dma.shift: dma.n of them */
 	unsigned n_whole; /* a last one may be shorter */
+	unsigned n_quick; /* of those that can be had at once: all, or none if there are moves */
 	unsigned uses;	  /* mappings that have been here before */
+	/* NULL: the memory is in reach. Else pieces' addresses are offsets in it, and what is to be read or
+	 * written is moved by others. */
+	struct emu_moves *moves;
 };
+
+/* Pieces to be moved to and from one accelerator's memory. */
+struct emu_moves {
+	const struct pl_remote *remote;
+	unsigned n, done; /* moved already */
+	struct pl_remote_copy copies[PL_REMOTE_COPIES_MAX];
+};
+#define EMU_MOVE_WORD ((size_t)16)
 
 struct emu_nic {
 	struct pl_pci pci; /* first: a pl_pci is its NIC */
@@ -153,6 +165,10 @@ struct emu_nic {
 	int irq_fds[EMU_VECTORS_MAX]; /* -1: none */
 	struct emu_mapping mappings[EMU_MAPPINGS_MAX];
 	unsigned last_mapping; /* where the last access was */
+	unsigned n_moved;      /* mappings with moves */
+	/* Of the turn, of all mappings together: NICs share the accelerators' staging memory, one at a time. */
+	unsigned n_moves;
+	size_t move_bytes; /* of staging memory */
 	struct emu_wire *wire;
 	bool wire_link; /* written by the engine */
 	bool link;	/* the MAC's, written by the model: while it is down no frame passes */
@@ -218,24 +234,45 @@ uint64_t emu_now_ns(void);
  * once. The NIC's lock is held, also while it is told. */
 void emu_report(struct emu_nic *nic, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* The memory at a device address, if all of it is mapped, contiguous, and the NIC is bus master; else
+/* The memory at a device address, if all of it is mapped, contiguous, in reach, and the NIC is bus master; else
  * NULL, and it is reported as a DMA fault. The caller counts the bytes. */
 void *emu_dma(struct emu_nic *nic, uint64_t address, uint32_t len, bool write);
 
-/* The same, at once where the last access was in the same mapping. */
-static inline void *emu_dma_quick(struct emu_nic *nic, uint64_t address, uint32_t len, bool write)
+/* The same for a packet, which need not be in reach: then what is returned has yet to be moved there
+ * (emu_moves_run()), or from there, and there must be room (emu_moves_room()). */
+void *emu_dma_packet(struct emu_nic *nic, uint64_t address, uint32_t len, bool write);
+
+/* Where the last access was in the same mapping, at once; else NULL. */
+static inline void *emu_dma_quick(const struct emu_nic *nic, uint64_t address, uint32_t len)
 {
 	const struct emu_mapping *mapping = &nic->mappings[nic->last_mapping];
 	uint64_t offset = address - mapping->window;
 	uint64_t inside = offset & (((uint64_t)1 << mapping->dma.shift) - 1);
 
 	if (__builtin_expect(mapping->dma.address && nic->bus_master &&
-				     offset >> mapping->dma.shift < mapping->n_whole &&
+				     offset >> mapping->dma.shift < mapping->n_quick &&
 				     inside + len <= (uint64_t)1 << mapping->dma.shift,
 			     true))
 		return mapping->piece[offset >> mapping->dma.shift] + inside;
-	return emu_dma(nic, address, len, write);
+	return NULL;
 }
+
+/* A packet's bytes (emu_dma_packet()). */
+static inline void *emu_packet(struct emu_nic *nic, uint64_t address, uint32_t len, bool write)
+{
+	void *at = emu_dma_quick(nic, address, len);
+
+	return __builtin_expect(at != NULL, true) ? at : emu_dma_packet(nic, address, len, write);
+}
+
+/* Whether so many pieces more, of so many bytes together, can be moved in one go. */
+bool emu_moves_room(const struct emu_nic *nic, unsigned n, size_t len_bytes);
+
+/* Has all moved that has not been yet. Returns 0, or -errno and it is reported as a DMA fault. */
+int emu_moves_run(struct emu_nic *nic);
+
+/* What has been moved is done with. */
+void emu_moves_forget(struct emu_nic *nic);
 
 /* Counts bytes of a packet that the last call of these found memory for. */
 static inline void emu_dma_count(const struct emu_nic *nic, uint64_t bytes[EMU_DMA_KINDS],

@@ -106,16 +106,78 @@ static void count(struct rx_turn *turn, const struct emu_frame *frame)
 
 /* ---- storing ---- */
 
-static void write_back(struct emu_descriptor *descriptor, const struct emu_parsed *parsed,
+static void write_back(struct emu_descriptor *descriptor, uint32_t type, uint32_t hash,
 		       uint32_t status, uint32_t len)
 {
 	uint32_t *word = (uint32_t *)descriptor;
 
-	word[0] = parsed->rss_type | (uint32_t)parsed->packet_type << 4;
-	word[1] = parsed->hash;
+	word[0] = type;
+	word[1] = hash;
 	word[3] = len; /* and no VLAN tag taken off */
 	/* Release: pairs with the driver's acquire; the frame and the rest are there before. */
 	atomic_store_explicit((_Atomic uint32_t *)&word[2], status, memory_order_release);
+}
+
+/* The frame, or a part of it, lies in the buffer of descriptor `at`, or where it will be moved there from. */
+static void stored(const struct rx_turn *turn, unsigned queue, struct emu_descriptor *descriptors,
+		   uint32_t at, const struct emu_parsed *parsed, uint32_t status, uint32_t len)
+{
+	uint32_t type = parsed->rss_type | (uint32_t)parsed->packet_type << 4;
+	struct emu_engine *engine = turn->nic->engine;
+
+	if (__builtin_expect(!turn->nic->n_moved, true)) {
+		write_back(&descriptors[at], type, parsed->hash, status, len);
+		return;
+	}
+	engine->stores[engine->n_stores++] = (struct emu_store){.descriptor = &descriptors[at],
+								.at = at,
+								.type = type,
+								.hash = parsed->hash,
+								.status = status,
+								.len = len,
+								.queue = (uint8_t)queue};
+}
+
+/* What could not be moved has not come, and its descriptors are as they were. */
+static void take_back(struct emu_nic *nic)
+{
+	struct emu_engine *engine = nic->engine;
+
+	for (unsigned i = engine->n_stores; i-- > 0;)
+		nic->rx[engine->stores[i].queue].head = engine->stores[i].at;
+	nic->counts.rx_missed += engine->n_stores;
+}
+
+/* Has all frames that have been stored moved, then writes their descriptors back. */
+static void move_stored(struct emu_nic *nic)
+{
+	struct emu_engine *engine = nic->engine;
+	uint64_t queues[EMU_QUEUES_MAX / 64] = {0};
+
+	if (emu_moves_run(nic)) {
+		take_back(nic);
+		engine->n_stores = 0;
+	}
+	for (unsigned i = 0; i < engine->n_stores; i++) {
+		const struct emu_store *store = &engine->stores[i];
+
+		write_back(store->descriptor, store->type, store->hash, store->status, store->len);
+		queues[store->queue / 64] |= UINT64_C(1) << store->queue % 64;
+	}
+	engine->n_stores = 0;
+	emu_moves_forget(nic);
+	for (unsigned q = 0; q < EMU_QUEUES_MAX; q++)
+		if (queues[q / 64] >> q % 64 & 1)
+			nic->model->queue_event(nic, q, false);
+}
+
+/* So many descriptors more, with so many bytes, are about to be filled: makes room for what is to be moved. */
+static void make_room(struct emu_nic *nic, uint32_t n, size_t len_bytes)
+{
+	if (__builtin_expect(nic->n_moved, 0) &&
+	    (nic->engine->n_stores + n > PL_REMOTE_COPIES_MAX ||
+	     !emu_moves_room(nic, n, len_bytes)))
+		move_stored(nic);
 }
 
 static uint32_t status_of(const struct rx_turn *turn, const struct emu_parsed *parsed)
@@ -142,7 +204,7 @@ static uint8_t *buffer_at(struct emu_nic *nic, struct emu_ring *ring, unsigned q
 			       "descriptor %u has DD set: it was not written anew", at);
 		return NULL;
 	}
-	buffer = emu_dma_quick(nic, descriptor->low, len, true);
+	buffer = emu_packet(nic, descriptor->low, len, true);
 	if (__builtin_expect(!buffer, false))
 		ring->stuck = true;
 	else
@@ -190,6 +252,7 @@ static uint32_t store_long(struct rx_turn *turn, unsigned queue, struct emu_desc
 
 	if (needed > owned)
 		return 0;
+	make_room(nic, needed, frame.len);
 	for (uint32_t i = 0; i < needed; i++) {
 		uint32_t done = i * ring->buffer_bytes;
 		uint32_t len = i + 1 < needed ? ring->buffer_bytes : frame.len - done;
@@ -199,11 +262,11 @@ static uint32_t store_long(struct rx_turn *turn, unsigned queue, struct emu_desc
 			return 0;
 		memcpy(buffer, frame.data + done, len);
 		if (i + 1 < needed) {
-			write_back(&descriptors[ring->head], &nothing, STATUS_DD, len);
+			stored(turn, queue, descriptors, ring->head, &nothing, STATUS_DD, len);
 		} else {
 			count(turn, &turn->frames[index]);
-			write_back(&descriptors[ring->head], &turn->parsed[index],
-				   status_of(turn, &turn->parsed[index]), len);
+			stored(turn, queue, descriptors, ring->head, &turn->parsed[index],
+			       status_of(turn, &turn->parsed[index]), len);
 		}
 		ring->head = emu_next(ring, ring->head);
 	}
@@ -217,8 +280,10 @@ static unsigned store_chunk(struct rx_turn *turn, unsigned queue,
 	struct emu_nic *nic = turn->nic;
 	struct emu_ring *ring = &nic->rx[queue];
 	uint8_t *buffer[EMU_BATCH];
-	uint32_t at = ring->head;
+	uint32_t at;
 
+	make_room(nic, n, (size_t)n * ring->buffer_bytes);
+	at = ring->head;
 	for (unsigned i = 0; i < n; i++) {
 		buffer[i] =
 			buffer_at(nic, ring, queue, descriptors, at, turn->frames[indices[i]].len);
@@ -241,8 +306,8 @@ static unsigned store_chunk(struct rx_turn *turn, unsigned queue,
 	for (unsigned i = 0; i < n; i++) {
 		const struct emu_parsed *parsed = &turn->parsed[indices[i]];
 
-		write_back(&descriptors[at], parsed, status_of(turn, parsed),
-			   turn->frames[indices[i]].len);
+		stored(turn, queue, descriptors, at, parsed, status_of(turn, parsed),
+		       turn->frames[indices[i]].len);
 		at = emu_next(ring, at);
 	}
 	ring->head = at;
@@ -311,7 +376,8 @@ static void store(struct rx_turn *turn, unsigned queue, const uint8_t *indices, 
 		return;
 	nic->stats.dma_bytes_read[EMU_DMA_DESCRIPTORS] += used * sizeof(*descriptors);
 	nic->stats.dma_bytes_written[EMU_DMA_DESCRIPTORS] += used * sizeof(*descriptors);
-	nic->model->queue_event(nic, queue, false);
+	if (!nic->n_moved) /* else once it is there */
+		nic->model->queue_event(nic, queue, false);
 }
 
 /* Stores what it can, each queue's frames in order. */
@@ -395,6 +461,24 @@ static unsigned receive(struct emu_nic *nic)
 	return n - left;
 }
 
+/* What has to be moved takes long, however much it is: as much as can be moved at once, goes with it. */
+static unsigned receive_more(struct emu_nic *nic)
+{
+	struct emu_engine *engine = nic->engine;
+	struct emu_wire *wire = nic->wire;
+	unsigned n = 0;
+
+	while (engine->n_stores && engine->n_stores + EMU_BATCH <= PL_REMOTE_COPIES_MAX &&
+	       !engine->n_lent && !engine->chip.n) {
+		engine->n_lent = wire->ops->arrived(wire, engine->lent, EMU_BATCH);
+		if (!engine->n_lent)
+			break;
+		n += receive(nic);
+	}
+	move_stored(nic);
+	return n;
+}
+
 /* Keeps what is derived from registers up to date. */
 static void prepare(struct emu_nic *nic)
 {
@@ -433,5 +517,7 @@ unsigned emu_rx(struct emu_nic *nic)
 		moved = receive_from_chip(nic);
 	if (engine->n_lent)
 		moved += receive(nic);
+	if (nic->n_moved)
+		moved += receive_more(nic);
 	return moved;
 }

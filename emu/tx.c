@@ -45,7 +45,11 @@ struct tx_turn {
 	struct emu_frame frames[EMU_BATCH];
 	unsigned n;
 	uint32_t bounced; /* bytes used of the bounce buffer */
+	bool failed;	  /* what was to be moved could not be */
 };
+
+/* Turns whose frames are moved together. */
+#define TURNS_MAX (PL_REMOTE_COPIES_MAX / EMU_BATCH)
 
 /* ---- descriptors ---- */
 
@@ -80,8 +84,7 @@ static void stuck(struct tx_turn *turn, uint32_t at, const char *why)
 
 static uint8_t *buffer_at(struct tx_turn *turn, const struct emu_descriptor *descriptor)
 {
-	uint8_t *buffer =
-		emu_dma_quick(turn->nic, descriptor->low, LENGTH(descriptor->high), false);
+	uint8_t *buffer = emu_packet(turn->nic, descriptor->low, LENGTH(descriptor->high), false);
 
 	if (__builtin_expect(!buffer, false))
 		turn->ring->stuck = true;
@@ -123,16 +126,20 @@ static unsigned measure(struct tx_turn *turn, uint32_t *len)
 static bool gather(struct tx_turn *turn, unsigned n, uint32_t len)
 {
 	uint8_t *frame = turn->nic->engine->bounce + turn->bounced;
+	const uint8_t *buffers[BUFFERS_MAX];
 	uint32_t at = turn->at, done = 0;
 
 	for (unsigned i = 0; i < n; i++, at = emu_next(turn->ring, at)) {
-		const struct emu_descriptor *descriptor = &turn->descriptors[at];
-		const uint8_t *buffer = buffer_at(turn, descriptor);
-
-		if (!buffer)
+		buffers[i] = buffer_at(turn, &turn->descriptors[at]);
+		if (!buffers[i])
 			return false;
-		memcpy(frame + done, buffer, LENGTH(descriptor->high));
-		done += LENGTH(descriptor->high);
+	}
+	if (turn->nic->n_moves && emu_moves_run(turn->nic))
+		turn->failed = true;
+	at = turn->at;
+	for (unsigned i = 0; i < n; i++, at = emu_next(turn->ring, at)) {
+		memcpy(frame + done, buffers[i], LENGTH(turn->descriptors[at].high));
+		done += LENGTH(turn->descriptors[at].high);
 	}
 	if (len < MIN_LEN) {
 		memset(frame + len, 0, MIN_LEN - len);
@@ -141,6 +148,12 @@ static bool gather(struct tx_turn *turn, unsigned n, uint32_t len)
 	turn->frames[turn->n++] = (struct emu_frame){frame, len};
 	turn->bounced += len;
 	return true;
+}
+
+/* For so many buffers more, should they have to be moved. */
+static inline bool has_room(const struct tx_turn *turn, unsigned n, uint32_t len)
+{
+	return __builtin_expect(!turn->nic->n_moved, true) || emu_moves_room(turn->nic, n, len);
 }
 
 /* A frame of any form. Returns false when there is none, or no room for it now. */
@@ -152,7 +165,7 @@ static bool take_one(struct tx_turn *turn)
 	if (turn->bounced + EMU_FRAME_MAX > EMU_BOUNCE_BYTES)
 		return false;
 	n = measure(turn, &len);
-	if (!n)
+	if (!n || !has_room(turn, n, len))
 		return false;
 	if (PAYLOAD(turn->descriptors[turn->at].high) != len) {
 		stuck(turn, turn->at, "has a PAYLEN that is not the frame's length");
@@ -189,6 +202,8 @@ static void take_all(struct tx_turn *turn)
 				return;
 			continue;
 		}
+		if (!has_room(turn, 1, LENGTH(descriptor->high)))
+			return;
 		buffer = buffer_at(turn, descriptor);
 		if (!buffer)
 			return;
@@ -272,12 +287,57 @@ static void finish(struct emu_nic *nic, unsigned queue, struct emu_descriptor *d
 		nic->model->queue_event(nic, queue, true);
 }
 
+/* Puts what has been taken on the wire. */
+static void send(struct tx_turn *turn)
+{
+	struct emu_nic *nic = turn->nic;
+	struct emu_ring *ring = turn->ring;
+	uint32_t taken;
+
+	if (!turn->failed) {
+		count(turn);
+		nic->wire->ops->send(nic->wire, turn->frames, turn->n);
+	}
+	taken = turn->at >= ring->head ? turn->at - ring->head : turn->at + ring->n - ring->head;
+	nic->stats.dma_bytes_read[EMU_DMA_DESCRIPTORS] += taken * sizeof(*turn->descriptors);
+	ring->head = turn->at;
+}
+
+/* The same for frames of which some must be moved first: those of several turns at once. `first` has been begun.
+ * What could not be moved is not sent, and its buffers are given back. Returns how many were taken. */
+static unsigned send_moved(const struct tx_turn *first)
+{
+	struct emu_nic *nic = first->nic;
+	struct tx_turn turns[TURNS_MAX];
+	unsigned n_turns = 0, n = 0;
+	bool failed = false;
+
+	turns[0] = *first;
+	do {
+		take_all(&turns[n_turns]);
+		if (!turns[n_turns].n)
+			break;
+		n += turns[n_turns].n;
+		failed |= turns[n_turns].failed;
+		if (++n_turns == TURNS_MAX)
+			break;
+		turns[n_turns] = turns[n_turns - 1];
+		turns[n_turns].n = 0;
+	} while (!failed && turns[n_turns].owned && !first->ring->stuck);
+	failed |= emu_moves_run(nic) != 0;
+	for (unsigned i = 0; i < n_turns; i++) {
+		turns[i].failed = failed;
+		send(&turns[i]);
+	}
+	emu_moves_forget(nic);
+	return n;
+}
+
 /* Returns how many frames it sent. */
 static unsigned send_queue(struct emu_nic *nic, unsigned queue)
 {
 	struct emu_ring *ring = &nic->tx[queue];
 	struct tx_turn turn;
-	uint32_t taken;
 
 	turn.owned = emu_ring_look(nic, queue, true, &turn.descriptors);
 	if (!turn.owned) {
@@ -295,16 +355,17 @@ static unsigned send_queue(struct emu_nic *nic, unsigned queue)
 	turn.at = ring->head;
 	turn.n = 0;
 	turn.bounced = 0;
+	turn.failed = false;
 	emu_ring_prefetch(ring, turn.descriptors, turn.owned < EMU_BATCH ? turn.owned : EMU_BATCH);
-	take_all(&turn);
-	if (!turn.n)
-		return 0;
-	count(&turn);
-	nic->wire->ops->send(nic->wire, turn.frames, turn.n);
-	taken = turn.at >= ring->head ? turn.at - ring->head : turn.at + ring->n - ring->head;
-	nic->stats.dma_bytes_read[EMU_DMA_DESCRIPTORS] += taken * sizeof(*turn.descriptors);
-	ring->head = turn.at;
-	finish(nic, queue, turn.descriptors, false);
+	if (__builtin_expect(nic->n_moved, 0)) {
+		turn.n = send_moved(&turn);
+	} else {
+		take_all(&turn);
+		if (turn.n)
+			send(&turn);
+	}
+	if (turn.n)
+		finish(nic, queue, turn.descriptors, false);
 	return turn.n;
 }
 

@@ -28,6 +28,14 @@ int pl_region_alloc(struct pl_region *region, size_t len_bytes, struct pl_error 
 /* Unmaps. No device may still hold addresses of it. Accepts a zeroed region. */
 void pl_region_free(struct pl_region *region);
 
+/* A piece that is moved between an accelerator's memory and `staging`. */
+struct pl_remote_copy {
+	uint8_t *staging; /* its first byte there, whose address is `offset` modulo 16 */
+	uint32_t offset;  /* its first byte in the accelerator's memory */
+	uint32_t len_bytes;
+	bool write; /* to the accelerator; else from it */
+};
+
 /* Memory of an accelerator that packets lie in: NICs write them there and read them from there, the accelerator
  * processes them, and the processor touches none of it. Whoever has made it keeps it, and this, until all pools
  * on it are gone. */
@@ -40,9 +48,22 @@ struct pl_remote {
 	const char *no_dmabuf;
 	/* Where an emulated NIC's DMA engine, which is of this process, finds it; NULL: nowhere. */
 	void *emulated;
+	/* Nowhere, but it can have the accelerator move pieces between it and memory of the host's, as over a bus;
+	 * NULL: it cannot. `staging` makes that ready, and returns this memory, PL_REMOTE_STAGING bytes at
+	 * a page's boundary, always the same; or NULL with `err` filled. Before an accelerator runs on the device: the
+	 * control thread.
+	 * `copy` moves `n` pieces, up to PL_REMOTE_COPIES_MAX, in any order, and has moved
+	 * them all when it returns. Words of 16 bytes, of which a piece has some, may be moved whole.
+	 * Returns 0, or -errno: the accelerator has failed, and what has been moved nobody knows. One thread at a
+	 * time, which alone uses the staging memory. */
+	uint8_t *(*staging)(const struct pl_remote *remote, struct pl_error *err);
+	int (*copy)(const struct pl_remote *remote, const struct pl_remote_copy *copies,
+		    unsigned n);
 	uint64_t device; /* where the accelerator's program finds it */
 };
 #define PL_REMOTE_GRAIN ((size_t)2 << 20) /* bytes */
+#define PL_REMOTE_COPIES_MAX 1024u
+#define PL_REMOTE_STAGING ((size_t)2 << 20)
 
 /* Where a frame's first byte lies in its buffer: 256 bytes of headroom that AF_XDP demands, then 2
  * more so that the IP header behind the 14-byte Ethernet header is 16-byte aligned. Ports that
