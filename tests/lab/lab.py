@@ -8,8 +8,8 @@
 
 The router runs peerlaned on eth1, eth2, ...; addresses and routes are on its TAPs pl0, pl1, ...
 PEERLANE_PORTS says as what: afxdp, the default, or emu: each of them is the cable of an emulated NIC.
-PEERLANE_MODE says who processes packets: nic-cpu, the default, or nic-cpu-gpu: PEERLANE_ACCELERATOR (auto),
-whose program runs as PEERLANE_LAUNCH says (persistent).
+PEERLANE_MODE says where packets lie and who processes them: nic-cpu, the default, nic-cpu-gpu, or nic-gpu, for emu alone:
+PEERLANE_ACCELERATOR (auto), whose program runs as PEERLANE_LAUNCH says (persistent).
 Nothing here sleeps for a state: wait_until() looks until it is there or the time is up.
 """
 
@@ -37,7 +37,8 @@ if PORTS not in PORT_KINDS:
     raise SystemExit(f"PEERLANE_PORTS={PORTS}: none of {', '.join(PORT_KINDS)}")
 EMULATED = PORTS == "emu"
 MODE = os.environ.get("PEERLANE_MODE", "nic-cpu")
-ACCELERATED = MODE == "nic-cpu-gpu"
+ACCELERATED = MODE in ("nic-cpu-gpu", "nic-gpu")
+REMOTE = MODE == "nic-gpu"  # packets lie in the accelerator's memory
 # The daemon's options for that, and where drivers keep what they compile: once for all labs.
 MODE_OPTIONS = ["--mode", MODE]
 if ACCELERATED:
