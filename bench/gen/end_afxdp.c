@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A queue of a network interface, by libpeerlane's AF_XDP port. */
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <peerlane/port.h>
+
+#include "end.h"
+#include "frame.h"
+
+#define RING 2048u
+
+struct afxdp {
+	struct gen_end end;
+	char device[IF_NAMESIZE];
+	struct pl_pool pool;
+	struct pl_port *port;
+	struct pl_queue *queue;
+	uint64_t untaken; /* counted by the queue as dropped, but not by us as sent */
+	uint32_t sending[GEN_BURST], received[GEN_BURST];
+	unsigned n_received;
+};
+
+static struct afxdp *afxdp_of(struct gen_end *end)
+{
+	return (struct afxdp *)end;
+}
+
+static unsigned afxdp_reserve(struct gen_end *end, struct gen_frame *frames, unsigned n)
+{
+	struct afxdp *a = afxdp_of(end);
+
+	n = pl_pool_get(&a->pool, a->sending, n, PL_OWNER_BURST);
+	for (unsigned i = 0; i < n; i++)
+		frames[i].data = pl_pool_data(&a->pool, a->sending[i]);
+	return n;
+}
+
+/* How many of the last frames given to the queue it has not taken: it gives those back to the pool last of
+ * all, so that they are on its top, in order. */
+static unsigned given_back(const struct afxdp *a, unsigned n)
+{
+	const uint32_t *top = a->pool.stack + a->pool.n_free;
+	unsigned back = 0;
+
+	while (back < n && back < a->pool.n_free && top[-1 - (int)back] == a->sending[n - 1 - back])
+		back++;
+	return back;
+}
+
+static unsigned afxdp_commit(struct gen_end *end, const struct gen_frame *frames, unsigned n)
+{
+	struct afxdp *a = afxdp_of(end);
+	uint16_t len[GEN_BURST];
+	unsigned back;
+
+	if (!n)
+		return 0;
+	for (unsigned i = 0; i < n; i++)
+		len[i] = (uint16_t)frames[i].len;
+	pl_queue_tx(a->queue, a->sending, len, n);
+	back = given_back(a, n);
+	a->untaken += back;
+	return n - back;
+}
+
+static unsigned afxdp_receive(struct gen_end *end, struct gen_frame *frames, unsigned max)
+{
+	struct afxdp *a = afxdp_of(end);
+	uint16_t len[GEN_BURST];
+
+	a->n_received = pl_queue_rx(a->queue, a->received, len, max);
+	for (unsigned i = 0; i < a->n_received; i++)
+		frames[i] = (struct gen_frame){pl_pool_data(&a->pool, a->received[i]), len[i]};
+	return a->n_received;
+}
+
+static void afxdp_release(struct gen_end *end)
+{
+	struct afxdp *a = afxdp_of(end);
+
+	pl_pool_put(&a->pool, a->received, a->n_received, PL_OWNER_BURST);
+	a->n_received = 0;
+}
+
+static void afxdp_flush(struct gen_end *end)
+{
+	(void)pl_queue_flush(afxdp_of(end)->queue);
+}
+
+static void afxdp_counters(struct gen_end *end, struct gen_end_counters *counters)
+{
+	struct afxdp *a = afxdp_of(end);
+
+	if (a->queue->ops->refresh_stats)
+		a->queue->ops->refresh_stats(a->queue);
+	counters->refused = pl_stat_read(&a->queue->stats.tx_dropped) - a->untaken;
+	counters->missed = pl_stat_read(&a->queue->stats.rx_dropped);
+}
+
+static void afxdp_close(struct gen_end *end)
+{
+	struct afxdp *a = afxdp_of(end);
+
+	pl_port_close(a->port);
+	pl_pool_fini(&a->pool);
+	free(a);
+}
+
+static const struct gen_end_ops afxdp_ops = {
+	.reserve = afxdp_reserve,
+	.commit = afxdp_commit,
+	.receive = afxdp_receive,
+	.release = afxdp_release,
+	.flush = afxdp_flush,
+	.counters = afxdp_counters,
+	.close = afxdp_close,
+};
+
+/* Splits "eth0:1" into interface and queue. */
+static int split(const char *text, char device[IF_NAMESIZE], unsigned *queue, struct pl_error *err)
+{
+	const char *colon = strchr(text, ':');
+	size_t len = colon ? (size_t)(colon - text) : strlen(text);
+	char rest;
+
+	*queue = 0;
+	if (len == 0 || len >= IF_NAMESIZE ||
+	    (colon && sscanf(colon + 1, "%4u%c", queue, &rest) != 1))
+		return pl_error_set(err, -EINVAL, "use afxdp:INTERFACE[:QUEUE], as in afxdp:eth0:1",
+				    "\"afxdp:%s\" names no queue of an interface", text);
+	memcpy(device, text, len);
+	device[len] = '\0';
+	return 0;
+}
+
+static int open_port(struct afxdp *a, unsigned queue, struct pl_error *err)
+{
+	struct pl_port_config config = {
+		.name = a->device,
+		.device = a->device,
+		.ring_size = RING,
+	};
+	struct pl_port_caps caps;
+	int rc = pl_port_probe(&config, &caps, err);
+
+	if (rc)
+		return rc;
+	if (queue >= caps.max_queues)
+		return pl_error_set(err, -EINVAL, NULL, "%s: has no queue %u, but %u in all",
+				    a->device, queue, caps.max_queues);
+	config.n_queues = caps.max_queues;
+	config.zero_copy = caps.zero_copy;
+	memcpy(a->end.host.mac, caps.mac, 6);
+	rc = pl_port_open(&a->port, &config, err);
+	if (!rc)
+		rc = pl_port_queue_open(a->port, queue, &a->pool, &a->queue, err);
+	if (!rc)
+		rc = pl_port_start(a->port, err);
+	if (!rc)
+		rc = pl_port_accept_mac(a->port, caps.mac, err);
+	return rc;
+}
+
+int gen_end_afxdp(const char *device, unsigned size_max, struct gen_end **end, struct pl_error *err)
+{
+	struct afxdp *a = calloc(1, sizeof(*a));
+	unsigned queue;
+	int rc;
+
+	if (!a)
+		return pl_error_set(err, -ENOMEM, NULL, "no memory");
+	rc = split(device, a->device, &queue, err);
+	/* Buffers that hold what the interface may receive, which only its MTU bounds. */
+	if (!rc)
+		rc = pl_pool_init(&a->pool, pl_queue_bufs(RING) + 2 * GEN_BURST, 4096, err);
+	if (!rc && size_max - GEN_FCS > pl_pool_frame_max(&a->pool))
+		rc = pl_error_set(err, -EMSGSIZE, "use shorter frames",
+				  "%s: AF_XDP sends frames of at most %u bytes (with FCS)",
+				  a->device, pl_pool_frame_max(&a->pool) + GEN_FCS);
+	if (!rc)
+		rc = open_port(a, queue, err);
+	if (rc) {
+		afxdp_close(&a->end);
+		return rc;
+	}
+	a->end.ops = &afxdp_ops;
+	a->end.size_max = pl_pool_frame_max(&a->pool) + GEN_FCS;
+	*end = &a->end;
+	return 0;
+}

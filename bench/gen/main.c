@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* peerlane-gen: sends frames through a router, and says what became of them. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report.h"
+
+#define EXIT_FINE 0
+#define EXIT_USAGE 1
+#define EXIT_NOT_FINE 2 /* ran, and the result is not what was demanded */
+#define EXIT_CANNOT 3	/* did not run, or not to the end; or cannot write the result */
+
+static atomic_bool interrupted;
+static struct gen_progress progress;
+
+static void on_signal(int number)
+{
+	(void)number;
+	atomic_store_explicit(&interrupted, true, memory_order_relaxed);
+}
+
+static void catch_signals(void)
+{
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART | SA_RESETHAND};
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+}
+
+static int fail(int status, const struct pl_error *err)
+{
+	fprintf(stderr, "peerlane-gen: %s\n", err->what);
+	if (err->remedy[0])
+		fprintf(stderr, "     %s\n", err->remedy);
+	return status;
+}
+
+static void show_progress(const struct gen_run *run, uint64_t now_ns)
+{
+	gen_report_progress(stderr, run, now_ns, &progress);
+}
+
+static int write_json(const struct gen_run *run, int argc, char *const *argv, struct pl_error *err)
+{
+	const char *path = run->settings->json;
+	bool to_stdout = strcmp(path, "-") == 0;
+	FILE *to = to_stdout ? stdout : fopen(path, "we");
+	json_t *report = gen_report_json(run, argc, argv);
+	int rc = 0;
+
+	if (!to || !report || json_dumpf(report, to, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) ||
+	    fputc('\n', to) == EOF || fflush(to) != 0)
+		rc = pl_error_set(err, -EIO, NULL, "--json: cannot write %s: %s", path,
+				  strerror(errno));
+	if (to && !to_stdout && fclose(to) && !rc)
+		rc = pl_error_set(err, -EIO, NULL, "--json: cannot write %s: %s", path,
+				  strerror(errno));
+	json_decref(report);
+	return rc;
+}
+
+/* Returns the exit status. */
+static int run_all(const struct gen_settings *settings, int argc, char *const *argv)
+{
+	struct gen_run *run = malloc(sizeof(*run));
+	struct pl_error err = {0};
+	int rc;
+
+	if (!run) {
+		pl_error_set(&err, -ENOMEM, NULL, "no memory");
+		return fail(EXIT_CANNOT, &err);
+	}
+	catch_signals();
+	rc = gen_run_open(run, settings, &interrupted, &err);
+	if (!rc)
+		rc = gen_run(run, settings->quiet ? NULL : show_progress, &err);
+	if (!rc && (!settings->json || strcmp(settings->json, "-") != 0))
+		gen_report_text(stdout, run);
+	if (!rc && settings->json)
+		rc = write_json(run, argc, argv, &err);
+	if (rc)
+		rc = fail(EXIT_CANNOT, &err);
+	else
+		rc = gen_report_fine(run) ? EXIT_FINE : EXIT_NOT_FINE;
+	gen_run_close(run);
+	free(run);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	static struct gen_settings settings;
+	struct pl_error err = {0};
+	int rc = gen_settings_parse(&settings, argc - 1, argv + 1, &err);
+
+	if (rc)
+		rc = fail(EXIT_USAGE, &err);
+	else if (settings.help)
+		gen_settings_help(stdout);
+	else if (settings.version)
+		puts("peerlane-gen " PEERLANE_VERSION);
+	else
+		rc = run_all(&settings, argc, argv);
+	gen_settings_free(&settings);
+	if (fflush(stdout) && !rc)
+		rc = EXIT_CANNOT;
+	return rc;
+}

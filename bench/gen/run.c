@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "run.h"
+
+#define MS 1000000ull
+#define SECOND (1000 * MS)
+#define ASK_EVERY (100 * MS)
+#define ASK_FOR (5 * SECOND)
+#define GRACE (10 * MS) /* for frames that were due before the end */
+#define RECEIVES 4u	/* bursts from an end before others have their turn */
+
+static uint64_t clock_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
+}
+
+/* From `since` to `now`, both modulo 2^GEN_TIME_BITS; negative if `now` was before. */
+static int64_t elapsed(uint64_t now, uint64_t since)
+{
+	return (int64_t)((now - since) << (64 - GEN_TIME_BITS)) >> (64 - GEN_TIME_BITS);
+}
+
+/* ---- receiving ---- */
+
+static void send_one(struct gen_end *end, const uint8_t *data, unsigned len)
+{
+	struct gen_frame frame = {.len = len};
+
+	/* Who asked asks again. */
+	if (end->ops->reserve(end, &frame, 1) == 0)
+		return;
+	memcpy(frame.data, data, len);
+	(void)end->ops->commit(end, &frame, 1);
+}
+
+static void take_foreign(struct gen_run *run, struct gen_end *end, const struct gen_frame *frame)
+{
+	uint8_t reply[GEN_HOST_FRAME_MAX];
+	unsigned len = gen_host_take(&end->host, frame->data, frame->len, reply);
+
+	run->foreign += run->counting;
+	if (len)
+		send_one(end, reply, len);
+}
+
+static void take_record(struct gen_run *run, unsigned at, const struct gen_record *r, bool corrupt,
+			uint64_t now_ns)
+{
+	int64_t latency = elapsed(now_ns, r->time_ns);
+
+	if (elapsed(r->time_ns, run->start_ns) < 0) {
+		run->stale++;
+	} else if (!run->receives[at]) {
+		run->misrouted++;
+	} else if (r->flow >= run->flows.n) {
+		run->foreign++;
+	} else if (gen_flows_take(&run->flows, r->flow, r->seq, corrupt)) {
+		/* Less than 0 only for a sender whose clock is not ours. */
+		gen_histogram_add(run->latency, latency > 0 ? (uint64_t)latency : 0, 1);
+	}
+}
+
+/* Takes a burst off an end. All get the time at which it was seen: one after the other in the driver's queue they
+ * have come before. Returns how many. */
+static unsigned receive(struct gen_run *run, unsigned at)
+{
+	struct gen_end *end = run->ends[at];
+	struct gen_frame frames[GEN_BURST];
+	struct gen_record records[GEN_BURST];
+	enum gen_kind kinds[GEN_BURST];
+	unsigned n = end->ops->receive(end, frames, GEN_BURST);
+	uint64_t now_ns;
+
+	if (!n)
+		return 0;
+	now_ns = clock_ns();
+	for (unsigned i = 0; i < n; i++) {
+		kinds[i] = gen_frame_parse(frames[i].data, frames[i].len, run->settings->port,
+					   run->filler, &records[i]);
+		if (kinds[i] <= GEN_CORRUPT && records[i].flow < run->flows.n)
+			__builtin_prefetch(gen_flows_get(&run->flows, records[i].flow), 1);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		if (kinds[i] == GEN_FOREIGN)
+			take_foreign(run, end, &frames[i]);
+		else if (!run->counting)
+			continue;
+		else if (kinds[i] == GEN_DAMAGED)
+			run->damaged++;
+		else
+			take_record(run, at, &records[i], kinds[i] == GEN_CORRUPT, now_ns);
+	}
+	end->ops->release(end);
+	return n;
+}
+
+static unsigned receive_all(struct gen_run *run)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < run->n_ends; i++) {
+		struct gen_end *end = run->ends[i];
+
+		for (unsigned k = 0; k < RECEIVES; k++) {
+			unsigned got = receive(run, i);
+
+			n += got;
+			if (got < GEN_BURST)
+				break;
+		}
+		if (end->ops->flush)
+			end->ops->flush(end);
+	}
+	return n;
+}
+
+/* ---- phases ---- */
+
+static bool is_interrupted(const struct gen_run *run)
+{
+	/* Relaxed: nothing comes with it. */
+	return atomic_load_explicit(run->interrupted, memory_order_relaxed);
+}
+
+/* The first end, and family, whose gateway has not answered; false: all have. */
+static bool unresolved(const struct gen_run *run, unsigned *at, enum gen_family *family)
+{
+	for (*at = 0; *at < run->n_ends; (*at)++) {
+		const struct gen_host *host = &run->ends[*at]->host;
+
+		for (*family = 0; *family < GEN_FAMILIES; (*family)++)
+			if (host->has[*family] && host->has_gateway[*family] &&
+			    !host->resolved[*family])
+				return true;
+	}
+	return false;
+}
+
+static void ask_all(struct gen_run *run)
+{
+	for (unsigned i = 0; i < run->n_ends; i++) {
+		const struct gen_host *host = &run->ends[i]->host;
+
+		for (enum gen_family f = 0; f < GEN_FAMILIES; f++) {
+			uint8_t frame[GEN_HOST_FRAME_MAX];
+
+			if (host->has[f] && host->has_gateway[f] && !host->resolved[f])
+				send_one(run->ends[i], frame, gen_host_ask(host, f, frame));
+		}
+	}
+}
+
+/* Asks for the gateways' MACs until all are known; thereby they learn ours. */
+static int resolve(struct gen_run *run, struct pl_error *err)
+{
+	uint64_t now_ns = clock_ns(), end_ns = now_ns + ASK_FOR, ask_ns = now_ns;
+	enum gen_family family;
+	unsigned at;
+
+	while (unresolved(run, &at, &family) && !is_interrupted(run)) {
+		if (now_ns >= end_ns)
+			return pl_error_set(
+				err, -EHOSTUNREACH,
+				"see that the router has it at that end's other side; or "
+				"give --gateway-mac",
+				"%s: no answer from its %s gateway within %u s",
+				run->ends[at]->name, family == GEN_V4 ? "IPv4" : "IPv6",
+				(unsigned)(ASK_FOR / SECOND));
+		if (now_ns >= ask_ns) {
+			ask_all(run);
+			ask_ns = now_ns + ASK_EVERY;
+		}
+		receive_all(run);
+		sched_yield();
+		now_ns = clock_ns();
+	}
+	return 0;
+}
+
+static int check_links(const struct gen_run *run, struct pl_error *err)
+{
+	for (unsigned i = 0; i < run->n_ends; i++) {
+		struct gen_end *end = run->ends[i];
+
+		if (end->ops->link && !end->ops->link(end))
+			return pl_error_set(err, -ENETDOWN, "see whether the other side still runs",
+					    "%s: there is nobody at its other side any more",
+					    end->name);
+	}
+	return 0;
+}
+
+static void read_counters(struct gen_run *run, struct gen_end_counters *to)
+{
+	for (unsigned i = 0; i < run->n_ends; i++)
+		if (run->ends[i]->ops->counters)
+			run->ends[i]->ops->counters(run->ends[i], &to[i]);
+}
+
+struct phase {
+	uint64_t until_ns; /* what is due before is sent */
+	uint64_t look_ns;  /* when links are looked at, and progress told */
+	void (*progress)(const struct gen_run *run, uint64_t now_ns);
+};
+
+/* Sends and receives until all is sent, it is time, or we are interrupted. */
+static int send_phase(struct gen_run *run, struct phase *phase, struct pl_error *err)
+{
+	for (;;) {
+		uint64_t now_ns = clock_ns(), left = run->n_streams ? 0 : 1;
+		unsigned sent = 0;
+
+		for (unsigned i = 0; i < run->n_streams; i++) {
+			sent += gen_stream_send(&run->streams[i], now_ns, phase->until_ns);
+			left |= run->streams[i].left;
+		}
+		run->stop_ns = clock_ns();
+		receive_all(run);
+		if (!left || is_interrupted(run) || now_ns >= phase->until_ns + GRACE ||
+		    (now_ns >= phase->until_ns && !sent))
+			return 0;
+		if (now_ns >= phase->look_ns) {
+			int rc = check_links(run, err);
+
+			if (rc)
+				return rc;
+			if (phase->progress)
+				phase->progress(run, now_ns);
+			phase->look_ns += SECOND;
+		}
+	}
+}
+
+/* Receives what is still under way: until nothing has come for as long as the settings say, or all has come and
+ * nothing more for a moment. */
+static void drain(struct gen_run *run)
+{
+	uint64_t last_ns = clock_ns(), now_ns = last_ns, quiet_ns = run->settings->drain_ns;
+
+	while (now_ns - last_ns < quiet_ns) {
+		bool complete = run->n_streams && gen_run_lost(run) == 0;
+
+		if (complete && now_ns - last_ns >= 10 * MS)
+			return;
+		now_ns = clock_ns();
+		if (receive_all(run))
+			last_ns = now_ns;
+	}
+}
+
+static void start(struct gen_run *run, bool counting)
+{
+	const struct gen_settings *s = run->settings;
+	uint64_t count = counting && s->count ? s->count : UINT64_MAX;
+
+	gen_flows_reset(&run->flows);
+	gen_histogram_clear(run->latency);
+	run->damaged = run->foreign = run->stale = run->misrouted = 0;
+	read_counters(run, run->lost_before);
+	run->counting = counting;
+	run->start_ns = clock_ns();
+	for (unsigned i = 0; i < run->n_streams; i++)
+		gen_stream_start(&run->streams[i], run->start_ns, count);
+}
+
+int gen_run(struct gen_run *run, void (*progress)(const struct gen_run *run, uint64_t now_ns),
+	    struct pl_error *err)
+{
+	const struct gen_settings *s = run->settings;
+	struct phase phase = {0};
+	int rc = 0;
+
+	if (s->warmup_ns && run->n_streams && !is_interrupted(run)) {
+		start(run, false);
+		phase.until_ns = run->start_ns + s->warmup_ns;
+		phase.look_ns = run->start_ns + SECOND;
+		rc = send_phase(run, &phase, err);
+		if (!rc)
+			drain(run);
+	}
+	if (rc)
+		return rc;
+	start(run, true);
+	phase.until_ns = s->duration_ns ? run->start_ns + s->duration_ns : UINT64_MAX - GRACE;
+	phase.look_ns = run->start_ns + SECOND;
+	phase.progress = progress;
+	rc = send_phase(run, &phase, err);
+	if (rc)
+		return rc;
+	drain(run);
+	read_counters(run, run->lost);
+	for (unsigned i = 0; i < run->n_ends; i++) {
+		run->lost[i].refused -= run->lost_before[i].refused;
+		run->lost[i].missed -= run->lost_before[i].missed;
+	}
+	return 0;
+}
+
+/* ---- open and close ---- */
+
+/* Gives the end the addresses that the settings say. */
+static void set_host(struct gen_end *end, const struct gen_end_settings *s)
+{
+	struct gen_host *host = &end->host;
+
+	if (s->has_mac)
+		memcpy(host->mac, s->mac, 6);
+	for (unsigned f = 0; f < GEN_FAMILIES; f++) {
+		host->has[f] = s->has_address[f];
+		memcpy(host->address[f], s->address[f], 16);
+		host->has_gateway[f] = s->has_gateway[f];
+		memcpy(host->gateway[f], s->gateway[f], 16);
+		host->resolved[f] = s->has_gateway_mac;
+		memcpy(host->gateway_mac[f], s->gateway_mac, 6);
+	}
+}
+
+static unsigned largest(const struct gen_settings *s)
+{
+	unsigned size = 0;
+
+	for (unsigned i = 0; i < s->n_sizes; i++)
+		size = s->sizes[i] > size ? s->sizes[i] : size;
+	/* Others' frames come, too: the router's. */
+	return size > 1518 ? size : 1518;
+}
+
+static int open_ends(struct gen_run *run, struct pl_error *err)
+{
+	const struct gen_settings *s = run->settings;
+
+	for (unsigned i = 0; i < s->n_ends; i++) {
+		int rc = gen_end_open(s->ends[i].name, largest(s), &run->ends[i], err);
+
+		if (rc)
+			return rc;
+		run->n_ends++;
+		run->receives[i] = s->ends[i].rx;
+		set_host(run->ends[i], &s->ends[i]);
+	}
+	return 0;
+}
+
+/* Streams are made once the gateways' MACs are known. */
+static int make_streams(struct gen_run *run, struct pl_error *err)
+{
+	const struct gen_settings *s = run->settings;
+
+	for (unsigned i = 0; i < s->n_ends; i++) {
+		const struct gen_stream_config config = {
+			.destinations = &s->ends[i].destinations,
+			.sources = &s->ends[i].sources,
+			.first_flow = run->n_streams * s->flows,
+			.n_flows = s->flows,
+			.sizes = s->sizes,
+			.n_sizes = s->n_sizes,
+			.rate = s->rate,
+			.port = s->port,
+			.ttl = s->ttl,
+			.seed = s->seed,
+		};
+		int rc;
+
+		if (!s->ends[i].tx)
+			continue;
+		rc = gen_stream_init(&run->streams[run->n_streams], run->ends[i], &config,
+				     run->filler, err);
+		if (rc)
+			return rc;
+		run->n_streams++;
+	}
+	return 0;
+}
+
+static int pin(int core, struct pl_error *err)
+{
+	cpu_set_t set;
+
+	if (core < 0)
+		return 0;
+	CPU_ZERO(&set);
+	CPU_SET(core, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		return pl_error_set(err, -errno, "give one that this process may use (taskset -p)",
+				    "--core: cannot run on core %d: %s", core, strerror(errno));
+	return 0;
+}
+
+int gen_run_open(struct gen_run *run, const struct gen_settings *settings, atomic_bool *interrupted,
+		 struct pl_error *err)
+{
+	unsigned n_tx = 0;
+	int rc;
+
+	*run = (struct gen_run){.settings = settings, .interrupted = interrupted};
+	for (unsigned i = 0; i < settings->n_ends; i++)
+		n_tx += settings->ends[i].tx;
+	rc = pin(settings->core, err);
+	if (rc)
+		return rc;
+	run->filler = malloc(sizeof(*run->filler));
+	run->latency = malloc(sizeof(*run->latency));
+	if (!run->filler || !run->latency ||
+	    gen_flows_init(&run->flows, settings->flows * (n_tx ? n_tx : 1)))
+		return pl_error_set(err, -ENOMEM, "use fewer flows", "no memory");
+	gen_filler_init(run->filler);
+	rc = open_ends(run, err);
+	if (!rc)
+		rc = resolve(run, err);
+	return rc ? rc : make_streams(run, err);
+}
+
+void gen_run_close(struct gen_run *run)
+{
+	for (unsigned i = 0; i < run->n_streams; i++)
+		gen_stream_fini(&run->streams[i]);
+	for (unsigned i = 0; i < run->n_ends; i++)
+		gen_end_close(run->ends[i]);
+	gen_flows_fini(&run->flows);
+	free(run->filler);
+	free(run->latency);
+	*run = (struct gen_run){0};
+}
+
+/* ---- results ---- */
+
+uint64_t gen_run_sent(const struct gen_run *run)
+{
+	uint64_t sent = 0;
+
+	for (unsigned i = 0; i < run->n_streams; i++)
+		sent += run->streams[i].sent;
+	return sent;
+}
+
+uint64_t gen_run_lost(const struct gen_run *run)
+{
+	uint64_t sent = gen_run_sent(run);
+	uint64_t came = run->flows.all.received + run->flows.all.corrupted + run->damaged;
+
+	return sent > came ? sent - came : 0;
+}
+
+double gen_run_asked_pps(const struct gen_run *run)
+{
+	double pps = 0;
+
+	for (unsigned i = 0; i < run->n_streams; i++)
+		pps += run->streams[i].asked_pps;
+	return pps;
+}
+
+double gen_run_seconds(const struct gen_run *run)
+{
+	return (double)(run->stop_ns - run->start_ns) / 1e9;
+}
+
+enum gen_limit gen_run_limit(const struct gen_run *run)
+{
+	double seconds = gen_run_seconds(run);
+	uint64_t busy = 0, full = 0;
+	bool limited = false;
+
+	for (unsigned i = 0; i < run->n_streams; i++) {
+		const struct gen_stream *s = &run->streams[i];
+		double asked = s->asked_pps * seconds, behind = asked - (double)s->sent;
+
+		busy += s->busy;
+		full += s->full;
+		limited |= s->asked_pps <= 0 || (behind > 1 && behind > asked / 1000);
+	}
+	if (!limited)
+		return GEN_LIMIT_NONE;
+	return 2 * full > busy ? GEN_LIMIT_END : GEN_LIMIT_CORE;
+}

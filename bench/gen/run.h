@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A run: ends are opened, gateways resolved, frames sent and received by turns on one core, and counted. */
+#ifndef GEN_RUN_H
+#define GEN_RUN_H
+
+#include <stdatomic.h>
+
+#include "flows.h"
+#include "settings.h"
+#include "stream.h"
+
+/* What was the limit of what was sent. */
+enum gen_limit {
+	GEN_LIMIT_NONE, /* as much was sent as was asked for */
+	GEN_LIMIT_CORE, /* this program: its core had no more time */
+	GEN_LIMIT_END,	/* an end that took no more */
+};
+
+struct gen_run {
+	const struct gen_settings *settings;
+	struct gen_filler *filler;
+	struct gen_end *ends[GEN_ENDS_MAX];
+	bool receives[GEN_ENDS_MAX];
+	struct gen_end_counters lost[GEN_ENDS_MAX]; /* by ends themselves, since `start_ns` */
+	struct gen_end_counters lost_before[GEN_ENDS_MAX];
+	unsigned n_ends;
+	struct gen_stream streams[GEN_ENDS_MAX];
+	unsigned n_streams;
+	struct gen_flows flows;
+	struct gen_histogram *latency; /* of what counts as received */
+	bool counting;
+	uint64_t damaged;	    /* of flows that cannot be told any more */
+	uint64_t foreign;	    /* frames of others */
+	uint64_t stale;		    /* ours, from before the start */
+	uint64_t misrouted;	    /* ours, at an end that only sends */
+	uint64_t start_ns, stop_ns; /* of sending; CLOCK_MONOTONIC */
+	atomic_bool *interrupted;   /* set by a signal's handler: stop sending and report */
+};
+
+/* Opens what the settings say, which must outlive the run, and asks for the gateways' MACs. Returns 0 or -errno with `err` filled; then, too,
+ * gen_run_close() is to be called. */
+int gen_run_open(struct gen_run *run, const struct gen_settings *settings, atomic_bool *interrupted,
+		 struct pl_error *err);
+
+/* Runs to the end. `progress` (may be NULL) is told once a second. Returns 0 or -errno with `err` filled: an end has
+ * lost its link. */
+int gen_run(struct gen_run *run, void (*progress)(const struct gen_run *run, uint64_t now_ns),
+	    struct pl_error *err);
+
+void gen_run_close(struct gen_run *run);
+
+uint64_t gen_run_sent(const struct gen_run *run);
+/* Sent, and neither received nor corrupted; 0 when nothing is sent by us. */
+uint64_t gen_run_lost(const struct gen_run *run);
+double gen_run_asked_pps(const struct gen_run *run); /* 0: as many as there can be */
+double gen_run_seconds(const struct gen_run *run);   /* of sending */
+enum gen_limit gen_run_limit(const struct gen_run *run);
+
+#endif
