@@ -49,6 +49,11 @@ struct pl_accel_info {
 	int unusable;	       /* 0, or -errno: the device cannot be opened, */
 	int no_persistent;     /* or not with PL_ACCEL_PERSISTENT; */
 	struct pl_error why;   /* and why */
+	int no_packets;	       /* 0, or -errno: pl_accel_packets_new() has none of its memory, */
+	struct pl_error why_no_packets;
+	/* If it has: because of what no NIC reaches it, as in struct pl_remote, as far as can be told without
+	 * making any; NULL: they do. */
+	const char *no_dmabuf;
 };
 
 /* Lists devices of all kinds, CUDA first, and one entry (index UINT_MAX) for a kind that has none.
@@ -170,8 +175,14 @@ struct pl_accel_packets {
 	void *handle; /* private to the kind */
 };
 
-/* Returns 0, or -errno with `err` filled: -ENODEV, -ENOMEM, -ENOTSUP (the device or its driver lacks what is needed).
- * That no NIC reaches it, or no emulated one does, is no failure: see struct pl_remote. Control thread. */
+/* Makes at least `len_bytes` of it, populated. It is not zeroed.
+ *
+ * Returns 0, or -errno with `err` filled and `packets` zeroed: -ENODEV, -ENOMEM, -EINVAL (0 bytes, or 4 GiB and more),
+ * -ENOTSUP (the device or its driver lacks what is needed), -EIO. That no NIC reaches it, or no emulated one does, is no
+ * failure: see struct pl_remote. No program runs on the device. Control thread.
+ *
+ * For tests: where PEERLANE_PACKETS_FD is in the environment, memory for a device that shares the host's addresses
+ * is all of the dma-buf that this inherited descriptor is of. It is had once at a time. */
 int pl_accel_packets_new(struct pl_accel_packets *packets, enum pl_accel_kind kind, unsigned index,
 			 size_t len_bytes, struct pl_error *err);
 

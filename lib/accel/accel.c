@@ -105,6 +105,35 @@ int pl_accel_attach(struct pl_accel *accel, unsigned lane, struct pl_pool *pool,
 	return 0;
 }
 
+int pl_accel_packets_new(struct pl_accel_packets *packets, enum pl_accel_kind kind, unsigned index,
+			 size_t len_bytes, struct pl_error *err)
+{
+	int rc;
+
+	*packets = (struct pl_accel_packets){0};
+	if (kind >= PL_ACCEL_KINDS)
+		return pl_error_set(err, -ENODEV, NULL, "no such kind of accelerator");
+	if (len_bytes == 0 || len_bytes > ((size_t)1 << 32) - PL_REMOTE_GRAIN)
+		return pl_error_set(err, -EINVAL, "use fewer or smaller buffers",
+				    "%s: cannot make %zu bytes of memory for packets: must be "
+				    "more than none, and less than 4 GiB",
+				    pl_accel_kind_name(kind), len_bytes);
+	len_bytes = (len_bytes + PL_REMOTE_GRAIN - 1) / PL_REMOTE_GRAIN * PL_REMOTE_GRAIN;
+	rc = kinds[kind]->packets_new(packets, index, len_bytes, err);
+	if (rc)
+		*packets = (struct pl_accel_packets){0};
+	else
+		packets->kind = kind;
+	return rc;
+}
+
+void pl_accel_packets_free(struct pl_accel_packets *packets)
+{
+	if (packets->remote.len_bytes)
+		kinds[packets->kind]->packets_free(packets);
+	*packets = (struct pl_accel_packets){0};
+}
+
 void pl_accel_set_context(struct pl_accel *accel, uint64_t device)
 {
 	accel->mailbox->context = device;

@@ -108,6 +108,7 @@ static unsigned host_scan(struct pl_accel_info *infos, unsigned max)
 	snprintf(infos->name, sizeof(infos->name), "host (%ld cores)",
 		 sysconf(_SC_NPROCESSORS_ONLN));
 	snprintf(infos->driver, sizeof(infos->driver), "threads");
+	infos->no_dmabuf = accel_packets_of_host_unreached();
 	return 1;
 }
 
@@ -145,15 +146,22 @@ static int start_workers(struct host *host, unsigned n)
 	return -rc;
 }
 
+static int check_index(unsigned index, struct pl_error *err)
+{
+	if (index != 0)
+		return pl_error_set(err, -ENODEV, "use 0", "host %u: there is one", index);
+	return 0;
+}
+
 static int host_open(struct pl_accel *accel, const struct pl_accel_config *config,
 		     struct pl_error *err)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	struct host *host;
-	int rc;
+	int rc = check_index(config->index, err);
 
-	if (config->index != 0)
-		return pl_error_set(err, -ENODEV, "use 0", "host %u: there is one", config->index);
+	if (rc)
+		return rc;
 	if (!config->program.host)
 		return pl_error_set(err, -ENOTSUP, NULL, "host: the program is not made for it");
 	rc = accel_fit_workers(accel, config, cores > 2 ? (unsigned)cores / 2 : 1, err);
@@ -249,6 +257,14 @@ static int host_zero(struct pl_accel *accel, uint64_t at, size_t len_bytes, stru
 	return 0;
 }
 
+static int host_packets_new(struct pl_accel_packets *packets, unsigned index, size_t len_bytes,
+			    struct pl_error *err)
+{
+	int rc = check_index(index, err);
+
+	return rc ? rc : accel_packets_of_host(packets, "host", len_bytes, err);
+}
+
 const struct accel_ops accel_host = {
 	.kind = PL_ACCEL_HOST,
 	.scan = host_scan,
@@ -262,4 +278,6 @@ const struct accel_ops accel_host = {
 	.zero = host_zero,
 	.launch = host_launch,
 	.ended = host_ended,
+	.packets_new = host_packets_new,
+	.packets_free = accel_packets_of_host_free,
 };

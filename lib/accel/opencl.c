@@ -34,11 +34,22 @@ struct opencl {
 
 /* ---- finding ---- */
 
+/* Its memory is the host's: so it has some if it can be used at all. */
+static void judge_packets(struct pl_accel_info *info)
+{
+	info->no_packets = info->unusable;
+	if (info->unusable)
+		info->why_no_packets = info->why;
+	else
+		info->no_dmabuf = accel_packets_of_host_unreached();
+}
+
 static unsigned scan_none(struct pl_accel_info *info, int rc)
 {
 	info->kind = PL_ACCEL_OPENCL;
 	info->index = UINT_MAX;
 	info->unusable = rc;
+	judge_packets(info);
 	return 1;
 }
 
@@ -66,6 +77,7 @@ static unsigned scan_devices(struct pl_accel_info *infos, unsigned max)
 		info->unusable = opencl_device_open(&device, &cl, &ids[i], info, &info->why);
 		if (!info->unusable)
 			opencl_device_close(&device);
+		judge_packets(info);
 	}
 	return (unsigned)n;
 }
@@ -335,6 +347,7 @@ static int open_quietly(struct pl_accel *accel, const struct pl_accel_config *co
 		return rc;
 	}
 	accel->state = o;
+	judge_packets(&accel->info);
 	if (config->launch == PL_ACCEL_PERSISTENT && accel->info.no_persistent) {
 		rc = accel->info.no_persistent;
 		if (err)
@@ -364,6 +377,30 @@ static int open_device(struct pl_accel *accel, const struct pl_accel_config *con
 	return rc;
 }
 
+/* ---- packets ---- */
+
+static int find_any(unsigned index, struct pl_error *err)
+{
+	struct opencl_device_id id;
+	struct opencl_api cl;
+	int rc = opencl_api_load(&cl, err);
+
+	return rc ? rc : find(&cl, index, &id, err);
+}
+
+/* Whether the device shares the host's addresses is seen when it is opened: it cannot be without. */
+static int packets_new(struct pl_accel_packets *packets, unsigned index, size_t len_bytes,
+		       struct pl_error *err)
+{
+	struct opencl_signals signals;
+	int rc;
+
+	opencl_signals_keep(&signals);
+	rc = find_any(index, err);
+	opencl_signals_restore(&signals);
+	return rc ? rc : accel_packets_of_host(packets, "OpenCL", len_bytes, err);
+}
+
 const struct accel_ops accel_opencl = {
 	.kind = PL_ACCEL_OPENCL,
 	.scan = scan,
@@ -377,4 +414,6 @@ const struct accel_ops accel_opencl = {
 	.zero = zero_bytes,
 	.launch = launch,
 	.ended = ended,
+	.packets_new = packets_new,
+	.packets_free = accel_packets_of_host_free,
 };

@@ -52,6 +52,12 @@ struct accel_ops {
 	/* Whether all that was launched has ended: 1 or 0, or -errno if it, or the device, has failed.
 	 * Any thread, with accel->lock held; does not wait. */
 	int (*ended)(struct pl_accel *accel, struct pl_error *err);
+
+	/* As pl_accel_packets_new() and _free(); `len_bytes` is a multiple of PL_REMOTE_GRAIN, and `packets`
+	 * zeroed: `kind` is set by the caller. No accelerator need be open. */
+	int (*packets_new)(struct pl_accel_packets *packets, unsigned index, size_t len_bytes,
+			   struct pl_error *err);
+	void (*packets_free)(struct pl_accel_packets *packets);
 };
 
 /* Of the kinds that are built in. */
@@ -97,6 +103,14 @@ struct pl_accel {
  * filled. */
 int accel_fit_workers(struct pl_accel *accel, const struct pl_accel_config *config, unsigned suits,
 		      struct pl_error *err);
+
+/* Packets' memory of the host's, for kinds that share its addresses (packets.c). `name` begins errors. */
+int accel_packets_of_host(struct pl_accel_packets *packets, const char *name, size_t len_bytes,
+			  struct pl_error *err);
+void accel_packets_of_host_free(struct pl_accel_packets *packets);
+
+/* Why no NIC will reach such memory, as far as can be told beforehand; NULL: they will. */
+const char *accel_packets_of_host_unreached(void);
 
 #define ACCEL_UPDATES_BYTES ((size_t)1 << 20) /* of the ring of updates */
 

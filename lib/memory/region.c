@@ -19,8 +19,7 @@ static size_t round_up(size_t value, size_t step)
 	return (value + step - 1) / step * step;
 }
 
-/* Faults every page in, so that the first packets do not pay for it. */
-static int populate(uint8_t *base, size_t len, size_t page_bytes)
+int region_populate(uint8_t *base, size_t len, size_t page_bytes)
 {
 	if (madvise(base, len, MADV_POPULATE_WRITE) == 0)
 		return 0;
@@ -43,7 +42,7 @@ static int map_huge(struct pl_region *region, size_t len_bytes)
 	if (base == MAP_FAILED)
 		return -errno;
 	*region = (struct pl_region){base, len, HUGE_PAGE_BYTES, 0};
-	rc = populate(base, len, HUGE_PAGE_BYTES);
+	rc = region_populate(base, len, HUGE_PAGE_BYTES);
 	if (rc)
 		pl_region_free(region);
 	return rc;
@@ -73,7 +72,7 @@ static int map_small(struct pl_region *region, size_t guard, size_t len_bytes)
 	(void)madvise(region->base, len, MADV_HUGEPAGE);
 	rc = mprotect(region->base, len, PROT_READ | PROT_WRITE) ? -errno : 0;
 	if (!rc)
-		rc = populate(region->base, len, page_bytes);
+		rc = region_populate(region->base, len, page_bytes);
 	if (rc)
 		pl_region_free(region);
 	return rc;

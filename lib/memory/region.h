@@ -10,4 +10,7 @@
 int region_alloc_behind(struct pl_region *region, size_t guard_bytes, size_t len_bytes,
 			struct pl_error *err);
 
+/* Faults every page in, so that the first packets do not pay for it. Returns 0 or -errno. */
+int region_populate(uint8_t *base, size_t len, size_t page_bytes);
+
 #endif

@@ -5,6 +5,9 @@
 #ifndef PEERLANE_TESTS_REMOTE_HELP_H
 #define PEERLANE_TESTS_REMOTE_HELP_H
 
+#include <sched.h>
+#include <time.h>
+
 #include "accel_help.h"
 
 #define REMOTE_BUF 2048u
@@ -51,6 +54,7 @@ static inline void remote_attach(struct remote_lane *lane, struct pl_accel *acce
 		assert_int_equal(
 			pl_pool_get(&lane->pool, lane->spare[i], PL_BURST_MAX, PL_OWNER_PROCESSOR),
 			PL_BURST_MAX);
+	memset(lane->pool.region.base, REMOTE_CANARY, lane->pool.region.len_bytes);
 }
 
 /* The accelerator is closed. */
@@ -166,6 +170,78 @@ static inline bool remote_complete(struct remote_lane *lane)
 				    0, REMOTE_BUF);
 	pl_pool_put(&lane->pool, burst->frame, burst->n, PL_OWNER_BURST);
 	return true;
+}
+
+static inline void remote_wait(struct remote_lane *lane)
+{
+	time_t end = time(NULL) + 60;
+	struct pl_error err;
+
+	while (!remote_complete(lane)) {
+		if (pl_accel_ended(lane->accel, &err) < 0)
+			fail_msg("%s", err.what);
+		assert_true(time(NULL) < end);
+		sched_yield();
+	}
+}
+
+/* An opening of `config`, over `packets`: bursts of all kinds, several under way. */
+static inline void remote_check_opening(const struct pl_accel_config *config,
+					const struct pl_accel_packets *packets)
+{
+	static const uint32_t sizes[] = {1, 64, 7, 200, 31, 0, 2, 128};
+	static struct remote_lane lane;
+	struct pl_accel *accel;
+	struct pl_error err;
+
+	if (pl_accel_open(&accel, config, &err))
+		fail_msg("%s", err.what);
+	remote_attach(&lane, accel, &packets->remote);
+	for (unsigned turn = 0; turn < 60; turn++) {
+		uint32_t n = turn == 30 ? PL_BURST_MAX : sizes[turn % 8];
+		uint32_t n_spare = turn % 5 == 0 ? n / 3 : PL_BURST_MAX;
+
+		while (!remote_submit(&lane, n, 0, turn % 3, n_spare))
+			remote_wait(&lane);
+		if (pl_accel_run(accel, &err))
+			fail_msg("%s", err.what);
+	}
+	while (lane.completed < lane.submitted)
+		remote_wait(&lane);
+	assert_int_equal(pl_accel_close(accel, 10000), 0);
+	remote_detach(&lane);
+}
+
+/* Packets in the memory of a device: as wanted, and there still when it is closed and opened again. */
+static inline void remote_check_device(struct pl_accel_config config)
+{
+	struct pl_accel_packets packets;
+	struct pl_remote before;
+	struct pl_error err;
+	uint8_t *bytes = malloc(REMOTE_BYTES);
+
+	assert_non_null(bytes);
+	if (pl_accel_packets_new(&packets, config.kind, config.index, REMOTE_BYTES - 1, &err))
+		fail_msg("%s", err.what);
+	before = packets.remote;
+	assert_int_equal(packets.kind, config.kind);
+	assert_int_equal(before.len_bytes, REMOTE_BYTES);
+	assert_true(before.page_bytes >= 4096 && REMOTE_BYTES % before.page_bytes == 0);
+	assert_int_equal(before.device % before.page_bytes, 0);
+	assert_true((before.dmabuf_fd < 0) == (before.no_dmabuf != NULL));
+	config.n_lanes = 1;
+	for (unsigned i = 0; i < 4; i++) {
+		config.launch = i % 2 ? PL_ACCEL_BURST : PL_ACCEL_PERSISTENT;
+		if (i)
+			assert_memory_equal(bytes, (void *)(uintptr_t)before.device, REMOTE_BYTES);
+		remote_check_opening(&config, &packets);
+		memcpy(bytes, (void *)(uintptr_t)before.device, REMOTE_BYTES);
+		assert_memory_equal(&before, &packets.remote, sizeof(before));
+	}
+	free(bytes);
+	pl_accel_packets_free(&packets);
+	assert_int_equal(packets.remote.len_bytes, 0);
+	pl_accel_packets_free(&packets);
 }
 
 #endif

@@ -7,14 +7,16 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "../../lib/accel/private.h"
-#include "accel_help.h"
+#include "remote_help.h"
 
 #define LANES_MAX 4u
 static struct echo_lane lanes[LANES_MAX];
@@ -585,6 +587,9 @@ static void test_scan(void **state)
 			hosts++;
 			assert_int_equal(infos[i].index, 0);
 			assert_int_equal(infos[i].unusable, 0);
+			assert_int_equal(infos[i].no_packets, 0);
+			assert_true((access("/dev/udmabuf", R_OK | W_OK) == 0) ==
+				    !infos[i].no_dmabuf);
 			assert_non_null(strstr(infos[i].name, "host"));
 		}
 	assert_int_equal(hosts, 1);
@@ -626,6 +631,67 @@ static void test_memory(void **state)
 	echo_close(lanes, 1);
 }
 
+static void test_remote(void **state)
+{
+	(void)state;
+	remote_check_device(
+		(struct pl_accel_config){.kind = PL_ACCEL_HOST, .program.host = echo_run});
+	remote_check_device((struct pl_accel_config){
+		.kind = PL_ACCEL_HOST, .n_workers = 3, .program.host = echo_run});
+}
+
+static void test_packets_refused(void **state)
+{
+	struct pl_accel_packets packets;
+	struct pl_error err;
+
+	(void)state;
+	assert_int_equal(pl_accel_packets_new(&packets, PL_ACCEL_HOST, 1, 4096, &err), -ENODEV);
+	assert_non_null(strstr(err.what, "host 1: there is one"));
+	assert_int_equal(pl_accel_packets_new(&packets, PL_ACCEL_HOST, 0, 0, &err), -EINVAL);
+	assert_int_equal(pl_accel_packets_new(&packets, PL_ACCEL_KINDS, 0, 4096, &err), -ENODEV);
+	assert_int_equal(pl_accel_packets_new(&packets, PL_ACCEL_HOST, 0, (size_t)1 << 32, &err),
+			 -EINVAL);
+	assert_int_equal(packets.remote.len_bytes, 0);
+	pl_accel_packets_free(&packets);
+}
+
+/* Memory that is inherited; a file stands for the dma-buf. */
+static void test_packets_given(void **state)
+{
+	int fd = memfd_create("given", 0);
+	struct pl_accel_packets packets, other;
+	struct pl_error err;
+	char text[16];
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, (off_t)(3 * PL_REMOTE_GRAIN + 4096)), 0);
+	snprintf(text, sizeof(text), "%d", fd);
+	setenv("PEERLANE_PACKETS_FD", text, 1);
+	assert_int_equal(
+		pl_accel_packets_new(&packets, PL_ACCEL_HOST, 0, 4 * PL_REMOTE_GRAIN, &err),
+		-ENOMEM);
+	assert_non_null(strstr(err.what, "is of 6 MiB, and 8 are needed"));
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(pl_accel_packets_new(&packets, PL_ACCEL_HOST, 0, 5, &err), 0);
+		assert_int_equal(packets.remote.len_bytes, 3 * PL_REMOTE_GRAIN);
+		assert_int_equal(packets.remote.dmabuf_fd, fd);
+		assert_null(packets.remote.no_dmabuf);
+		memset((void *)(uintptr_t)packets.remote.device, 'x', 3 * PL_REMOTE_GRAIN);
+		assert_int_equal(pl_accel_packets_new(&other, PL_ACCEL_HOST, 0, 5, &err), -ENOMEM);
+		assert_non_null(strstr(err.what, "in use"));
+		pl_accel_packets_free(&packets);
+	}
+	assert_int_equal(pread(fd, text, 1, 3 * PL_REMOTE_GRAIN - 1), 1);
+	assert_int_equal(text[0], 'x');
+	close(fd);
+	assert_int_equal(pl_accel_packets_new(&packets, PL_ACCEL_HOST, 0, 5, &err), -EINVAL);
+	assert_non_null(strstr(err.what, "Bad file descriptor"));
+	setenv("PEERLANE_PACKETS_FD", "none", 1);
+	assert_int_equal(pl_accel_packets_new(&packets, PL_ACCEL_HOST, 0, 5, &err), -EINVAL);
+	unsetenv("PEERLANE_PACKETS_FD");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -640,6 +706,9 @@ int main(void)
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_scan),
 		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_remote),
+		cmocka_unit_test(test_packets_refused),
+		cmocka_unit_test(test_packets_given),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "accel_help.h"
+#include "remote_help.h"
 
 #define LANES 2u
 
@@ -353,6 +353,18 @@ static void test_elsewhere(void **state)
 	}
 }
 
+static void test_remote(void **state)
+{
+	struct pl_accel_packets packets;
+	struct pl_error err;
+
+	(void)state;
+	remote_check_device((struct pl_accel_config){.kind = PL_ACCEL_OPENCL,
+						     .program.opencl = accel_echo_opencl});
+	assert_int_equal(pl_accel_packets_new(&packets, PL_ACCEL_OPENCL, 99, 4096, &err), -ENODEV);
+	assert_non_null(strstr(err.what, "no device 99"));
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -360,6 +372,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_persistent), cmocka_unit_test(test_burst),
 		cmocka_unit_test(test_updates),	   cmocka_unit_test(test_quits),
 		cmocka_unit_test(test_hang),	   cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_remote),
 	};
 
 	for (unsigned i = 0; argc > 1 && i < N_ELSEWHERE; i++) {
