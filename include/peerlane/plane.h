@@ -33,8 +33,9 @@ struct pl_processor {
 	 * is transmitted or punted may come later. Valid until the next call of any of these. */
 	struct pl_burst *(*complete)(void *ctx);
 
-	/* Packets that the plane should take at most for one burst, up to PL_BURST_MAX. */
-	unsigned burst_packets;
+	/* Where it says how many packets the plane should take at most for the burst that next() gave last, up
+	 * to PL_BURST_MAX. */
+	const unsigned *burst_packets;
 
 	/* It uses cores that planes may be on: while the plane waits for bursts, and has nothing else to do,
 	 * it lets others have its core. Or else it would wait for who waits for its core. */
@@ -50,6 +51,7 @@ struct pl_processor {
 /* What a processor is that has its answers at once, on the plane's core. */
 struct pl_immediate {
 	struct pl_burst burst;
+	unsigned burst_packets; /* PL_BURST_CACHED */
 	bool submitted;
 	void (*process)(void *ctx, struct pl_burst *burst); /* sets verdict[] of all packets */
 	void *ctx;

@@ -31,6 +31,7 @@ struct pl_processor pl_immediate_processor(struct pl_immediate *immediate,
 					   void (*process)(void *ctx, struct pl_burst *burst),
 					   void *ctx)
 {
+	immediate->burst_packets = PL_BURST_CACHED;
 	immediate->submitted = false;
 	immediate->process = process;
 	immediate->ctx = ctx;
@@ -38,7 +39,7 @@ struct pl_processor pl_immediate_processor(struct pl_immediate *immediate,
 		.next = immediate_next,
 		.submit = immediate_submit,
 		.complete = immediate_complete,
-		.burst_packets = PL_BURST_CACHED,
+		.burst_packets = &immediate->burst_packets,
 		.ctx = immediate,
 	};
 }

@@ -132,15 +132,15 @@ static void dispatch_completed(struct pl_plane *plane)
 static bool turn_wire(struct pl_plane *plane, unsigned port, unsigned *taken)
 {
 	const struct pl_processor *processor = &plane->processor;
-	const unsigned max = processor->burst_packets;
 	struct pl_queue *wire = plane->ports[port].wire;
-	unsigned left = PL_BURST_MAX, n;
+	unsigned left = PL_BURST_MAX, max, n;
 
 	do {
 		struct pl_burst *burst = processor->next(processor->ctx);
 
 		if (!burst)
 			return false;
+		max = *processor->burst_packets;
 		n = pl_queue_rx(wire, burst->frame, burst->len, left < max ? left : max);
 		if (!n)
 			break;

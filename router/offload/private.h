@@ -89,7 +89,8 @@ struct offload_plane {
 	/* The plane's own. */
 	_Alignas(128) struct offload_shared *shared;
 	unsigned lane;
-	unsigned under_way; /* on the accelerator */
+	unsigned under_way;	/* on the accelerator */
+	unsigned burst_packets; /* what suits whoever gets the next burst */
 	enum offload_own own_is;
 	uint64_t distrusted; /* generation, as in `shared`, by this plane */
 

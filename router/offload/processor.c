@@ -156,8 +156,8 @@ static bool should_wait(struct offload_plane *plane, uint64_t word)
 	return now - plane->wait_began_ms < OFFLOAD_WAIT_MS;
 }
 
-/* Nothing is under way: whether `own` can be the first. */
-static bool can_send(const struct offload_plane *plane, uint64_t word)
+/* Whether a burst of the plane's own memory can go to the accelerator. */
+static bool suits(const struct offload_plane *plane, uint64_t word)
 {
 	return !plane->under_way && !plane->n_kept && is_usable(plane, word);
 }
@@ -170,8 +170,10 @@ static struct pl_burst *processor_next(void *ctx)
 	uint64_t word = read_word(plane);
 
 	if (plane->under_way) {
-		if (is_usable(plane, word))
+		if (is_usable(plane, word)) {
+			plane->burst_packets = PL_BURST_MAX;
 			return pl_accel_next(plane->shared->accel, plane->lane);
+		}
 		if (!has_failed(plane, word))
 			return NULL; /* what is under way comes first */
 	} else {
@@ -181,12 +183,13 @@ static struct pl_burst *processor_next(void *ctx)
 		if (has_remote(plane) && should_wait(plane, word))
 			return NULL; /* packets stay in the ring */
 	}
+	plane->burst_packets = suits(plane, word) ? PL_BURST_MAX : PL_BURST_CACHED;
 	return plane->own_is == OWN_FREE ? &plane->own : NULL;
 }
 
 static bool try_send_own(struct offload_plane *plane, uint64_t word)
 {
-	if (!can_send(plane, word) || !attach(plane, word))
+	if (!suits(plane, word) || !attach(plane, word))
 		return false;
 	send_copy(plane, word);
 	plane->own_is = OWN_FREE;
@@ -360,7 +363,7 @@ int offload_plane_init(struct offload_plane *plane, struct offload_shared *share
 		.next = processor_next,
 		.submit = processor_submit,
 		.complete = processor_complete,
-		.burst_packets = PL_BURST_MAX,
+		.burst_packets = &plane->burst_packets,
 		.ctx = plane,
 	};
 	return 0;

@@ -25,7 +25,7 @@ static struct pl_mem_frame list[N_PORTS][N_FRAMES];
 
 struct processor {
 	struct pl_burst slots[SLOTS_MAX];
-	unsigned n_slots;
+	unsigned n_slots, burst_packets;
 	uint64_t submitted, completed;
 	_Atomic uint64_t posted, done; /* bursts: what a device knows and says */
 
@@ -163,6 +163,7 @@ static void bench_open(unsigned n_slots, unsigned burst_packets, bool loop)
 	memset(&b, 0, sizeof(b));
 	assert_int_equal(pl_pool_init(&b.plane.pool, POOL_BUFS, 2048, &err), 0);
 	b.processor.n_slots = n_slots;
+	b.processor.burst_packets = burst_packets;
 	b.processor.holder.each_held = each_kept;
 	pl_pool_join(&b.plane.pool, &b.processor.holder);
 	b.plane.cpu = -1;
@@ -170,7 +171,7 @@ static void bench_open(unsigned n_slots, unsigned burst_packets, bool loop)
 	b.plane.processor = (struct pl_processor){.next = next,
 						  .submit = submit,
 						  .complete = complete,
-						  .burst_packets = burst_packets,
+						  .burst_packets = &b.processor.burst_packets,
 						  .ctx = &b.processor};
 	for (unsigned i = 0; i < N_PORTS; i++) {
 		b.plane.ports[i].wire = pl_mem_queue_new(&b.plane.pool, loop, record, &b.wire[i]);
@@ -230,6 +231,14 @@ static void test_hands_on_what_is_done_in_order(void **state)
 	assert_int_equal(pl_stat_read(&b.plane.stats.working_turns), 4);
 	assert_int_equal(pl_stat_read(&b.plane.stats.pool_free), POOL_BUFS);
 	pl_plane_drain(&b.plane); /* nothing to do */
+	/* Bursts are as large as the processor has them now. */
+	b.processor.burst_packets = 50;
+	feed(1, 120);
+	assert_int_equal(pl_plane_turn(&b.plane), 120);
+	assert_int_equal(b.processor.submitted, 9);
+	finish(3);
+	assert_int_equal(pl_plane_turn(&b.plane), 0);
+	expect_in_order(&b.wire[2], 1, 0, 120);
 	pl_plane_leave();
 	bench_close();
 }
