@@ -3,6 +3,8 @@
 #ifndef EMU_ENGINE_H
 #define EMU_ENGINE_H
 
+#include <peerlane/cache.h>
+
 #include "private.h"
 
 /* Frames received, and sent by each queue, in one turn at most: a NIC's lock is held that long. */
@@ -141,17 +143,6 @@ void emu_parse(const struct emu_rss *rss, const struct emu_toeplitz *toeplitz, c
 /* Copies a frame: few lengths matter, 60 above all. */
 void emu_copy(void *to, const void *from, uint32_t len);
 
-/* Asks for a cache line that is going to be written. */
-static inline void emu_prefetch_write(const void *at)
-{
-#ifdef __x86_64__
-	/* Not in the baseline, where it does nothing, but in every processor of the last ten years. */
-	__asm__ volatile("prefetchw %0" ::"m"(*(const char *)at));
-#else
-	__builtin_prefetch(at, 1);
-#endif
-}
-
 static inline uint32_t emu_next(const struct emu_ring *ring, uint32_t at)
 {
 	return at + 1 == ring->n ? 0 : at + 1;
@@ -165,7 +156,7 @@ static inline void emu_ring_prefetch(const struct emu_ring *ring,
 	uint32_t at = ring->head;
 
 	for (uint32_t i = 0; i < n; i += 4) {
-		emu_prefetch_write(&descriptors[at]);
+		pl_prefetch_write(&descriptors[at]);
 		at = at + 4 >= ring->n ? at + 4 - ring->n : at + 4;
 	}
 }

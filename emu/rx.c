@@ -291,8 +291,8 @@ static unsigned store_chunk(struct rx_turn *turn, unsigned queue,
 			n = i;
 			break;
 		}
-		emu_prefetch_write(buffer[i]);
-		emu_prefetch_write(buffer[i] + turn->frames[indices[i]].len - 1);
+		pl_prefetch_write(buffer[i]);
+		pl_prefetch_write(buffer[i] + turn->frames[indices[i]].len - 1);
 		at = emu_next(ring, at);
 	}
 	for (unsigned i = 0; i < n; i++) {

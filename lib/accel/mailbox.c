@@ -1,11 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The host's side of the mailbox: bursts of planes, and updates. */
 #include <assert.h>
+#include <stddef.h>
 #include <string.h>
+
+#include <peerlane/cache.h>
 
 #include "private.h"
 
+#define LINE_BYTES 64u
+
 _Static_assert(PL_BURST_MAX == MAILBOX_BURST, "a slot holds a burst");
+
+/* A device reads and writes lines whole: each array begins with one, and so does its own part. */
+#define BEGINS_LINE(member) \
+	_Static_assert(offsetof(struct mailbox_slot, member) % MAILBOX_LINE == 0, "begins a line")
+BEGINS_LINE(frame);
+BEGINS_LINE(len);
+BEGINS_LINE(spare);
+BEGINS_LINE(done);
+BEGINS_LINE(verdict);
+BEGINS_LINE(copied);
 
 /* The slot of burst `number`, from 1. */
 static struct mailbox_slot *slot_of(const struct accel_lane *lane, uint64_t number)
@@ -52,6 +67,21 @@ void pl_accel_submit(struct pl_accel *accel, unsigned lane_index)
 			 __ATOMIC_SEQ_CST);
 }
 
+static void claim(const void *at, size_t len_bytes)
+{
+	for (size_t i = 0; i < len_bytes; i += LINE_BYTES)
+		pl_prefetch_write((const uint8_t *)at + i);
+}
+
+/* Asks for the lines of a slot that is through, of which a burst of `n` has been, so that they are here when the next
+ * one is put in: the device's side has them, if it is another core. */
+static void claim_slot(const struct mailbox_slot *slot, uint32_t n)
+{
+	claim(slot, sizeof(slot->n));
+	claim(slot->frame, n * sizeof(slot->frame[0]));
+	claim(slot->len, n * sizeof(slot->len[0]));
+}
+
 /* The oldest burst under way, which is the plane's again. */
 static struct pl_burst *take_back(struct accel_lane *lane)
 {
@@ -77,6 +107,7 @@ struct pl_burst *pl_accel_complete(struct pl_accel *accel, unsigned lane_index)
 	memcpy(burst->verdict, slot->verdict, burst->n * sizeof(burst->verdict[0]));
 	if (slot->shortened == number)
 		memcpy(burst->len, slot->len, burst->n * sizeof(burst->len[0]));
+	claim_slot(slot, burst->n);
 	return burst;
 }
 
