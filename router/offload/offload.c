@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../program/accel.h"
@@ -17,6 +18,7 @@
 #define SLACK_BYTES ((size_t)4 << 20)
 #define RETRY_MS 1000u
 #define IDLE_MS 20u
+#define STOP_MS 10000u /* drivers may take their time */
 #define CLOSE_MS 1000u /* for a program to end when all of it does */
 
 static void wake(void *ctx)
@@ -40,6 +42,8 @@ static void set_config(struct offload *o, const struct offload_config *config)
 		c->retry_ms = RETRY_MS;
 	if (!c->idle_ms)
 		c->idle_ms = IDLE_MS;
+	if (!c->stop_ms)
+		c->stop_ms = STOP_MS;
 	o->shared.launch = c->launch;
 }
 
@@ -260,15 +264,33 @@ static void shut(struct offload *o)
 			offload_plane_release(&o->planes[i]);
 }
 
+/* Has the thread end. Returns false if it does not. */
+static bool join(struct offload *o)
+{
+	const struct timespec nap = {.tv_nsec = 1000000};
+	uint64_t until = offload_now_ms() + o->config.stop_ms;
+
+	/* Release: nothing goes with it; the bell has it seen. */
+	atomic_store_explicit(&o->stop, true, memory_order_release);
+	offload_ring(o);
+	while (pthread_tryjoin_np(o->thread, NULL)) {
+		if (offload_now_ms() >= until) {
+			pthread_detach(o->thread);
+			return false;
+		}
+		nanosleep(&nap, NULL);
+	}
+	return true;
+}
+
 void offload_stop(struct offload *offload)
 {
 	if (offload->started) {
-		/* Release: nothing goes with it; the bell has it seen. */
-		atomic_store_explicit(&offload->stop, true, memory_order_release);
-		offload_ring(offload);
-		pthread_join(offload->thread, NULL);
+		offload->left = !join(offload);
 		offload->started = false;
 	}
+	if (offload->left) /* the accelerator, and the copy, are with it */
+		return;
 	copy_gone(&offload->copy);
 	shut(offload);
 }
@@ -280,6 +302,8 @@ int offload_free(struct offload *offload)
 	if (!offload)
 		return 0;
 	offload_stop(offload);
+	if (offload->left) /* with all that it may come back to */
+		return -ETIMEDOUT;
 	/* What hangs touches the planes' pools and the accelerator's own memory, nothing of this. */
 	ret = offload->shared.accel ? -ETIMEDOUT : 0;
 	release(offload);

@@ -51,6 +51,7 @@ struct offload_config {
 	unsigned hang_ms;   /* a burst that takes so long has a hung accelerator */
 	unsigned retry_ms;  /* before it is tried again; doubles up to 60 times that */
 	unsigned idle_ms;   /* without a burst, before it rests */
+	unsigned stop_ms;   /* that a driver has to return before it is left where it is */
 	const struct pl_accel_program *program; /* NULL: the packet program; tests have others */
 	void (*on_thread)(void *ctx);		/* called on its thread first; or NULL */
 	void *on_thread_ctx;
@@ -99,11 +100,14 @@ struct offload_stats {
 /* Control thread. */
 void offload_stats(const struct offload *offload, struct offload_stats *stats);
 
-/* Stops the thread and the program. The planes have stopped; bursts under way go back to their pools. */
+/* Stops the thread and the program. The planes have stopped; bursts under way go back to their pools.
+ *
+ * A thread that does not come back from the driver is left in there: see offload_free(). */
 void offload_stop(struct offload *offload);
 
 /* Before tables_free(), and before the pools are freed. Accepts NULL. Returns 0, or -ETIMEDOUT: a hung
- * accelerator may still touch the pools' memory, which must then not be freed. */
+ * accelerator, or a driver in which the thread is left, may still touch the pools' memory and the tables, which must
+ * then not be freed. */
 int offload_free(struct offload *offload);
 
 #endif

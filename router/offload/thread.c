@@ -182,6 +182,11 @@ int offload_open(struct offload *o, struct pl_error *err)
 	uint64_t generation = OFFLOAD_GENERATION(word_of(o)) + 1;
 	int ret = pl_accel_open(&accel, &config, err);
 
+	/* Too late: the pools may be gone. */
+	if (!ret && stopping(o)) {
+		pl_accel_close(accel, CLOSE_MS);
+		ret = pl_error_set(err, -ECANCELED, NULL, "accelerator: it is stopped");
+	}
 	for (unsigned i = 0; i < o->config.n_planes && !ret; i++)
 		if (o->pools[i]) {
 			ret = pl_accel_attach(accel, i, o->pools[i], err);

@@ -25,6 +25,7 @@ struct offload {
 
 	pthread_t thread;
 	bool started;
+	bool left;		  /* it does not come back from the driver */
 	atomic_bool stop;	  /* set by the control thread, which then rings the bell */
 	_Atomic int filling;	  /* enum offload_filling */
 	int filled;		  /* how that went, when it is DONE */

@@ -24,6 +24,7 @@ static void no_grace(void)
 /* ---- what is made to fail ---- */
 
 struct faults {
+	_Atomic int stuck; /* the next opening does not return while this is set */
 	_Atomic int ended, open, alloc, run, read; /* what the next calls return; 0: what is true */
 };
 static struct faults faults;
@@ -58,6 +59,8 @@ int __wrap_pl_accel_open(struct pl_accel **accel, const struct pl_accel_config *
 	struct pl_accel_config wanted = *config;
 
 	INJECT(open, err);
+	while (atomic_load(&faults.stuck))
+		lab_pause_us(1000);
 	wanted.n_workers = n_workers;
 	return __real_pl_accel_open(accel, &wanted, err);
 }
@@ -297,6 +300,36 @@ static void grows(void **state)
 	lab_stop(&lab);
 }
 
+/* A burst that is under way, or back but not handed on, has its plane use the accelerator: nothing is filled anew
+ * beneath it. */
+static void planes_are_waited_for(void **state)
+{
+	static struct lab lab;
+	struct ip_addr in4 = addr_of("10.1.2.3");
+	const struct pl_burst *burst;
+
+	(void)state;
+	start(&lab, (struct offload_config){.slack_bytes = 1});
+	lab_await(&lab, OFFLOAD_READY, true);
+	lab_submit(&lab, 0, &in4, 1);
+	add_blocks(&lab, 600);
+	while (lab_stats(&lab).state != OFFLOAD_FILLING)
+		lab_pause_us(1000);
+	for (unsigned i = 0; i < 300; i++) {
+		offload_attend(lab.offload);
+		assert_int_equal(lab_stats(&lab).fills, 1);
+		lab_pause_us(1000);
+	}
+	burst = lab_complete(&lab, 0);
+	assert_int_equal(lab_answer(burst, 0), 0);
+	lab_put(&lab, 0, burst);
+	lab_await(&lab, OFFLOAD_READY, true);
+	assert_in_range(lab_stats(&lab).fills, 2, 20);
+	assert_int_equal(lab_stats(&lab).packets, 1);
+	lab_expect_no_fault(&lab);
+	lab_stop(&lab);
+}
+
 static atomic_bool waited;
 
 static void *wait_for_copies(void *arg)
@@ -357,6 +390,9 @@ static void expect_recovery(struct lab *lab, struct faults *injection, const cha
 	uint32_t answer = 1 + (uint32_t)stats.faults % NEXTHOPS;
 
 	assert_non_null(strstr(stats.fault.what, name));
+	/* What suits the CPU, for which the bursts are now. */
+	lab->processors[0].next(lab->processors[0].ctx);
+	assert_int_equal(*lab->processors[0].burst_packets, PL_BURST_CACHED);
 	assert_int_equal(tables_route_set(lab->t, &ten, answer), 0);
 	tables_wait(lab->t); /* not for the copy */
 	assert_int_equal(lab_ask(lab, 0, &in4), answer);
@@ -364,6 +400,8 @@ static void expect_recovery(struct lab *lab, struct faults *injection, const cha
 	memset(injection, 0, sizeof(*injection));
 	atomic_store(&slow_program_hangs, false);
 	lab_await(lab, OFFLOAD_READY, true);
+	lab->processors[0].next(lab->processors[0].ctx);
+	assert_int_equal(*lab->processors[0].burst_packets, PL_BURST_MAX);
 	stats = lab_stats(lab);
 	assert_int_equal(lab_ask(lab, 0, &in4), answer);
 	after = lab_stats(lab);
@@ -515,6 +553,32 @@ static void hung_program_is_left(void **state)
 	atomic_store(&slow_program_hangs, false);
 }
 
+/* Nor does a driver that does not return keep anything from stopping. */
+static void stuck_driver_is_left(void **state)
+{
+	static struct lab lab;
+	uint64_t begin;
+
+	(void)state;
+	start(&lab, (struct offload_config){.stays = true, .retry_ms = 1, .stop_ms = 200});
+	atomic_store(&faults.stuck, 1);
+	atomic_store(&faults.ended, -EIO);
+	lab_await(&lab, OFFLOAD_FAILED, false);
+	atomic_store(&faults.ended, 0);
+	lab_pause_us(200000); /* it is in there */
+	begin = lab_now_us();
+	offload_stop(lab.offload);
+	assert_in_range(lab_now_us() - begin, 150000, 1000ull * LAB_LIMIT_MS);
+	begin = lab_now_us();
+	assert_int_equal(offload_free(lab.offload), -ETIMEDOUT);
+	assert_in_range(lab_now_us() - begin, 0, 100000); /* it has been waited for */
+	/* It returns after all, and finds all that it uses, but the pools. */
+	pl_pool_fini(&lab.pools[0]);
+	memset(&lab.pools[0], 0xee, sizeof(lab.pools[0]));
+	atomic_store(&faults.stuck, 0);
+	lab_pause_us(300000);
+}
+
 /* Until the state is this, while nobody attends. */
 static void await_unattended(struct lab *lab, enum offload_state state)
 {
@@ -591,12 +655,14 @@ int main(void)
 		cmocka_unit_test(rests_and_wakes),
 		cmocka_unit_test(stays_awake_if_told_to),
 		cmocka_unit_test(grows),
+		cmocka_unit_test(planes_are_waited_for),
 		cmocka_unit_test(burst_holds_up_reuse),
 		cmocka_unit_test(comes_back_after_each_fault),
 		cmocka_unit_test(is_tried_again_and_again),
 		cmocka_unit_test(cannot_grow),
 		cmocka_unit_test(hung_program_keeps_buffers),
 		cmocka_unit_test(hung_program_is_left),
+		cmocka_unit_test(stuck_driver_is_left),
 		cmocka_unit_test(stops_in_any_state),
 		cmocka_unit_test(says_what_it_cannot_do),
 	};
