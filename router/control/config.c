@@ -380,6 +380,7 @@ static int check_keys(const struct config_port *port, struct pl_error *err)
 		{"FlowControl", false, true, true,
 		 "leave it out, and see ethtool -A for that of the device"},
 		{"Capture", false, false, true, "leave it out, and see tcpdump"},
+		{"Wire", false, false, true, "leave it out: the port's wire is that of its device"},
 	};
 
 	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
@@ -403,6 +404,14 @@ static bool same_device(const struct config_port *a, const struct config_port *b
 {
 	return !strcmp(a->device, b->device) ||
 	       (a->interface[0] && !strcmp(a->interface, b->interface));
+}
+
+/* An emulated NIC with a shared wire has none to the kernel: what follows "emu:" is a name only. */
+static void shared_wires(struct config *config)
+{
+	for (unsigned i = 0; i < config->n_ports; i++)
+		if (config->ports[i].wire[0])
+			config->ports[i].interface[0] = '\0';
 }
 
 static int check_ports(const struct config *config, struct pl_error *err)
@@ -432,6 +441,11 @@ static int check_ports(const struct config *config, struct pl_error *err)
 					"%s Device=%s%s: is port %s's already", port->origin,
 					port->kind == CONFIG_AFXDP ? "afxdp:" : "", port->device,
 					other->name);
+			if (j < i && port->wire[0] && !strcmp(port->wire, other->wire))
+				return pl_error_set(err, -EINVAL,
+						    "give every port a wire of its own",
+						    "%s Wire=%s: is port %s's already",
+						    port->origin, port->wire, other->name);
 		}
 	}
 	return 0;
@@ -530,6 +544,7 @@ int config_finish(struct config *config, const cpu_set_t *allowed, struct pl_err
 			err, -EINVAL,
 			"add [Port pl0] with Device=afxdp:eth1, or --port pl0=afxdp:eth1",
 			"%s: no ports", config->source);
+	shared_wires(config);
 	rc = check_ports(config, err);
 	if (!rc)
 		rc = check_accelerator(config, err);

@@ -32,7 +32,7 @@
 enum config_kind {
 	CONFIG_AFXDP, /* a network interface of the kernel's, by AF_XDP */
 	CONFIG_PCI,   /* a NIC that we drive ourselves */
-	CONFIG_EMU,   /* an emulated one, whose wire is a network interface */
+	CONFIG_EMU,   /* an emulated one, whose wire is a network interface or shared memory */
 };
 
 /* InterruptModeration= unless given. A plane polls while there are packets, so interrupts only end its
@@ -60,6 +60,7 @@ struct config_port {
 	unsigned moderation_us;
 	bool flow_control;
 	char capture[256]; /* CONFIG_EMU: a file for what passes the wire; "": none */
+	char wire[100];	   /* CONFIG_EMU: the socket of a shared wire; "": it is `interface` */
 
 	/* CONFIG_AFXDP */
 	enum pl_attach attach;

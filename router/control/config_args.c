@@ -98,7 +98,7 @@ static int set_port_part(struct config *config, struct config_port *port, char *
 			 struct pl_error *err)
 {
 	static const char *const keys[] = {"attach",	  "zerocopy", "mtu", "interruptmoderation",
-					   "flowcontrol", "capture"};
+					   "flowcontrol", "capture",  "wire"};
 	const struct config_setting *setting;
 	char remedy[200] = "";
 	char *value = part;
@@ -118,7 +118,7 @@ static int set_port_part(struct config *config, struct config_port *port, char *
 			else
 				snprintf(remedy, sizeof(remedy),
 					 "after the device there may be attach=, zerocopy=, mtu=, "
-					 "interruptmoderation=, flowcontrol= and capture=");
+					 "interruptmoderation=, flowcontrol=, capture= and wire=");
 			return pl_error_set(err, -EINVAL, remedy, "--port %s: %.60s: %s",
 					    port->name, part,
 					    setting ? "has no value" : "unknown key");

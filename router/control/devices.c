@@ -2,6 +2,7 @@
 #include "devices.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <net/if.h>
 #include <string.h>
 
@@ -13,6 +14,9 @@
 /* Illegal uses of emulated devices, and troubles with their cables, that are worth a line each. Uses are all
  * counted (`show ports`). */
 #define REPORTS_MAX 20u
+
+/* Of a port whose wire has none, unless MTU= is given. */
+#define MTU_SHARED 1500u
 
 /* Opens the device of a port that is one on the PCI bus. Returns 0, or -errno with `err` filled. */
 static int open_pci(const struct config_port *port, struct pl_pci **pci, struct pl_error *err)
@@ -42,12 +46,22 @@ static void on_report(void *ctx, const char *nic, const char *what)
 			    before + 1 == REPORTS_MAX ? " (what comes is only counted)" : "");
 }
 
-/* What the interface of an emulated NIC's wire is like. */
+static const char *nic_name(const struct config_port *port)
+{
+	return strchr(port->device, ':') + 1;
+}
+
+/* What an emulated NIC's wire is like: its interface, or memory that carries whatever a NIC sends. */
 static int probe_wire(const struct config_port *port, struct pl_port_caps *caps,
 		      struct pl_error *err)
 {
 	const struct pl_port_config asked = {.name = port->name, .device = port->interface};
 
+	if (port->wire[0]) {
+		*caps = (struct pl_port_caps){.mtu = MTU_SHARED, .mtu_max = UINT_MAX};
+		emu_wire_shared_mac(port->wire, caps->mac);
+		return 0;
+	}
 	return pl_port_probe(&asked, caps, err);
 }
 
@@ -55,7 +69,7 @@ static int probe_wire(const struct config_port *port, struct pl_port_caps *caps,
 static int probe_emulated(const struct config_port *port, const struct pl_port_config *asked,
 			  struct pl_port_caps *caps, struct pl_error *err)
 {
-	struct emu_nic_config nic = {.name = port->interface, .model = EMU_82599};
+	struct emu_nic_config nic = {.name = nic_name(port), .model = EMU_82599};
 	struct pl_port_config config = *asked;
 	struct pl_port_caps wire;
 	struct emu *emu;
@@ -92,9 +106,13 @@ static int of_port(const struct config_port *port, int rc, struct pl_error *err)
 static int open_wire(const struct config_port *port, struct emu_nic_config *nic,
 		     struct pl_error *err)
 {
-	int rc = port->mtu ? interface_set_mtu(port->interface, port->mtu, err) : 0;
+	int rc = 0;
 
-	if (!rc)
+	if (port->mtu && port->interface[0])
+		rc = interface_set_mtu(port->interface, port->mtu, err);
+	if (!rc && port->wire[0])
+		rc = emu_wire_shared(port->wire, &nic->wire, nic->mac, err);
+	else if (!rc)
 		rc = emu_wire_netdev(port->interface, &nic->wire, nic->mac, err);
 	if (!rc && port->capture[0])
 		rc = emu_wire_capture(nic->wire, port->capture, &nic->wire, err);
@@ -104,7 +122,7 @@ static int open_wire(const struct config_port *port, struct emu_nic_config *nic,
 static int open_emulated(struct router *router, unsigned index, struct pl_error *err)
 {
 	const struct config_port *port = &router->config->ports[index];
-	struct emu_nic_config nic = {.name = port->interface, .model = EMU_82599};
+	struct emu_nic_config nic = {.name = nic_name(port), .model = EMU_82599};
 	int rc;
 
 	if (!router->emu) {
@@ -116,6 +134,7 @@ static int open_emulated(struct router *router, unsigned index, struct pl_error 
 	rc = open_wire(port, &nic, err);
 	if (!rc)
 		rc = emu_add(router->emu, &nic, &router->ports[index].pci, err);
+	router->ports[index].emulated = !rc;
 	return rc ? of_port(port, rc, err) : 0;
 }
 
@@ -235,7 +254,7 @@ bool devices_wire_away(struct router_port *port)
 
 bool devices_emu_stats(const struct router_port *port, struct emu_stats *stats)
 {
-	if (!has_wire(port))
+	if (!port->emulated)
 		return false;
 	emu_stats(port->pci, stats);
 	return true;

@@ -77,23 +77,32 @@ static int allow_all(int ruleset, const struct rule *rules, size_t n)
 	return rc;
 }
 
-static int allow_needed(int ruleset, const char *control_socket)
+/* Allows `access` to the folder of a socket, which is removed at the end. */
+static int allow_folder(int ruleset, const char *socket, uint64_t access)
 {
 	char folder[128];
+	char *slash;
+
+	snprintf(folder, sizeof(folder), "%s", socket);
+	slash = strrchr(folder, '/');
+	slash[slash == folder] = '\0'; /* of "/socket" it is "/" */
+	return allow(ruleset, folder, access | LANDLOCK_ACCESS_FS_REMOVE_FILE);
+}
+
+static int allow_needed(int ruleset, const char *const *sockets, unsigned n)
+{
 	const struct rule needed[] = {
-		{folder, READ | LANDLOCK_ACCESS_FS_REMOVE_FILE}, /* the socket, at the end */
 		{"/proc", READ},
 		/* Of processors and memory, for the C library; not the registers of other devices. */
 		{"/sys/devices/system", READ},
 		{"/proc/sys/net", LANDLOCK_ACCESS_FS_WRITE_FILE},
 		{"/dev/net/tun", LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE},
 	};
-	char *slash;
+	int rc = allow_all(ruleset, needed, COUNT(needed));
 
-	snprintf(folder, sizeof(folder), "%s", control_socket);
-	slash = strrchr(folder, '/');
-	slash[slash == folder] = '\0'; /* of "/socket" it is "/" */
-	return allow_all(ruleset, needed, COUNT(needed));
+	for (unsigned i = 0; i < n && !rc; i++)
+		rc = allow_folder(ruleset, sockets[i], i == 0 ? READ : 0);
+	return rc;
 }
 
 /* Those of NVIDIA are one for each card, and a few more. */
@@ -167,7 +176,7 @@ static int enforce(int ruleset, int rc)
 	return rc;
 }
 
-int landlock_confine(const char *control_socket)
+int landlock_confine(const char *const *sockets, unsigned n)
 {
 	int version = kernel_version(), ruleset, rc;
 
@@ -176,7 +185,7 @@ int landlock_confine(const char *control_socket)
 	ruleset = new_ruleset(version);
 	if (ruleset < 0)
 		return ruleset;
-	rc = enforce(ruleset, allow_needed(ruleset, control_socket));
+	rc = enforce(ruleset, allow_needed(ruleset, sockets, n));
 	return rc ? rc : version;
 }
 

@@ -4,11 +4,11 @@
 #define PEERLANE_CONTROL_LANDLOCK_H
 
 /* Leaves the calling thread, and those it makes from now on, with: reading /proc, /sys/devices/system
- * and the folder of `control_socket`; writing beneath /proc/sys/net; /dev/net/tun; and removing files
- * from that folder. What is open already stays usable. Wants no_new_privs.
+ * and the folder of the first of `n` sockets; writing beneath /proc/sys/net; /dev/net/tun; and removing files
+ * from the folders of all of these. What is open already stays usable. Wants no_new_privs.
  *
  * Returns the kernel's Landlock version, 0 if it has none or it is switched off, or -errno. */
-int landlock_confine(const char *control_socket);
+int landlock_confine(const char *const *sockets, unsigned n);
 
 /* The same for a thread that runs an accelerator's driver: reading where libraries and their settings are,
  * executing what lies there, the accelerators' devices, and anything beneath `cache`. Returns likewise; 0 also

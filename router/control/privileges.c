@@ -105,8 +105,14 @@ static int drop_capabilities(struct confinement *c, struct pl_error *err)
 
 static int restrict_files(struct confinement *c, const struct config *config, struct pl_error *err)
 {
-	int rc = SANITIZED ? 0 : landlock_confine(config->control_socket);
+	const char *sockets[1 + PL_PORTS_MAX] = {config->control_socket};
+	unsigned n = 1;
+	int rc;
 
+	for (unsigned i = 0; i < config->n_ports; i++)
+		if (config->ports[i].wire[0])
+			sockets[n++] = config->ports[i].wire;
+	rc = SANITIZED ? 0 : landlock_confine(sockets, n);
 	if (rc < 0)
 		return pl_error_set(err, rc, NULL, "confinement: Landlock: %s", strerror(-rc));
 	c->landlock = (unsigned)rc;

@@ -34,6 +34,7 @@ struct router_port {
 	const char *interface; /* the kernel's that is taken over; NULL: none */
 	unsigned wire_ifindex; /* an emulated NIC's cable, when last seen; 0: never */
 	struct pl_pci *pci;    /* of a NIC that we drive ourselves (devices.h); NULL: it is none */
+	bool emulated;	       /* it is one of `emu` */
 	struct pl_port_caps caps;
 	struct pl_port *port;	  /* NULL: none (tests) */
 	struct pl_port_info info; /* once the port is open */

@@ -397,6 +397,23 @@ static const char *set_capture(struct config *config, struct config_port *port, 
 	return NULL;
 }
 
+static const char *set_wire(struct config *config, struct config_port *port, const char *value,
+			    char *remedy, size_t remedy_size)
+{
+	(void)config;
+	snprintf(remedy, remedy_size,
+		 "use an absolute path of at most %zu characters, such as /run/peerlane/pl0.wire",
+		 sizeof(port->wire) - 1);
+	if (value[0] != '/')
+		return "not an absolute path";
+	if (strlen(value) >= sizeof(port->wire))
+		return "longer than the kernel takes for a socket";
+	if (value[strlen(value) - 1] == '/')
+		return "names a folder, not a socket";
+	strcpy(port->wire, value);
+	return NULL;
+}
+
 static const char *set_attach(struct config *config, struct config_port *port, const char *value,
 			      char *remedy, size_t remedy_size)
 {
@@ -505,7 +522,7 @@ const struct config_setting config_settings[] = {
 #undef X
 	{"Port", "Device", NULL, "afxdp:IFNAME|pci:ADDRESS|emu:IFNAME",
 	 "a network interface that the port takes over by AF_XDP; a NIC that it drives itself; an "
-	 "emulated NIC whose wire is a network interface", set_device},
+	 "emulated NIC whose wire is a network interface, unless it has Wire=", set_device},
 	{"Port", "Attach", NULL, "auto|native|generic",
 	 "afxdp: where the XDP program runs: in the driver, else in the kernel's generic path "
 	 "(default auto)", set_attach},
@@ -525,6 +542,9 @@ const struct config_setting config_settings[] = {
 	{"Port", "Capture", NULL, "PATH",
 	 "emu: write what passes the emulated NIC's wire to this file, as tcpdump does (default: no)",
 	 set_capture},
+	{"Port", "Wire", NULL, "PATH",
+	 "emu: the wire is memory shared with a program that joins by this socket (default: it is the "
+	 "interface)", set_wire},
 };
 /* clang-format on */
 const unsigned config_n_settings = COUNT(config_settings);

@@ -230,7 +230,8 @@ static void test_devices(void **state)
 				      "InterruptModeration=0\nFlowControl=yes\nBackend=kmod\n"
 				      "[Port pl2]\nDevice=pci:AF:1f.7\n"
 				      "[Port pl3]\nCapture=/tmp/x.pcap\nMTU=68\n"
-				      "Device=emu:fifteen-letters\n",
+				      "Device=emu:fifteen-letters\n"
+				      "[Port pl4]\nDevice=emu:a\nWire=/run/pl4.wire\n",
 				      &err));
 	assert_int_equal(CONFIG_AFXDP, c.ports[0].kind);
 	assert_string_equal("eth1", c.ports[0].interface);
@@ -250,6 +251,11 @@ static void test_devices(void **state)
 	assert_string_equal("emu:fifteen-letters", c.ports[3].device);
 	assert_string_equal("fifteen-letters", c.ports[3].interface);
 	assert_string_equal("/tmp/x.pcap", c.ports[3].capture);
+	assert_string_equal("", c.ports[3].wire);
+	/* No interface: only a name. */
+	assert_string_equal("emu:a", c.ports[4].device);
+	assert_string_equal("", c.ports[4].interface);
+	assert_string_equal("/run/pl4.wire", c.ports[4].wire);
 
 	assert_int_equal(
 		0, read_args(&c, &command,
@@ -259,6 +265,8 @@ static void test_devices(void **state)
 	assert_int_equal(9000, c.ports[0].mtu);
 	assert_int_equal(5, c.ports[0].moderation_us);
 	assert_string_equal("/tmp/y", c.ports[0].capture);
+	assert_int_equal(0, read_args(&c, &command, "--port pl0=emu:eth1,wire=/run/w", &err));
+	assert_string_equal("/run/w", c.ports[0].wire);
 }
 
 /* Text, the whole error, the whole remedy. */
@@ -509,6 +517,21 @@ static const struct {
 	 "leave it out, and see ethtool -C for that of the device"},
 	{"[Port pl0]\nDevice=pci:03:00.0\nCapture=/tmp/a\n",
 	 "f.conf:1: [Port pl0] Capture=: is not for pci: devices", "leave it out, and see tcpdump"},
+	{"[Port pl0]\nDevice=afxdp:e\nWire=/run/w\n",
+	 "f.conf:1: [Port pl0] Wire=: is not for afxdp: devices",
+	 "leave it out: the port's wire is that of its device"},
+	{"[Port pl0]\nDevice=pci:03:00.0\nWire=/run/w\n",
+	 "f.conf:1: [Port pl0] Wire=: is not for pci: devices",
+	 "leave it out: the port's wire is that of its device"},
+	{"[Port pl0]\nDevice=emu:e\nWire=run/w\n",
+	 "f.conf:3: [Port pl0] Wire=run/w: not an absolute path",
+	 "use an absolute path of at most 99 characters, such as /run/peerlane/pl0.wire"},
+	{"[Port pl0]\nDevice=emu:e\nWire=/run/\n",
+	 "f.conf:3: [Port pl0] Wire=/run/: names a folder, not a socket",
+	 "use an absolute path of at most 99 characters, such as /run/peerlane/pl0.wire"},
+	{"[Port pl0]\nDevice=emu:e\nWire=/run/w\n[Port pl1]\nDevice=emu:f\nWire=/run/w\n",
+	 "f.conf:4: [Port pl1] Wire=/run/w: is port pl0's already",
+	 "give every port a wire of its own"},
 	{"[Port pl0]\nDevice=emu:e\nAttach=native\n",
 	 "f.conf:1: [Port pl0] Attach=: is not for emu: devices",
 	 "leave it out: there is no XDP program"},
