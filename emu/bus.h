@@ -22,9 +22,9 @@ int emu_dma_import(struct pl_pci *pci, const struct pl_remote *remote, struct pl
 void emu_dma_unmap(struct pl_pci *pci, struct pl_dma *dma);
 void emu_dma_unmap_all(struct emu_nic *nic);
 
-/* moves.c: of a mapping, freed by free(). Returns 0 or -ENOMEM. */
-int emu_moves_new(struct emu_moves **moves, const struct pl_remote *remote);
-/* Where a piece will be moved from, or to; NULL: there is no room. */
+/* moves.c: of a mapping, freed by free(). Returns 0 or -errno with `err` filled. */
+int emu_moves_new(struct emu_moves **moves, const struct pl_remote *remote, struct pl_error *err);
+/* Where a piece will be moved from, or to. There is room. */
 uint8_t *emu_moves_add(struct emu_nic *nic, struct emu_moves *moves, uint64_t offset, uint32_t len,
 		       bool write);
 

@@ -80,7 +80,6 @@ static int fill(struct emu_mapping *mapping, uint64_t window, uint8_t *base, siz
 		.kind = kind,
 		.window = window,
 		.piece = piece,
-		.n_whole = n_whole,
 		.n_quick = n_whole,
 		.uses = mapping->uses + 1,
 	};
@@ -111,7 +110,7 @@ static int map(struct pl_pci *pci, void *base, size_t len_bytes, size_t page_byt
 	rc = fill(&nic->mappings[slot], number << WINDOW_SHIFT, base, len_bytes,
 		  shift_of(page_bytes), kind);
 	if (!rc && moves) {
-		nic->mappings[slot].moves = moves;
+		nic->moves[slot] = moves;
 		nic->mappings[slot].n_quick = 0;
 		nic->n_moved++;
 	}
@@ -138,10 +137,11 @@ int emu_dma_import(struct pl_pci *pci, const struct pl_remote *remote, struct pl
 			err, -EOPNOTSUPP, "use a NIC on the bus, or another accelerator",
 			"%s: an emulated NIC does not reach this accelerator's memory", pci->name);
 	if (!remote->emulated)
-		rc = emu_moves_new(&moves, remote);
-	if (!rc)
-		rc = map(pci, remote->emulated, remote->len_bytes, remote->page_bytes,
-			 EMU_DMA_REMOTE, moves, dma);
+		rc = emu_moves_new(&moves, remote, err);
+	if (rc)
+		return rc;
+	rc = map(pci, remote->emulated, remote->len_bytes, remote->page_bytes, EMU_DMA_REMOTE,
+		 moves, dma);
 	if (rc) {
 		free(moves);
 		return pl_error_set(err, rc, NULL,
@@ -152,11 +152,14 @@ int emu_dma_import(struct pl_pci *pci, const struct pl_remote *remote, struct pl
 	return 0;
 }
 
-static void drop(struct emu_nic *nic, struct emu_mapping *mapping)
+static void drop(struct emu_nic *nic, unsigned slot)
 {
-	if (mapping->moves)
+	struct emu_mapping *mapping = &nic->mappings[slot];
+
+	if (nic->moves[slot])
 		nic->n_moved--;
-	free(mapping->moves);
+	free(nic->moves[slot]);
+	nic->moves[slot] = NULL;
 	free((void *)mapping->dma.address);
 	free(mapping->piece);
 	*mapping = (struct emu_mapping){.uses = mapping->uses};
@@ -185,7 +188,7 @@ void emu_dma_unmap(struct pl_pci *pci, struct pl_dma *dma)
 					   "memory with a ring of queue %u is unmapped while "
 					   "the queue is enabled",
 					   q);
-		drop(nic, mapping);
+		drop(nic, slot);
 	}
 	emu_unlock(nic);
 }
@@ -194,60 +197,61 @@ void emu_dma_unmap_all(struct emu_nic *nic)
 {
 	for (unsigned slot = 0; slot < EMU_MAPPINGS_MAX; slot++)
 		if (nic->mappings[slot].dma.address)
-			drop(nic, &nic->mappings[slot]);
+			drop(nic, slot);
 }
 
-static void *fault(struct emu_nic *nic, uint64_t address, uint32_t len, bool write, const char *why)
+static bool fault(struct emu_nic *nic, uint64_t address, uint32_t len, bool write, const char *why)
 {
 	nic->stats.dma_faults++;
 	emu_report(nic, "DMA fault: %s of %u bytes at 0x%llx, %s", write ? "write" : "read", len,
 		   (unsigned long long)address, why);
-	return NULL;
+	return false;
 }
 
-/* In which mapping it is, and where in its memory that begins. NULL: a fault. */
-static struct emu_mapping *find(struct emu_nic *nic, uint64_t address, uint32_t len, bool write,
-				uint8_t **at)
+/* Where it is in the memory of its mapping, which then is nic->last_mapping. Returns whether it is anywhere. */
+static bool find(struct emu_nic *nic, uint64_t address, uint32_t len, bool write, uint8_t **at)
 {
 	uint64_t number = (address >> WINDOW_SHIFT) - 1;
 	unsigned slot = (unsigned)number & (EMU_MAPPINGS_MAX - 1);
-	struct emu_mapping *mapping = &nic->mappings[slot];
+	const struct emu_mapping *mapping = &nic->mappings[slot];
 	uint64_t offset = address - mapping->window;
 	size_t piece_bytes = (size_t)1 << mapping->dma.shift;
 	size_t inside = offset & (piece_bytes - 1), room = piece_bytes;
 
 	if (nic->faults[EMU_FAULT_REMOVED])
-		return NULL;
+		return false;
 	if (!nic->bus_master)
 		return fault(nic, address, len, write, "which is not a bus master's to do");
 	if (!mapping->dma.address || offset >> mapping->dma.shift >= mapping->dma.n)
 		return fault(nic, address, len, write, "which is not mapped");
-	if (offset >> mapping->dma.shift == mapping->n_whole)
+	/* The last piece may be shorter. */
+	if (offset >> mapping->dma.shift == mapping->dma.len_bytes >> mapping->dma.shift)
 		room = mapping->dma.len_bytes & (piece_bytes - 1);
 	if (inside + len > room)
 		return fault(nic, address, len, write, "which leaves its piece of memory");
 	nic->last_mapping = slot;
 	*at = (uint8_t *)((uintptr_t)mapping->piece[offset >> mapping->dma.shift] + inside);
-	return mapping;
+	return true;
 }
 
 void *emu_dma(struct emu_nic *nic, uint64_t address, uint32_t len, bool write)
 {
 	uint8_t *at;
-	const struct emu_mapping *mapping = find(nic, address, len, write, &at);
 
-	if (mapping && mapping->moves)
-		return fault(nic, address, len, write, "which is for packets alone");
-	return mapping ? at : NULL;
+	if (!find(nic, address, len, write, &at))
+		return NULL;
+	if (nic->moves[nic->last_mapping])
+		fault(nic, address, len, write, "which is for packets alone");
+	return nic->moves[nic->last_mapping] ? NULL : at;
 }
 
 void *emu_dma_packet(struct emu_nic *nic, uint64_t address, uint32_t len, bool write)
 {
 	uint8_t *at;
-	const struct emu_mapping *mapping = find(nic, address, len, write, &at);
 
-	if (!mapping || !mapping->moves)
-		return mapping ? at : NULL;
-	at = emu_moves_add(nic, mapping->moves, (uintptr_t)at, len, write);
-	return at ? at : fault(nic, address, len, write, "more than can be moved in one go");
+	if (!find(nic, address, len, write, &at))
+		return NULL;
+	if (nic->moves[nic->last_mapping])
+		at = emu_moves_add(nic, nic->moves[nic->last_mapping], (uintptr_t)at, len, write);
+	return at;
 }

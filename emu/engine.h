@@ -75,7 +75,8 @@ struct emu_shadow;
 struct emu_store {
 	struct emu_descriptor *descriptor;
 	uint32_t at; /* its place in the ring */
-	uint32_t type, hash, status, len;
+	uint32_t status, len;
+	struct emu_parsed parsed;
 	uint8_t queue;
 };
 

@@ -11,12 +11,17 @@
 /* What a piece takes of the staging memory at most, beyond its bytes: it begins where it does in a word. */
 #define SLACK (2 * EMU_MOVE_WORD)
 
-int emu_moves_new(struct emu_moves **moves, const struct pl_remote *remote)
+int emu_moves_new(struct emu_moves **moves, const struct pl_remote *remote, struct pl_error *err)
 {
+	uint8_t *staging = remote->staging(remote, err);
+
+	if (!staging)
+		return -EIO;
 	*moves = calloc(1, sizeof(**moves));
 	if (!*moves)
-		return -ENOMEM;
+		return pl_error_set(err, -ENOMEM, NULL, "emulated NICs: out of memory");
 	(*moves)->remote = remote;
+	(*moves)->staging = staging;
 	return 0;
 }
 
@@ -29,10 +34,8 @@ bool emu_moves_room(const struct emu_nic *nic, unsigned n, size_t len_bytes)
 uint8_t *emu_moves_add(struct emu_nic *nic, struct emu_moves *moves, uint64_t offset, uint32_t len,
 		       bool write)
 {
-	uint8_t *at = moves->remote->staging + nic->move_bytes + offset % EMU_MOVE_WORD;
+	uint8_t *at = moves->staging + nic->move_bytes + offset % EMU_MOVE_WORD;
 
-	if (!emu_moves_room(nic, 1, len))
-		return NULL;
 	moves->copies[moves->n++] = (struct pl_remote_copy){
 		.staging = at, .offset = (uint32_t)offset, .len_bytes = len, .write = write};
 	nic->n_moves++;
@@ -46,7 +49,7 @@ int emu_moves_run(struct emu_nic *nic)
 	int failed = 0;
 
 	for (unsigned i = 0; i < EMU_MAPPINGS_MAX; i++) {
-		struct emu_moves *moves = nic->mappings[i].moves;
+		struct emu_moves *moves = nic->moves[i];
 		int rc;
 
 		if (!moves || moves->done == moves->n)
@@ -68,8 +71,8 @@ int emu_moves_run(struct emu_nic *nic)
 void emu_moves_forget(struct emu_nic *nic)
 {
 	for (unsigned i = 0; i < EMU_MAPPINGS_MAX; i++)
-		if (nic->mappings[i].moves)
-			nic->mappings[i].moves->n = nic->mappings[i].moves->done = 0;
+		if (nic->moves[i])
+			nic->moves[i]->n = nic->moves[i]->done = 0;
 	nic->n_moves = 0;
 	nic->move_bytes = 0;
 }

@@ -132,18 +132,16 @@ struct emu_mapping {
 	struct pl_dma dma;	/* dma.address is ours; NULL: free */
 	enum emu_dma_kind kind; /* of packets in it */
 	uint64_t window;
-	uint8_t **piece;  /* by (address - window) >> dma.shift: dma.n of them */
-	unsigned n_whole; /* a last one may be shorter */
-	unsigned n_quick; /* of those that can be had at once: all, or none if there are moves */
-	unsigned uses;	  /* mappings that have been here before */
-	/* NULL: the memory is in reach. Else pieces' addresses are offsets in it, and what is to be read or
-	 * written is moved by others. */
-	struct emu_moves *moves;
+	uint8_t **piece; /* by (address - window) >> dma.shift: dma.n of them */
+	unsigned
+		n_quick; /* for emu_dma_quick(): the whole ones, or none if the memory is out of reach */
+	unsigned uses; /* mappings that have been here before */
 };
 
 /* Pieces to be moved to and from one accelerator's memory. */
 struct emu_moves {
 	const struct pl_remote *remote;
+	uint8_t *staging;
 	unsigned n, done; /* moved already */
 	struct pl_remote_copy copies[PL_REMOTE_COPIES_MAX];
 };
@@ -164,6 +162,9 @@ struct emu_nic {
 	bool bus_master;
 	int irq_fds[EMU_VECTORS_MAX]; /* -1: none */
 	struct emu_mapping mappings[EMU_MAPPINGS_MAX];
+	/* Of each mapping. NULL: its memory is in reach. Else pieces' addresses are offsets in it, and what is to be
+	 * read or written is moved by others. */
+	struct emu_moves *moves[EMU_MAPPINGS_MAX];
 	unsigned last_mapping; /* where the last access was */
 	unsigned n_moved;      /* mappings with moves */
 	/* Of the turn, of all mappings together: NICs share the accelerators' staging memory, one at a time. */
@@ -255,14 +256,6 @@ static inline void *emu_dma_quick(const struct emu_nic *nic, uint64_t address, u
 			     true))
 		return mapping->piece[offset >> mapping->dma.shift] + inside;
 	return NULL;
-}
-
-/* A packet's bytes (emu_dma_packet()). */
-static inline void *emu_packet(struct emu_nic *nic, uint64_t address, uint32_t len, bool write)
-{
-	void *at = emu_dma_quick(nic, address, len);
-
-	return __builtin_expect(at != NULL, true) ? at : emu_dma_packet(nic, address, len, write);
 }
 
 /* Whether so many pieces more, of so many bytes together, can be moved in one go. */

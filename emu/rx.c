@@ -106,36 +106,43 @@ static void count(struct rx_turn *turn, const struct emu_frame *frame)
 
 /* ---- storing ---- */
 
-static void write_back(struct emu_descriptor *descriptor, uint32_t type, uint32_t hash,
-		       uint32_t status, uint32_t len)
+static inline void write_back(struct emu_descriptor *descriptor, const struct emu_parsed *parsed,
+			      uint32_t status, uint32_t len)
 {
 	uint32_t *word = (uint32_t *)descriptor;
 
-	word[0] = type;
-	word[1] = hash;
+	word[0] = parsed->rss_type | (uint32_t)parsed->packet_type << 4;
+	word[1] = parsed->hash;
 	word[3] = len; /* and no VLAN tag taken off */
 	/* Release: pairs with the driver's acquire; the frame and the rest are there before. */
 	atomic_store_explicit((_Atomic uint32_t *)&word[2], status, memory_order_release);
 }
 
-/* The frame, or a part of it, lies in the buffer of descriptor `at`, or where it will be moved there from. */
-static void stored(const struct rx_turn *turn, unsigned queue, struct emu_descriptor *descriptors,
-		   uint32_t at, const struct emu_parsed *parsed, uint32_t status, uint32_t len)
+/* Descriptor `at` is to be written back so, once what lies where it will be moved from has been moved. */
+static __attribute__((noinline)) void put_off(const struct rx_turn *turn, unsigned queue,
+					      struct emu_descriptor *descriptors, uint32_t at,
+					      const struct emu_parsed *parsed, uint32_t status,
+					      uint32_t len)
 {
-	uint32_t type = parsed->rss_type | (uint32_t)parsed->packet_type << 4;
 	struct emu_engine *engine = turn->nic->engine;
 
-	if (__builtin_expect(!turn->nic->n_moved, true)) {
-		write_back(&descriptors[at], type, parsed->hash, status, len);
-		return;
-	}
 	engine->stores[engine->n_stores++] = (struct emu_store){.descriptor = &descriptors[at],
 								.at = at,
-								.type = type,
-								.hash = parsed->hash,
+								.parsed = *parsed,
 								.status = status,
 								.len = len,
 								.queue = (uint8_t)queue};
+}
+
+/* The frame, or a part of it, lies in the buffer of descriptor `at`, or will. */
+static inline void stored(const struct rx_turn *turn, unsigned queue,
+			  struct emu_descriptor *descriptors, uint32_t at,
+			  const struct emu_parsed *parsed, uint32_t status, uint32_t len)
+{
+	if (__builtin_expect(turn->nic->n_moved != 0, false))
+		put_off(turn, queue, descriptors, at, parsed, status, len);
+	else
+		write_back(&descriptors[at], parsed, status, len);
 }
 
 /* What could not be moved has not come, and its descriptors are as they were. */
@@ -161,7 +168,7 @@ static void move_stored(struct emu_nic *nic)
 	for (unsigned i = 0; i < engine->n_stores; i++) {
 		const struct emu_store *store = &engine->stores[i];
 
-		write_back(store->descriptor, store->type, store->hash, store->status, store->len);
+		write_back(store->descriptor, &store->parsed, store->status, store->len);
 		queues[store->queue / 64] |= UINT64_C(1) << store->queue % 64;
 	}
 	engine->n_stores = 0;
@@ -204,11 +211,15 @@ static uint8_t *buffer_at(struct emu_nic *nic, struct emu_ring *ring, unsigned q
 			       "descriptor %u has DD set: it was not written anew", at);
 		return NULL;
 	}
-	buffer = emu_packet(nic, descriptor->low, len, true);
-	if (__builtin_expect(!buffer, false))
-		ring->stuck = true;
-	else
-		emu_dma_count(nic, nic->stats.dma_bytes_written, len);
+	buffer = emu_dma_quick(nic, descriptor->low, len);
+	if (__builtin_expect(!buffer, false)) {
+		buffer = emu_dma_packet(nic, descriptor->low, len, true);
+		if (!buffer) {
+			ring->stuck = true;
+			return NULL;
+		}
+	}
+	emu_dma_count(nic, nic->stats.dma_bytes_written, len);
 	return buffer;
 }
 

@@ -82,14 +82,28 @@ static void stuck(struct tx_turn *turn, uint32_t at, const char *why)
 	emu_ring_stuck(turn->nic, turn->ring, "TX", turn->queue, "descriptor %u %s", at, why);
 }
 
+/* For so many buffers more, should they have to be moved. */
+static bool has_room(const struct tx_turn *turn, unsigned n, uint32_t len)
+{
+	return !turn->nic->n_moved || emu_moves_room(turn->nic, n, len);
+}
+
+/* NULL: a fault, and the ring is stuck, or it has to be moved, and there is no room now. */
 static uint8_t *buffer_at(struct tx_turn *turn, const struct emu_descriptor *descriptor)
 {
-	uint8_t *buffer = emu_packet(turn->nic, descriptor->low, LENGTH(descriptor->high), false);
+	uint32_t len = LENGTH(descriptor->high);
+	uint8_t *buffer = emu_dma_quick(turn->nic, descriptor->low, len);
 
-	if (__builtin_expect(!buffer, false))
-		turn->ring->stuck = true;
-	else
-		emu_dma_count(turn->nic, turn->nic->stats.dma_bytes_read, LENGTH(descriptor->high));
+	if (__builtin_expect(!buffer, false)) {
+		if (!has_room(turn, 1, len))
+			return NULL;
+		buffer = emu_dma_packet(turn->nic, descriptor->low, len, false);
+		if (!buffer) {
+			turn->ring->stuck = true;
+			return NULL;
+		}
+	}
+	emu_dma_count(turn->nic, turn->nic->stats.dma_bytes_read, len);
 	return buffer;
 }
 
@@ -150,12 +164,6 @@ static bool gather(struct tx_turn *turn, unsigned n, uint32_t len)
 	return true;
 }
 
-/* For so many buffers more, should they have to be moved. */
-static inline bool has_room(const struct tx_turn *turn, unsigned n, uint32_t len)
-{
-	return __builtin_expect(!turn->nic->n_moved, true) || emu_moves_room(turn->nic, n, len);
-}
-
 /* A frame of any form. Returns false when there is none, or no room for it now. */
 static bool take_one(struct tx_turn *turn)
 {
@@ -202,8 +210,6 @@ static void take_all(struct tx_turn *turn)
 				return;
 			continue;
 		}
-		if (!has_room(turn, 1, LENGTH(descriptor->high)))
-			return;
 		buffer = buffer_at(turn, descriptor);
 		if (!buffer)
 			return;
@@ -305,7 +311,7 @@ static void send(struct tx_turn *turn)
 
 /* The same for frames of which some must be moved first: those of several turns at once. `first` has been begun.
  * What could not be moved is not sent, and its buffers are given back. Returns how many were taken. */
-static unsigned send_moved(const struct tx_turn *first)
+static __attribute__((noinline)) unsigned send_moved(const struct tx_turn *first)
 {
 	struct emu_nic *nic = first->nic;
 	struct tx_turn turns[TURNS_MAX];
