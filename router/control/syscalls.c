@@ -321,13 +321,18 @@ static int allow_devices(scmp_filter_ctx ctx)
 	return rc ? rc : allow_names(ctx, config_space, COUNT(config_space));
 }
 
-/* What an accelerator's driver in the kernel is asked by whoever starts the program or copies to the
- * device: NVIDIA's (its numbers of type 'F', and those without a type of its unified memory), AMD's
- * compute driver, DRM. Nothing can be opened by these. */
+/* nvidia-uvm's first and last; its others are plain numbers (uvm_linux_ioctl.h). */
+#define UVM_INITIALIZE 0x30000001u
+#define UVM_DEINITIALIZE 0x30000002u
+
+/* What an accelerator's driver in the kernel is asked by whoever starts the program, copies to the device, or opens
+ * it again: NVIDIA's (its numbers of type 'F', and those of its unified memory), AMD's compute driver, DRM. Nothing
+ * can be opened by these. */
 static int allow_accelerator(scmp_filter_ctx ctx)
 {
 	static const uint32_t types[] = {'F' << 8, 0, 'K' << 8, 'd' << 8};
-	int rc = 0;
+	static const uint32_t calls[] = {UVM_INITIALIZE, UVM_DEINITIALIZE};
+	int rc = allow_values(ctx, "ioctl", 1, calls, COUNT(calls));
 
 	for (unsigned i = 0; i < COUNT(types) && !rc; i++)
 		rc = allow_when(ctx, "ioctl", 1, types[i] ? 0xff00 : UINT32_MAX & ~0xffu, types[i]);
@@ -450,6 +455,17 @@ int syscalls_export_worker(enum config_seccomp mode, const struct syscalls_needs
 	return rc;
 }
 
+/* Any ioctl() whose number is another than this: differs in one bit or more. The kernel looks at 32 of them, and
+ * so must the filter. */
+static int allow_ioctl_but(scmp_filter_ctx ctx, uint32_t refused)
+{
+	int rc = 0;
+
+	for (uint32_t bit = 1; bit && !rc; bit <<= 1)
+		rc = allow_when(ctx, "ioctl", 1, bit, ~refused & bit);
+	return rc;
+}
+
 /* Any ioctl() but the one that puts words into a terminal's input, local sockets, threads, and the
  * processes of a linker. */
 static int allow_driver(scmp_filter_ctx ctx)
@@ -462,8 +478,7 @@ static int allow_driver(scmp_filter_ctx ctx)
 	if (!rc)
 		rc = allow_names(ctx, driver_thread, COUNT(driver_thread));
 	if (!rc)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				      SCMP_A1(SCMP_CMP_NE, TIOCSTI));
+		rc = allow_ioctl_but(ctx, TIOCSTI);
 	if (!rc)
 		rc = allow_when(ctx, "socket", 0, UINT32_MAX, AF_UNIX);
 	if (!rc)

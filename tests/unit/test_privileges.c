@@ -299,6 +299,41 @@ static int try_terminal_input(void)
 	return rc < 0 && errno != ENOTTY && errno != EIO && errno != EPERM ? errno : 0;
 }
 
+/* The same for the kernel, which looks at 32 bits of the number. */
+static int try_wide_terminal_input(void)
+{
+	long rc = syscall(SYS_ioctl, STDIN_FILENO, 1ul << 32 | TIOCSTI, "x");
+
+	return rc < 0 && errno != ENOTTY && errno != EIO && errno != EPERM ? errno : 0;
+}
+
+/* What NVIDIA's drivers in the kernel are asked: nvidiactl and nvidia0 (nv-ioctl-numbers.h, nv_escape.h), nvidia-uvm
+ * (uvm_linux_ioctl.h). Here a descriptor is asked that knows none of it, and says something
+ * else than the filter. */
+static int try_nvidia(void)
+{
+	static const struct {
+		unsigned long first, last, size; /* size 0: the number is all */
+	} calls[] = {
+		{0x30000001, 0x30000002, 0}, /* UVM_INITIALIZE, UVM_DEINITIALIZE */
+		{1, 80, 0},		     /* UVM's others */
+		{0x20, 0x5f, 32},	     /* NV_ESC_RM_* */
+		{200, 218, 16},		     /* NV_ESC_CARD_INFO, ... */
+	};
+	int fd = eventfd(0, EFD_CLOEXEC);
+
+	for (unsigned i = 0; i < COUNT(calls); i++)
+		for (unsigned long n = calls[i].first; n <= calls[i].last; n++) {
+			unsigned long call =
+				calls[i].size ? _IOC(_IOC_READ | _IOC_WRITE, 'F', n, calls[i].size)
+					      : n;
+
+			if (ioctl(fd, call, NULL) && errno == ENOSYS)
+				return errno;
+		}
+	return 0;
+}
+
 static const struct attempt {
 	const char *what;
 	int (*run)(void);
@@ -333,6 +368,7 @@ static const struct attempt {
 	{"memory file", try_memory_file, ENOSYS},
 	{"bpf on others' programs", try_other_program, ENOSYS},
 	{"ioctl that types into the terminal", try_terminal_input, ENOSYS},
+	{"the same with more bits", try_wide_terminal_input, ENOSYS},
 };
 
 /* ---- the tests ---- */
@@ -407,6 +443,8 @@ static void test_driver(void **state)
 		{"BPF program", try_program, ENOSYS},
 		{"bpf on others' programs", try_other_program, ENOSYS},
 		{"ioctl that types into the terminal", try_terminal_input, ENOSYS},
+		{"the same with more bits", try_wide_terminal_input, ENOSYS},
+		{"NVIDIA's ioctls", try_nvidia, 0},
 	};
 
 	(void)state;
@@ -679,6 +717,25 @@ static void test_worker(void **state)
 	assert_int_equal(0, in_child(run_worker, FREELY));
 }
 
+static int try_nvidia_on_worker(void)
+{
+	privileges_confine_worker(&confinement);
+	return try_nvidia();
+}
+
+/* Who starts an accelerator's program, or opens it again, may ask its driver in the kernel; no one else. */
+static void test_accelerator(void **state)
+{
+	(void)state;
+	assert_int_equal(0, in_child(try_nvidia, FREELY));
+	assert_int_equal(ENOSYS, in_child(try_nvidia, CONFINED));
+	config.mode = CONFIG_NIC_CPU_GPU;
+	config.accelerator.kind = PL_ACCEL_CUDA;
+	assert_int_equal(0, in_child(try_nvidia, CONFINED));
+	assert_int_equal(0, in_child(try_nvidia_on_worker, CONFINED));
+	config.mode = CONFIG_NIC_CPU;
+}
+
 static int capabilities_left(void)
 {
 	static const uint64_t wanted = 1u << CAP_NET_ADMIN | 1u << CAP_NET_RAW | 1u << CAP_IPC_LOCK;
@@ -729,6 +786,7 @@ int main(void)
 		cmocka_unit_test(test_takes_ports_up_again),
 		cmocka_unit_test(test_plays_nics),
 		cmocka_unit_test(test_worker),
+		cmocka_unit_test(test_accelerator),
 		cmocka_unit_test(test_capabilities),
 	};
 	int failed = 77;
