@@ -21,8 +21,10 @@ int gen_end_open(const char *name, unsigned size_max, struct gen_end **end, stru
 		rc = gen_end_loop(size_max, end, err);
 	else if ((rest = after(name, "afxdp:")))
 		rc = gen_end_afxdp(rest, size_max, end, err);
+	else if ((rest = after(name, "wire:")))
+		rc = gen_end_wire(rest, size_max, end, err);
 	else
-		rc = pl_error_set(err, -EINVAL, "use afxdp:INTERFACE[:QUEUE], or loop",
+		rc = pl_error_set(err, -EINVAL, "use afxdp:INTERFACE[:QUEUE], wire:PATH or loop",
 				  "\"%s\" is no end", name);
 	if (!rc)
 		(*end)->name = name;

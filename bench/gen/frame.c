@@ -157,8 +157,9 @@ void gen_frame_build(uint8_t *frame, const struct gen_template *t, const struct 
 		memcpy(frame + header + GEN_RECORD_BYTES, filler->bytes, rest);
 }
 
-/* Where the UDP header of a whole, unfragmented UDP packet to our port is; 0: it is none. */
-static uint32_t find_udp(const uint8_t *frame, uint32_t len, uint16_t port)
+/* Where the UDP header of a whole, unfragmented UDP packet to our port is; 0: it is none. Lengths are read once: the
+ * frame may lie in memory that another process writes. */
+static uint32_t find_udp(const uint8_t *frame, uint32_t len, uint16_t port, uint32_t *payload_len)
 {
 	const uint8_t *ip = frame + IP_AT;
 	uint32_t type, at, ip_payload;
@@ -182,6 +183,7 @@ static uint32_t find_udp(const uint8_t *frame, uint32_t len, uint16_t port)
 	if (ip_payload > len - at || get16(frame + at + 2) != port ||
 	    get16(frame + at + 4) != ip_payload || ip_payload < 8 + GEN_RECORD_BYTES)
 		return 0;
+	*payload_len = ip_payload - 8;
 	return at;
 }
 
@@ -201,13 +203,11 @@ static bool sum_right(const uint8_t *frame, uint32_t udp, uint32_t payload_len,
 enum gen_kind gen_frame_parse(const uint8_t *frame, uint32_t len, uint16_t port,
 			      const struct gen_filler *filler, struct gen_record *record)
 {
-	uint32_t udp = find_udp(frame, len, port);
+	uint32_t payload_len, rest, udp = find_udp(frame, len, port, &payload_len);
 	const uint8_t *payload = frame + udp + 8;
-	uint32_t payload_len, rest;
 
 	if (!udp)
 		return GEN_FOREIGN;
-	payload_len = get16(frame + udp + 4) - 8;
 	rest = payload_len - GEN_RECORD_BYTES;
 	if (rest > GEN_FILLER_MAX)
 		return GEN_FOREIGN;

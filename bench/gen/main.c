@@ -43,67 +43,74 @@ static void show_progress(const struct gen_run *run, uint64_t now_ns)
 	gen_report_progress(stderr, run, now_ns, &progress);
 }
 
-static int write_json(const struct gen_run *run, int argc, char *const *argv, struct pl_error *err)
+static int json_failed(const struct gen_settings *settings, struct pl_error *err)
 {
-	const char *path = run->settings->json;
-	bool to_stdout = strcmp(path, "-") == 0;
-	FILE *to = to_stdout ? stdout : fopen(path, "we");
-	json_t *report = gen_report_json(run, argc, argv);
-	int rc = 0;
+	return pl_error_set(err, -EIO, NULL, "--json: cannot write %s: %s", settings->json,
+			    strerror(errno));
+}
 
-	if (!to || !report || json_dumpf(report, to, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) ||
-	    fputc('\n', to) == EOF || fflush(to) != 0)
-		rc = pl_error_set(err, -EIO, NULL, "--json: cannot write %s: %s", path,
-				  strerror(errno));
-	if (to && !to_stdout && fclose(to) && !rc)
-		rc = pl_error_set(err, -EIO, NULL, "--json: cannot write %s: %s", path,
-				  strerror(errno));
+/* Before the run, which may be long. `to` stays NULL if no JSON is wanted. */
+static int open_json(const struct gen_settings *settings, FILE **to, struct pl_error *err)
+{
+	if (!settings->json)
+		return 0;
+	*to = strcmp(settings->json, "-") == 0 ? stdout : fopen(settings->json, "we");
+	return *to ? 0 : json_failed(settings, err);
+}
+
+static int write_json(const struct gen_run *run, FILE *to, int argc, char *const *argv,
+		      struct pl_error *err)
+{
+	json_t *report = gen_report_json(run, argc, argv);
+	bool written = report &&
+		       json_dumpf(report, to, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) == 0 &&
+		       fputc('\n', to) != EOF && fflush(to) == 0;
+
 	json_decref(report);
-	return rc;
+	return written ? 0 : json_failed(run->settings, err);
 }
 
 /* Returns the exit status. */
-static int run_all(const struct gen_settings *settings, int argc, char *const *argv)
+static int run_all(struct gen_run *run, const struct gen_settings *settings, int argc,
+		   char *const *argv)
 {
-	struct gen_run *run = malloc(sizeof(*run));
 	struct pl_error err = {0};
-	int rc;
+	FILE *json = NULL;
+	int rc = open_json(settings, &json, &err);
 
-	if (!run) {
-		pl_error_set(&err, -ENOMEM, NULL, "no memory");
-		return fail(EXIT_CANNOT, &err);
-	}
-	catch_signals();
-	rc = gen_run_open(run, settings, &interrupted, &err);
+	if (!rc)
+		rc = gen_run_open(run, settings, &interrupted, &err);
 	if (!rc)
 		rc = gen_run(run, settings->quiet ? NULL : show_progress, &err);
-	if (!rc && (!settings->json || strcmp(settings->json, "-") != 0))
+	if (!rc && json != stdout)
 		gen_report_text(stdout, run);
-	if (!rc && settings->json)
-		rc = write_json(run, argc, argv, &err);
+	if (!rc && json)
+		rc = write_json(run, json, argc, argv, &err);
+	if (json && json != stdout)
+		fclose(json);
 	if (rc)
-		rc = fail(EXIT_CANNOT, &err);
-	else
-		rc = gen_report_fine(run) ? EXIT_FINE : EXIT_NOT_FINE;
-	gen_run_close(run);
-	free(run);
-	return rc;
+		return fail(EXIT_CANNOT, &err);
+	return gen_report_fine(run) ? EXIT_FINE : EXIT_NOT_FINE;
 }
 
 int main(int argc, char **argv)
 {
 	static struct gen_settings settings;
+	static struct gen_run run;
 	struct pl_error err = {0};
 	int rc = gen_settings_parse(&settings, argc - 1, argv + 1, &err);
 
-	if (rc)
+	if (rc) {
 		rc = fail(EXIT_USAGE, &err);
-	else if (settings.help)
+	} else if (settings.help) {
 		gen_settings_help(stdout);
-	else if (settings.version)
+	} else if (settings.version) {
 		puts("peerlane-gen " PEERLANE_VERSION);
-	else
-		rc = run_all(&settings, argc, argv);
+	} else {
+		catch_signals();
+		rc = run_all(&run, &settings, argc, argv);
+		gen_run_close(&run);
+	}
 	gen_settings_free(&settings);
 	if (fflush(stdout) && !rc)
 		rc = EXIT_CANNOT;

@@ -44,10 +44,14 @@ static void send_one(struct gen_end *end, const uint8_t *data, unsigned len)
 
 static void take_foreign(struct gen_run *run, struct gen_end *end, const struct gen_frame *frame)
 {
-	uint8_t reply[GEN_HOST_FRAME_MAX];
-	unsigned len = gen_host_take(&end->host, frame->data, frame->len, reply);
+	/* A copy: the frame may lie in memory that another process writes. Nothing longer is to be answered. */
+	uint8_t copy[256], reply[GEN_HOST_FRAME_MAX];
+	uint32_t copied = frame->len < sizeof(copy) ? frame->len : sizeof(copy);
+	unsigned len;
 
 	run->foreign += run->counting;
+	memcpy(copy, frame->data, copied);
+	len = gen_host_take(&end->host, copy, copied, reply);
 	if (len)
 		send_one(end, reply, len);
 }
@@ -212,25 +216,53 @@ struct phase {
 	void (*progress)(const struct gen_run *run, uint64_t now_ns);
 };
 
+/* One turn: sends what is due, receives what has come. Returns how many were sent; `left`: whether more are
+ * to be, ever. */
+static unsigned turn(struct gen_run *run, const struct phase *phase, uint64_t now_ns, bool *left)
+{
+	unsigned sent = 0;
+
+	*left = run->n_streams == 0;
+	for (unsigned i = 0; i < run->n_streams; i++) {
+		sent += gen_stream_send(&run->streams[i], now_ns, phase->until_ns);
+		*left |= run->streams[i].left > 0;
+	}
+	if (sent)
+		run->stop_ns = clock_ns();
+	receive_all(run);
+	return sent;
+}
+
+/* Until when the sending took: as long as the schedule says, or as it did if that was longer. */
+static void note_stop(struct gen_run *run, const struct phase *phase, uint64_t now_ns)
+{
+	if (is_interrupted(run) || !run->n_streams)
+		run->stop_ns = now_ns;
+	for (unsigned i = 0; i < run->n_streams && !is_interrupted(run); i++) {
+		uint64_t due = run->streams[i].at.due.ns;
+
+		due = due < phase->until_ns ? due : phase->until_ns;
+		run->stop_ns = due > run->stop_ns ? due : run->stop_ns;
+	}
+}
+
 /* Sends and receives until all is sent, it is time, or we are interrupted. */
 static int send_phase(struct gen_run *run, struct phase *phase, struct pl_error *err)
 {
+	bool left = true;
+	int rc = 0;
+
 	for (;;) {
-		uint64_t now_ns = clock_ns(), left = run->n_streams ? 0 : 1;
-		unsigned sent = 0;
+		uint64_t now_ns = clock_ns();
+		unsigned sent = turn(run, phase, now_ns, &left);
 
-		for (unsigned i = 0; i < run->n_streams; i++) {
-			sent += gen_stream_send(&run->streams[i], now_ns, phase->until_ns);
-			left |= run->streams[i].left;
-		}
-		run->stop_ns = clock_ns();
-		receive_all(run);
 		if (!left || is_interrupted(run) || now_ns >= phase->until_ns + GRACE ||
-		    (now_ns >= phase->until_ns && !sent))
+		    (now_ns >= phase->until_ns && !sent)) {
+			note_stop(run, phase, now_ns);
 			return 0;
+		}
 		if (now_ns >= phase->look_ns) {
-			int rc = check_links(run, err);
-
+			rc = check_links(run, err);
 			if (rc)
 				return rc;
 			if (phase->progress)
@@ -267,7 +299,7 @@ static void start(struct gen_run *run, bool counting)
 	run->damaged = run->foreign = run->stale = run->misrouted = 0;
 	read_counters(run, run->lost_before);
 	run->counting = counting;
-	run->start_ns = clock_ns();
+	run->start_ns = run->stop_ns = clock_ns();
 	for (unsigned i = 0; i < run->n_streams; i++)
 		gen_stream_start(&run->streams[i], run->start_ns, count);
 }
@@ -472,7 +504,8 @@ enum gen_limit gen_run_limit(const struct gen_run *run)
 
 	for (unsigned i = 0; i < run->n_streams; i++) {
 		const struct gen_stream *s = &run->streams[i];
-		double asked = s->asked_pps * seconds, behind = asked - (double)s->sent;
+		double asked = s->asked_pps * seconds;
+		double behind = asked - (double)s->sent;
 
 		busy += s->busy;
 		full += s->full;
