@@ -14,6 +14,7 @@
 #define FRAME_BYTES 60u
 #define TTL 64u
 
+bool lab_remote;
 _Atomic int lab_fault;
 _Atomic unsigned lab_slow_us;
 _Atomic unsigned lab_hanging;
@@ -49,17 +50,41 @@ static void run_with_faults(struct mailbox *mailbox, uint32_t worker, uint64_t l
 				if (lab_fault == LAB_SLOW)
 					usleep(lab_slow_us);
 			}
-			uint16_t len = burst->len[i];
+			uint16_t before = burst->len[i], len = before;
+			uint32_t verdict =
+				program_packet(&view, base + burst->frame[i], &len, burst->port);
 
-			burst->verdict[i] = (uint16_t)program_packet(&view, base + burst->frame[i],
-								     &len, burst->port);
+			if (mailbox_copies(&group) && PL_VERDICT_KIND(verdict) == PL_VERDICT_PUNT &&
+			    !mailbox_take(&group, i, before))
+				verdict = VERDICT_DROP(REASON_PUNT_BUFFER);
+			burst->verdict[i] = (uint16_t)verdict;
 			mailbox_shorten(&group, i, len);
 		}
+		if (mailbox_copies(&group))
+			mailbox_copy(&group);
 		mailbox_finish(&at, &group);
 	}
 }
 
 /* ---- packets ---- */
+
+/* Where a device finds it: a NIC's DMA engine, say. The plane has no way to a packet in the first part. */
+static uint8_t *packet_at(const struct pl_pool *pool, uint32_t frame)
+{
+	if (pl_pool_is_remote(pool, frame))
+		return (uint8_t *)pool->remote->emulated + frame;
+	return pl_pool_data(pool, frame);
+}
+
+uint32_t lab_receive(struct lab_plane *p, uint32_t *frame, uint32_t n)
+{
+	struct pl_pool *pool = &p->plane.pool;
+
+	n = pl_pool_get_rx(pool, frame, n, PL_OWNER_BURST);
+	for (uint32_t i = 0; i < n; i++)
+		memset(packet_at(pool, frame[i]), 0, FRAME_BYTES);
+	return n;
+}
 
 static const uint8_t port_mac[6] = {2, 0, 0, 0, 0, 1}, next_mac[6] = {2, 0, 0, 0, 1, 1};
 
@@ -85,7 +110,6 @@ static void make_frame(uint8_t *frame, const struct lab_wire *wire, unsigned flo
 {
 	uint8_t *ip = frame + 14;
 
-	memset(frame, 0, FRAME_BYTES);
 	memcpy(frame, port_mac, 6);
 	frame[6] = 2;
 	put16(frame + 12, 0x0800);
@@ -121,7 +145,7 @@ static unsigned wire_rx(struct pl_queue *q, uint32_t *frame, uint16_t *len, unsi
 {
 	struct lab_wire *wire = wire_of(q);
 	struct lab_plane *plane = wire->plane;
-	unsigned n = pl_pool_get(q->pool, frame, (uint32_t)taken(wire, max), PL_OWNER_BURST);
+	unsigned n = lab_receive(plane, frame, (uint32_t)taken(wire, max));
 
 	if (plane->offload.under_way > plane->most_under_way)
 		plane->most_under_way = plane->offload.under_way;
@@ -129,7 +153,7 @@ static unsigned wire_rx(struct pl_queue *q, uint32_t *frame, uint16_t *len, unsi
 		/* Some flows have a packet or two of a burst, others many. */
 		unsigned flow = i % 7 ? i % 3 : i / 7 % LAB_FLOWS;
 
-		make_frame(pl_pool_data(q->pool, frame[i]), wire, flow);
+		make_frame(packet_at(q->pool, frame[i]), wire, flow);
 		wire->next[flow]++;
 		len[i] = FRAME_BYTES;
 	}
@@ -145,7 +169,7 @@ static void wire_tx(struct pl_queue *q, const uint32_t *frame, const uint16_t *l
 
 	assert_int_equal(wire->port, 2);
 	for (unsigned i = 0; i < n; i++) {
-		const uint8_t *at = pl_pool_data(q->pool, frame[i]), *ip = at + 14;
+		const uint8_t *at = packet_at(q->pool, frame[i]), *ip = at + 14;
 		unsigned from = ip[32], flow = ip[19];
 		uint32_t number;
 
@@ -205,6 +229,37 @@ static struct police *make_police(void)
 	return police;
 }
 
+static void pool_open(struct lab_plane *p)
+{
+	struct pl_error err;
+
+	if (!lab_remote) {
+		assert_int_equal(pl_pool_init(&p->plane.pool, LAB_POOL_BUFS, 2048, &err), 0);
+		return;
+	}
+	assert_int_equal(pl_region_alloc(&p->elsewhere, (size_t)LAB_POOL_BUFS * 2048, &err), 0);
+	p->remote = (struct pl_remote){
+		.len_bytes = p->elsewhere.len_bytes,
+		.page_bytes = 4096,
+		.dmabuf_fd = -1,
+		.no_dmabuf = "it is ordinary memory",
+		.emulated = p->elsewhere.base,
+		.device = (uintptr_t)p->elsewhere.base,
+	};
+	assert_int_equal(pl_pool_init_remote(&p->plane.pool, &p->remote, LAB_HOST_BUFS, 2048, &err),
+			 0);
+}
+
+static void pool_close(struct lab_plane *p)
+{
+	const struct pl_pool *pool = &p->plane.pool;
+
+	assert_int_equal(pool->n_remote_free, pool->n_remote);
+	assert_int_equal(pool->n_free, lab_remote ? LAB_HOST_BUFS : LAB_POOL_BUFS);
+	pl_pool_fini(&p->plane.pool);
+	pl_region_free(&p->elsewhere);
+}
+
 static void plane_open(struct lab *lab, unsigned i, bool limited)
 {
 	struct lab_plane *p = &lab->planes[i];
@@ -214,7 +269,7 @@ static void plane_open(struct lab *lab, unsigned i, bool limited)
 	p->plane.index = i;
 	p->plane.cpu = -1;
 	p->plane.n_ports = LAB_PORTS;
-	assert_int_equal(pl_pool_init(&p->plane.pool, LAB_POOL_BUFS, 2048, &err), 0);
+	pool_open(p);
 	assert_int_equal(offload_plane_init(&p->offload, &lab->shared, i, lab->tables,
 					    CPU_ISA_PLAIN, &p->plane.pool, lab->police[i],
 					    &p->plane.processor, &err),
@@ -272,11 +327,12 @@ static void plane_close(struct lab_plane *p)
 	assert_int_equal(p->received, p->sent + counted(stats->drop) + counted(stats->punt));
 	assert_int_equal(pl_stat_read(&stats->drop[REASON_ACCELERATOR]),
 			 pl_stat_read(&p->offload.lost_packets));
+	if (lab_remote)
+		assert_int_equal(pl_stat_read(&p->offload.cpu_packets), 0);
 	assert_int_equal(p->received, pl_stat_read(&p->offload.packets) +
 					      pl_stat_read(&p->offload.cpu_packets) +
 					      pl_stat_read(&p->offload.lost_packets));
 	offload_plane_release(&p->offload);
-	assert_int_equal(p->plane.pool.n_free, LAB_POOL_BUFS);
 	offload_plane_fini(&p->offload);
 	assert_null(p->plane.pool.holders);
 	pl_plane_fini(&p->plane);
@@ -284,7 +340,7 @@ static void plane_close(struct lab_plane *p)
 		close(p->wires[port].q.event_fd);
 		pl_queue_close(p->plane.ports[port].face);
 	}
-	pl_pool_fini(&p->plane.pool);
+	pool_close(p);
 }
 
 void lab_free(struct lab *lab)

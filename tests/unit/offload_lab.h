@@ -19,6 +19,10 @@
 #define LAB_PORTS 3u /* packets that come in on 0 and 1 leave by 2; 2 receives none */
 #define LAB_FLOWS 16u
 #define LAB_POOL_BUFS 16384u
+#define LAB_HOST_BUFS (OFFLOAD_LENT_BUFS + 2 * PL_BURST_MAX) /* beside these, in `lab_remote` */
+
+/* Packets lie in memory that the planes have no way to: a touch would end the test by SIGSEGV. */
+extern bool lab_remote;
 
 /* What the program does with each burst. */
 enum lab_fault {
@@ -46,6 +50,8 @@ struct lab_plane {
 	struct pl_plane plane;
 	struct offload_plane offload;
 	struct lab_wire wires[LAB_PORTS];
+	struct pl_region elsewhere; /* lab_remote: what stands for the accelerator's memory */
+	struct pl_remote remote;
 	_Atomic unsigned most_under_way;
 	_Atomic uint64_t received, sent;
 };
@@ -73,6 +79,9 @@ void lab_stop(struct lab *lab);
 void lab_feed(struct lab *lab, uint64_t n);
 bool lab_all_arrived(struct lab *lab);
 uint64_t lab_sent(struct lab *lab);
+
+/* Up to `n` buffers with empty frames, as a port would receive them. The plane's thread. */
+uint32_t lab_receive(struct lab_plane *plane, uint32_t *frame, uint32_t n);
 
 /* What the offload's thread does. */
 void lab_set(struct lab *lab, enum offload_phase phase);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Planes over the host accelerator: order within flows with many bursts under way, on the way to the CPU
- * and back, and with every fault; and that all packets are accounted for, one by one (lab_free()). */
+ * and back, and with every fault; and that all packets are accounted for, one by one (lab_free()).
+ *
+ * With the argument "remote" the same with packets in memory that is the accelerator's alone. Then there is no way to
+ * the CPU: packets wait, or are lost, and lab_free() sees to it that none has been the CPU's. */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -56,6 +59,12 @@ static void test_order_with_many_under_way(void **state)
 	}
 }
 
+/* What becomes of packets while there is no accelerator. */
+static uint64_t without(struct lab *lab)
+{
+	return lab_remote ? LAB_SUM(lab, lost_packets) : LAB_SUM(lab, cpu_packets);
+}
+
 /* In good health nothing is lost on the way to the CPU and back, nor overtaken. */
 static void test_to_the_cpu_and_back(void **state)
 {
@@ -75,12 +84,14 @@ static void test_to_the_cpu_and_back(void **state)
 		lab_set(lab, PHASE_CPU);
 		lab_await_detached(lab);
 		cpu = LAB_SUM(lab, cpu_packets);
-		lab_await(LAB_SUM(lab, cpu_packets) > cpu || lab_all_arrived(lab));
+		if (!lab_remote)
+			lab_await(LAB_SUM(lab, cpu_packets) > cpu || lab_all_arrived(lab));
 	}
+	lab_set(lab, PHASE_ACCEL);
 	finish(lab);
 	assert_int_equal(lab_sent(lab), fed);
 	assert_true(LAB_SUM(lab, packets) > 0);
-	assert_true(LAB_SUM(lab, cpu_packets) > 0);
+	assert_true(lab_remote || LAB_SUM(lab, cpu_packets) > 0);
 	lab_free(lab);
 }
 
@@ -89,10 +100,16 @@ static void nothing(struct pl_plane *plane, void *ctx)
 	(void)plane, (void)ctx;
 }
 
+/* Buffers in the pool of a plane of which nothing is under way or kept. */
+static uint64_t all_free(void)
+{
+	return lab_remote ? LAB_POOL_BUFS + LAB_HOST_BUFS - OFFLOAD_LENT_BUFS : LAB_POOL_BUFS;
+}
+
 /* All planes have found out that the accelerator hangs, and go on with the CPU. */
 static void await_hang(struct lab *lab)
 {
-	uint64_t lost[LAB_PLANES], cpu;
+	uint64_t lost[LAB_PLANES], before;
 
 	for (unsigned i = 0; i < LAB_PLANES; i++)
 		lost[i] = pl_stat_read(&lab->planes[i].offload.lost_packets);
@@ -102,9 +119,9 @@ static void await_hang(struct lab *lab)
 		lab_await(pl_stat_read(&lab->planes[i].offload.lost_packets) > lost[i]);
 	assert_int_equal(lab->shared.distrusted, lab->generation);
 	assert_true(bell_rang(lab));
-	cpu = LAB_SUM(lab, cpu_packets);
+	before = without(lab);
 	lab_feed(lab, PACKETS);
-	lab_await(LAB_SUM(lab, cpu_packets) > cpu);
+	lab_await(without(lab) > before);
 	lab_await(lab_all_arrived(lab));
 }
 
@@ -131,7 +148,7 @@ static void test_hang(void **state)
 			/* Held, and they hold up nobody. */
 			pl_plane_run(&lab->planes[plane].plane, nothing, NULL);
 			assert_true(pl_stat_read(&lab->planes[plane].plane.stats.pool_free) <
-				    LAB_POOL_BUFS);
+				    all_free());
 		}
 		lab_feed(lab, PACKETS);
 		lab_fault = LAB_NONE; /* it goes on with what it had */
@@ -139,7 +156,7 @@ static void test_hang(void **state)
 		lab_feed(lab, 1);
 		for (unsigned plane = 0; plane < LAB_PLANES; plane++)
 			lab_await(pl_stat_read(&lab->planes[plane].plane.stats.pool_free) ==
-				  LAB_POOL_BUFS);
+				  all_free());
 		lab_open(lab);
 	}
 	finish(lab);
@@ -157,7 +174,7 @@ static void test_ends_by_itself(void **state)
 	lab_open(lab);
 	lab_start(lab);
 	for (unsigned i = 0; i < 3; i++) {
-		uint64_t lost = LAB_SUM(lab, lost_packets), cpu;
+		uint64_t lost = LAB_SUM(lab, lost_packets), before;
 
 		lab_set(lab, PHASE_ACCEL);
 		lab_fault = LAB_ENDS;
@@ -167,9 +184,9 @@ static void test_ends_by_itself(void **state)
 		lab_await_detached(lab);
 		assert_true(LAB_SUM(lab, lost_packets) > lost);
 		assert_int_equal(lab->shared.distrusted, 0);
-		cpu = LAB_SUM(lab, cpu_packets);
+		before = without(lab);
 		lab_feed(lab, PACKETS);
-		lab_await(LAB_SUM(lab, cpu_packets) > cpu);
+		lab_await(without(lab) > before);
 		lab_fault = LAB_NONE;
 		assert_int_equal(lab_close(lab, 10000), 0);
 		lab_open(lab);
@@ -237,6 +254,7 @@ static void test_asleep(void **state)
 /* A plane that does nothing but attach, submit a packet, and detach. */
 struct hammer {
 	struct lab_plane *plane;
+	uint64_t handled;
 	_Atomic bool stop;
 };
 
@@ -254,18 +272,23 @@ static void *hammer_main(void *arg)
 		burst = processor->next(processor->ctx);
 		if (burst && !stop) {
 			burst->base = p->plane.pool.base;
-			burst->n = pl_pool_get(&p->plane.pool, burst->frame, 1, PL_OWNER_BURST);
+			burst->n = lab_receive(p, burst->frame, 1);
 			burst->port = 0;
 			burst->len[0] = 60;
-			memset(pl_pool_data(&p->plane.pool, burst->frame[0]), 0, 60);
 			processor->submit(processor->ctx, burst);
 			p->received++;
 		}
 		while ((burst = processor->complete(processor->ctx))) {
+			uint16_t verdict = burst->verdict[0];
+
 			pl_pool_put(&p->plane.pool, burst->frame, burst->n, PL_OWNER_BURST);
-			p->sent++;
+			hammer->handled++;
+			if (verdict == PL_VERDICT(PL_VERDICT_DROP, REASON_ACCELERATOR))
+				pl_stat_add(&p->plane.stats.drop[REASON_ACCELERATOR], 1);
+			else
+				p->sent++;
 		}
-	} while (!stop || p->received != p->sent);
+	} while (!stop || p->received != hammer->handled);
 	processor->next(processor->ctx);
 	pl_plane_leave();
 	return NULL;
@@ -332,7 +355,44 @@ static void test_limits(void **state)
 	lab_free(lab);
 }
 
-int main(void)
+/* The tables take long to be filled: packets wait no longer than they may. And those of a fault do not wait. */
+static void test_waits_for_a_while(void **state)
+{
+	struct lab *lab = lab_new(PL_ACCEL_PERSISTENT, NEVER_MS, false);
+	uint64_t sent;
+
+	(void)state;
+	if (!lab_remote)
+		skip();
+	lab_open(lab);
+	lab_start(lab);
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t lost = LAB_SUM(lab, lost_packets);
+
+		lab_feed(lab, 1000);
+		usleep(OFFLOAD_WAIT_MS * 1000 / 4);
+		assert_false(lab_all_arrived(lab));
+		assert_int_equal(LAB_SUM(lab, lost_packets), lost);
+		lab_await(lab_all_arrived(lab));
+		lab_await(LAB_SUM(lab, lost_packets) == lost + 4000);
+		/* Those that come a while later wait anew, and may see it done. */
+		usleep(OFFLOAD_WAIT_MS * 2000);
+		sent = lab_sent(lab);
+		lab_feed(lab, 1000);
+		usleep(OFFLOAD_WAIT_MS * 1000 / 4);
+		lab_set(lab, PHASE_ACCEL);
+		lab_await(lab_sent(lab) == sent + 4000);
+		lab_set(lab, PHASE_CPU);
+		lab_await_detached(lab);
+	}
+	lab_set(lab, PHASE_FAULT);
+	lab_feed(lab, PACKETS);
+	lab_await(lab_all_arrived(lab));
+	finish(lab);
+	lab_free(lab);
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order_with_many_under_way),
@@ -343,7 +403,9 @@ int main(void)
 		cmocka_unit_test(test_asleep),
 		cmocka_unit_test(test_attach_and_detach),
 		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_waits_for_a_while),
 	};
 
+	lab_remote = argc > 1 && !strcmp(argv[1], "remote");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
