@@ -18,8 +18,11 @@ static json_t *obstacles_of(const struct pl_accel_info *info)
 		obstacle(list, false, info->why.remedy, "only with Launch=burst: %s",
 			 info->why.what);
 	if (info->no_packets && !info->unusable && info->index != UINT_MAX)
-		obstacle(list, false, info->packets_why.remedy, "not for Mode=nic-gpu: %s",
-			 info->packets_why.what);
+		obstacle(list, false, info->why_no_packets.remedy, "not for Mode=nic-gpu: %s",
+			 info->why_no_packets.what);
+	else if (info->no_dmabuf && !info->unusable && info->index != UINT_MAX)
+		obstacle(list, false, NULL, "Mode=nic-gpu is not for NICs on the bus (pci:): %s",
+			 info->no_dmabuf);
 	if (info->is_cpu && !info->unusable && info->index != UINT_MAX)
 		obstacle(list, false, "Mode=nic-cpu forwards more with the same cores",
 			 "it is made of this machine's own cores, which planes then lack");
@@ -45,7 +48,7 @@ static json_t *modes_of(const struct pl_accel_info *info, bool usable)
 {
 	return json_pack("[o, o]", mode_of(info, "nic-cpu-gpu", usable, &info->why),
 			 mode_of(info, "nic-gpu", usable && !info->no_packets,
-				 usable ? &info->packets_why : &info->why));
+				 usable ? &info->why_no_packets : &info->why));
 }
 
 static bool is_used(json_t *daemon, const char *name)

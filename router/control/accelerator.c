@@ -124,13 +124,19 @@ static int with_drivers(struct router *router,
 
 /* ---- which one ---- */
 
-/* Whether it can be used as asked; else *why and *rc tell. A device that cannot be persistent is launched for
+/* Whether it can be used as asked; else *rc and *why tell. A device that cannot be persistent is launched for
  * each burst, unless persistent was asked for. */
-static bool usable(const struct config *config, const struct pl_accel_info *info, int *rc)
+static bool usable(const struct config *config, const struct pl_accel_info *info, int *rc,
+		   const struct pl_error **why)
 {
+	*why = &info->why;
 	*rc = info->unusable;
 	if (!*rc && config->launch == PL_ACCEL_PERSISTENT && config->launch_at[0])
 		*rc = info->no_persistent;
+	if (!*rc && config_mode(config)->remote) {
+		*why = &info->why_no_packets;
+		*rc = info->no_packets;
+	}
 	return !*rc;
 }
 
@@ -156,17 +162,18 @@ static int choose_any(struct router *router, const struct pl_accel_info *infos, 
 		      struct pl_error *err)
 {
 	char whys[200] = "", remedies[200] = "";
+	const struct pl_error *why;
 	int rc;
 
 	for (unsigned i = 0; i < n; i++) {
 		if (infos[i].kind == PL_ACCEL_HOST)
 			continue;
-		if (infos[i].index != UINT_MAX && usable(router->config, &infos[i], &rc)) {
+		if (usable(router->config, &infos[i], &rc, &why) && infos[i].index != UINT_MAX) {
 			router->accelerator = infos[i];
 			return 0;
 		}
-		add(whys, sizeof(whys), &infos[i], infos[i].why.what);
-		add(remedies, sizeof(remedies), &infos[i], infos[i].why.remedy);
+		add(whys, sizeof(whys), &infos[i], why->what);
+		add(remedies, sizeof(remedies), &infos[i], why->remedy);
 	}
 	return pl_error_set(err, -ENODEV, remedies, "no accelerator: %s", whys);
 }
@@ -177,6 +184,7 @@ static int choose_named(struct router *router, const struct pl_accel_info *infos
 {
 	const struct config_accelerator *named = &router->config->accelerator;
 	const char *kind = pl_accel_kind_name(named->kind);
+	const struct pl_error *why;
 	unsigned there = 0;
 	int rc;
 
@@ -192,9 +200,9 @@ static int choose_named(struct router *router, const struct pl_accel_info *infos
 		if (info->index != named->index)
 			continue;
 		router->accelerator = *info;
-		if (usable(router->config, info, &rc))
+		if (usable(router->config, info, &rc, &why))
 			return 0;
-		return pl_error_set(err, rc, info->why.remedy, "%s", info->why.what);
+		return pl_error_set(err, rc, why->remedy, "%s", why->what);
 	}
 	return pl_error_set(err, -ENODEV, "see: peerlane devices", "no %s:%u (there %s %u)", kind,
 			    named->index, there == 1 ? "is" : "are", there);

@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 #include "../../router/control/accelerator.h"
+#include "../../router/control/buffers.h"
+#include "../../router/control/devices.h"
 #include "../../router/control/request.h"
 #include "control_world.h"
 
@@ -63,6 +65,11 @@ int __wrap_pl_accel_ended(struct pl_accel *accel, struct pl_error *err)
 	{                                                                                 \
 		.kind = PL_ACCEL_CUDA, .index = 1, .name = "new", .memory_bytes = 1 << 30 \
 	}
+#define NO_PACKETS_GPU                                                                     \
+	{                                                                                  \
+		.kind = PL_ACCEL_CUDA, .index = 1, .name = "poor", .no_packets = -ENOTSUP, \
+		.why_no_packets = {"poor: exports no memory", "use the open modules"},     \
+	}
 #define NO_OPENCL                                                                \
 	{                                                                        \
 		.kind = PL_ACCEL_OPENCL, .index = UINT_MAX, .unusable = -ENODEV, \
@@ -94,14 +101,14 @@ static void set_folder(struct config *config)
 }
 
 /* Chooses on a machine with these. */
-static int choose(struct router *router, const char *text, const struct pl_accel_info *infos,
-		  unsigned n, struct pl_error *err)
+static int choose_for(const char *mode, struct router *router, const char *text,
+		      const struct pl_accel_info *infos, unsigned n, struct pl_error *err)
 {
 	static struct config config;
 	char whole[300];
 
 	config_init(&config);
-	snprintf(whole, sizeof(whole), "[Router]\nMode=nic-cpu-gpu\n%s", text);
+	snprintf(whole, sizeof(whole), "[Router]\nMode=%s\n%s", mode, text);
 	assert_int_equal(0, config_read_text(&config, "f", whole, strlen(whole), err));
 	config.seccomp = CONFIG_SECCOMP_NO;
 	set_folder(&config);
@@ -109,6 +116,12 @@ static int choose(struct router *router, const char *text, const struct pl_accel
 	found = infos;
 	n_found = n;
 	return accelerator_probe(router, err);
+}
+
+static int choose(struct router *router, const char *text, const struct pl_accel_info *infos,
+		  unsigned n, struct pl_error *err)
+{
+	return choose_for("nic-cpu-gpu", router, text, infos, n, err);
 }
 
 static void test_chooses(void **state)
@@ -179,6 +192,63 @@ static void test_none(void **state)
 		assert_string_equal(cases[i].what, err.what);
 		assert_string_equal(cases[i].remedy, err.remedy);
 	}
+}
+
+/* With packets in its memory one is chosen that can have them there, and its absence has its own reason. */
+static void test_packets(void **state)
+{
+	static const struct pl_accel_info some[] = {OLD_GPU, NO_PACKETS_GPU, OPENCL};
+	static const struct pl_accel_info none[] = {OLD_GPU, NO_PACKETS_GPU, HOST};
+	struct router router;
+	struct pl_error err;
+
+	(void)state;
+	assert_int_equal(0, choose_for("nic-gpu", &router, "", some, 3, &err));
+	assert_string_equal("cl", router.accelerator.name);
+	assert_int_equal(0, choose_for("nic-cpu-gpu", &router, "", some, 3, &err));
+	assert_string_equal("poor", router.accelerator.name);
+	assert_int_equal(-ENOTSUP,
+			 choose_for("nic-gpu", &router, "Accelerator=cuda:1\n", some, 3, &err));
+	assert_string_equal("f:3: [Router] Accelerator=cuda:1: poor: exports no memory", err.what);
+	assert_string_equal("use the open modules, or Mode=nic-cpu", err.remedy);
+	assert_int_equal(-ENODEV, choose_for("nic-gpu", &router, "", none, 3, &err));
+	assert_string_equal(
+		"f:2: [Router] Mode=nic-gpu: no accelerator: cuda:0: CUDA: old: too old; cuda:1: "
+		"poor: exports no memory",
+		err.what);
+}
+
+/* A piece of its memory is made, and each port's NIC told where it is: so an accelerator that gives its memory
+ * to nobody, or a NIC that does not reach it, is known before anything starts. */
+static void test_reach(void **state)
+{
+	static const struct pl_accel_info all[] = {HOST};
+	static const struct config_port port = {.name = "pl0",
+						.device = "emu:eth1",
+						.interface = "eth1",
+						.kind = CONFIG_EMU,
+						.device_at = "f:9: [Port pl0] Device=emu:eth1"};
+	const struct pl_remote nowhere = {.len_bytes = PL_REMOTE_GRAIN,
+					  .page_bytes = 4096,
+					  .dmabuf_fd = -1,
+					  .no_dmabuf = "no"};
+	struct router router;
+	struct pl_error err;
+
+	(void)state;
+	assert_int_equal(0, choose_for("nic-gpu", &router, "Accelerator=host\n", all, 1, &err));
+	router.n_ports = 1;
+	((struct config *)router.config)->ports[0] = port;
+	if (buffers_probe(&router, &err))
+		fail_msg("%s", err.what);
+	assert_null(router.packets);
+	assert_int_equal(-EOPNOTSUPP, devices_try_memory(&port, &nowhere, &err));
+	assert_string_equal(
+		"f:9: [Port pl0] Device=emu:eth1: Mode=nic-gpu: emu:eth1: an emulated NIC "
+		"does not reach this accelerator's memory",
+		err.what);
+	assert_string_equal("use a NIC on the bus, or another accelerator, or Mode=nic-cpu-gpu",
+			    err.remedy);
 }
 
 /* Of two ways to name the folder for what drivers compile, the error says the one that was taken. */
@@ -384,8 +454,8 @@ static int free_world(void **state)
 int main(void)
 {
 	static const struct CMUnitTest alone[] = {
-		cmocka_unit_test(test_chooses),
-		cmocka_unit_test(test_none),
+		cmocka_unit_test(test_chooses), cmocka_unit_test(test_none),
+		cmocka_unit_test(test_packets), cmocka_unit_test(test_reach),
 		cmocka_unit_test(test_cache),
 	};
 	static const struct CMUnitTest running[] = {
