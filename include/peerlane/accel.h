@@ -150,7 +150,8 @@ int pl_accel_ended(struct pl_accel *accel, struct pl_error *err);
 struct pl_burst *pl_accel_next(struct pl_accel *accel, unsigned lane);
 
 /* Hands the device the burst that pl_accel_next() gave. Its frames are 2 modulo 16. pl_accel_run() must
- * follow. */
+ * follow. Of a lane whose packets lie in the device's memory it first waits, where the device needs that, until it
+ * sees what NICs have written there; if that fails the burst stays under way, and the accelerator has failed. */
 void pl_accel_submit(struct pl_accel *accel, unsigned lane);
 
 /* The oldest burst under way if it is done, else NULL. Valid until the next call for this lane, which may

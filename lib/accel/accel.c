@@ -94,12 +94,15 @@ int pl_accel_attach(struct pl_accel *accel, unsigned lane, struct pl_pool *pool,
 	uint64_t device;
 	int rc = accel->ops->attach(accel, pool->region.base, pool->region.len_bytes, &device, err);
 
+	if (!rc && pool->remote && accel->ops->use_packets)
+		rc = accel->ops->use_packets(accel, pool->remote, err);
 	if (rc)
 		return rc;
 	/* Offsets are from the pool's beginning, which the region need not be. */
 	device -= (uint64_t)(pool->region.base - pool->base);
 	box->base = pool->remote ? pool->remote->device : device;
 	box->spares = pool->remote ? device : 0;
+	accel->lanes[lane].flush = pool->remote && accel->flushes;
 	for (unsigned i = 0; i < MAILBOX_SLOTS; i++)
 		accel->lanes[lane].bursts[i].base = pool->base;
 	return 0;
@@ -132,6 +135,13 @@ void pl_accel_packets_free(struct pl_accel_packets *packets)
 	if (packets->remote.len_bytes)
 		kinds[packets->kind]->packets_free(packets);
 	*packets = (struct pl_accel_packets){0};
+}
+
+void pl_accel_packets_moved(const struct pl_accel_packets *packets, struct pl_accel_moved *moved)
+{
+	*moved = (struct pl_accel_moved){0};
+	if (kinds[packets->kind]->packets_moved)
+		kinds[packets->kind]->packets_moved(packets, moved);
 }
 
 void pl_accel_set_context(struct pl_accel *accel, uint64_t device)
@@ -326,13 +336,21 @@ static bool stays(const struct pl_accel *accel)
 	       atomic_load(&accel->launches);
 }
 
-static int fail(struct pl_accel *accel, int rc, struct pl_error *err)
+/* With the lock held. */
+static int fail(struct pl_accel *accel, int rc, const struct pl_error *err)
 {
 	if (!accel->failed) {
 		accel->failed = rc;
 		accel->why = *err;
 	}
 	return rc;
+}
+
+void accel_fail(struct pl_accel *accel, int rc, const struct pl_error *err)
+{
+	pthread_mutex_lock(&accel->lock);
+	fail(accel, rc, err);
+	pthread_mutex_unlock(&accel->lock);
 }
 
 int pl_accel_run(struct pl_accel *accel, struct pl_error *err)

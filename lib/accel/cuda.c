@@ -26,7 +26,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cuda_api.h"
+#include "cuda_packets.h"
 #include "private.h"
 
 /* Work items of a worker. A burst of 256 is done at one go; and 256 times the 255 registers that a thread
@@ -46,16 +46,11 @@ struct cuda {
 	void *staging; /* for copies */
 	void *attached[MAILBOX_LANES_MAX];
 	unsigned n_attached;
+	struct cuda_copier *copiers[MAILBOX_LANES_MAX]; /* of lanes' packets */
+	unsigned n_copiers;
 };
 
 /* ---- which devices there are ---- */
-
-static int attribute(const struct cuda_api *api, int device, int which)
-{
-	int value = 0;
-
-	return api->device_attribute(&value, which, device) == CUDA_SUCCESS ? value : 0;
-}
 
 /* The version of NVIDIA's kernel module; "" if it cannot be told. */
 static void kernel_driver(char *text, size_t size)
@@ -73,8 +68,9 @@ static void kernel_driver(char *text, size_t size)
 /* Whether device `ordinal` can be used at all: fills in info->unusable and info->why. */
 static void judge(const struct cuda_api *api, int device, struct pl_accel_info *info)
 {
-	int capability = 10 * attribute(api, device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) +
-			 attribute(api, device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+	int capability =
+		10 * cuda_attribute(api, device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) +
+		cuda_attribute(api, device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
 	const char *lacks = NULL;
 
 	if (capability < CUDA_CAPABILITY_MIN) {
@@ -84,17 +80,18 @@ static void judge(const struct cuda_api *api, int device, struct pl_accel_info *
 			capability / 10, capability % 10);
 		return;
 	}
-	if (attribute(api, device, CU_DEVICE_ATTRIBUTE_COMPUTE_MODE) == CU_COMPUTEMODE_PROHIBITED) {
+	if (cuda_attribute(api, device, CU_DEVICE_ATTRIBUTE_COMPUTE_MODE) ==
+	    CU_COMPUTEMODE_PROHIBITED) {
 		info->unusable = pl_error_set(&info->why, -ENOTSUP, "nvidia-smi -c DEFAULT",
 					      "CUDA: %s is in a mode that prohibits computing",
 					      info->name);
 		return;
 	}
-	if (!attribute(api, device, CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY))
+	if (!cuda_attribute(api, device, CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY))
 		lacks = "read the host's memory";
-	else if (!attribute(api, device, CU_DEVICE_ATTRIBUTE_UNIFIED_ADDRESSING))
+	else if (!cuda_attribute(api, device, CU_DEVICE_ATTRIBUTE_UNIFIED_ADDRESSING))
 		lacks = "have one address space with the host";
-	else if (!attribute(api, device, CU_DEVICE_ATTRIBUTE_HOST_REGISTER_SUPPORTED))
+	else if (!cuda_attribute(api, device, CU_DEVICE_ATTRIBUTE_HOST_REGISTER_SUPPORTED))
 		lacks = "have packet buffers registered";
 	if (lacks)
 		info->unusable = pl_error_set(&info->why, -ENOTSUP, NULL, "CUDA: %s cannot %s",
@@ -107,7 +104,7 @@ static void judge_persistent(const struct cuda_api *api, int device, struct pl_a
 	const char *blocking = getenv("CUDA_LAUNCH_BLOCKING");
 	const char *queues = getenv("CUDA_DEVICE_MAX_CONNECTIONS");
 
-	if (attribute(api, device, CU_DEVICE_ATTRIBUTE_KERNEL_EXEC_TIMEOUT))
+	if (cuda_attribute(api, device, CU_DEVICE_ATTRIBUTE_KERNEL_EXEC_TIMEOUT))
 		info->no_persistent = pl_error_set(
 			&info->why, -ENOTSUP, "use Launch=burst, or take the display off the GPU",
 			"CUDA: %s drives a display, so programs may run for some seconds only",
@@ -122,9 +119,8 @@ static void judge_persistent(const struct cuda_api *api, int device, struct pl_a
 			"CUDA: CUDA_DEVICE_MAX_CONNECTIONS has copies wait for programs");
 }
 
-/* Tells of a device. Returns 0 or -errno with info->why filled, as info->unusable. */
-static int examine(const struct cuda_api *api, unsigned index, int *device,
-		   struct pl_accel_info *info)
+int cuda_examine(const struct cuda_api *api, unsigned index, int *device,
+		 struct pl_accel_info *info)
 {
 	char module[40];
 	size_t bytes = 0;
@@ -140,15 +136,18 @@ static int examine(const struct cuda_api *api, unsigned index, int *device,
 		result = api->device_memory(&bytes, *device);
 	if (result) {
 		info->unusable = cuda_fail(api, &info->why, result, "CUDA: no device %u", index);
+		info->no_packets = info->unusable;
+		info->why_no_packets = info->why;
 		return info->unusable;
 	}
 	info->memory_bytes = bytes;
 	kernel_driver(module, sizeof(module));
 	snprintf(info->driver, sizeof(info->driver), "%s%sCUDA %d.%d, compute capability %d.%d",
 		 module, module[0] ? ", " : "", api->version / 1000, api->version % 1000 / 10,
-		 attribute(api, *device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR),
-		 attribute(api, *device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR));
+		 cuda_attribute(api, *device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR),
+		 cuda_attribute(api, *device, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR));
 	judge(api, *device, info);
+	cuda_packets_judge(api, *device, info);
 	if (!info->unusable)
 		judge_persistent(api, *device, info);
 	return info->unusable;
@@ -171,13 +170,15 @@ static unsigned cuda_scan(struct pl_accel_info *infos, unsigned max)
 			none.unusable = cuda_fail(&api, &none.why, result, "CUDA: no devices");
 	}
 	if (none.unusable) {
+		none.no_packets = none.unusable;
+		none.why_no_packets = none.why;
 		infos[0] = none;
 		return 1;
 	}
 	if ((unsigned)count > max)
 		count = (int)max;
 	for (int i = 0; i < count; i++)
-		examine(&api, (unsigned)i, &device, &infos[i]);
+		cuda_examine(&api, (unsigned)i, &device, &infos[i]);
 	return (unsigned)count;
 }
 
@@ -322,6 +323,19 @@ static int cuda_attach(struct pl_accel *accel, void *base, size_t len_bytes, uin
 		      : 0;
 }
 
+static int cuda_use_packets(struct pl_accel *accel, const struct pl_remote *remote,
+			    struct pl_error *err)
+{
+	struct cuda *cuda = accel->state;
+	struct cuda_copier *copier = cuda_packets_copier(remote);
+	int rc = copier ? enter_at_rest(cuda, err, "attach packets") : 0;
+
+	if (rc || !copier)
+		return rc;
+	cuda->copiers[cuda->n_copiers++] = copier; /* of one lane each */
+	return cuda_copier_find(copier, err);
+}
+
 /* ---- opening and closing ---- */
 
 static void close_context(struct cuda *cuda)
@@ -331,8 +345,11 @@ static void close_context(struct cuda *cuda)
 		      (cuda->running && api->stream_query(cuda->running));
 
 	/* All that is the context's goes with it, and the device writes nowhere any more. */
-	if (failed)
+	if (failed) {
+		for (unsigned i = 0; i < cuda->n_copiers; i++)
+			cuda_copier_lose(cuda->copiers[i]);
 		api->context_reset(cuda->device);
+	}
 	for (unsigned i = 0; i < cuda->n_attached; i++)
 		api->host_unregister(cuda->attached[i]); /* should it outlive a reset */
 	if (!failed && cuda->staging)
@@ -398,8 +415,9 @@ static int choose_workers(struct pl_accel *accel, const struct pl_accel_config *
 	if (result)
 		return cuda_fail(&cuda->api, err, result,
 				 "CUDA: cannot find out how many workers have room");
-	resident = (unsigned)each * (unsigned)attribute(&cuda->api, cuda->device,
-							CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+	resident =
+		(unsigned)each * (unsigned)cuda_attribute(&cuda->api, cuda->device,
+							  CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
 	if (!resident)
 		return pl_error_set(err, -ENOTSUP, NULL, "CUDA: %s has no room for one worker",
 				    accel->info.name);
@@ -424,7 +442,7 @@ static int open_device(struct pl_accel *accel, const struct pl_accel_config *con
 	rc = cuda_api_load(&cuda->api, err);
 	if (rc)
 		return rc;
-	rc = examine(api, config->index, &cuda->device, &accel->info);
+	rc = cuda_examine(api, config->index, &cuda->device, &accel->info);
 	if (!rc && config->launch == PL_ACCEL_PERSISTENT)
 		rc = accel->info.no_persistent;
 	if (rc) {
@@ -432,6 +450,7 @@ static int open_device(struct pl_accel *accel, const struct pl_accel_config *con
 			*err = accel->info.why;
 		return rc;
 	}
+	accel->flushes = cuda_packets_flush(api, cuda->device);
 	result = api->context_retain(&cuda->context, cuda->device);
 	if (result) {
 		cuda->context = NULL;
@@ -501,6 +520,20 @@ static int cuda_ended(struct pl_accel *accel, struct pl_error *err)
 	return cuda_fail(&cuda->api, err, result, "CUDA: the program has failed");
 }
 
+static int cuda_flush(struct pl_accel *accel, struct pl_error *err)
+{
+	struct cuda *cuda = accel->state;
+	int rc = enter(cuda, err, "wait for what NICs have written"), result;
+
+	if (rc)
+		return rc;
+	result = cuda->api.flush_rdma(CU_FLUSH_GPU_DIRECT_RDMA_WRITES_TARGET_CURRENT_CTX,
+				      CU_FLUSH_GPU_DIRECT_RDMA_WRITES_TO_OWNER);
+	return result ? cuda_fail(&cuda->api, err, result,
+				  "CUDA: cannot wait for what NICs have written")
+		      : 0;
+}
+
 const struct accel_ops accel_cuda = {
 	.kind = PL_ACCEL_CUDA,
 	.scan = cuda_scan,
@@ -514,4 +547,9 @@ const struct accel_ops accel_cuda = {
 	.zero = cuda_zero,
 	.launch = cuda_launch,
 	.ended = cuda_ended,
+	.flush = cuda_flush,
+	.packets_new = cuda_packets_new,
+	.packets_free = cuda_packets_free,
+	.packets_moved = cuda_packets_moved,
+	.use_packets = cuda_use_packets,
 };

@@ -73,7 +73,14 @@ int cuda_fail(const struct cuda_api *api, struct pl_error *err, int result, cons
 			    "%s: %s (%d, %s)", doing, name, result, text);
 }
 
-/* Looks all functions up; *missing is the first that is not there, or NULL. */
+int cuda_attribute(const struct cuda_api *api, int device, int which)
+{
+	int value = 0;
+
+	return api->device_attribute(&value, which, device) == CUDA_SUCCESS ? value : 0;
+}
+
+/* Looks all functions up; *missing is the first that is not there and must be, or NULL. */
 static void look_up(struct cuda_api *api, void *library, const char **missing)
 {
 	*missing = NULL;
@@ -83,6 +90,9 @@ static void look_up(struct cuda_api *api, void *library, const char **missing)
 	if (!api->member && !*missing)                    \
 		*missing = #symbol;
 	CUDA_FUNCTIONS(LOOK_UP)
+#undef LOOK_UP
+#define LOOK_UP(member, symbol, parameters) *(void **)&api->member = dlsym(library, #symbol);
+	CUDA_PACKET_FUNCTIONS(LOOK_UP)
 #undef LOOK_UP
 }
 

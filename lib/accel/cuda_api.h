@@ -60,11 +60,55 @@ struct CUstream_st;
 	X(launch,             cuLaunchKernel,             (struct CUfunc_st *function, unsigned grid_x, \
 		unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z, \
 		unsigned shared_bytes, struct CUstream_st *stream, void **parameters, void **extra))
+
+/* What packets in the device's memory need beside that (cuda_packets.c). An older driver lacks some, which are NULL then:
+ * cuFlushGPUDirectRDMAWrites() is of CUDA 11.3, cuMemGetHandleForAddressRange() of 11.7. */
+#define CUDA_PACKET_FUNCTIONS(X) \
+	X(granularity,        cuMemGetAllocationGranularity, (size_t *bytes, \
+		const struct cuda_allocation *allocation, int option)) \
+	X(address_reserve,    cuMemAddressReserve,        (uint64_t *device, size_t bytes, \
+		size_t alignment, uint64_t wish, unsigned long long flags)) \
+	X(address_free,       cuMemAddressFree,           (uint64_t device, size_t bytes)) \
+	X(physical_create,    cuMemCreate,                (unsigned long long *handle, size_t bytes, \
+		const struct cuda_allocation *allocation, unsigned long long flags)) \
+	X(physical_release,   cuMemRelease,               (unsigned long long handle)) \
+	X(map,                cuMemMap,                   (uint64_t device, size_t bytes, size_t offset, \
+		unsigned long long handle, unsigned long long flags)) \
+	X(unmap,              cuMemUnmap,                 (uint64_t device, size_t bytes)) \
+	X(set_access,         cuMemSetAccess,             (uint64_t device, size_t bytes, \
+		const struct cuda_access *access, size_t n)) \
+	X(range_handle,       cuMemGetHandleForAddressRange, (void *handle, uint64_t device, \
+		size_t bytes, int type, unsigned long long flags)) \
+	X(flush_rdma,         cuFlushGPUDirectRDMAWrites, (int target, int scope))
 /* clang-format on */
+
+struct cuda_location {
+	int type; /* CU_MEM_LOCATION_TYPE_... */
+	int id;
+};
+
+/* CUmemAllocationProp: what physical memory is to be like. */
+struct cuda_allocation {
+	int type; /* CU_MEM_ALLOCATION_TYPE_... */
+	int handle_types;
+	struct cuda_location location;
+	void *of_windows;
+	unsigned char compression;
+	unsigned char rdma; /* NICs are to reach it */
+	unsigned short usage;
+	unsigned char reserved[4];
+};
+
+/* CUmemAccessDesc: who may do what with mapped memory. */
+struct cuda_access {
+	struct cuda_location location;
+	int flags; /* CU_MEM_ACCESS_FLAGS_... */
+};
 
 struct cuda_api {
 #define CUDA_MEMBER(member, symbol, parameters) int(*member) parameters;
 	CUDA_FUNCTIONS(CUDA_MEMBER)
+	CUDA_PACKET_FUNCTIONS(CUDA_MEMBER)
 #undef CUDA_MEMBER
 	int version; /* of CUDA that the driver is for: 1000 * major + 10 * minor */
 };
@@ -112,7 +156,21 @@ enum {
 	CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR = 75,
 	CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR = 76,
 	CU_DEVICE_ATTRIBUTE_HOST_REGISTER_SUPPORTED = 99,
+	CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED = 102,
+	CU_DEVICE_ATTRIBUTE_GPU_DIRECT_RDMA_WITH_CUDA_VMM_SUPPORTED = 110,
+	CU_DEVICE_ATTRIBUTE_GPU_DIRECT_RDMA_FLUSH_WRITES_OPTIONS = 117,
+	CU_DEVICE_ATTRIBUTE_GPU_DIRECT_RDMA_WRITES_ORDERING = 118,
+	CU_DEVICE_ATTRIBUTE_DMA_BUF_SUPPORTED = 124,
 };
+enum { CU_MEM_ALLOCATION_TYPE_PINNED = 1 };
+enum { CU_MEM_LOCATION_TYPE_DEVICE = 1 };
+enum { CU_MEM_ACCESS_FLAGS_PROT_READWRITE = 3 };
+enum { CU_MEM_ALLOC_GRANULARITY_MINIMUM = 0 };
+enum { CU_MEM_RANGE_HANDLE_TYPE_DMA_BUF_FD = 1 };
+enum { CU_FLUSH_GPU_DIRECT_RDMA_WRITES_OPTION_HOST = 1 };
+enum { CU_FLUSH_GPU_DIRECT_RDMA_WRITES_TARGET_CURRENT_CTX = 0 };
+enum { CU_FLUSH_GPU_DIRECT_RDMA_WRITES_TO_OWNER = 100 };
+enum { CU_GPU_DIRECT_RDMA_WRITES_ORDERING_OWNER = 100 };
 enum { CU_COMPUTEMODE_PROHIBITED = 2 };
 enum { CU_STREAM_NON_BLOCKING = 1 };
 enum { CU_JIT_ERROR_LOG_BUFFER = 5, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES = 6 };
@@ -124,6 +182,9 @@ enum { CU_JIT_ERROR_LOG_BUFFER = 5, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES = 6 };
  * nothing to undo. Returns 0, or with `err` filled -ENODEV (there is no driver, or no GPU), -ENOTSUP (it is
  * too old), -EIO. Any thread. */
 int cuda_api_load(struct cuda_api *api, struct pl_error *err);
+
+/* An attribute of a device; 0: it has none, or the driver does not know it. */
+int cuda_attribute(const struct cuda_api *api, int device, int which);
 
 /* Says that `result` came of what the format tells ("cannot do this to that"). Returns -errno. */
 int cuda_fail(const struct cuda_api *api, struct pl_error *err, int result, const char *fmt, ...)

@@ -48,6 +48,17 @@ struct pl_burst *pl_accel_next(struct pl_accel *accel, unsigned lane_index)
 	return burst_of(lane, lane->submitted + 1);
 }
 
+/* Has the device see what NICs have written of the burst. If it cannot it must not process it. */
+static bool flush(struct pl_accel *accel)
+{
+	struct pl_error err;
+	int rc = accel->ops->flush(accel, &err);
+
+	if (rc)
+		accel_fail(accel, rc, &err);
+	return rc == 0;
+}
+
 void pl_accel_submit(struct pl_accel *accel, unsigned lane_index)
 {
 	struct accel_lane *lane = &accel->lanes[lane_index];
@@ -55,6 +66,8 @@ void pl_accel_submit(struct pl_accel *accel, unsigned lane_index)
 	struct mailbox_slot *slot = slot_of(lane, lane->submitted);
 
 	assert(burst->n <= MAILBOX_BURST);
+	if (lane->flush && !flush(accel))
+		return;
 	for (uint32_t i = 0; i < burst->n; i++)
 		assert(burst->frame[i] % 16 == 2); /* GPUs fault on unaligned words */
 	slot->n = burst->n;

@@ -53,6 +53,10 @@ struct accel_ops {
 	 * Any thread, with accel->lock held; does not wait. */
 	int (*ended)(struct pl_accel *accel, struct pl_error *err);
 
+	/* Waits until the device sees what NICs have written to its memory. Only where pl_accel.flushes: else
+	 * NULL will do. The plane that submits a burst. */
+	int (*flush)(struct pl_accel *accel, struct pl_error *err);
+
 	/* As pl_accel_packets_new() and _free(); `len_bytes` is a multiple of PL_REMOTE_GRAIN, and `packets`
 	 * zeroed: `kind` is set by the caller. No accelerator need be open. */
 	int (*packets_new)(struct pl_accel_packets *packets, unsigned index, size_t len_bytes,
@@ -68,6 +72,7 @@ struct accel_lane {
 	_Alignas(128) uint64_t submitted;
 	_Atomic uint64_t completed; /* stored by the plane alone */
 	struct mailbox_slot *slots;
+	bool flush; /* before each burst: see accel_ops.flush */
 	/* Bursts under way, as the plane knows them: slots are the device's to read. */
 	struct pl_burst bursts[MAILBOX_SLOTS];
 };
@@ -78,6 +83,8 @@ struct pl_accel {
 	struct pl_accel_info info;
 	enum pl_accel_launch launch;
 	unsigned n_lanes, n_workers;
+	/* What NICs write to the device's memory is seen by it after accel_ops.flush. Set by open(). */
+	bool flushes;
 
 	/* Held while something is launched, or it is found out whether all has ended. Not taken for
 	 * a burst while a PL_ACCEL_PERSISTENT program runs. */
@@ -103,6 +110,9 @@ struct pl_accel {
  * filled. */
 int accel_fit_workers(struct pl_accel *accel, const struct pl_accel_config *config, unsigned suits,
 		      struct pl_error *err);
+
+/* The accelerator has failed, as pl_accel_ended() says from now on. */
+void accel_fail(struct pl_accel *accel, int rc, const struct pl_error *err);
 
 /* Packets' memory of the host's, for kinds that share its addresses (packets.c). `name` begins errors. */
 int accel_packets_of_host(struct pl_accel_packets *packets, const char *name, size_t len_bytes,

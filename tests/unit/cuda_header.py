@@ -17,7 +17,19 @@ ENUMS = [('cuGetErrorName', 'int result', 'CUresult result'),
          ('cuGetErrorString', 'int result', 'CUresult result'),
          ('cuDeviceGetAttribute', 'int attribute', 'CUdevice_attribute attribute'),
          ('cuFuncGetAttribute', 'int attribute', 'CUfunction_attribute attribute'),
-         ('cuModuleLoadDataEx', 'int *options', 'CUjit_option *options')]
+         ('cuModuleLoadDataEx', 'int *options', 'CUjit_option *options'),
+         ('cuMemGetAllocationGranularity', 'int option', 'CUmemAllocationGranularity_flags option'),
+         ('cuMemGetHandleForAddressRange', 'int type', 'CUmemRangeHandleType type'),
+         ('cuFlushGPUDirectRDMAWrites', 'int target', 'CUflushGPUDirectRDMAWritesTarget target'),
+         ('cuFlushGPUDirectRDMAWrites', 'int scope', 'CUflushGPUDirectRDMAWritesScope scope')]
+
+# Structures that we declare: what cuda.h calls them, and their members in the same order.
+STRUCTS = {'cuda_location': ('CUmemLocation', ['type', 'id']),
+           'cuda_allocation': ('CUmemAllocationProp',
+                               ['type', 'requestedHandleTypes', 'location', 'win32HandleMetaData',
+                                'allocFlags.compressionType', 'allocFlags.gpuDirectRDMACapable',
+                                'allocFlags.usage', 'allocFlags.reserved']),
+           'cuda_access': ('CUmemAccessDesc', ['location', 'flags'])}
 
 
 def main():
@@ -38,6 +50,8 @@ def main():
                 assert ours in parameters, (symbol, parameters)
                 parameters = parameters.replace(ours, theirs)
         parameters = parameters.replace('uint64_t', 'unsigned long long')
+        for ours, (theirs, _) in STRUCTS.items():
+            parameters = parameters.replace(f'struct {ours} ', f'{theirs} ')
         # First that cuda.h's present names lead to this symbol at all, then that the types agree.
         lines.append(f'extern __typeof__({symbol}) *const declared_{symbol};')
         lines.append(f'CUresult {symbol}{parameters};')
@@ -47,6 +61,15 @@ def main():
         for prefix in 'CU_MEMHOSTALLOC_', 'CU_MEMHOSTREGISTER_':
             lines.append(f'_Static_assert({prefix}{name} == {value}, "{prefix}{name}");')
     lines.append('_Static_assert(sizeof(CUresult) == sizeof(int), "results");')
+    for ours, (theirs, members) in STRUCTS.items():
+        body = re.search(r'struct ' + ours + r' \{\n(.*?)\n\};', text, re.S)[1]
+        names = re.findall(r'(\w+)(?:\[\d+\])?;', body)
+        assert len(names) == len(members), (ours, names)
+        lines.append(f'struct {ours} {{\n{body}\n}};')
+        lines.append(f'_Static_assert(sizeof(struct {ours}) == sizeof({theirs}), "{ours}");')
+        for our, their in zip(names, members):
+            lines.append(f'_Static_assert(offsetof(struct {ours}, {our}) == offsetof({theirs}, {their}) && '
+                         f'sizeof(((struct {ours} *)0)->{our}) == sizeof((({theirs} *)0)->{their}), "{our}");')
 
     # What was read must be all there is: a test that finds nothing would pass.
     assert len(functions) == len(re.findall(r'\bX\(\w+, +cu', joined)) > 30, functions

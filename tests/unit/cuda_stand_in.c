@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* See cuda_stand_in.h. One lock over everything; one device's context; programs in threads. */
-#include "cuda_stand_in.h"
+#include "cuda_stand_in_private.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -9,11 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../lib/accel/cuda_api.h"
-
-#define EXPORT __attribute__((visibility("default")))
-#define DECLARE(member, symbol, parameters) EXPORT int symbol parameters;
-CUDA_FUNCTIONS(DECLARE)
 cuda_stand_in_fn cuda_stand_in;
 
 #define INVALID_CONTEXT 201
@@ -64,7 +59,6 @@ static struct CUfunc_st {
 	int one;
 } the_function;
 
-static struct cuda_stand_in *stand_in(void);
 static void keep(int kind, void *at, size_t bytes);
 static int drop(int kind, const void *at, int otherwise);
 
@@ -84,8 +78,7 @@ static int injected(const char *call)
 	return s->fail_result;
 }
 
-/* Takes the lock. Returns what the call must return at once, the lock given back, or 0. */
-static int enter_any(const char *call)
+int stand_in_enter_any(const char *call)
 {
 	int result;
 
@@ -99,10 +92,9 @@ static int enter_any(const char *call)
 	return result;
 }
 
-/* As that, for calls that need the thread's context, and fail after a fault. */
-static int enter(const char *call)
+int stand_in_enter(const char *call)
 {
-	int result = enter_any(call);
+	int result = stand_in_enter_any(call);
 
 	if (result)
 		return result;
@@ -114,14 +106,13 @@ static int enter(const char *call)
 	return result;
 }
 
-static int leave(int result)
+int stand_in_leave(int result)
 {
 	pthread_mutex_unlock(&lock);
 	return result;
 }
 
-/* An implicit synchronisation: no program runs any more. With the lock. */
-static void synchronize(void)
+void stand_in_synchronize(void)
 {
 	if (runs)
 		stand_in()->waits++;
@@ -133,26 +124,26 @@ static void synchronize(void)
 
 int cuDriverGetVersion(int *version)
 {
-	int result = enter_any("cuDriverGetVersion");
+	int result = stand_in_enter_any("cuDriverGetVersion");
 
 	if (result)
 		return result;
 	*version = stand_in()->version;
-	return leave(0);
+	return stand_in_leave(0);
 }
 
 int cuInit(unsigned flags)
 {
-	int result = enter_any("cuInit");
+	int result = stand_in_enter_any("cuInit");
 
 	if (result)
 		return result;
 	if (flags)
-		return leave(CUDA_ERROR_INVALID_VALUE);
+		return stand_in_leave(CUDA_ERROR_INVALID_VALUE);
 	if (!stand_in()->n_devices)
-		return leave(CUDA_ERROR_NO_DEVICE);
+		return stand_in_leave(CUDA_ERROR_NO_DEVICE);
 	started = true;
-	return leave(0);
+	return stand_in_leave(0);
 }
 
 /* Newer than the driver's list. */
@@ -180,51 +171,51 @@ int cuGetErrorString(int result, const char **text)
 
 int cuDeviceGetCount(int *count)
 {
-	int result = enter_any("cuDeviceGetCount");
+	int result = stand_in_enter_any("cuDeviceGetCount");
 
 	if (result)
 		return result;
 	*count = stand_in()->n_devices;
-	return leave(0);
+	return stand_in_leave(0);
 }
 
 int cuDeviceGet(int *device, int ordinal)
 {
-	int result = enter_any("cuDeviceGet");
+	int result = stand_in_enter_any("cuDeviceGet");
 
 	if (result)
 		return result;
 	if (ordinal < 0 || ordinal >= stand_in()->n_devices)
-		return leave(CUDA_ERROR_INVALID_DEVICE);
+		return stand_in_leave(CUDA_ERROR_INVALID_DEVICE);
 	*device = ordinal;
-	return leave(0);
+	return stand_in_leave(0);
 }
 
 int cuDeviceGetName(char *name, int len, int device)
 {
-	int result = enter_any("cuDeviceGetName");
+	int result = stand_in_enter_any("cuDeviceGetName");
 
 	if (result)
 		return result;
 	snprintf(name, (size_t)len, "stand-in %d", device);
-	return leave(0);
+	return stand_in_leave(0);
 }
 
 int cuDeviceTotalMem_v2(size_t *bytes, int device)
 {
-	int result = enter_any("cuDeviceTotalMem_v2");
+	int result = stand_in_enter_any("cuDeviceTotalMem_v2");
 
 	(void)device;
 	if (result)
 		return result;
 	*bytes = stand_in()->device_bytes;
-	return leave(0);
+	return stand_in_leave(0);
 }
 
 int cuDeviceGetAttribute(int *value, int attribute, int device)
 {
 	const struct cuda_stand_in *s = stand_in();
-	int result = enter_any("cuDeviceGetAttribute");
+	int result = stand_in_enter_any("cuDeviceGetAttribute");
 
 	(void)device;
 	if (result)
@@ -254,10 +245,25 @@ int cuDeviceGetAttribute(int *value, int attribute, int device)
 	case CU_DEVICE_ATTRIBUTE_HOST_REGISTER_SUPPORTED:
 		*value = !s->no_register;
 		break;
+	case CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED:
+		*value = !s->no_virtual;
+		break;
+	case CU_DEVICE_ATTRIBUTE_GPU_DIRECT_RDMA_WITH_CUDA_VMM_SUPPORTED:
+		*value = s->rdma;
+		break;
+	case CU_DEVICE_ATTRIBUTE_GPU_DIRECT_RDMA_FLUSH_WRITES_OPTIONS:
+		*value = s->flush_options;
+		break;
+	case CU_DEVICE_ATTRIBUTE_GPU_DIRECT_RDMA_WRITES_ORDERING:
+		*value = s->ordering;
+		break;
+	case CU_DEVICE_ATTRIBUTE_DMA_BUF_SUPPORTED:
+		*value = s->dma_buf;
+		break;
 	default:
-		return leave(CUDA_ERROR_INVALID_VALUE);
+		return stand_in_leave(CUDA_ERROR_INVALID_VALUE);
 	}
-	return leave(0);
+	return stand_in_leave(0);
 }
 
 /* ---- the primary context ---- */
@@ -276,7 +282,7 @@ static void forget(struct piece **at)
 /* All that belongs to the context is gone. With the lock. */
 static void reset(void)
 {
-	synchronize();
+	stand_in_synchronize();
 	while (pieces)
 		forget(&pieces);
 	generation++;
@@ -286,56 +292,56 @@ static void reset(void)
 
 int cuDevicePrimaryCtxRetain(struct CUctx_st **context, int device)
 {
-	int result = enter_any("cuDevicePrimaryCtxRetain");
+	int result = stand_in_enter_any("cuDevicePrimaryCtxRetain");
 
 	(void)device;
 	if (result)
 		return result;
 	if (sticky)
-		return leave(sticky);
+		return stand_in_leave(sticky);
 	if (stand_in()->compute_mode == CU_COMPUTEMODE_PROHIBITED)
-		return leave(CUDA_ERROR_UNKNOWN);
+		return stand_in_leave(CUDA_ERROR_UNKNOWN);
 	if (!stand_in()->contexts++)
 		generation++;
 	*context = (struct CUctx_st *)(uintptr_t)generation;
-	return leave(0);
+	return stand_in_leave(0);
 }
 
 int cuDevicePrimaryCtxRelease_v2(int device)
 {
-	int result = enter_any("cuDevicePrimaryCtxRelease_v2");
+	int result = stand_in_enter_any("cuDevicePrimaryCtxRelease_v2");
 
 	(void)device;
 	if (result)
 		return result;
 	if (!stand_in()->contexts)
-		return leave(INVALID_CONTEXT);
+		return stand_in_leave(INVALID_CONTEXT);
 	if (!--stand_in()->contexts)
 		reset();
-	return leave(0);
+	return stand_in_leave(0);
 }
 
 int cuDevicePrimaryCtxReset_v2(int device)
 {
-	int result = enter_any("cuDevicePrimaryCtxReset_v2");
+	int result = stand_in_enter_any("cuDevicePrimaryCtxReset_v2");
 
 	(void)device;
 	if (result)
 		return result;
 	reset();
-	return leave(0);
+	return stand_in_leave(0);
 }
 
 int cuCtxSetCurrent(struct CUctx_st *context)
 {
-	int result = enter_any("cuCtxSetCurrent");
+	int result = stand_in_enter_any("cuCtxSetCurrent");
 
 	if (result)
 		return result;
 	if (context && (uintptr_t)context != generation)
-		return leave(INVALID_CONTEXT);
+		return stand_in_leave(INVALID_CONTEXT);
 	current = (unsigned)(uintptr_t)context;
-	return leave(0);
+	return stand_in_leave(0);
 }
 
 /* ---- modules ---- */
@@ -344,7 +350,7 @@ int cuModuleLoadDataEx(struct CUmod_st **module, const void *image, unsigned n_o
 		       int *options, void **values)
 {
 	const char *version = strstr(image, "\n.version ");
-	int result = enter("cuModuleLoadDataEx"), major, minor;
+	int result = stand_in_enter("cuModuleLoadDataEx"), major, minor;
 
 	if (result == CUDA_ERROR_INVALID_PTX)
 		for (unsigned i = 0; i + 1 < n_options; i++)
@@ -354,53 +360,53 @@ int cuModuleLoadDataEx(struct CUmod_st **module, const void *image, unsigned n_o
 					 "ptxas stand-in, line 7; error   : no such instruction\n");
 	if (result)
 		return result;
-	synchronize();
+	stand_in_synchronize();
 	if (!version || sscanf(version, "\n.version %d.%d", &major, &minor) != 2 ||
 	    !strstr(image, "\n.target sm_75"))
-		return leave(CUDA_ERROR_INVALID_PTX);
+		return stand_in_leave(CUDA_ERROR_INVALID_PTX);
 	if (10 * major + minor > stand_in()->ptx_version)
-		return leave(CUDA_ERROR_UNSUPPORTED_PTX_VERSION);
+		return stand_in_leave(CUDA_ERROR_UNSUPPORTED_PTX_VERSION);
 	*module = malloc(sizeof(**module));
 	(*module)->text = image;
 	keep(MODULE, *module, 0);
-	return leave(0);
+	return stand_in_leave(0);
 }
 
 int cuModuleUnload(struct CUmod_st *module)
 {
-	int result = enter("cuModuleUnload");
+	int result = stand_in_enter("cuModuleUnload");
 
 	if (result)
 		return result;
-	synchronize();
-	return leave(drop(MODULE, module, INVALID_HANDLE));
+	stand_in_synchronize();
+	return stand_in_leave(drop(MODULE, module, INVALID_HANDLE));
 }
 
 int cuModuleGetFunction(struct CUfunc_st **function, struct CUmod_st *module, const char *name)
 {
-	int result = enter("cuModuleGetFunction");
+	int result = stand_in_enter("cuModuleGetFunction");
 	char entry[80];
 
 	if (result)
 		return result;
-	synchronize();
+	stand_in_synchronize();
 	snprintf(entry, sizeof(entry), ".visible .entry %s(", name);
 	if (!strstr(module->text, entry))
-		return leave(CUDA_ERROR_NOT_FOUND);
+		return stand_in_leave(CUDA_ERROR_NOT_FOUND);
 	*function = &the_function;
-	return leave(0);
+	return stand_in_leave(0);
 }
 
 int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, struct CUfunc_st *function,
 						int block_size, size_t shared_bytes)
 {
-	int result = enter("cuOccupancyMaxActiveBlocksPerMultiprocessor");
+	int result = stand_in_enter("cuOccupancyMaxActiveBlocksPerMultiprocessor");
 
 	(void)function, (void)block_size, (void)shared_bytes;
 	if (result)
 		return result;
 	*blocks = stand_in()->blocks_each;
-	return leave(0);
+	return stand_in_leave(0);
 }
 
 /* ---- memory ---- */
@@ -465,110 +471,112 @@ static int drop(int kind, const void *at, int otherwise)
 
 int cuMemAlloc_v2(uint64_t *device, size_t bytes)
 {
-	int result = enter("cuMemAlloc_v2");
+	int result = stand_in_enter("cuMemAlloc_v2");
 
 	if (result)
 		return result;
-	synchronize();
+	stand_in_synchronize();
 	result = add(OF_DEVICE, NULL, bytes);
 	if (!result)
 		*device = (uint64_t)(uintptr_t)pieces->at;
-	return leave(result);
+	return stand_in_leave(result);
 }
 
 int cuMemFree_v2(uint64_t device)
 {
-	int result = enter("cuMemFree_v2");
+	int result = stand_in_enter("cuMemFree_v2");
 
 	if (result)
 		return result;
-	synchronize();
-	return leave(drop(OF_DEVICE, (void *)(uintptr_t)device, CUDA_ERROR_INVALID_VALUE));
+	stand_in_synchronize();
+	return stand_in_leave(drop(OF_DEVICE, (void *)(uintptr_t)device, CUDA_ERROR_INVALID_VALUE));
 }
 
 int cuMemHostAlloc(void **host, size_t bytes, unsigned flags)
 {
-	int result = enter("cuMemHostAlloc");
+	int result = stand_in_enter("cuMemHostAlloc");
 
 	if (result)
 		return result;
-	synchronize();
+	stand_in_synchronize();
 	if (flags != (CU_MEMHOST_PORTABLE | CU_MEMHOST_DEVICEMAP))
-		return leave(CUDA_ERROR_INVALID_VALUE);
+		return stand_in_leave(CUDA_ERROR_INVALID_VALUE);
 	result = add(OF_HOST, NULL, bytes);
 	if (!result)
 		*host = pieces->at;
-	return leave(result);
+	return stand_in_leave(result);
 }
 
 int cuMemFreeHost(void *host)
 {
-	int result = enter("cuMemFreeHost");
+	int result = stand_in_enter("cuMemFreeHost");
 
 	if (result)
 		return result;
-	synchronize();
-	return leave(drop(OF_HOST, host, CUDA_ERROR_INVALID_VALUE));
+	stand_in_synchronize();
+	return stand_in_leave(drop(OF_HOST, host, CUDA_ERROR_INVALID_VALUE));
 }
 
 int cuMemHostRegister_v2(void *host, size_t bytes, unsigned flags)
 {
-	int result = enter("cuMemHostRegister_v2");
+	int result = stand_in_enter("cuMemHostRegister_v2");
 
 	if (result)
 		return result;
-	synchronize();
+	stand_in_synchronize();
 	if (((uintptr_t)host | bytes) & 4095 ||
 	    flags != (CU_MEMHOST_PORTABLE | CU_MEMHOST_DEVICEMAP))
-		return leave(CUDA_ERROR_INVALID_VALUE);
+		return stand_in_leave(CUDA_ERROR_INVALID_VALUE);
 	if (piece_of(host, 1))
-		return leave(CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED);
-	return leave(add(REGISTERED, host, bytes));
+		return stand_in_leave(CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED);
+	return stand_in_leave(add(REGISTERED, host, bytes));
 }
 
 int cuMemHostUnregister(void *host)
 {
-	int result = enter("cuMemHostUnregister");
+	int result = stand_in_enter("cuMemHostUnregister");
 
 	if (result)
 		return result;
-	synchronize();
-	return leave(drop(REGISTERED, host, NOT_REGISTERED));
+	stand_in_synchronize();
+	return stand_in_leave(drop(REGISTERED, host, NOT_REGISTERED));
 }
 
 int cuMemHostGetDevicePointer_v2(uint64_t *device, void *host, unsigned flags)
 {
-	int result = enter("cuMemHostGetDevicePointer_v2");
+	int result = stand_in_enter("cuMemHostGetDevicePointer_v2");
 	const struct piece *piece;
 
 	if (result)
 		return result;
 	piece = piece_of(host, 1);
 	if (flags || !piece || piece->kind == OF_DEVICE)
-		return leave(CUDA_ERROR_INVALID_VALUE);
+		return stand_in_leave(CUDA_ERROR_INVALID_VALUE);
 	*device = (uint64_t)(uintptr_t)host;
-	return leave(0);
+	return stand_in_leave(0);
 }
+
+/* ---- copies ---- */
 
 /* Copies are done at once, as by an engine of the device's own. */
 static int copy(const char *call, void *to, const void *from, size_t bytes, const void *device,
 		const void *host, const struct CUstream_st *stream)
 {
-	int result = enter(call);
+	int result = stand_in_enter(call);
 	const struct piece *piece;
 
 	if (result)
 		return result;
 	if (!stream)
-		synchronize(); /* the default stream's ways */
+		stand_in_synchronize(); /* the default stream's ways */
 	piece = piece_of(device, bytes);
-	if (!piece || piece->kind != OF_DEVICE)
-		return leave(CUDA_ERROR_INVALID_VALUE);
+	if ((!piece || piece->kind != OF_DEVICE) && !stand_in_accessible(device, bytes))
+		return stand_in_leave(CUDA_ERROR_INVALID_VALUE);
 	piece = piece_of(host, bytes);
 	if (!piece || piece->kind == OF_DEVICE)
 		stand_in()->pageable++;
 	memcpy(to, from, bytes);
-	return leave(0);
+	return stand_in_leave(0);
 }
 
 int cuMemcpyHtoDAsync_v2(uint64_t to, const void *from, size_t bytes, struct CUstream_st *stream)
@@ -589,40 +597,41 @@ int cuMemcpyDtoHAsync_v2(void *to, uint64_t from, size_t bytes, struct CUstream_
 
 int cuStreamCreate(struct CUstream_st **stream, unsigned flags)
 {
-	int result = enter("cuStreamCreate");
+	int result = stand_in_enter("cuStreamCreate");
 
 	if (result)
 		return result;
 	if (flags != CU_STREAM_NON_BLOCKING)
-		return leave(CUDA_ERROR_INVALID_VALUE); /* it would wait for the default stream */
+		return stand_in_leave(
+			CUDA_ERROR_INVALID_VALUE); /* it would wait for the default stream */
 	*stream = calloc(1, sizeof(**stream));
 	keep(STREAM, *stream, 0);
-	return leave(0);
+	return stand_in_leave(0);
 }
 
 int cuStreamDestroy_v2(struct CUstream_st *stream)
 {
-	int result = enter("cuStreamDestroy_v2");
+	int result = stand_in_enter("cuStreamDestroy_v2");
 
 	if (result)
 		return result;
 	if (stream->launched != stream->ended)
-		return leave(INVALID_HANDLE); /* allowed, but we never mean it */
-	return leave(drop(STREAM, stream, INVALID_HANDLE));
+		return stand_in_leave(INVALID_HANDLE); /* allowed, but we never mean it */
+	return stand_in_leave(drop(STREAM, stream, INVALID_HANDLE));
 }
 
 int cuStreamQuery(struct CUstream_st *stream)
 {
-	int result = enter("cuStreamQuery");
+	int result = stand_in_enter("cuStreamQuery");
 
 	if (result)
 		return result;
-	return leave(stream->launched == stream->ended ? 0 : CUDA_ERROR_NOT_READY);
+	return stand_in_leave(stream->launched == stream->ended ? 0 : CUDA_ERROR_NOT_READY);
 }
 
 int cuStreamSynchronize(struct CUstream_st *stream)
 {
-	int result = enter("cuStreamSynchronize");
+	int result = stand_in_enter("cuStreamSynchronize");
 
 	if (result)
 		return result;
@@ -630,7 +639,7 @@ int cuStreamSynchronize(struct CUstream_st *stream)
 		stand_in()->waits++;
 	while (stream->launched != stream->ended)
 		pthread_cond_wait(&ended, &lock);
-	return leave(sticky);
+	return stand_in_leave(sticky);
 }
 
 static void *work(void *arg)
@@ -683,7 +692,7 @@ int cuLaunchKernel(struct CUfunc_st *function, unsigned grid_x, unsigned grid_y,
 		   struct CUstream_st *stream, void **parameters, void **extra)
 {
 	struct cuda_stand_in *s = stand_in();
-	int result = enter("cuLaunchKernel");
+	int result = stand_in_enter("cuLaunchKernel");
 	pthread_t thread;
 	struct run *run;
 	uint64_t mailbox, launch;
@@ -696,7 +705,7 @@ int cuLaunchKernel(struct CUfunc_st *function, unsigned grid_x, unsigned grid_y,
 	    grid_z != 1 || block_y != 1 || block_z != 1 || !block_x || block_x > 1024 ||
 	    block_x % 32 || !grid_x ||
 	    !piece_of((void *)(uintptr_t)mailbox, sizeof(struct mailbox)))
-		return leave(CUDA_ERROR_INVALID_VALUE);
+		return stand_in_leave(CUDA_ERROR_INVALID_VALUE);
 	run = calloc(1, sizeof(*run));
 	run->stream = stream;
 	run->ticket = stream->launched++;
@@ -712,7 +721,7 @@ int cuLaunchKernel(struct CUfunc_st *function, unsigned grid_x, unsigned grid_y,
 	if (pthread_create(&thread, NULL, run_all, run))
 		abort();
 	pthread_detach(thread);
-	return leave(0);
+	return stand_in_leave(0);
 }
 
 static void fault(int result)
@@ -730,12 +739,16 @@ static void fault(int result)
 	pthread_mutex_unlock(&lock);
 }
 
-static struct cuda_stand_in *stand_in(void)
+struct cuda_stand_in *stand_in(void)
 {
 	static struct cuda_stand_in self = {
 		.version = 12020,
 		.n_devices = 1,
 		.capability = 75,
+		.rdma = 1,
+		.dma_buf = 1,
+		.ordering = CU_GPU_DIRECT_RDMA_WRITES_ORDERING_OWNER,
+		.flush_options = CU_FLUSH_GPU_DIRECT_RDMA_WRITES_OPTION_HOST,
 		.multiprocessors = 4,
 		.blocks_each = 4,
 		.device_bytes = (size_t)1 << 30,

@@ -6,6 +6,8 @@
  * wait for a running program does wait for it, and is counted. The program that PTX stands for is one of the
  * host's, a worker of it for each block, a thread each. A device's address is the host's.
  *
+ * Its physical memory is a file of the kernel's without a name each, whose descriptor stands for a dma-buf.
+ *
  * Found by LD_LIBRARY_PATH; tests get at what follows by dlsym() of "cuda_stand_in". */
 #ifndef TESTS_CUDA_STAND_IN_H
 #define TESTS_CUDA_STAND_IN_H
@@ -20,6 +22,10 @@ struct cuda_stand_in {
 	int version, n_devices;
 	int capability; /* 10 * major + minor */
 	int display, no_mapping, no_unified, no_register, compute_mode;
+	int no_virtual;	   /* no virtual memory management */
+	int dma_buf, rdma; /* exports memory, for NICs */
+	int ordering,
+		flush_options; /* CU_DEVICE_ATTRIBUTE_GPU_DIRECT_RDMA_..., as cuda.h has them */
 	int multiprocessors, blocks_each; /* that run at once on a multiprocessor */
 	size_t device_bytes, lockable_bytes;
 	int ptx_version; /* 10 * major + minor: the newest that it reads */
@@ -39,7 +45,9 @@ struct cuda_stand_in {
 	atomic_uint waits;		   /* calls that had to wait for a program that ran */
 	atomic_uint pageable;		   /* copies from or to memory that is not locked */
 	atomic_uint running;		   /* programs that run */
+	atomic_uint flushes;		   /* cuFlushGPUDirectRDMAWrites() */
 	unsigned contexts, allocations; /* that there are: references; memory, streams, modules */
+	unsigned ranges; /* addresses reserved, and physical memory, which are of no context */
 
 	/* Ends what runs, after the bursts in hand, with a fault: every call that follows returns it. */
 	void (*fault)(int result);
