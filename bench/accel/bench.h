@@ -78,6 +78,9 @@ struct device {
 	unsigned n_results;
 };
 
+/* Points of a figure that hangs on how far the cores are from each other. */
+extern const char cores_near[], cores_far[];
+
 /* Adds one repetition's value. */
 void device_note(struct device *d, struct key key, double value);
 

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a packet costs a plane's core in each mode, the device's time excluded: turns that moved something are
  * counted, turns that only waited for the device are not. Frames of 64 bytes, between memory ports and between
- * emulated NICs. Each repetition has both modes, one after the other, and its own ratio. */
+ * emulated NICs. Each repetition has both modes, one after the other, and its own ratio; before and after, what a
+ * cache line takes from core to core: by that it counts for near cores or far ones, too, if it was the same. */
 #include <string.h>
 
 #include "planes.h"
 
 #define ONE_ROUTE_FRAMES 16384u
+#define LINE_FAR_NS 100.0 /* between those of cores that share a cache and of others */
+
+const char cores_near[] = "near", cores_far[] = "far";
 
 /* A list for a memory port, over frames that lie FRAME_ROOM apart. */
 static struct pl_mem_frame *list_of(uint8_t (*frames)[FRAME_ROOM], unsigned n)
@@ -90,16 +94,31 @@ static double measure_mode(struct bench *b, struct device *d, struct tables *tab
 	return ns;
 }
 
-static void note(struct device *d, const char *ports, double cpu, double accel)
+struct pair {
+	double line_ns, cpu, accel; /* the line: before it */
+};
+
+static void note(struct device *d, const char *ports, const char *cores, const struct pair *p)
 {
 	struct key key = {.part = PART_PLANE, .what = ports, .unit = "ns", .how = "nic-cpu"};
 
-	device_note(d, key, cpu);
+	key.point = cores;
+	device_note(d, key, p->cpu);
 	key.how = "nic-cpu-gpu";
-	device_note(d, key, accel);
+	device_note(d, key, p->accel);
 	key.how = "ratio";
 	key.unit = "";
-	device_note(d, key, accel / cpu);
+	device_note(d, key, p->accel / p->cpu);
+}
+
+/* Both modes have been measured: where the cores were the whole time is told by the line before and now. */
+static void note_pair(struct bench *b, struct device *d, const char *ports, const struct pair *p)
+{
+	bool far = p->line_ns >= LINE_FAR_NS;
+
+	note(d, ports, NULL, p);
+	if ((line_ns(b) >= LINE_FAR_NS) == far)
+		note(d, ports, far ? cores_far : cores_near, p);
 }
 
 void plane_measure(struct bench *b, struct device *d)
@@ -109,17 +128,20 @@ void plane_measure(struct bench *b, struct device *d)
 	struct pl_mem_frame *full_list = list_of(b->frames[0], b->n_frames);
 	struct key line = {
 		.part = PART_PLANE, .what = "a cache line to the other core", .unit = "ns"};
-	double cpu;
+	struct pair p = {.line_ns = line_ns(b)};
 
-	device_note(d, line, line_ns(b));
-	cpu = measure_mode(b, NULL, b->one, one_list, ONE_ROUTE_FRAMES);
-	note(d, "memory ports, one route", cpu,
-	     measure_mode(b, d, b->one, one_list, ONE_ROUTE_FRAMES));
-	cpu = measure_mode(b, NULL, b->tables, full_list, b->n_frames);
-	note(d, "memory ports, full table", cpu,
-	     measure_mode(b, d, b->tables, full_list, b->n_frames));
-	cpu = plane_nic_cost(b, NULL);
-	note(d, "emulated 82599, one route", cpu, plane_nic_cost(b, d));
+	device_note(d, line, p.line_ns);
+	p.cpu = measure_mode(b, NULL, b->one, one_list, ONE_ROUTE_FRAMES);
+	p.accel = measure_mode(b, d, b->one, one_list, ONE_ROUTE_FRAMES);
+	note_pair(b, d, "memory ports, one route", &p);
+	p.line_ns = line_ns(b);
+	p.cpu = measure_mode(b, NULL, b->tables, full_list, b->n_frames);
+	p.accel = measure_mode(b, d, b->tables, full_list, b->n_frames);
+	note_pair(b, d, "memory ports, full table", &p);
+	p.line_ns = line_ns(b);
+	p.cpu = plane_nic_cost(b, NULL);
+	p.accel = plane_nic_cost(b, d);
+	note_pair(b, d, "emulated 82599, one route", &p);
 	free(one_list);
 	free(full_list);
 	free(one);

@@ -131,22 +131,37 @@ static void print_throughput(const struct device *d)
 		}
 }
 
+static void print_modes(const struct device *d, const char *label, struct key key)
+{
+	static const char *const hows[] = {"nic-cpu", "nic-cpu-gpu", "ratio"};
+
+	key.how = hows[0];
+	if (!device_series(d, key))
+		return;
+	printf("%-30s", label);
+	for (unsigned i = 0; i < 3; i++) {
+		key.how = hows[i];
+		print_cell(d, key);
+	}
+	printf("\n");
+}
+
 static void print_plane(const struct device *d)
 {
 	static const char *const ports[] = {"memory ports, one route", "memory ports, full table",
 					    "emulated 82599, one route"};
-	static const char *const hows[] = {"nic-cpu", "nic-cpu-gpu", "ratio"};
-
 	struct key line = {.part = PART_PLANE, .what = "a cache line to the other core"};
 
-	printf("\n%-30s %25s %25s %25s\n", "ns a packet of a plane", hows[0], hows[1], hows[2]);
+	printf("\n%-30s %25s %25s %25s\n", "ns a packet of a plane", "nic-cpu", "nic-cpu-gpu",
+	       "ratio");
 	for (unsigned i = 0; i < 3; i++) {
-		printf("%-30s", ports[i]);
-		for (unsigned k = 0; k < 3; k++)
-			print_cell(
-				d,
-				(struct key){.part = PART_PLANE, .what = ports[i], .how = hows[k]});
-		printf("\n");
+		struct key key = {.part = PART_PLANE, .what = ports[i]};
+
+		print_modes(d, ports[i], key);
+		key.point = cores_near;
+		print_modes(d, "  while the cores were near", key);
+		key.point = cores_far;
+		print_modes(d, "  while they were far", key);
 	}
 	printf("%-30s", line.what);
 	print_cell(d, line);
