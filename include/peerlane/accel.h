@@ -190,6 +190,16 @@ int pl_accel_packets_new(struct pl_accel_packets *packets, enum pl_accel_kind ki
 /* No accelerator is open that has a pool of it attached, and no pool on it is left. Accepts a zeroed one. */
 void pl_accel_packets_free(struct pl_accel_packets *packets);
 
+/* What the device has moved to its memory and from there for emulated NICs (struct pl_remote, `copy`), so far. */
+struct pl_accel_moved {
+	uint64_t batches, pieces;
+	/* Over the bus: words of 16 bytes, of which a packet has some, and what tells the device of each packet. */
+	uint64_t bytes_to, bytes_from;
+};
+
+/* All 0 where NICs have a way of their own. Any thread. */
+void pl_accel_packets_moved(const struct pl_accel_packets *packets, struct pl_accel_moved *moved);
+
 /* Puts host buffers, as frame offsets, into places [0, n) of those that the burst that pl_accel_next() gave has for what is
  * punted. They stay from burst to burst of the same slot (number of the burst, from 0, modulo MAILBOX_SLOTS) until the
  * accelerator is closed. `total` is how many places are filled now. The plane that owns the lane, before

@@ -18,7 +18,8 @@
  *
  *	PL_ENTRY		qualifier of the function that a device starts at
  *	PL_SHARED		of a variable in it that the group's items share
- *	PL_GROUP()		index of this group; not on the host, where the entry is told
+ *	PL_GROUP(), PL_GROUPS()	index of this group, and how many there are; not on the host, where the entry
+ *				is told
  *	PL_ITEM(), PL_ITEMS()	index of this item in its group, and how many there are
  *	PL_BARRIER()		all items of the group come here before any goes on; what they stored
  *				before is seen by all behind it. All must come.
@@ -62,6 +63,7 @@ typedef ulong2 pl_pair;
 #define PL_ENTRY __kernel
 #define PL_SHARED __local
 #define PL_GROUP() ((uint32_t)get_group_id(0))
+#define PL_GROUPS() ((uint32_t)get_num_groups(0))
 #define PL_ITEM() ((uint32_t)get_local_id(0))
 #define PL_ITEMS() ((uint32_t)get_local_size(0))
 #define PL_BARRIER() barrier(CLK_LOCAL_MEM_FENCE | CLK_GLOBAL_MEM_FENCE)
@@ -113,6 +115,7 @@ typedef unsigned long pl_pair __attribute__((ext_vector_type(2)));
 #define PL_ENTRY extern "C" __attribute__((global))
 #define PL_SHARED __attribute__((shared))
 #define PL_GROUP() ((uint32_t)__nvvm_read_ptx_sreg_ctaid_x())
+#define PL_GROUPS() ((uint32_t)__nvvm_read_ptx_sreg_nctaid_x())
 #define PL_ITEM() ((uint32_t)__nvvm_read_ptx_sreg_tid_x())
 #define PL_ITEMS() ((uint32_t)__nvvm_read_ptx_sreg_ntid_x())
 #define PL_BARRIER() __syncthreads()

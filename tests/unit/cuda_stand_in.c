@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../lib/accel/copier_device.h"
+
 cuda_stand_in_fn cuda_stand_in;
 
 #define INVALID_CONTEXT 201
@@ -38,6 +40,9 @@ struct run {
 	struct mailbox *mailbox;
 	uint64_t launch;
 	unsigned n_workers;
+	bool copies;	     /* copy_run(), with these: */
+	uint64_t address[3]; /* there, here, pieces */
+	uint32_t n, shift, n_items;
 	struct run *next; /* that runs */
 };
 
@@ -57,7 +62,7 @@ static struct run *runs;
 static _Thread_local unsigned current; /* the generation that the thread has set */
 static struct CUfunc_st {
 	int one;
-} the_function;
+} the_function, the_copier;
 
 static void keep(int kind, void *at, size_t bytes);
 static int drop(int kind, const void *at, int otherwise);
@@ -393,7 +398,7 @@ int cuModuleGetFunction(struct CUfunc_st **function, struct CUmod_st *module, co
 	snprintf(entry, sizeof(entry), ".visible .entry %s(", name);
 	if (!strstr(module->text, entry))
 		return stand_in_leave(CUDA_ERROR_NOT_FOUND);
-	*function = &the_function;
+	*function = strcmp(name, "copy_run") ? &the_function : &the_copier;
 	return stand_in_leave(0);
 }
 
@@ -652,16 +657,19 @@ static void *work(void *arg)
 	return NULL;
 }
 
-/* One launch, from its turn in the stream to the end of all its workers. */
-static void *run_all(void *arg)
+/* Every item of copy_run() once: 4999 has no divisor in common with any number of them. */
+static void copy_all(const struct run *run)
 {
-	struct run *run = arg;
-	struct worker *workers = calloc(run->n_workers, sizeof(*workers));
+	for (uint32_t i = 0; i < run->n_items; i++)
+		copy_run(run->address[0], run->address[1], run->address[2], run->n, run->shift,
+			 (uint32_t)((uint64_t)i * 4999 % run->n_items), run->n_items);
+	while (atomic_load(&stand_in()->hang))
+		usleep(500);
+}
 
-	pthread_mutex_lock(&lock);
-	while (run->stream->ended != run->ticket)
-		pthread_cond_wait(&ended, &lock);
-	pthread_mutex_unlock(&lock);
+static void work_all(const struct run *run)
+{
+	struct worker *workers = calloc(run->n_workers, sizeof(*workers));
 
 	for (unsigned w = 0; w < run->n_workers; w++) {
 		workers[w].run = run;
@@ -672,6 +680,22 @@ static void *run_all(void *arg)
 	for (unsigned w = 0; w < run->n_workers; w++)
 		pthread_join(workers[w].thread, NULL);
 	free(workers);
+}
+
+/* One launch, from its turn in the stream to the end of all its workers. */
+static void *run_all(void *arg)
+{
+	struct run *run = arg;
+
+	pthread_mutex_lock(&lock);
+	while (run->stream->ended != run->ticket)
+		pthread_cond_wait(&ended, &lock);
+	pthread_mutex_unlock(&lock);
+
+	if (run->copies)
+		copy_all(run);
+	else
+		work_all(run);
 
 	pthread_mutex_lock(&lock);
 	for (struct run **at = &runs; *at; at = &(*at)->next)
@@ -680,44 +704,77 @@ static void *run_all(void *arg)
 			break;
 		}
 	run->stream->ended++;
-	stand_in()->running--;
+	stand_in()->running -= !run->copies;
 	pthread_cond_broadcast(&ended);
 	pthread_mutex_unlock(&lock);
 	free(run);
 	return NULL;
 }
 
+/* What is launched with parameters of program_run() or copy_run(). Returns a result. */
+static int describe(struct run *run, const struct CUfunc_st *function, void **parameters)
+{
+	uint64_t mailbox;
+
+	run->copies = function == &the_copier;
+	if (!run->copies) {
+		memcpy(&mailbox, parameters[0], sizeof(mailbox));
+		memcpy(&run->launch, parameters[1], sizeof(run->launch));
+		run->mailbox = (struct mailbox *)(uintptr_t)mailbox;
+		return piece_of(run->mailbox, sizeof(*run->mailbox)) ? 0 : CUDA_ERROR_INVALID_VALUE;
+	}
+	for (unsigned i = 0; i < 3; i++)
+		memcpy(&run->address[i], parameters[i], sizeof(run->address[i]));
+	memcpy(&run->n, parameters[3], sizeof(run->n));
+	memcpy(&run->shift, parameters[4], sizeof(run->shift));
+	return piece_of((void *)(uintptr_t)run->address[1], 1) &&
+			       piece_of((void *)(uintptr_t)run->address[2],
+					run->n * sizeof(struct copier_piece)) &&
+			       run->shift <= COPIER_SHIFT_MAX
+		       ? 0
+		       : CUDA_ERROR_INVALID_VALUE;
+}
+
+static void note_launch(const struct run *run, unsigned block)
+{
+	struct cuda_stand_in *s = stand_in();
+
+	if (run->copies) {
+		s->copies++;
+		return;
+	}
+	s->launches++;
+	s->running++;
+	s->grid = run->n_workers;
+	s->block = block;
+}
+
 int cuLaunchKernel(struct CUfunc_st *function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
 		   unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared_bytes,
 		   struct CUstream_st *stream, void **parameters, void **extra)
 {
-	struct cuda_stand_in *s = stand_in();
 	int result = stand_in_enter("cuLaunchKernel");
 	pthread_t thread;
 	struct run *run;
-	uint64_t mailbox, launch;
 
 	if (result)
 		return result;
-	memcpy(&mailbox, parameters[0], sizeof(mailbox));
-	memcpy(&launch, parameters[1], sizeof(launch));
-	if (function != &the_function || !stream || extra || shared_bytes || grid_y != 1 ||
-	    grid_z != 1 || block_y != 1 || block_z != 1 || !block_x || block_x > 1024 ||
-	    block_x % 32 || !grid_x ||
-	    !piece_of((void *)(uintptr_t)mailbox, sizeof(struct mailbox)))
+	if ((function != &the_function && function != &the_copier) || !stream || extra ||
+	    shared_bytes || grid_y != 1 || grid_z != 1 || block_y != 1 || block_z != 1 ||
+	    !block_x || block_x > 1024 || block_x % 32 || !grid_x)
 		return stand_in_leave(CUDA_ERROR_INVALID_VALUE);
 	run = calloc(1, sizeof(*run));
+	if (describe(run, function, parameters)) {
+		free(run);
+		return stand_in_leave(CUDA_ERROR_INVALID_VALUE);
+	}
 	run->stream = stream;
 	run->ticket = stream->launched++;
-	run->mailbox = (struct mailbox *)(uintptr_t)mailbox;
-	run->launch = launch;
 	run->n_workers = grid_x;
+	run->n_items = grid_x * block_x;
 	run->next = runs;
 	runs = run;
-	s->launches++;
-	s->running++;
-	s->grid = grid_x;
-	s->block = block_x;
+	note_launch(run, block_x);
 	if (pthread_create(&thread, NULL, run_all, run))
 		abort();
 	pthread_detach(thread);
@@ -730,7 +787,8 @@ static void fault(int result)
 	while (runs) {
 		/* Said again and again: whoever runs the program may say otherwise meanwhile. */
 		for (const struct run *run = runs; run; run = run->next)
-			__atomic_store_n(&run->mailbox->rest, UINT64_MAX, __ATOMIC_RELEASE);
+			if (!run->copies)
+				__atomic_store_n(&run->mailbox->rest, UINT64_MAX, __ATOMIC_RELEASE);
 		pthread_mutex_unlock(&lock);
 		usleep(100);
 		pthread_mutex_lock(&lock);

@@ -4,7 +4,8 @@
  * It is no GPU and tells nothing about one. It does what NVIDIA's documentation says the driver does, and
  * where that leaves room, what would hurt us more: fresh memory is full of rubbish, and every call that may
  * wait for a running program does wait for it, and is counted. The program that PTX stands for is one of the
- * host's, a worker of it for each block, a thread each. A device's address is the host's.
+ * host's, a worker of it for each block, a thread each. The one that moves packets is compiled for the host from the
+ * same source, and its items run one after the other, in an order of their own. A device's address is the host's.
  *
  * Its physical memory is a file of the kernel's without a name each, whose descriptor stands for a dma-buf.
  *
@@ -42,6 +43,7 @@ struct cuda_stand_in {
 
 	/* What it saw. Reset at will. */
 	atomic_uint launches, grid, block; /* launches so far; of the last one */
+	atomic_uint copies;		   /* launches of the program that moves packets */
 	atomic_uint waits;		   /* calls that had to wait for a program that ran */
 	atomic_uint pageable;		   /* copies from or to memory that is not locked */
 	atomic_uint running;		   /* programs that run */
