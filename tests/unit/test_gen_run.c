@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The generator's sending, by a clock of our own, and whole runs over an end that does harm of which it keeps book. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include <cmocka.h>
+#include <sys/socket.h>
+
+#include "../../bench/gen/report.h"
+
+#define SECOND 1000000000ull
+
+static struct gen_filler filler;
+static atomic_bool interrupted;
+
+static struct gen_stream_config config(struct gen_targets *to, const struct gen_targets *from,
+				       const uint16_t *sizes, unsigned n_sizes, const char *rate)
+{
+	struct gen_stream_config c = {
+		.destinations = to,
+		.sources = from,
+		.n_flows = 3,
+		.sizes = sizes,
+		.n_sizes = n_sizes,
+		.rate = {.line_bps = 10e9},
+		.port = 9,
+		.ttl = 64,
+	};
+	struct pl_error err;
+
+	if (!to->n)
+		assert_int_equal(gen_targets_add(to, "198.51.100.0/24", &err), 0);
+	assert_int_equal(gen_rate_parse(rate, &c.rate, &err), 0);
+	return c;
+}
+
+/* Takes what the end has; returns how many. Checks that numbers of each flow follow each other. */
+static unsigned take_all(struct gen_end *end, uint32_t *seq)
+{
+	struct gen_frame frames[GEN_BURST];
+	struct gen_record r;
+	unsigned n, all = 0;
+
+	while ((n = end->ops->receive(end, frames, GEN_BURST))) {
+		for (unsigned i = 0; i < n; i++) {
+			assert_int_equal(
+				gen_frame_parse(frames[i].data, frames[i].len, 9, &filler, &r),
+				GEN_GOOD);
+			assert_int_equal(r.seq, seq[r.flow]++);
+		}
+		end->ops->release(end);
+		all += n;
+	}
+	return all;
+}
+
+static void rates_are_kept(void **state)
+{
+	static const struct {
+		const char *rate;
+		unsigned size;
+		double pps;
+	} cases[] = {
+		{"1000", 64, 1000},
+		{"1Mpps", 64, 1e6},
+		{"333333.3", 64, 333333.3},
+		{"10%", 64, 1e9 / 672},
+		{"100%", 1518, 1e10 / 8 / 1538},
+		{"500Mbps", 1000, 62500},
+		{"1.5kpps", 64, 1500},
+	};
+	struct gen_targets to = {0}, from = {0};
+	struct gen_end *end;
+	struct pl_error err;
+
+	(void)state;
+	assert_int_equal(gen_end_open("loop", 1518, &end, &err), 0);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint16_t size = (uint16_t)cases[i].size;
+		struct gen_stream_config c = config(&to, &from, &size, 1, cases[i].rate);
+		struct gen_stream s;
+		uint32_t seq[3] = {0};
+		uint64_t start = 12345, now = start;
+
+		assert_int_equal(gen_stream_init(&s, end, &c, &filler, &err), 0);
+		gen_stream_start(&s, start, UINT64_MAX);
+		assert_true(s.asked_pps > cases[i].pps * 0.9999 &&
+			    s.asked_pps < cases[i].pps * 1.0001);
+		/* A second, in steps of uneven length. */
+		for (unsigned k = 0; now < start + SECOND; k++) {
+			now += 1000 + k % 7 * 3000;
+			while (gen_stream_send(&s, now, start + SECOND))
+				take_all(end, seq);
+		}
+		assert_true((double)s.sent > cases[i].pps * 0.999 &&
+			    (double)s.sent < cases[i].pps * 1.001 + 1);
+		assert_int_equal(s.sent_bytes, s.sent * size);
+		for (unsigned f = 0; f < 3; f++)
+			assert_int_equal(gen_stream_flow_sent(&s, f), seq[f]);
+		gen_stream_fini(&s);
+	}
+	gen_end_close(end);
+	gen_targets_fini(&to);
+}
+
+/* A generator that was held up catches up, and what it sends then says when it should have been sent. */
+static void late_frames_tell(void **state)
+{
+	struct gen_targets to = {0}, from = {0};
+	uint16_t size = 64;
+	struct gen_stream_config c = config(&to, &from, &size, 1, "1Mpps");
+	struct gen_frame frames[GEN_BURST];
+	struct gen_record r;
+	struct gen_stream s;
+	struct gen_end *end;
+	struct pl_error err;
+	unsigned n;
+
+	(void)state;
+	assert_int_equal(gen_end_open("loop", 64, &end, &err), 0);
+	assert_int_equal(gen_stream_init(&s, end, &c, &filler, &err), 0);
+	gen_stream_start(&s, SECOND, 100);
+	assert_int_equal(gen_stream_send(&s, SECOND - 1, UINT64_MAX), 0);
+	assert_int_equal(gen_stream_send(&s, SECOND, UINT64_MAX), 1);
+	/* 50 us of silence. */
+	assert_int_equal(gen_stream_send(&s, SECOND + 50000, UINT64_MAX), 50);
+	assert_int_equal(gen_stream_send(&s, SECOND + 50000, UINT64_MAX), 0);
+	n = end->ops->receive(end, frames, GEN_BURST);
+	assert_int_equal(n, 51);
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(gen_frame_parse(frames[i].data, frames[i].len, 9, &filler, &r), 0);
+		assert_int_equal(r.time_ns, SECOND + i * 1000);
+	}
+	assert_int_equal(s.lateness->max, 49000);
+	/* No more than the count, nor what is due too late. */
+	assert_int_equal(gen_stream_send(&s, SECOND + 60000, SECOND + 55000), 4);
+	assert_int_equal(gen_stream_send(&s, 2 * SECOND, UINT64_MAX), 45);
+	assert_int_equal(gen_stream_send(&s, 2 * SECOND, UINT64_MAX), 0);
+	assert_int_equal(s.sent, 100);
+	gen_stream_fini(&s);
+	gen_end_close(end);
+	gen_targets_fini(&to);
+}
+
+static unsigned taken_max;
+
+static unsigned commit_some(struct gen_end *end, const struct gen_frame *frames, unsigned n)
+{
+	struct gen_end *real;
+	struct pl_error err;
+
+	(void)end, (void)frames;
+	/* Only to have the loop's own. */
+	assert_int_equal(gen_end_open("loop", 64, &real, &err), 0);
+	n = real->ops->commit(end, frames, n < taken_max ? n : taken_max);
+	gen_end_close(real);
+	return n;
+}
+
+/* What an end does not take is sent again later under the same number, not lost. */
+static void refusals_leave_no_gaps(void **state)
+{
+	struct gen_targets to = {0}, from = {0};
+	uint16_t sizes[] = {64, 65, 66, 67, 68};
+	struct gen_stream_config c = config(&to, &from, sizes, 5, "max");
+	struct gen_end_ops some;
+	uint32_t seq[3] = {0};
+	struct gen_stream s;
+	struct gen_end *end;
+	struct pl_error err;
+
+	(void)state;
+	assert_int_equal(gen_end_open("loop", 128, &end, &err), 0);
+	some = *end->ops;
+	some.commit = commit_some;
+	end->ops = &some;
+	assert_int_equal(gen_stream_init(&s, end, &c, &filler, &err), 0);
+	gen_stream_start(&s, 1, UINT64_MAX);
+	for (taken_max = 0; taken_max < 2 * GEN_BURST; taken_max++) {
+		unsigned sent = gen_stream_send(&s, 1, 2);
+
+		assert_int_equal(sent, taken_max < GEN_BURST ? taken_max : GEN_BURST);
+		assert_int_equal(take_all(end, seq), sent);
+	}
+	assert_int_equal(seq[0] + seq[1] + seq[2], s.sent);
+	/* One that did not take all is full. */
+	assert_int_equal(s.full, GEN_BURST);
+	/* Sizes are as if nothing had happened: each flow has each as often. */
+	assert_true(s.sent_bytes > s.sent * 65 && s.sent_bytes < s.sent * 67);
+	/* Nor is room that is missing a loss. */
+	taken_max = GEN_BURST;
+	for (unsigned i = 0; i < 20; i++)
+		(void)gen_stream_send(&s, 1, 2);
+	assert_int_equal(gen_stream_send(&s, 1, 2), 0);
+	take_all(end, seq);
+	assert_int_equal(seq[0] + seq[1] + seq[2], s.sent);
+	gen_stream_fini(&s);
+	gen_end_close(end);
+	gen_targets_fini(&to);
+}
+
+/* Every flow has every size, though both take turns. */
+static void flows_have_all_sizes(void **state)
+{
+	struct gen_targets to = {0}, from = {0};
+	uint16_t sizes[] = {64, 128, 256};
+	struct gen_stream_config c = config(&to, &from, sizes, 3, "max");
+	bool seen[3][3] = {0};
+	struct gen_frame frames[GEN_BURST];
+	struct gen_record r;
+	struct gen_stream s;
+	struct gen_end *end;
+	struct pl_error err;
+
+	(void)state;
+	assert_int_equal(gen_end_open("loop", 256, &end, &err), 0);
+	assert_int_equal(gen_stream_init(&s, end, &c, &filler, &err), 0);
+	gen_stream_start(&s, 1, UINT64_MAX);
+	assert_int_equal(gen_stream_send(&s, 1, 2), GEN_BURST);
+	assert_int_equal(end->ops->receive(end, frames, GEN_BURST), GEN_BURST);
+	for (unsigned i = 0; i < GEN_BURST; i++) {
+		assert_int_equal(gen_frame_parse(frames[i].data, frames[i].len, 9, &filler, &r), 0);
+		seen[r.flow][frames[i].len == 60 ? 0 : frames[i].len == 124 ? 1 : 2] = true;
+	}
+	for (unsigned i = 0; i < 9; i++)
+		assert_true(seen[i / 3][i % 3]);
+	gen_stream_fini(&s);
+	gen_end_close(end);
+	gen_targets_fini(&to);
+}
+
+/* ---- runs ---- */
+
+/* What the harmful end did. */
+static struct harm {
+	unsigned (*receive)(struct gen_end *end, struct gen_frame *frames, unsigned max);
+	uint64_t n, lost, duplicated, reordered, corrupted, damaged;
+} harm;
+
+static unsigned harmful_receive(struct gen_end *end, struct gen_frame *frames, unsigned max)
+{
+	struct gen_frame real[GEN_BURST];
+	unsigned n = harm.receive(end, real, max / 2), out = 0;
+
+	for (unsigned i = 0; i < n; i++, harm.n++) {
+		switch (harm.n % 101) {
+		case 10:
+			harm.lost++;
+			continue;
+		case 20:
+			frames[out++] = real[i];
+			harm.duplicated++;
+			break;
+		case 30: /* behind the next one; of the same flow, for there is one only */
+			if (i + 1 == n)
+				break;
+			frames[out++] = real[i + 1];
+			harm.reordered++;
+			frames[out++] = real[i++];
+			harm.n++;
+			continue;
+		case 50: /* in the filler */
+			real[i].data[real[i].len - 1] ^= 1;
+			harm.corrupted++;
+			break;
+		case 60: /* in the record */
+			real[i].data[50] ^= 1;
+			harm.damaged++;
+			break;
+		}
+		frames[out++] = real[i];
+	}
+	if (!out)
+		end->ops->release(end);
+	return out;
+}
+
+static void parse(struct gen_settings *s, int argc, const char *const *argv)
+{
+	struct pl_error err;
+
+	if (gen_settings_parse(s, argc, (char *const *)argv, &err))
+		fail_msg("%s (%s)", err.what, err.remedy);
+}
+
+#define ARGS(...)                                                                 \
+	(int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *)), \
+		(const char *const[])                                             \
+	{                                                                         \
+		__VA_ARGS__                                                       \
+	}
+
+static json_int_t number_in(const json_t *report, const char *key)
+{
+	const json_t *value = json_object_get(report, key);
+
+	if (!json_is_integer(value))
+		fail_msg("%s is no number", key);
+	return json_integer_value(value);
+}
+
+static void harm_is_reported(void **state)
+{
+	static struct gen_settings s;
+	static struct gen_run run;
+	struct gen_end_ops harmful;
+	struct pl_error err;
+	json_t *report, *flow;
+
+	(void)state;
+	parse(&s, ARGS("--tx", "loop", "--rx", "loop", "--count", "100000", "--size", "70",
+		       "--rate", "1Mpps", "--drain", "50ms", "--loss-max", "1"));
+	assert_int_equal(gen_run_open(&run, &s, &interrupted, &err), 0);
+	harmful = *run.ends[0]->ops;
+	harm.receive = harmful.receive;
+	harmful.receive = harmful_receive;
+	run.ends[0]->ops = &harmful;
+	assert_int_equal(gen_run(&run, NULL, &err), 0);
+	assert_true(harm.lost && harm.duplicated && harm.reordered && harm.corrupted &&
+		    harm.damaged);
+	report = gen_report_json(&run, 0, NULL);
+	assert_int_equal(number_in(report, "sent"), 100000);
+	assert_int_equal(harm.n, 100000);
+	assert_int_equal(number_in(report, "lost"), harm.lost);
+	assert_int_equal(number_in(report, "duplicated"), harm.duplicated);
+	assert_int_equal(number_in(report, "reordered"), harm.reordered);
+	assert_int_equal(number_in(report, "corrupted"), harm.corrupted + harm.damaged);
+	assert_int_equal(number_in(report, "corrupted_of_no_flow"), harm.damaged);
+	assert_int_equal(number_in(report, "received"),
+			 100000 - harm.lost - harm.corrupted - harm.damaged);
+	assert_int_equal(number_in(json_object_get(report, "latency_ns"), "n"),
+			 number_in(report, "received"));
+	assert_int_equal(number_in(report, "n_flows_in_trouble"), 1);
+	flow = json_array_get(json_object_get(report, "flows"), 0);
+	assert_int_equal(number_in(flow, "reordered"), harm.reordered);
+	assert_int_equal(number_in(flow, "corrupted"), harm.corrupted);
+	/* The flow cannot know of what was not to be read. */
+	assert_int_equal(number_in(flow, "lost"), harm.lost + harm.damaged);
+	assert_false(gen_report_fine(&run));
+	json_decref(report);
+	gen_run_close(&run);
+	gen_settings_free(&s);
+}
+
+static uint64_t held_since; /* by an end that gives nothing at first */
+
+static unsigned slow_receive(struct gen_end *end, struct gen_frame *frames, unsigned max)
+{
+	struct timespec t;
+	uint64_t now;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	now = (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
+	if (!held_since)
+		held_since = now;
+	/* Nothing in the first 20 ms. */
+	return now - held_since < 20000000 ? 0 : harm.receive(end, frames, max);
+}
+
+static void latency_is_from_when_it_was_due(void **state)
+{
+	static struct gen_settings s;
+	static struct gen_run run;
+	struct gen_end_ops slow;
+	struct pl_error err;
+
+	(void)state;
+	/* The end holds 512 frames. For 20 ms it gives none: of the 2000 that were due until then most
+	 * could not even be sent, and yet all have waited. */
+	parse(&s, ARGS("--tx", "loop", "--rx", "loop", "--count", "2000", "--rate", "100kpps"));
+	assert_int_equal(gen_run_open(&run, &s, &interrupted, &err), 0);
+	slow = *run.ends[0]->ops;
+	harm.receive = slow.receive;
+	slow.receive = slow_receive;
+	run.ends[0]->ops = &slow;
+	held_since = 0;
+	assert_int_equal(gen_run(&run, NULL, &err), 0);
+	assert_int_equal(run.flows.all.received, 2000);
+	/* They waited 0 to 20 ms, evenly. */
+	assert_true(gen_histogram_percentile(run.latency, 50) > 9000000);
+	assert_true(gen_histogram_percentile(run.latency, 90) > 17000000);
+	assert_true(gen_histogram_percentile(run.streams[0].lateness, 90) > 10000000);
+	gen_run_close(&run);
+	gen_settings_free(&s);
+}
+
+static void a_warm_up_does_not_count(void **state)
+{
+	static struct gen_settings s;
+	static struct gen_run run;
+	struct pl_error err;
+	json_t *report;
+
+	(void)state;
+	parse(&s, ARGS("--tx", "loop", "--rx", "loop", "--warmup", "20ms", "--count", "5000",
+		       "--flows", "1000", "--per-flow", "--drain", "20ms"));
+	assert_int_equal(gen_run_open(&run, &s, &interrupted, &err), 0);
+	assert_int_equal(gen_run(&run, NULL, &err), 0);
+	report = gen_report_json(&run, 0, NULL);
+	assert_int_equal(number_in(report, "sent"), 5000);
+	assert_int_equal(number_in(report, "received"), 5000);
+	assert_int_equal(number_in(report, "reordered"), 0);
+	assert_int_equal(number_in(report, "duplicated"), 0);
+	assert_int_equal(json_array_size(json_object_get(report, "flows")), 1000);
+	assert_int_equal(number_in(json_array_get(json_object_get(report, "flows"), 999), "sent"),
+			 5);
+	assert_true(gen_report_fine(&run));
+	json_decref(report);
+	gen_run_close(&run);
+	gen_settings_free(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rates_are_kept),
+		cmocka_unit_test(late_frames_tell),
+		cmocka_unit_test(refusals_leave_no_gaps),
+		cmocka_unit_test(flows_have_all_sizes),
+		cmocka_unit_test(harm_is_reported),
+		cmocka_unit_test(latency_is_from_when_it_was_due),
+		cmocka_unit_test(a_warm_up_does_not_count),
+	};
+
+	gen_filler_init(&filler);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
