@@ -27,7 +27,8 @@ struct scene {
 	struct made_frame burst[TWIN_BURST_MAX];
 };
 
-/* With PEERLANE_FUZZ_ACCEL set to a kind of accelerator, or that and ",burst", one of it runs all bursts too. */
+/* With PEERLANE_FUZZ_ACCEL set to a kind of accelerator, or that and ",burst" or ",remote" (packets in its
+ * memory), one of it runs all bursts too. */
 static void want_accel(void)
 {
 	const char *wanted = getenv("PEERLANE_FUZZ_ACCEL");
@@ -38,11 +39,13 @@ static void want_accel(void)
 	for (unsigned kind = 0; kind < PL_ACCEL_KINDS; kind++) {
 		const char *name = pl_accel_kind_name(kind);
 		size_t len = strlen(name);
-		bool burst = strcmp(wanted + strnlen(wanted, len), ",burst") == 0;
+		const char *how = wanted + strnlen(wanted, len);
+		bool burst = strcmp(how, ",burst") == 0, remote = strcmp(how, ",remote") == 0;
 
-		if (strncmp(wanted, name, len) != 0 || (wanted[len] && !burst))
+		if (strncmp(wanted, name, len) != 0 || (*how && !burst && !remote))
 			continue;
-		if (twin_accel(twin, kind, burst ? PL_ACCEL_BURST : PL_ACCEL_PERSISTENT, &err))
+		if (twin_accel(twin, kind, burst ? PL_ACCEL_BURST : PL_ACCEL_PERSISTENT, remote,
+			       &err))
 			return;
 		printf("skipped: %s\n", err.what);
 		exit(77);

@@ -215,7 +215,8 @@ static unsigned long number(const char *variable, unsigned long otherwise)
 
 int main(int argc, char **argv)
 {
-	enum pl_accel_launch launch = argc > 2 ? PL_ACCEL_BURST : PL_ACCEL_PERSISTENT;
+	bool remote = argc > 2 && strcmp(argv[argc - 1], "remote") == 0;
+	enum pl_accel_launch launch = argc - remote > 2 ? PL_ACCEL_BURST : PL_ACCEL_PERSISTENT;
 	unsigned long bursts = number("PEERLANE_ACCEL_BURSTS", 100);
 	struct pl_error err;
 	unsigned kind;
@@ -225,12 +226,12 @@ int main(int argc, char **argv)
 		if (argc > 1 && strcmp(argv[1], pl_accel_kind_name(kind)) == 0)
 			break;
 	if (kind == PL_ACCEL_KINDS) {
-		fprintf(stderr, "usage: %s cuda|opencl|host [burst]\n", argv[0]);
+		fprintf(stderr, "usage: %s cuda|opencl|host [burst] [remote]\n", argv[0]);
 		return 2;
 	}
 	twin = twin_new();
 	fill_tables();
-	if (!twin_accel(twin, kind, launch, &err)) {
+	if (!twin_accel(twin, kind, launch, remote, &err)) {
 		printf("skipped: %s\n", err.what);
 		empty_tables();
 		twin_free(twin);

@@ -125,11 +125,12 @@ struct twin *twin_new(void)
 	return t;
 }
 
-bool twin_accel(struct twin *t, enum pl_accel_kind kind, enum pl_accel_launch launch,
+bool twin_accel(struct twin *t, enum pl_accel_kind kind, enum pl_accel_launch launch, bool remote,
 		struct pl_error *err)
 {
 	struct twin_program *p = t->program;
-	struct twin_accel *accel = twin_accel_new(p->tables, kind, launch, ARENA_BYTES, err);
+	struct twin_accel *accel =
+		twin_accel_new(p->tables, kind, launch, remote, ARENA_BYTES, err);
 
 	if (!accel)
 		return false;
@@ -480,7 +481,8 @@ static void run(struct twin_program *p, unsigned r)
 	a->burst.base = a->base;
 	copy_burst(&a->burst, &p->in.burst);
 	memcpy(a->base, p->in.base, p->used);
-	fence(p, a);
+	if (!runner->accel || twin_accel_in_place(runner->accel))
+		fence(p, a);
 	if (r == ONE_BY_ONE)
 		run_one_by_one(p, &a->burst);
 	else if (runner->accel)

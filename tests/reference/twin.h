@@ -55,9 +55,9 @@ void twin_burst_alike(struct twin *twin, unsigned port, const struct twin_frame 
 		      unsigned n);
 
 /* Has the first device of a kind run every burst from now on, beside the others, with its own copy of the tables.
- * One at most. Returns false with `err` filled where there is no such device. */
+ * `remote`: with the packets in its memory. One at most. Returns false with `err` filled where there is no such device. */
 bool twin_accel(struct twin *twin, enum pl_accel_kind kind, enum pl_accel_launch launch,
-		struct pl_error *err);
+		bool remote, struct pl_error *err);
 
 /* For changes that the reference is not to know of: routes to hops, by their indices in the tables. */
 struct tables *twin_tables(struct twin *twin);

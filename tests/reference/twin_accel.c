@@ -16,6 +16,7 @@
 
 #define LOG_BYTES ((size_t)32 << 20)
 #define BUF_BYTES 2048u
+#define SPARE_BYTES 4096u /* any frame of a twin fits behind PL_FRAME_OFFSET */
 /* Of a section, beyond twice what it has: it does not grow. */
 #define ROOM_BYTES ((size_t)16 << 20)
 #define TIMEOUT_S 60
@@ -24,6 +25,10 @@ struct twin_accel {
 	struct pl_accel *accel;
 	char name[64];
 	struct pl_pool pool;
+	bool remote;
+	struct pl_accel_packets packets; /* and, if there are any: */
+	uint8_t *arena;
+	uint32_t spare[MAILBOX_SLOTS][MAILBOX_BURST];
 	struct tables_copy *copy;
 	struct pl_accel_memory sections[TABLES_SECTIONS], used, context;
 	uint32_t words[TABLES_SECTIONS]; /* sections.h */
@@ -185,6 +190,56 @@ static void make_copy(struct twin_accel *a, struct tables *tables)
 	must(a, a->copy && tables_copy_fill(a->copy, put_section, a) == 0, "cannot fill", NULL);
 }
 
+/* ---- packets in the device's memory ---- */
+
+static void make_remote(struct twin_accel *a, enum pl_accel_kind kind, size_t arena_bytes)
+{
+	struct pl_error err;
+
+	must(a, pl_accel_packets_new(&a->packets, kind, 0, arena_bytes, &err) == 0, "no packets",
+	     &err);
+	must(a,
+	     pl_pool_init_remote(&a->pool, &a->packets.remote, MAILBOX_SLOTS * MAILBOX_BURST,
+				 SPARE_BYTES, &err) == 0,
+	     "no packets", &err);
+	for (unsigned i = 0; i < MAILBOX_SLOTS; i++)
+		pl_pool_get(&a->pool, a->spare[i], MAILBOX_BURST, PL_OWNER_PROCESSOR);
+	a->arena = aligned_alloc(4096, (arena_bytes + 4095) / 4096 * 4096);
+	must(a, a->arena != NULL, "out of memory", NULL);
+}
+
+/* Bytes of the arena, of which the frames are. */
+static size_t bytes_of(const struct pl_burst *burst)
+{
+	uint32_t last = burst->n - 1;
+
+	return burst->n ? burst->frame[last] + burst->len[last] + 62u : 0;
+}
+
+/* Of what is punted the host has the very frame. */
+static void check_copies(const struct twin_accel *a, const struct pl_burst *piece)
+{
+	unsigned slot = (unsigned)((pl_accel_completed(a->accel, 0) - 1) % MAILBOX_SLOTS);
+	bool used[MAILBOX_BURST] = {false};
+	uint32_t n_copied, n = 0;
+	const uint16_t *copied = pl_accel_copied(a->accel, 0, &n_copied);
+
+	for (uint32_t i = 0; i < piece->n; i++) {
+		const uint8_t *frame = a->arena + piece->frame[i], *copy;
+
+		if (PL_VERDICT_KIND(piece->verdict[i]) != PL_VERDICT_PUNT)
+			continue;
+		n++;
+		must(a, copied[i] < n_copied && !used[copied[i]], "a packet has no copy of its own",
+		     NULL);
+		used[copied[i]] = true;
+		copy = pl_pool_data(&a->pool, a->spare[slot][copied[i]]);
+		must(a, memcmp(copy - 2, frame - 2, piece->len[i] + 2u) == 0,
+		     "a copy is not the packet", NULL);
+	}
+	must(a, n == n_copied, "more is copied than is punted", NULL);
+}
+
 /* ---- bursts ---- */
 
 /* Submits the packets from `first` on, as many as suits. Returns how many; 0: nothing more goes in. */
@@ -198,6 +253,8 @@ static uint32_t submit(struct twin_accel *a, const struct pl_burst *burst, uint3
 		return 0;
 	if (n > sizes[a->pieces % 8])
 		n = sizes[a->pieces % 8];
+	if (a->remote && a->pieces < MAILBOX_SLOTS)
+		pl_accel_lend(a->accel, 0, a->spare[a->pieces], MAILBOX_BURST, MAILBOX_BURST);
 	a->pieces++;
 	piece->n = n;
 	piece->port = burst->port;
@@ -218,6 +275,8 @@ static uint32_t complete(struct twin_accel *a, struct pl_burst *burst, uint32_t 
 		again(a, "a burst is not completed", &begin);
 	must(a, piece->n <= burst->n - first && piece->port == burst->port, "not the oldest burst",
 	     NULL);
+	if (a->remote)
+		check_copies(a, piece);
 	memcpy(burst->frame + first, piece->frame, piece->n * sizeof(piece->frame[0]));
 	memcpy(burst->len + first, piece->len, piece->n * sizeof(piece->len[0]));
 	memcpy(burst->verdict + first, piece->verdict, piece->n * sizeof(piece->verdict[0]));
@@ -227,9 +286,14 @@ static uint32_t complete(struct twin_accel *a, struct pl_burst *burst, uint32_t 
 void twin_accel_run(struct twin_accel *a, struct pl_burst *burst)
 {
 	uint32_t submitted = 0, completed = 0, n;
+	uint64_t memory = a->packets.remote.device;
+	size_t bytes = a->remote ? bytes_of(burst) : 0;
 	struct pl_error err;
 
 	catch_up(a);
+	if (bytes)
+		must(a, pl_accel_write(a->accel, memory, a->arena, bytes, &err) == 0, "cannot fill",
+		     &err);
 	while (completed < burst->n) {
 		while ((n = submit(a, burst, submitted))) {
 			submitted += n;
@@ -237,6 +301,9 @@ void twin_accel_run(struct twin_accel *a, struct pl_burst *burst)
 		}
 		completed += complete(a, burst, completed);
 	}
+	if (bytes)
+		must(a, pl_accel_read(a->accel, a->arena, memory, bytes, &err) == 0, "cannot read",
+		     &err);
 	/* Found at rest by the next, or on its way there. */
 	if (a->pieces % 4 == 0)
 		pl_accel_rest(a->accel);
@@ -257,7 +324,7 @@ bool twin_accel_take_used(struct twin_accel *a, uint32_t index)
 /* ---- life ---- */
 
 struct twin_accel *twin_accel_new(struct tables *tables, enum pl_accel_kind kind,
-				  enum pl_accel_launch launch, size_t arena_bytes,
+				  enum pl_accel_launch launch, bool remote, size_t arena_bytes,
 				  struct pl_error *err)
 {
 	struct pl_accel_config config = {
@@ -270,16 +337,22 @@ struct twin_accel *twin_accel_new(struct tables *tables, enum pl_accel_kind kind
 
 	if (!a)
 		abort();
-	snprintf(a->name, sizeof(a->name), "%s, %s", pl_accel_kind_name(kind),
-		 launch == PL_ACCEL_BURST ? "burst" : "persistent");
+	snprintf(a->name, sizeof(a->name), "%s, %s%s", pl_accel_kind_name(kind),
+		 launch == PL_ACCEL_BURST ? "burst" : "persistent",
+		 remote ? ", in its memory" : "");
 	if (pl_accel_open(&a->accel, &config, err)) {
 		free(a);
 		return NULL;
 	}
-	must(a,
-	     pl_pool_init(&a->pool, (uint32_t)(arena_bytes / BUF_BYTES + 1), BUF_BYTES, err) == 0 &&
-		     pl_accel_attach(a->accel, 0, &a->pool, err) == 0,
-	     "no packets", err);
+	a->remote = remote;
+	if (remote)
+		make_remote(a, kind, arena_bytes);
+	else
+		must(a,
+		     pl_pool_init(&a->pool, (uint32_t)(arena_bytes / BUF_BYTES + 1), BUF_BYTES,
+				  err) == 0,
+		     "no packets", err);
+	must(a, pl_accel_attach(a->accel, 0, &a->pool, err) == 0, "no packets", err);
 	make_copy(a, tables);
 	must(a, pthread_create(&a->thread, NULL, follow, a) == 0, "no thread", NULL);
 	return a;
@@ -293,12 +366,19 @@ void twin_accel_free(struct twin_accel *a)
 	pl_accel_rest(a->accel);
 	must(a, pl_accel_close(a->accel, TIMEOUT_S * 1000) == 0, "does not end", NULL);
 	pl_pool_fini(&a->pool);
+	pl_accel_packets_free(&a->packets);
+	free(a->arena);
 	free(a);
+}
+
+bool twin_accel_in_place(const struct twin_accel *a)
+{
+	return !a->remote;
 }
 
 uint8_t *twin_accel_base(const struct twin_accel *a)
 {
-	return a->pool.base;
+	return a->remote ? a->arena : a->pool.base;
 }
 
 const char *twin_accel_name(const struct twin_accel *a)

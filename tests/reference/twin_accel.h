@@ -14,15 +14,19 @@
 
 struct twin_accel;
 
-/* Opens the first device of a kind, and copies the tables. Returns NULL with `err` filled where there is no
+/* Opens the first device of a kind, and copies the tables. `remote`: packets lie in its memory while it has them, and
+ * of each that is punted there must be a copy, the same to the last byte, in a buffer of the host's. Returns NULL with `err` filled where there is no
  * such device. */
 struct twin_accel *twin_accel_new(struct tables *tables, enum pl_accel_kind kind,
-				  enum pl_accel_launch launch, size_t arena_bytes,
+				  enum pl_accel_launch launch, bool remote, size_t arena_bytes,
 				  struct pl_error *err);
 void twin_accel_free(struct twin_accel *a);
 
 /* Where the frames of bursts are to lie: page-aligned, of as many bytes as was asked for. */
 uint8_t *twin_accel_base(const struct twin_accel *a);
+
+/* Whether the device itself reads and writes them there: else they are copied back and forth. */
+bool twin_accel_in_place(const struct twin_accel *a);
 
 /* "opencl, burst" */
 const char *twin_accel_name(const struct twin_accel *a);
