@@ -21,7 +21,7 @@ static json_t *obstacles_of(const struct pl_accel_info *info)
 		obstacle(list, false, info->why_no_packets.remedy, "not for Mode=nic-gpu: %s",
 			 info->why_no_packets.what);
 	else if (info->no_dmabuf && !info->unusable && info->index != UINT_MAX)
-		obstacle(list, false, NULL, "Mode=nic-gpu is not for NICs on the bus (pci:): %s",
+		obstacle(list, false, "", "Mode=nic-gpu is not for NICs on the bus (pci:): %s",
 			 info->no_dmabuf);
 	if (info->is_cpu && !info->unusable && info->index != UINT_MAX)
 		obstacle(list, false, "Mode=nic-cpu forwards more with the same cores",

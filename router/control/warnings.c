@@ -33,7 +33,8 @@ void warn_ordinary_pages(const struct router *router)
 	for (unsigned i = 0; i < router->n_planes; i++) {
 		const struct pl_region *region = &router->planes[i].pool.region;
 
-		if (region->page_bytes >= HUGE_PAGE_BYTES)
+		/* Behind another part's addresses a region has ordinary pages in any case, and little passes it. */
+		if (region->page_bytes >= HUGE_PAGE_BYTES || router->planes[i].pool.n_remote)
 			continue;
 		without++;
 		needed += (long)((region->len_bytes + HUGE_PAGE_BYTES - 1) / HUGE_PAGE_BYTES);
