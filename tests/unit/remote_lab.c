@@ -417,16 +417,9 @@ static void pool_open(struct lab *lab, size_t remote_bytes)
 {
 	struct pl_error err;
 
-	must(pl_region_alloc(&lab->elsewhere, remote_bytes, &err), &err);
-	lab->remote = (struct pl_remote){
-		.len_bytes = remote_bytes,
-		.page_bytes = 4096,
-		.dmabuf_fd = -1,
-		.no_dmabuf = "it is ordinary memory",
-		.emulated = lab->elsewhere.base,
-		.device = (uintptr_t)lab->elsewhere.base,
-	};
-	must(pl_pool_init_remote(&lab->plane.pool, &lab->remote, lab->n_host, LAB_BUF_BYTES, &err),
+	must(pl_accel_packets_new(&lab->packets, PL_ACCEL_HOST, 0, remote_bytes, &err), &err);
+	must(pl_pool_init_remote(&lab->plane.pool, &lab->packets.remote, lab->n_host, LAB_BUF_BYTES,
+				 &err),
 	     &err);
 }
 
@@ -534,7 +527,7 @@ void lab_free(struct lab *lab)
 	assert_int_equal(pool->n_remote_free, pool->n_remote);
 	assert_int_equal(pool->n_free, lab->n_host);
 	pl_pool_fini(pool);
-	pl_region_free(&lab->elsewhere);
+	pl_accel_packets_free(&lab->packets);
 	police_free(lab->police);
 	tables_free(lab->tables);
 	free(lab);

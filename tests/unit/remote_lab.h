@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A plane between two emulated NICs whose packets lie in the accelerator's memory: a stand-in for it, which the host
- * accelerator and the NICs' DMA engine find, and the plane does not: a touch would end the test by SIGSEGV.
+/* A plane between two emulated NICs whose packets lie in the accelerator's memory, which the host accelerator and the
+ * NICs' DMA engine find, and the plane does not: a touch would end the test by SIGSEGV.
  *
  * The wires make up frames, all of whose bytes follow from their number: of each 64 bytes others. Whatever
  * leaves, by a NIC or by a face, is compared byte for byte with what the packet program makes of the same frame in memory
@@ -77,8 +77,7 @@ struct lab {
 	struct tables *tables;
 	struct police *police;
 	struct offload *offload;
-	struct pl_region elsewhere;
-	struct pl_remote remote;
+	struct pl_accel_packets packets;
 	struct pl_plane plane;
 	struct lab_port ports[LAB_PORTS];
 	struct lab_mix mix;
