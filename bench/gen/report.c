@@ -151,7 +151,7 @@ static bool in_trouble(const struct gen_run *run, uint32_t flow, uint64_t sent)
 	const struct gen_flow *f = gen_flows_get(&run->flows, flow);
 
 	return f->reordered || f->duplicated || f->corrupted ||
-	       (run->n_streams && f->received + f->corrupted < sent);
+	       (gen_run_judges(run) && f->received + f->corrupted < sent);
 }
 
 static uint64_t flow_sent(const struct gen_run *run, uint32_t flow)
@@ -172,20 +172,13 @@ static uint32_t count_troubled(const struct gen_run *run)
 	return n;
 }
 
-void gen_report_text(FILE *to, const struct gen_run *run)
+static void print_received(FILE *to, const struct gen_run *run)
 {
 	const struct gen_flow *all = &run->flows.all;
-	uint64_t sent = gen_run_sent(run);
 
-	if (run->n_streams) {
-		fprintf(to, "sent         %" PRIu64 " frames in %.3f s: %.0f pps, %.1f Mbps\n",
-			sent, gen_run_seconds(run), per_second(run, sent),
-			per_second(run, 8 * sent_bytes(run)) / 1e6);
-		print_limit(to, run);
-	}
 	fprintf(to, "received     %" PRIu64 " frames: %.0f pps\n", all->received,
 		per_second(run, all->received));
-	if (run->n_streams)
+	if (gen_run_judges(run))
 		fprintf(to, "lost         %" PRIu64 " (%.6f %%)\n", gen_run_lost(run),
 			loss_percent(run));
 	print_own_losses(to, run);
@@ -202,9 +195,25 @@ void gen_report_text(FILE *to, const struct gen_run *run)
 		fprintf(to, "flows        %u, %u of them with losses or other trouble\n",
 			run->flows.n, count_troubled(run));
 	print_times(to, "latency", run->latency);
+}
+
+void gen_report_text(FILE *to, const struct gen_run *run)
+{
+	uint64_t sent = gen_run_sent(run);
+
+	if (run->n_streams) {
+		fprintf(to, "sent         %" PRIu64 " frames in %.3f s: %.0f pps, %.1f Mbps\n",
+			sent, gen_run_seconds(run), per_second(run, sent),
+			per_second(run, 8 * sent_bytes(run)) / 1e6);
+		print_limit(to, run);
+	}
 	for (unsigned i = 0; i < run->n_streams; i++)
 		if (run->streams[i].asked_pps > 0)
 			print_times(to, "sent late", run->streams[i].lateness);
+	if (gen_run_judges(run) || !run->n_streams)
+		print_received(to, run);
+	else
+		print_own_losses(to, run);
 }
 
 /* ---- JSON ---- */
@@ -236,7 +245,7 @@ static json_t *flow_json(const struct gen_run *run, uint32_t at)
 			      (json_int_t)f->corrupted, "before_window",
 			      (json_int_t)f->before_window);
 
-	if (run->n_streams) {
+	if (gen_run_judges(run)) {
 		json_object_set_new(o, "sent", json_integer((json_int_t)sent));
 		json_object_set_new(o, "lost",
 				    json_integer((json_int_t)(sent > came ? sent - came : 0)));
@@ -286,8 +295,10 @@ static void add_sent(json_t *o, const struct gen_run *run)
 	json_object_set_new(o, "sent_bps", json_real(per_second(run, 8 * sent_bytes(run))));
 	json_object_set_new(o, "asked_pps", asked > 0 ? json_real(asked) : json_null());
 	json_object_set_new(o, "limited_by", json_string(limits[gen_run_limit(run)]));
-	json_object_set_new(o, "lost", json_integer((json_int_t)gen_run_lost(run)));
-	json_object_set_new(o, "loss_percent", json_real(loss_percent(run)));
+	if (gen_run_judges(run)) {
+		json_object_set_new(o, "lost", json_integer((json_int_t)gen_run_lost(run)));
+		json_object_set_new(o, "loss_percent", json_real(loss_percent(run)));
+	}
 	/* Of the stream that was latest. */
 	for (unsigned i = 1; i < run->n_streams; i++)
 		if (run->streams[i].lateness->max > late->max)

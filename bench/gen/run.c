@@ -474,12 +474,21 @@ uint64_t gen_run_sent(const struct gen_run *run)
 	return sent;
 }
 
+bool gen_run_judges(const struct gen_run *run)
+{
+	bool receives = false;
+
+	for (unsigned i = 0; i < run->n_ends; i++)
+		receives |= run->receives[i];
+	return receives && run->n_streams > 0;
+}
+
 uint64_t gen_run_lost(const struct gen_run *run)
 {
 	uint64_t sent = gen_run_sent(run);
 	uint64_t came = run->flows.all.received + run->flows.all.corrupted + run->damaged;
 
-	return sent > came ? sent - came : 0;
+	return gen_run_judges(run) && sent > came ? sent - came : 0;
 }
 
 double gen_run_asked_pps(const struct gen_run *run)

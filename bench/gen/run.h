@@ -50,7 +50,8 @@ int gen_run(struct gen_run *run, void (*progress)(const struct gen_run *run, uin
 void gen_run_close(struct gen_run *run);
 
 uint64_t gen_run_sent(const struct gen_run *run);
-/* Sent, and neither received nor corrupted; 0 when nothing is sent by us. */
+bool gen_run_judges(const struct gen_run *run); /* sends and receives: what is lost is known */
+/* Sent, and neither received nor corrupted; 0 unless gen_run_judges(). */
 uint64_t gen_run_lost(const struct gen_run *run);
 double gen_run_asked_pps(const struct gen_run *run); /* 0: as many as there can be */
 double gen_run_seconds(const struct gen_run *run);   /* of sending */

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """peerlane-gen through a router: what it says of loss, order, counts and latency is so.
 
-Both hosts' interfaces are moved to one namespace, where the generator takes them over by AF_XDP.
+Its ends are the hosts' interfaces, both moved to one namespace, by AF_XDP; or the wires of emulated NICs.
 """
 
+import contextlib
 import json
 import subprocess
 
 import pytest
 
-from lab import BUILD, EMULATED, wait_until
+from lab import BUILD, EMULATED, Lab, namespace_name, wait_until
+from wire_lab import WireLab
 
 GEN = BUILD / "bench/gen/peerlane-gen"
 FINE, USAGE, NOT_FINE, CANNOT = 0, 1, 2, 3
@@ -18,10 +20,36 @@ TRIES = 4  # others may have the processors while a ring fills up
 families = pytest.mark.parametrize("family", [4, 6])
 
 
-@pytest.fixture
-def ends(lab):
-    """Interfaces `eth0`, at the router's first port, and `far0`, at its second, of the first host's
-    namespace; their addresses are the generator's to play."""
+class Ends:
+    """A router that runs, and the generator's two ends: each host's address is its to play."""
+
+    def __init__(self, router, hosts, names):
+        self.router, self.hosts, self.names = router, hosts, names
+
+    def address(self, number, family):
+        host = self.hosts[number]
+        return host.v4 if family == 4 else host.v6
+
+    def options(self, number, family):
+        host = self.hosts[number]
+        length, gateway = (24, host.gateway4) if family == 4 else (64, host.gateway6)
+        return ["--address", f"{self.address(number, family)}/{length}", "--gateway", gateway]
+
+    def command(self, family, *options, tx=()):
+        return [str(a) for a in (
+            GEN, "--quiet", "--json", "-", "--tx", self.names[0], *self.options(0, family), *tx,
+            "--rx", self.names[1], *self.options(1, family), *options)]
+
+    def generate(self, *args, status=FINE, **kwargs):
+        """Returns the result and the exit status, which is this one unless it is None."""
+        done = self.hosts[0].run(self.command(*args, **kwargs), check=False)
+        assert status is None or done.returncode == status, done.stdout + done.stderr
+        return json.loads(done.stdout), done.returncode
+
+
+def interface_ends(stack):
+    lab = stack.enter_context(Lab())
+    lab.start()
     h1, h2 = lab.hosts
     h2.ip(f"link set eth0 netns {h1.name} name far0")
     for device in ("eth0", "far0"):
@@ -29,31 +57,29 @@ def ends(lab):
         h1.ip(f"link set {device} up")
     wait_until(lambda: all("LOWER_UP" in h1.ip(f"link show {device}")
                            for device in ("eth0", "far0")), "links")
-    return lab
+    return Ends(lab.router, lab.hosts, ["afxdp:eth0", "afxdp:far0"])
 
 
-def end(lab, number, family):
-    host = lab.hosts[number - 1]
-    length = {4: 24, 6: 64}[family]
-    return ["--address", f"{host.addr(family)}/{length}", "--gateway", host.gateway(family)]
+def wire_ends(stack):
+    lab = WireLab(namespace_name("g"), stack, 1500)
+    stack.callback(lab.close)
+    lab.start()
+    return Ends(lab.router, lab.hosts, [f"wire:{host.wire}" for host in lab.hosts])
 
 
-def command(lab, family, *options, tx=(), rx=()):
-    return [GEN, "--quiet", "--json", "-", "--tx", "afxdp:eth0", *end(lab, 1, family), *tx,
-            "--rx", "afxdp:far0", *end(lab, 2, family), *rx, *options]
-
-
-def generate(lab, *args, status=FINE, **ends):
-    done = lab.hosts[0].run(command(lab, *args, **ends), check=False)
-    assert status is None or done.returncode == status, done.stdout + done.stderr
-    return json.loads(done.stdout), done.returncode
+@pytest.fixture(params=[interface_ends, wire_ends])
+def ends(request):
+    with contextlib.ExitStack() as stack:
+        made = request.param(stack)
+        yield made
+        print(made.router.log())
 
 
 @families
 def test_nothing_is_lost_at_a_low_rate(ends, family):
     for _ in range(TRIES):
-        result, status = generate(ends, family, "--rate", "2000", "--duration", "2s", "--flows", 50,
-                                  "--loss-max", 0, status=None)
+        result, status = ends.generate(family, "--rate", "2000", "--duration", "2s", "--flows", 50,
+                                       "--loss-max", 0, status=None)
         assert result["sent"] == 4000
         assert result["reordered"] == result["duplicated"] == result["corrupted"] == 0
         assert result["misrouted"] == result["stale"] == 0
@@ -72,19 +98,19 @@ def test_nothing_is_lost_at_a_low_rate(ends, family):
 
 @families
 def test_what_a_blackhole_takes_is_lost(ends, family):
-    """One of four destinations is routed nowhere: its flows lose all they send, the others nothing."""
-    far = ends.hosts[1]
+    """One of four destinations is routed nowhere: its flows lose all they send, the others nothing.
+    A wire has no carrier until the generator joins, and routes follow that: hence the warm-up."""
     prefix = {4: "198.51.100.", 6: "2001:db8:1::"}[family]
     length = {4: 32, 6: 128}[family]
     for i in range(1, 5):
         route = f"{prefix}{i}/{length}"
         ends.router.ip(f"-{family} route add blackhole {route}" if i == 3 else
-                       f"-{family} route add {route} via {far.addr(family)}")
-    ends.router.wait_route(f"{prefix}4/{length}")
+                       f"-{family} route add {route} via {ends.address(1, family)}")
     to = sum((["--destinations", f"{prefix}{i}"] for i in range(1, 5)), [])
     for _ in range(TRIES):
-        result, _ = generate(ends, family, "--rate", "4000", "--count", 4000, "--flows", 8,
-                             "--loss-max", 1, "--per-flow", status=NOT_FINE, tx=to)
+        result, _ = ends.generate(family, "--rate", "4000", "--count", 4000, "--flows", 8,
+                                  "--loss-max", 1, "--per-flow", "--warmup", "300ms",
+                                  status=NOT_FINE, tx=to)
         flows = result["flows"]
         assert [flow["flow"] for flow in flows] == list(range(8))
         assert {flow["sent"] for flow in flows} == {500}
@@ -99,14 +125,12 @@ def test_what_a_blackhole_takes_is_lost(ends, family):
 
 
 def test_both_ways_at_once(ends):
-    h1, h2 = ends.hosts
     args = [GEN, "--quiet", "--json", "-", "--rate", "1000", "--count", 1000, "--flows", 4]
-    for near, far, device, number in ((h1, h2, "eth0", 1), (h2, h1, "far0", 2)):
-        args += ["--tx", f"afxdp:{device}", *end(ends, number, 4), "--destinations", far.v4,
-                 "--rx", f"afxdp:{device}"]
+    for near, far in ((0, 1), (1, 0)):
+        args += ["--tx", ends.names[near], *ends.options(near, 4), "--destinations",
+                 ends.address(far, 4), "--rx", ends.names[near]]
     for _ in range(TRIES):
-        done = h1.run(args)
-        result = json.loads(done.stdout)
+        result = json.loads(ends.hosts[0].run(args).stdout)
         assert result["sent"] == 2000 and [e["sent"] for e in result["ends"]] == [1000, 1000]
         assert result["reordered"] == result["duplicated"] == 0
         if result["received"] == 2000:
@@ -116,23 +140,22 @@ def test_both_ways_at_once(ends):
 
 def test_more_than_passes_is_told(ends):
     """Overload: what is lost, and what the generator's side lost, adds up; nothing is out of order."""
-    result, _ = generate(ends, 4, "--duration", "2s", "--size", "64,1518", status=None)
+    result, _ = ends.generate(4, "--duration", "2s", "--size", "64,1518", status=None)
     print(result)
-    all_flows = result["received"] + result["lost"]
-    assert result["sent"] == all_flows and result["received"] > 1000
+    assert result["sent"] == result["received"] + result["lost"] and result["received"] > 1000
     assert result["reordered"] == result["duplicated"] == result["corrupted"] == 0
     assert result["limited_by"] in ("core", "end") and result["asked_pps"] is None
 
 
 def test_a_rate_beyond_reach_is_told(ends):
-    result, status = generate(ends, 4, "--rate", "40Mpps", "--duration", "500ms", "--strict",
-                              status=NOT_FINE)
+    result, status = ends.generate(4, "--rate", "40Mpps", "--duration", "500ms", "--strict",
+                                   status=NOT_FINE)
     assert result["limited_by"] in ("core", "end")
     assert result["sent_pps"] < 39e6 and status == NOT_FINE
 
 
 def test_no_gateway(ends):
-    done = ends.hosts[0].run([GEN, "--tx", "afxdp:eth0", "--address", "10.0.1.2/24", "--gateway",
+    done = ends.hosts[0].run([GEN, "--tx", ends.names[0], "--address", "10.0.1.2/24", "--gateway",
                               "10.0.1.77", "--destinations", "10.0.2.2"], check=False)
     assert done.returncode == CANNOT
     assert "no answer from its IPv4 gateway" in done.stderr and "--gateway-mac" in done.stderr
@@ -140,9 +163,8 @@ def test_no_gateway(ends):
 
 def test_it_stops_when_told(ends):
     """SIGINT ends the sending, and what was found until then is reported."""
-    process = ends.popen(ends.hosts[0], [str(a) for a in command(ends, 4, "--rate", "1000",
-                                                                "--duration", "600s")],
-                         stdout=subprocess.PIPE, text=True)
+    process = ends.hosts[0].popen(ends.command(4, "--rate", "1000", "--duration", "600s"),
+                                  stdout=subprocess.PIPE, text=True)
     wait_until(lambda: sum(ends.router.plane_packets()) > 300, "traffic")
     process.send_signal(2)
     out, _ = process.communicate(timeout=30)
@@ -152,7 +174,7 @@ def test_it_stops_when_told(ends):
 
 def test_order_is_kept(ends):
     """A hundred thousand frames of all sizes, in a thousand flows."""
-    result, _ = generate(ends, 4, "--rate", "20000" if EMULATED else "50000", "--count", 100_000,
-                         "--flows", 1000, "--imix", status=None)
+    result, _ = ends.generate(4, "--rate", "20000" if EMULATED else "50000", "--count", 100_000,
+                              "--flows", 1000, "--imix", status=None)
     assert result["sent"] == 100_000 and result["received"] > 50_000
     assert result["reordered"] == result["duplicated"] == result["corrupted"] == 0
