@@ -1,0 +1,195 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Measures what the report of 2015 measured, on emulated NICs and on veth interfaces, with others beside:
+round-trip times, packet rates and CPU load, by mode and frame size. Writes every run, the figures and a page
+that says what was emulated and what real.
+
+All set-ups take turns within a repetition, so that whatever else the machine does meets all of them; tables
+and figures have min, median and max of the repetitions. The programs are those of the build folder that
+PEERLANE_BUILD names (build-release).
+"""
+
+import argparse
+import csv
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import measure
+import report
+import setups
+from setups import L, net
+
+SIZES = [64, 128, 256, 512, 1024, 1280, 1518]  # bytes with FCS
+FLOWS = 1000
+ROUTES = 901_899
+PINGS = 20
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a few minutes: less of everything")
+    parser.add_argument("--sizes", type=int, nargs="+", metavar="BYTES", help="of frames, with FCS")
+    parser.add_argument("--repetitions", type=int)
+    parser.add_argument("--seconds", type=float, help="of the highest rate")
+    parser.add_argument("--trial", type=float, help="seconds of each trial for the no-drop rate")
+    parser.add_argument("--trials", type=int)
+    parser.add_argument("--latency", type=float, help="seconds at each load")
+    parser.add_argument("--routes", type=int, help="of the full table")
+    parser.add_argument("--setups", nargs="+", metavar="KEY", help="such as wire-nic-cpu (default: all)")
+    parser.add_argument("--accelerator", default="auto",
+                        help="as Accelerator=; auto: a GPU by CUDA, else threads of this machine")
+    parser.add_argument("--dut", nargs=2, metavar="DEVICE",
+                        help="two devices, as Device= has them, instead of emulated ones")
+    parser.add_argument("--interfaces", nargs=2, metavar="IFNAME", help="what the two are cabled to")
+    parser.add_argument("--out", type=Path, help="folder (docs/evaluation; --quick: in the build folder)")
+    args = parser.parse_args()
+    if bool(args.dut) != bool(args.interfaces):
+        parser.error("--dut and --interfaces belong together")
+    usual = dict(sizes=SIZES, repetitions=3, seconds=60, trial=5, trials=10, latency=10, routes=ROUTES)
+    if args.quick:
+        usual = dict(sizes=[64, 512, 1518], repetitions=2, seconds=0.6, trial=0.4, trials=6, latency=0.4,
+                     routes=100_000)
+    for name, value in usual.items():
+        if getattr(args, name) is None:
+            setattr(args, name, value)
+    args.out = args.out or (L.BUILD / "evaluation" if args.quick else setups.ROOT / "docs/evaluation")
+    return args
+
+
+# ---- one turn ----
+
+class Turn:
+    """Everything about one set-up, once."""
+
+    def __init__(self, setup, args, repetition, records):
+        self.setup, self.args, self.repetition, self.records = setup, args, repetition, records
+
+    def add(self, size, record, flows=1, routes=1):
+        self.records.append({"setup": self.setup.key, "repetition": self.repetition, "frame_bytes": size,
+                             "flows": flows, "routes": routes, **record})
+        return record
+
+    def rates(self, bench, size, flows=1, routes=1, warmup_s=0.3):
+        """Returns a rate that passes."""
+        args = self.args
+        most = self.add(size, measure.highest(bench, size, args.seconds, flows, warmup_s), flows, routes)
+        top = min(1.3 * most["received_pps"], measure.line_pps(size) if self.setup.line_rate else 1e9)
+        found = self.add(size, measure.no_drop(bench, size, args.trial, args.trials, top, flows, warmup_s),
+                         flows, routes)
+        return found["no_drop_pps"] or most["received_pps"] / 2
+
+    def run(self):
+        args = self.args
+        with self.setup.running(args.sizes, PINGS) as (bench, pings):
+            for size in args.sizes:
+                if size in pings:
+                    self.add(size, measure.round_trip(size, pings[size]))
+                passes = self.rates(bench, size)
+                for record in measure.latency(bench, size, args.latency, passes):
+                    self.add(size, record)
+            self.rates(bench, args.sizes[0], flows=FLOWS)
+            if getattr(bench, "load", None) and self.setup.mode:
+                self.full_table(bench)
+
+    def full_table(self, bench):
+        """Addresses all over a table like the Internet's."""
+        path, count = bench.load(self.args.routes)
+        bench.destinations = ("--destinations", path)
+        self.rates(bench, self.args.sizes[0], flows=100_000, routes=count, warmup_s=1.5)
+
+
+def measure_all(chosen, args, records):
+    failed = {}
+    for repetition in range(args.repetitions):
+        for setup in chosen:
+            if setup.key in failed:
+                continue
+            began = time.monotonic()
+            try:
+                Turn(setup, args, repetition, records).run()
+            except (AssertionError, RuntimeError, subprocess.SubprocessError, OSError) as error:
+                failed[setup.key] = " ".join(str(error).split())[-400:]
+                print(f"{setup.key}: given up: {error}", file=sys.stderr)
+                continue
+            print(f"{repetition + 1}/{args.repetitions} {setup.key}: {time.monotonic() - began:.0f} s",
+                  file=sys.stderr)
+    return failed
+
+
+# ---- what there is, and what comes out ----
+
+def choose(args, accelerator):
+    """(set-ups, {key: why it is left out})"""
+    if args.dut:
+        everything = [setups.Dut(args.dut, args.interfaces, mode, None if mode == "nic-cpu" else accelerator)
+                      for mode in ("nic-cpu", "nic-cpu-gpu", "nic-gpu")]
+    else:
+        everything = setups.all_setups(accelerator)
+    keys = [setup.key for setup in everything]
+    if args.setups:
+        unknown = set(args.setups) - set(keys)
+        if unknown:
+            sys.exit(f"eval.py: no such set-up: {', '.join(sorted(unknown))}; there are {', '.join(keys)}")
+        everything = [setup for setup in everything if setup.key in args.setups]
+    left_out = {setup.key: why for setup in everything if (why := setup.why_not())}
+    for key, why in left_out.items():
+        print(f"{key}: left out: {why}", file=sys.stderr)
+    return [setup for setup in everything if setup.key not in left_out], left_out
+
+
+def about(args, accelerator):
+    told = net.machine()
+    told.update(accelerator=f"{accelerator.name}: {accelerator.words}", cores_used=setups.Setup.cores.text(),
+                command=" ".join(["bench/eval/eval.py", *map(shlex.quote, sys.argv[1:])]),
+                seconds=args.seconds, trial_s=args.trial, trials=args.trials, repetitions=args.repetitions)
+    return told
+
+
+def write_csv(path, records):
+    """One row for each record; what a kind of record does not have is empty."""
+    flat = [{**{k: v for k, v in r.items() if not isinstance(v, dict)},
+             **{f"cpu {re.sub(r'[^a-z0-9]+', ' ', k.lower()).strip()}": v
+                for k, v in r.get("cpu_threads", {}).items()}} for r in records]
+    names = list(dict.fromkeys(name for row in flat for name in row))
+    with open(path, "w", newline="") as out:
+        writer = csv.DictWriter(out, names, lineterminator="\n")
+        writer.writeheader()
+        for row in flat:
+            writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
+
+
+def main():
+    args = parse_arguments()
+    if os.geteuid() != 0:
+        sys.exit("eval.py: network namespaces need root")
+    if os.cpu_count() < 2:
+        sys.exit("eval.py: generator and router need a core each; there is one")
+    L.sweep()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    accelerator = setups.find_accelerator(args.accelerator)
+    chosen, left_out = choose(args, accelerator)
+    records, began = [], time.monotonic()
+    with net.huge_pages():
+        told = about(args, accelerator)
+        left_out.update(measure_all(chosen, args, records))
+    told["took_s"] = round(time.monotonic() - began)
+    args.out.mkdir(parents=True, exist_ok=True)
+    data = {"about": told, "left_out": left_out, "quick": args.quick,
+            "setups": {s.key: {"title": s.title, "mode": s.mode, "emulated": s.emulated} for s in chosen},
+            "records": records}
+    (args.out / "results.json").write_text(json.dumps(data, indent=1) + "\n")
+    write_csv(args.out / "results.csv", records)
+    report.write(args.out, data)
+    print(f"{args.out}/README.md")
+    return 1 if any(setup.key in left_out for setup in chosen) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The experiments on one set-up. Each returns a record: a flat dict of figures, in the units their names
+have, to which eval.py adds what was measured.
+"""
+
+import statistics
+import time
+
+LINE_BPS = 10e9
+PER_FRAME = 20  # preamble, start delimiter and the gap between frames, in bytes
+LOADS = (10, 50, 90)  # percent
+START_S = 0.3  # the generator's start: it joins the wires and asks for its gateway
+
+
+def line_pps(size):
+    """Frames a second that 10 Gb/s Ethernet carries, of `size` bytes with FCS."""
+    return LINE_BPS / (8 * (size + PER_FRAME))
+
+
+def seconds(value):
+    return f"{max(1, round(1000 * value))}ms"
+
+
+def traffic(result):
+    """What a run of the generator says, in short."""
+    latency = result["latency_ns"]
+    return {
+        "sent_pps": result["sent_pps"], "received_pps": result["received_pps"],
+        "received_gbps": result["received_pps"] * 8 * statistics.mean(result["sizes"]) / 1e9,
+        "loss_percent": result["loss_percent"], "generator_limit": result["limited_by"],
+        "lost_by_generator": sum(e["refused"] + e["missed"] for e in result["ends"]),
+        "reordered": result["reordered"], "duplicated": result["duplicated"],
+        "corrupted": result["corrupted"],
+        **{f"latency_{name}_us": latency[name] / 1e3 for name in
+           ("min", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max") if name in latency},
+    }
+
+
+def run(bench, size, duration_s, rate, flows=1, warmup_s=0.3):
+    """Frames of `size` bytes with FCS at `rate` pps (None: as many as there can be)."""
+    process = start(bench, size, duration_s, rate, flows, warmup_s)
+    return bench.result(process, duration_s + warmup_s + 60)
+
+
+def start(bench, size, duration_s, rate, flows, warmup_s):
+    asked = ["--rate", f"{rate:.0f}pps"] if rate else []
+    return bench.start("--size", size, "--flows", flows, "--duration", seconds(duration_s),
+                       "--warmup", seconds(warmup_s), "--drain", "200ms", *asked)
+
+
+def short_name(thread):
+    return thread.rsplit("/", 1)[0]
+
+
+def highest(bench, size, duration_s, flows=1, warmup_s=0.3):
+    """What is received while the most is offered, and the CPU time of the router's threads over the middle third
+    of that time, as the report did it: one core is 100 %."""
+    rate = line_pps(size) if bench.setup.line_rate else None
+    process = start(bench, size, duration_s, rate, flows, warmup_s)
+    time.sleep(START_S + warmup_s + duration_s / 3)
+    before, began = bench.times(), time.monotonic()
+    time.sleep(duration_s / 3)
+    after, took = bench.times(), time.monotonic() - began
+    result = bench.result(process, duration_s + 60)
+    threads = {}
+    for name, spent in after.items():
+        share = 100 * (spent - before.get(name, 0)) / took
+        if share >= 0.5:
+            threads[short_name(name)] = threads.get(short_name(name), 0) + share
+    return {"experiment": "highest", **traffic(result), "offered_pps": rate or result["sent_pps"],
+            "cpu_percent": sum(threads.values()), "cpu_threads": threads}
+
+
+def no_drop(bench, size, trial_s, trials, top_pps, flows=1, warmup_s=0.3):
+    """RFC 2544's throughput: the highest rate of which no frame is lost, by bisection below `top_pps`. A trial in
+    which the generator itself lost frames, or was too slow, counts as one with losses."""
+    good, bad = 0.0, top_pps
+    best = None
+    for _ in range(trials):
+        rate = (good + bad) / 2
+        told = traffic(run(bench, size, trial_s, rate, flows, warmup_s))
+        if told["loss_percent"] == 0 and told["generator_limit"] == "none":
+            good, best = rate, told
+        else:
+            bad = rate
+    return {"experiment": "no_drop", "no_drop_pps": good, "trial_s": trial_s, "trials": trials,
+            "resolution_pps": bad - good, "no_drop_gbps": good * 8 * size / 1e9,
+            **({f"at_{name}": value for name, value in best.items()
+                if name.startswith("latency_p")} if best else {})}
+
+
+def latency(bench, size, duration_s, reference_pps, flows=1):
+    """One way, from the moment each frame was to be sent, at shares of a rate that passes."""
+    for load in LOADS:
+        told = traffic(run(bench, size, duration_s, reference_pps * load / 100, flows))
+        yield {"experiment": "latency", "load_percent": load, "reference_pps": reference_pps, **told}
+
+
+def round_trip(size, times_ms):
+    """`ping` as the report used it: the mean."""
+    if not times_ms:
+        return {"experiment": "rtt", "n": 0}
+    return {"experiment": "rtt", "n": len(times_ms), "rtt_min_ms": min(times_ms),
+            "rtt_mean_ms": statistics.mean(times_ms), "rtt_median_ms": statistics.median(times_ms),
+            "rtt_max_ms": max(times_ms)}

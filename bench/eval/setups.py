@@ -1,0 +1,336 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What is measured: a router between two ends, by which the generator sends and receives.
+
+    wire   Peerlane on emulated 82599s, whose wires are memory shared with the generator
+    veth   Peerlane, or a peer of bench/net, between veth interfaces; the generator's ends by AF_XDP
+    dut    Peerlane on the devices that DUT= names; the generator's ends on two interfaces beside them
+
+A set-up is started anew for each repetition. `with setup.running() as bench:` gives what measure.py asks.
+"""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+os.environ.setdefault("PEERLANE_BUILD", str(ROOT / "build-release"))
+sys.path[:0] = [str(ROOT / "tests/lab"), str(ROOT / "bench/net")]
+
+import lab as L  # noqa: E402: found by the path above
+import bench as net  # noqa: E402: likewise
+from full_table import Table, prefixes  # noqa: E402
+from wire_lab import WireLab  # noqa: E402
+
+GEN = L.BUILD / "bench/gen/peerlane-gen"
+HEADERS = 14 + 20 + 8 + 4  # of a ping in an Ethernet frame: MACs and type, IPv4, ICMP, FCS
+FAR_MACS = ("02:00:00:00:ee:01", "02:00:00:00:ee:02")  # of the generator's ends on wires
+
+
+class Cores:
+    """Who runs where: each its own core if there are so many; else the emulator is with the planes, whose
+    generator then is undisturbed, as one on another machine would be."""
+
+    def __init__(self, planes=1):
+        allowed = sorted(os.sched_getaffinity(0))
+        self.enough = len(allowed) >= 2 + planes
+        self.generator = allowed[0]
+        self.planes = allowed[1:1 + planes]
+        self.emulator = allowed[1 + planes] if self.enough else allowed[-1]
+
+    def text(self):
+        if self.enough:
+            return f"generator on core {self.generator}, planes on {self.planes}, emulator on {self.emulator}"
+        return f"generator on core {self.generator}; the plane and the emulator share core {self.emulator}"
+
+
+def thread_times(pid):
+    """CPU time in seconds of each thread of a process, by its name and number."""
+    times = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(OSError):  # it has ended
+            name = (task / "comm").read_text().strip()
+            times[f"{name}/{task.name}"] = int((task / "schedstat").read_text().split()[0]) / 1e9
+    return times
+
+
+class Bench:
+    """A router that runs, and what its ends are. `pids`: whose CPU time is the router's."""
+
+    def __init__(self, setup, source, target, pids):
+        self.setup, self.source, self.target, self.pids = setup, source, target, pids
+        self.destinations = ()
+
+    def command(self, *options):
+        return [str(a) for a in (GEN, "--quiet", "--json", "-", "--core", self.setup.cores.generator,
+                                 "--tx", *self.source, *self.destinations, "--rx", *self.target, *options)]
+
+    def start(self, *options):
+        return subprocess.Popen(self.namespace(self.command(*options)), text=True, stdin=subprocess.DEVNULL,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=L.die_with_parent)
+
+    def namespace(self, command):
+        """The command, as it is run where the ends are."""
+        return command
+
+    @staticmethod
+    def result(process, timeout_s):
+        out, err = process.communicate(timeout=timeout_s)
+        if process.returncode not in (0, 2):  # 2: more was lost than asked for
+            raise RuntimeError(f"peerlane-gen: exit {process.returncode}\n{err}")
+        told = json.loads(out)
+        told.pop("flows", None)
+        return told
+
+    def times(self):
+        """CPU time of the router's threads in seconds, by name."""
+        return {name: spent for pid in self.pids for name, spent in thread_times(pid).items()}
+
+
+class Setup:
+    """`key` names it in results; `title` in tables and figures; `emulated` says what is not real."""
+
+    key = title = emulated = ""
+    mode = None
+    line_rate = True  # whether as much as 10 Gb/s carries is offered, or all that the generator has
+    cores = Cores()
+
+    def why_not(self):
+        """A reason not to measure it here, or None."""
+        return None
+
+    @contextlib.contextmanager
+    def running(self, ping_sizes=(), ping_count=0):
+        """Yields (Bench, {size: round-trip times in ms})."""
+        raise NotImplementedError
+
+
+def ping(lab, sizes, count):
+    """The report's way: `count` echo requests of each size, from host 1 to host 2."""
+    one, two = lab.hosts
+    times = {}
+    for size in sizes:
+        done = one.run(["ping", "-n", "-i", 0.01, "-c", count, "-s", size - HEADERS, two.v4], check=False,
+                       timeout=120)
+        times[size] = [float(t) for t in re.findall(r"time=([\d.]+)", done.stdout)]
+    return times
+
+
+def load_routes(router, gateway, device, count):
+    """A table like the Internet's. Returns the file that names its prefixes, for the generator."""
+    found = prefixes(count, 0)
+    table = Table(router, {4: found[4], 6: []}, {4: [(gateway, device)], 6: []})
+    table.add()
+    L.wait_until(lambda: router.route_count(4) >= len(found[4]), f"{count} routes in the tables", 120, 0.2)
+    path = router.folder / "prefixes"
+    path.write_text("\n".join(found[4]) + "\n")
+    return path, len(found[4])
+
+
+# ---- Peerlane on emulated NICs ----
+
+class Wire(Setup):
+    def __init__(self, mode, accelerator=None, busy=False):
+        self.mode, self.accelerator = mode, accelerator
+        self.key = f"wire-{mode}"
+        self.title = {"nic-cpu": "NIC-CPU", "nic-cpu-gpu": "NIC-CPU-GPU", "nic-gpu": "NIC-GPU"}[mode]
+        self.emulated = "the NICs (82599, emulated) and the cable (shared memory)"
+        if accelerator and accelerator.kind != "cuda":
+            self.title += f" ({accelerator.kind}: no GPU)"
+            self.emulated += f"; the GPU ({accelerator.words})"
+        self.options = ["--mode", mode, *(["--accelerator", accelerator.name] if accelerator else []),
+                        *(["--busy-poll"] if busy else [])]
+
+    def why_not(self):
+        ports = [f"pl{i}=emu:wire{i},wire=/run/eval-{i}" for i in range(2)]
+        done = subprocess.run([str(L.PEERLANED), *self.options, "--check", *(x for p in ports for x in ("--port", p))],
+                              text=True, capture_output=True, check=False)
+        return " ".join(done.stderr.split()) if done.returncode else None
+
+    @contextlib.contextmanager
+    def running(self, ping_sizes=(), ping_count=0):
+        with contextlib.ExitStack() as stack:
+            lab = WireLab(L.namespace_name("eval"), stack, 1500)
+            stack.callback(lab.close)
+            lab.start([*self.options, "--cores", ",".join(str(c) for c in self.cores.planes),
+                       "--planes", len(self.cores.planes)])
+            self.place_emulator(lab.router.daemon.pid)
+            times = self.ping(lab, ping_sizes, ping_count) if ping_count else {}
+            for host, mac in zip(lab.hosts, FAR_MACS):
+                lab.router.ip(f"neigh replace {host.v4} lladdr {mac} dev pl{host.number - 1} nud permanent")
+            ends = [[f"wire:{host.wire}", "--mac", mac, "--address", f"{host.v4}/24", "--gateway", host.gateway4]
+                    for host, mac in zip(lab.hosts, FAR_MACS)]
+            bench = Bench(self, *ends, [lab.router.daemon.pid])
+            bench.destinations = ("--destinations", lab.hosts[1].v4)
+            bench.lab, bench.router = lab, lab.router
+            bench.load = lambda count: load_routes(lab.router, lab.hosts[1].v4, "pl1", count)
+            yield bench, times
+            assert lab.router.daemon.poll() is None, lab.router.log()
+            lab.router.stop()
+
+    def place_emulator(self, pid):
+        for thread in thread_times(pid):
+            name, number = thread.split("/")
+            if name == "emulator":
+                os.sched_setaffinity(int(number), {self.cores.emulator})
+
+    @staticmethod
+    def ping(lab, sizes, count):
+        for host in lab.hosts:
+            host.plug_in()
+        lab.wait_through()
+        times = ping(lab, sizes, count)
+        for host in lab.hosts:
+            host.pull()
+        for port in (0, 1):
+            lab.wait_link(port, False)
+        return times
+
+
+# ---- Peerlane and others between veth interfaces ----
+
+class VethBench(Bench):
+    def namespace(self, command):
+        return self.lab.hosts[0].command(command)
+
+
+class Veth(Setup):
+    """`peer` is one of bench/net's."""
+
+    line_rate = False
+
+    def __init__(self, key, title, peer, mode=None):
+        self.key, self.title, self.peer, self.mode = f"veth-{key}", title, peer, mode
+        self.emulated = "the cables (veth interfaces of the kernel)"
+
+    def why_not(self):
+        return self.peer.why_not(L.BUILD)
+
+    @contextlib.contextmanager
+    def running(self, ping_sizes=(), ping_count=0):
+        with L.Lab() as lab:
+            net.FORWARDER_CORE = self.cores.planes[0]
+            self.peer.start(lab)
+            net.prepare_hosts(lab, self.peer)
+            times = ping(lab, ping_sizes, ping_count) if ping_count else {}
+            macs = [host.mac() for host in lab.hosts]
+            one, two = lab.hosts
+            two.ip(f"link set eth0 netns {one.name} name far0")
+            for device in ("eth0", "far0"):
+                one.ip(f"addr flush dev {device}")
+                one.run(["ethtool", "-K", device, "gro", "on"])
+                one.ip(f"link set {device} up")
+            self.keep_neighbours(lab, macs)
+            ends = [[f"afxdp:{device}", "--address", f"{host.v4}/24", "--gateway-mac",
+                     self.peer.gateway_mac(lab, host.number)]
+                    for host, device in zip(lab.hosts, ("eth0", "far0"))]
+            bench = VethBench(self, *ends, self.pids(lab))
+            bench.destinations = ("--destinations", two.v4)
+            bench.lab, bench.router = lab, lab.router
+            bench.load = lambda count: load_routes(lab.router, two.v4, "pl1", count)
+            yield bench, times
+            self.peer.stop(lab)
+            self.peer.process = None
+
+    def keep_neighbours(self, lab, macs):
+        """Those that moved with their interface are the generator's now, which answers; but not all peers ask."""
+        for host, mac in zip(lab.hosts, macs):
+            device = f"pl{host.number - 1}" if isinstance(self.peer, net.Peerlane) else f"eth{host.number}"
+            if not isinstance(self.peer, net.L3fwd):
+                lab.router.ip(f"neigh replace {host.v4} lladdr {mac} dev {device} nud permanent")
+
+    def pids(self, lab):
+        if self.peer.process:
+            return [self.peer.process.pid]
+        found = subprocess.run(["pgrep", "^napi/eth[12]-"], text=True, capture_output=True, check=False)
+        return [int(pid) for pid in found.stdout.split()]
+
+
+# ---- Peerlane on devices that are there ----
+
+class Dut(Setup):
+    """`devices`: two, as Device= has them; `interfaces`: two that are cabled to them."""
+
+    def __init__(self, devices, interfaces, mode, accelerator=None):
+        self.devices, self.interfaces, self.mode = devices, interfaces, mode
+        self.key, self.title = f"dut-{mode}", f"{mode.upper()}, {' and '.join(devices)}"
+        self.emulated = "nothing" if not accelerator or accelerator.kind == "cuda" else \
+            f"the GPU ({accelerator.words})"
+        self.options = ["--mode", mode, *(["--accelerator", accelerator.name] if accelerator else [])]
+
+    @contextlib.contextmanager
+    def running(self, ping_sizes=(), ping_count=0):
+        """The router's TAPs are in the namespace that its devices are in: this one."""
+        with contextlib.ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="peerlane-eval-")))
+            process = stack.enter_context(self.daemon(folder))
+            ends = []
+            for i, interface in enumerate(self.interfaces):
+                subprocess.run(["ip", "addr", "replace", f"10.0.{i + 1}.1/24", "dev", f"pl{i}"], check=True)
+                subprocess.run(["ip", "link", "set", f"pl{i}", "up"], check=True)
+                ends.append([f"afxdp:{interface}", "--address", f"10.0.{i + 1}.2/24",
+                             "--gateway", f"10.0.{i + 1}.1"])
+            bench = Bench(self, *ends, [process.pid])
+            bench.destinations = ("--destinations", "10.0.2.2")
+            yield bench, {}
+
+    @contextlib.contextmanager
+    def daemon(self, folder):
+        control = folder / "control"
+        args = [str(L.PEERLANED), "--control-socket", str(control), *self.options, "--cores",
+                ",".join(str(c) for c in self.cores.planes)]
+        for i, device in enumerate(self.devices):
+            args += ["--port", f"pl{i}={device}"]
+        with open(folder / "log", "w") as log:
+            process = subprocess.Popen(args, stdout=log, stderr=log, preexec_fn=L.die_with_parent)
+        try:
+            L.wait_until(lambda: process.poll() is not None or "forwarding" in (folder / "log").read_text(),
+                         "peerlaned forwards", 60)
+            if process.poll() is not None:
+                raise RuntimeError((folder / "log").read_text())
+            yield process
+        finally:
+            process.terminate()
+            process.wait(30)
+            subprocess.run([str(L.PEERLANED), "--cleanup", *args[1:3], *args[-4:]], check=False,
+                           capture_output=True)
+
+
+# ---- which there are ----
+
+class Accelerator:
+    """One that peerlane devices shows."""
+
+    def __init__(self, kind, name, model):
+        self.kind, self.name, self.model = kind, name, model
+        self.words = f"threads of this machine's processor stand in: {name}" if kind != "cuda" else model
+
+
+def find_accelerator(wanted):
+    """The one named; or a GPU by CUDA; or threads of the host, which are none."""
+    done = subprocess.run([str(L.PEERLANE), "-j", "devices"], text=True, capture_output=True, check=False)
+    listed = json.loads(done.stdout)["accelerators"] if done.returncode == 0 else []
+    for one in listed:
+        if one.get("there") and (one["accelerator"] == wanted or (wanted == "auto" and one["kind"] == "cuda")):
+            return Accelerator(one["kind"], one["accelerator"], one["name"])
+    return Accelerator("host", "host", "this machine's processor")
+
+
+def all_setups(accelerator):
+    gpu = ["--mode", "nic-cpu-gpu", "--accelerator", accelerator.name]
+    stand_in = "" if accelerator.kind == "cuda" else f" ({accelerator.kind}: no GPU)"
+    return [
+        Wire("nic-cpu"),
+        Wire("nic-cpu-gpu", accelerator),
+        Wire("nic-gpu", accelerator),
+        Veth("nic-cpu", "NIC-CPU", net.Peerlane("Peerlane"), "nic-cpu"),
+        Veth("nic-cpu-gpu", f"NIC-CPU-GPU{stand_in}", net.Peerlane("Peerlane, accelerator", gpu), "nic-cpu-gpu"),
+        Veth("kernel", "Linux", net.Kernel("kernel, NAPI thread", threaded=True)),
+        Veth("xdp", "XDP fib_lookup", net.XdpFib("XDP fib_lookup, NAPI thread", threaded=True)),
+        Veth("l3fwd", "DPDK l3fwd", net.L3fwd()),
+    ]
