@@ -35,9 +35,16 @@ static json_t *data;  /* the last listing */
 
 /* ---- helpers ---- */
 
+static const struct pl_accel_info *accelerators;
+static unsigned n_accelerators;
+
 static void list(void)
 {
-	struct devices_sources sources = {.sysfs = root, .ports = ports, .daemon = "running"};
+	struct devices_sources sources = {.sysfs = root,
+					  .ports = ports,
+					  .daemon = "running",
+					  .accelerators = accelerators,
+					  .n_accelerators = n_accelerators};
 	struct pl_error err = {"", ""};
 
 	json_decref(data);
@@ -557,6 +564,70 @@ static void test_printed(void **state)
 	free(all);
 }
 
+/* Of each accelerator which modes it can serve, and why not the others. */
+static void test_modes(void **state)
+{
+	static const struct pl_accel_info all[] = {
+		{.kind = PL_ACCEL_CUDA, .name = "good", .driver = "1"},
+		{.kind = PL_ACCEL_CUDA,
+		 .index = 1,
+		 .name = "poor",
+		 .driver = "1",
+		 .no_packets = -95,
+		 .why_no_packets = {"cuda:1: exports nothing", "open modules"}},
+		{.kind = PL_ACCEL_CUDA,
+		 .index = 2,
+		 .name = "old",
+		 .driver = "1",
+		 .unusable = -95,
+		 .why = {"cuda:2: too old", "another"}},
+		{.kind = PL_ACCEL_HOST,
+		 .name = "host",
+		 .driver = "threads",
+		 .no_dmabuf = "there is no udmabuf"},
+	};
+	static const struct {
+		bool cpu_gpu, gpu;
+		const char *why;
+		size_t n_obstacles;
+	} wanted[] = {
+		{true, true, "", 0},
+		{true, false, "cuda:1: exports nothing", 1},
+		{false, false, "cuda:2: too old", 1},
+		{true, true, "", 1},
+	};
+	json_t *one;
+	char *text_of;
+	size_t i;
+
+	(void)state;
+	accelerators = all;
+	n_accelerators = 4;
+	list();
+	json_array_foreach(json_object_get(data, "accelerators"), i, one) {
+		json_t *list_of = json_object_get(one, "modes");
+		json_t *first = json_array_get(list_of, 0), *second = json_array_get(list_of, 1);
+
+		assert_string_equal("nic-cpu-gpu", text(first, "mode"));
+		assert_string_equal("nic-gpu", text(second, "mode"));
+		assert_int_equal(wanted[i].cpu_gpu, json_is_true(json_object_get(first, "usable")));
+		assert_int_equal(wanted[i].gpu, json_is_true(json_object_get(second, "usable")));
+		assert_string_equal(wanted[i].why, text(second, "why"));
+		assert_int_equal(wanted[i].n_obstacles, n_obstacles(one));
+	}
+	assert_int_equal(4, i);
+	text_of = printed();
+	assert_non_null(strstr(text_of, "nic-cpu-gpu, nic-gpu  usable\n"));
+	assert_non_null(strstr(text_of, "  - not for Mode=nic-gpu: cuda:1: exports nothing\n"
+					"      open modules\n"));
+	assert_non_null(strstr(text_of,
+			       "  - Mode=nic-gpu is not for NICs on the bus (pci:): there is no "
+			       "udmabuf\n"));
+	free(text_of);
+	accelerators = NULL;
+	n_accelerators = 0;
+}
+
 /* A machine without anything. */
 static void test_nothing(void **state)
 {
@@ -604,6 +675,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_locked_memory, begin, end),
 		cmocka_unit_test_setup_teardown(test_described, begin, end),
 		cmocka_unit_test_setup_teardown(test_printed, begin, end),
+		cmocka_unit_test_setup_teardown(test_modes, begin, end),
 		cmocka_unit_test_setup_teardown(test_nothing, begin, end),
 	};
 
