@@ -95,7 +95,7 @@ class Turn:
                 for record in measure.latency(bench, size, args.latency, passes):
                     self.add(size, record)
             self.rates(bench, args.sizes[0], flows=FLOWS)
-            if getattr(bench, "load", None) and self.setup.mode:
+            if bench.load and self.setup.mode:
                 self.full_table(bench)
 
     def full_table(self, bench):

@@ -3,13 +3,18 @@
 have, to which eval.py adds what was measured.
 """
 
+import os
 import statistics
 import time
+
+from setups import net
+
+foreign_ticks, HZ = net.foreign_ticks, net.HZ
 
 LINE_BPS = 10e9
 PER_FRAME = 20  # preamble, start delimiter and the gap between frames, in bytes
 LOADS = (10, 50, 90)  # percent
-START_S = 0.3  # the generator's start: it joins the wires and asks for its gateway
+DRAIN_S = 0.2  # the generator waits so long for what is under way
 
 
 def line_pps(size):
@@ -45,11 +50,32 @@ def run(bench, size, duration_s, rate, flows=1, warmup_s=0.3):
 def start(bench, size, duration_s, rate, flows, warmup_s):
     asked = ["--rate", f"{rate:.0f}pps"] if rate else []
     return bench.start("--size", size, "--flows", flows, "--duration", seconds(duration_s),
-                       "--warmup", seconds(warmup_s), "--drain", "200ms", *asked)
+                       "--warmup", seconds(warmup_s), "--drain", seconds(DRAIN_S), *asked)
 
 
-def short_name(thread):
-    return thread.rsplit("/", 1)[0]
+def watch(bench, process, duration_s):
+    """Until the generator ends: [(moment, CPU times of the router's threads)]. Seldom, for watching takes time,
+    too."""
+    seen = []
+    while process.poll() is None:
+        seen.append((time.monotonic(), bench.times()))
+        time.sleep(max(0.04, duration_s / 24))
+    return seen, time.monotonic()
+
+
+def middle_third(seen, ended, duration_s):
+    """Percent of a core that each of the router's threads had in the middle third of the sending, which ended when
+    the generator began to wait for what was under way."""
+    stopped = ended - DRAIN_S
+    (began, before), (done, after) = (
+        min(seen, key=lambda s: abs(s[0] - (stopped - duration_s * part))) for part in (2 / 3, 1 / 3))
+    threads = {}
+    for name, spent in after.items():
+        share = 100 * (spent - before.get(name, 0)) / max(done - began, 1e-3)
+        if share >= 0.5:
+            name = name.rsplit("/", 1)[0]
+            threads[name] = threads.get(name, 0) + share
+    return threads
 
 
 def highest(bench, size, duration_s, flows=1, warmup_s=0.3):
@@ -57,18 +83,14 @@ def highest(bench, size, duration_s, flows=1, warmup_s=0.3):
     of that time, as the report did it: one core is 100 %."""
     rate = line_pps(size) if bench.setup.line_rate else None
     process = start(bench, size, duration_s, rate, flows, warmup_s)
-    time.sleep(START_S + warmup_s + duration_s / 3)
-    before, began = bench.times(), time.monotonic()
-    time.sleep(duration_s / 3)
-    after, took = bench.times(), time.monotonic() - began
-    result = bench.result(process, duration_s + 60)
-    threads = {}
-    for name, spent in after.items():
-        share = 100 * (spent - before.get(name, 0)) / took
-        if share >= 0.5:
-            threads[short_name(name)] = threads.get(short_name(name), 0) + share
+    ours = {os.getpid(), process.pid, *bench.pids}
+    foreign, began = foreign_ticks(ours), time.monotonic()
+    seen, ended = watch(bench, process, duration_s)
+    foreign = (foreign_ticks(ours) - foreign) / HZ / (ended - began)
+    result = bench.result(process, 10)
+    threads = middle_third(seen, ended, duration_s)
     return {"experiment": "highest", **traffic(result), "offered_pps": rate or result["sent_pps"],
-            "cpu_percent": sum(threads.values()), "cpu_threads": threads}
+            "cpu_percent": sum(threads.values()), "cpu_threads": threads, "foreign_cpu": foreign}
 
 
 def no_drop(bench, size, trial_s, trials, top_pps, flows=1, warmup_s=0.3):

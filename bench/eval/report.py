@@ -10,6 +10,266 @@ matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "evaluation"
 
 import matplotlib.pyplot as plt  # noqa: E402: after the choice of what it draws with
 
+from measure import LOADS, PER_FRAME, line_pps  # noqa: E402: likewise
+
+FOREIGN_MAX = 0.1  # of a core
+
+OURS = ["#08306b", "#2171b5", "#6baed6"]
+PEERS = ["#7f2704", "#d94801", "#fdae6b"]
+
+# What the report of 2015 says in its text, of an X520 (82599), two machines and a GPU that were real.
+ORIGINAL = [
+    ("Round-trip time of ping", "about 0.1 ms", "0.75 to 0.85 ms", "0.75 to 0.85 ms"),
+    ("10 Gb/s line rate from frames of", "64 bytes", "512 bytes", "128 bytes"),
+    ("Packet rate at 64 bytes", "14.88 Mpps (line rate)", "below line rate", "11.2 Mpps"),
+]
+
+
+class Table:
+    """Figures of the records of one experiment, by set-up and frame size."""
+
+    def __init__(self, data, experiment, **wanted):
+        self.data = data
+        wanted = {"flows": 1, "routes": 1} | wanted
+        self.records = [r for r in data["records"] if r["experiment"] == experiment
+                        and all(r.get(k) == v for k, v in wanted.items())]
+        self.setups = [key for key in data["setups"] if any(r["setup"] == key for r in self.records)]
+        self.sizes = sorted({r["frame_bytes"] for r in self.records})
+
+    def values(self, setup, size, name):
+        return [r[name] for r in self.records
+                if r["setup"] == setup and r["frame_bytes"] == size and r.get(name) is not None]
+
+    def spread(self, setup, size, name, scale=1):
+        """(min, median, max), or None."""
+        values = [v * scale for v in self.values(setup, size, name)]
+        return (min(values), statistics.median(values), max(values)) if values else None
+
+
+def title(data, key):
+    about = data["setups"][key]
+    return f"{about['title']}, {key.split('-')[0]}"
+
+
+def colours(data, setups):
+    ours = [key for key in setups if data["setups"][key]["mode"]]
+    peers = [key for key in setups if key not in ours]
+    return dict(zip(ours, OURS * 2)) | dict(zip(peers, PEERS * 2))
+
+
+# ---- figures ----
+
+def lines(axes, table, name, scale, setups=None):
+    """A line for each set-up; its whiskers go from the least repetition to the greatest."""
+    setups = setups or table.setups
+    colour = colours(table.data, setups)
+    places = {size: at for at, size in enumerate(table.sizes)}
+    for key in setups:
+        points = [(places[size], s) for size in table.sizes if (s := table.spread(key, size, name, scale))]
+        if not points:
+            continue
+        middle = [s[1] for _, s in points]
+        axes.errorbar([x for x, _ in points], middle, marker="o", markersize=3, linewidth=1.2,
+                      linestyle="-" if key.startswith(("wire", "dut")) else "--", capsize=2,
+                      yerr=[[m - s[0] for m, (_, s) in zip(middle, points)],
+                            [s[2] - m for m, (_, s) in zip(middle, points)]],
+                      label=title(table.data, key), color=colour[key])
+    axes.set_xticks(range(len(table.sizes)), table.sizes)
+    axes.set_xlabel("bytes of a frame, with FCS")
+    axes.grid(linewidth=0.3)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def figure(path, text, draw):
+    drawing, axes = plt.subplots(figsize=(6.4, 4))
+    draw(axes)
+    axes.set_title(text)
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncol=2)
+    drawing.savefig(path, bbox_inches="tight", metadata={"Date": None})
+    plt.close(drawing)
+
+
+def draw_figures(folder, data):
+    rtt, most = Table(data, "rtt"), Table(data, "highest")
+
+    def rates(axes):
+        lines(axes, most, "received_pps", 1e-6)
+        axes.plot(range(len(most.sizes)), [line_pps(size) / 1e6 for size in most.sizes], color="#525252",
+                  linewidth=0.8, linestyle=":", label="10 Gb/s line rate")
+        axes.set_ylabel("received, Mpps")
+
+    def bits(axes):
+        lines(axes, most, "received_gbps", 1)
+        axes.plot(range(len(most.sizes)), [10 * size / (size + PER_FRAME) for size in most.sizes],
+                  color="#525252", linewidth=0.8, linestyle=":", label="10 Gb/s line rate")
+        axes.set_ylabel("received, Gb/s of frames")
+
+    def times(axes):
+        lines(axes, rtt, "rtt_mean_ms", 1)
+        axes.set_ylabel("ms")
+
+    def load(axes):
+        lines(axes, most, "cpu_percent", 1)
+        axes.set_ylabel("% of a core")
+
+    figure(folder / "rtt.svg", "Round-trip time: mean of 20 pings", times)
+    figure(folder / "mpps.svg", "Received while the most is offered", rates)
+    figure(folder / "gbps.svg", "The same in bits", bits)
+    figure(folder / "cpu.svg", "CPU time of the router's threads meanwhile", load)
+
+
+# ---- the page ----
+
+def cell(spread, digits):
+    if not spread:
+        return "-"
+    low, middle, high = spread
+    if low == high:
+        return f"{middle:.{digits}f}"
+    return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def rows(table, name, scale, digits):
+    out = ["| set-up | " + " | ".join(str(size) for size in table.sizes) + " |",
+           "| --- |" + " ---: |" * len(table.sizes)]
+    for key in table.setups:
+        cells = [cell(table.spread(key, size, name, scale), digits) for size in table.sizes]
+        out.append(f"| {title(table.data, key)} | " + " | ".join(cells) + " |")
+    return out
+
+
+def latency_rows(data):
+    out = ["| set-up | frame | load | p50 | p99 | p99.9 | lost |", "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    for load in LOADS:
+        table = Table(data, "latency", load_percent=load)
+        for key in table.setups:
+            for size in sorted({table.sizes[0], table.sizes[-1]}):
+                cells = [cell(table.spread(key, size, f"latency_{p}_us", 1), 0) for p in ("p50", "p99", "p99.9")]
+                lost = cell(table.spread(key, size, "loss_percent", 1), 3)
+                out.append(f"| {title(data, key)} | {size} | {load} % | " + " | ".join(cells) + f" | {lost} % |")
+    return out
+
+
+def variants(data):
+    """One flow and many, one route and a full table, at the shortest frames."""
+    kinds = sorted({(r["routes"], r["flows"]) for r in data["records"] if r["experiment"] == "highest"})
+    out = ["| set-up | " + " | ".join(f"{flows:,} flow{'s' * (flows > 1)}, {routes:,} route{'s' * (routes > 1)}"
+                                      for routes, flows in kinds) + " |",
+           "| --- |" + " ---: |" * len(kinds)]
+    tables = [Table(data, "highest", flows=flows, routes=routes) for routes, flows in kinds]
+    for key in data["setups"]:
+        cells = [cell(t.spread(key, t.sizes[0], "received_pps", 1e-6), 2) if key in t.setups else "-"
+                 for t in tables]
+        out.append(f"| {title(data, key)} | " + " | ".join(cells) + " |")
+    return out
+
+
+def thread_rows(data):
+    """CPU time by thread, at the shortest frames."""
+    table = Table(data, "highest")
+    out = ["| set-up | CPU time of its threads, % of a core |", "| --- | --- |"]
+    for key in table.setups:
+        told = [r["cpu_threads"] for r in table.records
+                if r["setup"] == key and r["frame_bytes"] == table.sizes[0]]
+        names = list(dict.fromkeys(name for threads in told for name in threads))
+        parts = [f"{name} {statistics.median(t.get(name, 0) for t in told):.0f}" for name in names]
+        out.append(f"| {title(data, key)} | {', '.join(parts) or 'none'} |")
+    return out
+
+
+def generator_limits(data):
+    """Set-ups of which the generator was the limit at some size."""
+    table = Table(data, "highest")
+    limited = {}
+    for r in table.records:
+        if r["loss_percent"] < 1 and r["generator_limit"] != "none":
+            limited.setdefault(r["setup"], set()).add(r["frame_bytes"])
+    return [f"- {title(data, key)}: {', '.join(str(s) for s in sorted(sizes))} bytes"
+            for key, sizes in limited.items()]
+
+
+def disturbed(data):
+    """What else had the machine's cores meanwhile."""
+    foreign = [r["foreign_cpu"] for r in data["records"] if r["experiment"] == "highest"]
+    bad = sum(f > FOREIGN_MAX for f in foreign)
+    if not bad:
+        return []
+    return [f"**Disturbed**: in {bad} of {len(foreign)} runs of the highest rate other processes had more than "
+            f"{FOREIGN_MAX:.0%} of a core (at most {max(foreign):.0%}). These figures are of little use.", ""]
+
+
+def introduction(data):
+    about = data["about"]
+    quick = "This was a quick run: short trials, few sizes; it shows that all works, and roughly how fast." \
+        if data["quick"] else ""
+    out = ["<!-- Made by bench/eval/eval.py: not to be edited. -->", "# Evaluation", "",
+           "What the report of 2015 measured in its chapter 4, on this machine. " + quick, "",
+           "**What is emulated and what is real.** No figure here is one of a NIC's or of a cable's. The router, its "
+           "driver of the NIC and the packet program are the real ones, and so is the generator.", "",
+           "| set-up | emulated |", "| --- | --- |"]
+    out += [f"| {title(data, key)} | {one['emulated']} |" for key, one in data["setups"].items()]
+    if data["left_out"]:
+        out += ["", "Left out:", ""] + [f"- {key}: {why}" for key, why in data["left_out"].items()]
+    out += ["", "A *wire* is an emulated 82599's cable in shared memory, offered 10 Gb/s; it has no speed of its own, "
+            "so more than line rate is possible in principle. The emulator's work (DMA, registers, the queue's choice) "
+            "is done by a thread of the processor, which a NIC would do beside it. *veth* is a pair of virtual "
+            "interfaces of the kernel, by AF_XDP with copies at the generator's and the router's side, offered all "
+            "the generator has.", "", "| | |", "| --- | --- |"]
+    out += [f"| {key} | {value} |" for key, value in about.items()]
+    return out
+
+
+def original(data):
+    modes = ("nic-cpu", "nic-cpu-gpu", "nic-gpu")
+    rtt, most = Table(data, "rtt"), Table(data, "highest")
+
+    def ours(table, size, name, scale, digits, unit):
+        return [f"{cell(table.spread(f'wire-{mode}', size, name, scale), digits)} {unit}"
+                if f"wire-{mode}" in table.setups else "not measured" for mode in modes]
+
+    out = ["## Beside the original", "",
+           "The original had two machines, 10 Gb/s NICs and a GPU, all real, and counted the blocking wait for the "
+           "GPU as CPU load. Ours are the *wire* set-ups: the comparison is of orders of magnitude.", "",
+           "| | NIC-CPU | NIC-CPU-GPU | NIC-GPU |", "| --- | --- | --- | --- |"]
+    out += ["| " + " | ".join((f"{what}, original", *values)) + " |" for what, *values in ORIGINAL]
+    if rtt.sizes:
+        out.append(f"| Round-trip time of ping, {rtt.sizes[0]} bytes, here | " +
+                   " | ".join(ours(rtt, rtt.sizes[0], "rtt_mean_ms", 1, 3, "ms")) + " |")
+    if most.sizes:
+        out.append(f"| Packet rate at {most.sizes[0]} bytes, here | " +
+                   " | ".join(ours(most, most.sizes[0], "received_pps", 1e-6, 2, "Mpps")) + " |")
+    return out
+
+
+def page(data):
+    rtt, most, safe = Table(data, "rtt"), Table(data, "highest"), Table(data, "no_drop")
+    limits = generator_limits(data)
+    out = introduction(data)
+    out += ["", "Cells are the median of the repetitions, with the least and the greatest of them where there are "
+            "several. All runs: [results.json](results.json), [results.csv](results.csv).", "", *disturbed(data)]
+    out += original(data)
+    out += ["", "## Round-trip time", "", "Mean of 20 pings, in ms, as in the report. Hosts of *wire* set-ups are at "
+            "TAP interfaces, whose copying is in it.", "", "![](rtt.svg)", "", *rows(rtt, "rtt_mean_ms", 1, 3)]
+    out += ["", "## Packet rate", "", "Received, in Mpps, while the most is offered:", "", "![](mpps.svg)", "",
+            *rows(most, "received_pps", 1e-6, 2), "", "![](gbps.svg)", "",
+            *(["The generator, not the router, was the limit here (less than 1 % was lost):", "", *limits, ""]
+              if limits else []),
+            f"Without any loss (RFC 2544, by bisection, trials of {data['about']['trial_s']} s), in Mpps. A loss by "
+            "the generator, or its being too slow, counts as one by the router; where threads share a core, a frame "
+            "is lost whenever one of them is kept waiting for longer than queues hold.", "",
+            *rows(safe, "no_drop_pps", 1e-6, 3)]
+    out += ["", "Flows and routes, received in Mpps, the shortest frames:", "", *variants(data)]
+    out += ["", "## CPU load", "", "CPU time of the router's threads while the most is offered, in % of a core, over the "
+            "middle third:", "", "![](cpu.svg)", "", *rows(most, "cpu_percent", 1, 0), "", *thread_rows(data)]
+    out += ["", "## Latency under load", "", "One way, in us, from when a frame was to be sent, at shares of the "
+            "rate without loss (where there was none, of half of what was received at most):", "",
+            *latency_rows(data)]
+    return "\n".join(out) + "\n"
+
 
 def write(folder, data):
-    raise NotImplementedError
+    draw_figures(folder, data)
+    (folder / "README.md").write_text(page(data))

@@ -65,6 +65,7 @@ class Bench:
     def __init__(self, setup, source, target, pids):
         self.setup, self.source, self.target, self.pids = setup, source, target, pids
         self.destinations = ()
+        self.load = None  # takes a number of routes; returns (file of prefixes, how many there are)
 
     def command(self, *options):
         return [str(a) for a in (GEN, "--quiet", "--json", "-", "--core", self.setup.cores.generator,
@@ -161,17 +162,28 @@ class Wire(Setup):
                        "--planes", len(self.cores.planes)])
             self.place_emulator(lab.router.daemon.pid)
             times = self.ping(lab, ping_sizes, ping_count) if ping_count else {}
+            # The carrier's going makes the kernel forget neighbours, but for these.
             for host, mac in zip(lab.hosts, FAR_MACS):
                 lab.router.ip(f"neigh replace {host.v4} lladdr {mac} dev pl{host.number - 1} nud permanent")
             ends = [[f"wire:{host.wire}", "--mac", mac, "--address", f"{host.v4}/24", "--gateway", host.gateway4]
                     for host, mac in zip(lab.hosts, FAR_MACS)]
             bench = Bench(self, *ends, [lab.router.daemon.pid])
             bench.destinations = ("--destinations", lab.hosts[1].v4)
-            bench.lab, bench.router = lab, lab.router
-            bench.load = lambda count: load_routes(lab.router, lab.hosts[1].v4, "pl1", count)
+            bench.load = lambda count: self.load(lab, count)
             yield bench, times
             assert lab.router.daemon.poll() is None, lab.router.log()
             lab.router.stop()
+
+    @staticmethod
+    def load(lab, count):
+        """While the cable is plugged in: the router uses no routes over one that is not."""
+        far = lab.hosts[1]
+        far.plug_in()
+        lab.wait_link(1, True)
+        loaded = load_routes(lab.router, far.v4, "pl1", count)
+        far.pull()
+        lab.wait_link(1, False)
+        return loaded
 
     def place_emulator(self, pid):
         for thread in thread_times(pid):
@@ -231,7 +243,7 @@ class Veth(Setup):
                     for host, device in zip(lab.hosts, ("eth0", "far0"))]
             bench = VethBench(self, *ends, self.pids(lab))
             bench.destinations = ("--destinations", two.v4)
-            bench.lab, bench.router = lab, lab.router
+            bench.lab = lab
             bench.load = lambda count: load_routes(lab.router, two.v4, "pl1", count)
             yield bench, times
             self.peer.stop(lab)
