@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A queue of a network interface, by libpeerlane's AF_XDP port. */
 #include <errno.h>
+#include <net/ethernet.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,7 +138,7 @@ static int split(const char *text, char device[IF_NAMESIZE], unsigned *queue, st
 	return 0;
 }
 
-static int open_port(struct afxdp *a, unsigned queue, struct pl_error *err)
+static int open_port(struct afxdp *a, unsigned queue, unsigned size_max, struct pl_error *err)
 {
 	struct pl_port_config config = {
 		.name = a->device,
@@ -152,6 +153,11 @@ static int open_port(struct afxdp *a, unsigned queue, struct pl_error *err)
 	if (queue >= caps.max_queues)
 		return pl_error_set(err, -EINVAL, NULL, "%s: has no queue %u, but %u in all",
 				    a->device, queue, caps.max_queues);
+	if (size_max > caps.mtu + ETHER_HDR_LEN + GEN_FCS)
+		return pl_error_set(
+			err, -EMSGSIZE, "raise it (ip link set mtu), or use shorter frames",
+			"%s: its MTU of %u is too small for frames of %u bytes (with FCS)",
+			a->device, caps.mtu, size_max);
 	config.n_queues = caps.max_queues;
 	config.zero_copy = caps.zero_copy;
 	memcpy(a->end.host.mac, caps.mac, 6);
@@ -182,7 +188,7 @@ int gen_end_afxdp(const char *device, unsigned size_max, struct gen_end **end, s
 				  "%s: AF_XDP sends frames of at most %u bytes (with FCS)",
 				  a->device, pl_pool_frame_max(&a->pool) + GEN_FCS);
 	if (!rc)
-		rc = open_port(a, queue, err);
+		rc = open_port(a, queue, size_max, err);
 	if (rc) {
 		afxdp_close(&a->end);
 		return rc;

@@ -60,7 +60,8 @@ static bool seen(const struct gen_flows *flows, struct gen_flow *flow, uint64_t 
 
 bool gen_flows_take(struct gen_flows *flows, uint32_t at, uint32_t seq, bool corrupt)
 {
-	struct gen_flow *flow = gen_flows_get(flows, at), *all = &flows->all;
+	struct gen_flow *flow = gen_flows_get(flows, at);
+	struct gen_totals *all = &flows->all;
 	/* Numbers have 32 bits on the wire: the one meant is the nearest to what is expected. */
 	int32_t ahead = (int32_t)(seq - (uint32_t)flow->next);
 	uint64_t number = flow->next + (uint64_t)(int64_t)ahead;

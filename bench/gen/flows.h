@@ -24,12 +24,16 @@ struct gen_flow {
 	uint64_t window[]; /* bit n: of the number that is n modulo the window's size */
 };
 
+struct gen_totals {
+	uint64_t received, reordered, duplicated, corrupted, before_window;
+};
+
 struct gen_flows {
 	uint32_t n;
 	uint32_t window_bits; /* a power of two */
 	uint32_t stride;      /* bytes */
 	uint8_t *flows;
-	struct gen_flow all; /* sums, but for `next` */
+	struct gen_totals all;
 };
 
 /* Returns 0 or -ENOMEM. `n` from 1 to GEN_FLOWS_MAX. */

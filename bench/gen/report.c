@@ -60,7 +60,7 @@ static uint64_t corrupted(const struct gen_run *run)
 bool gen_report_fine(const struct gen_run *run)
 {
 	const struct gen_settings *s = run->settings;
-	const struct gen_flow *all = &run->flows.all;
+	const struct gen_totals *all = &run->flows.all;
 
 	if (corrupted(run) || (s->judges_loss && loss_percent(run) > s->loss_max))
 		return false;
@@ -81,7 +81,8 @@ void gen_report_progress(FILE *to, const struct gen_run *run, uint64_t now_ns,
 
 	/* What is under way is not lost. */
 	fprintf(to,
-		"%4.0f s: sent %.4f Mpps, received %.4f Mpps; reordered %u, duplicated %u, "
+		"%4.0f s: sent %.4f Mpps, received %.4f Mpps; reordered %" PRIu64
+		", duplicated %" PRIu64 ", "
 		"corrupted %" PRIu64 "; latency p50 %.1f us, p99 %.1f us\n",
 		(double)(now_ns - run->start_ns) / 1e9,
 		(double)(sent - before->sent) / seconds / 1e6,
@@ -174,7 +175,7 @@ static uint32_t count_troubled(const struct gen_run *run)
 
 static void print_received(FILE *to, const struct gen_run *run)
 {
-	const struct gen_flow *all = &run->flows.all;
+	const struct gen_totals *all = &run->flows.all;
 
 	fprintf(to, "received     %" PRIu64 " frames: %.0f pps\n", all->received,
 		per_second(run, all->received));
@@ -182,10 +183,11 @@ static void print_received(FILE *to, const struct gen_run *run)
 		fprintf(to, "lost         %" PRIu64 " (%.6f %%)\n", gen_run_lost(run),
 			loss_percent(run));
 	print_own_losses(to, run);
-	fprintf(to, "reordered    %u (RFC 4737)", all->reordered);
+	fprintf(to, "reordered    %" PRIu64 " (RFC 4737)", all->reordered);
 	if (all->before_window)
-		fprintf(to, "; %u of them so late that they may be duplicates", all->before_window);
-	fprintf(to, "\nduplicated   %u\ncorrupted    %" PRIu64 "\n", all->duplicated,
+		fprintf(to, "; %" PRIu64 " of them so late that they may be duplicates",
+			all->before_window);
+	fprintf(to, "\nduplicated   %" PRIu64 "\ncorrupted    %" PRIu64 "\n", all->duplicated,
 		corrupted(run));
 	if (run->misrouted)
 		fprintf(to, "misrouted    %" PRIu64 " arrived at an end that only sends\n",
@@ -308,7 +310,7 @@ static void add_sent(json_t *o, const struct gen_run *run)
 
 json_t *gen_report_json(const struct gen_run *run, int argc, char *const *argv)
 {
-	const struct gen_flow *all = &run->flows.all;
+	const struct gen_totals *all = &run->flows.all;
 	json_t *o = json_object(), *command = json_array(), *sizes = json_array();
 
 	for (int i = 0; i < argc; i++)
@@ -323,9 +325,9 @@ json_t *gen_report_json(const struct gen_run *run, int argc, char *const *argv)
 		add_sent(o, run);
 	json_object_set_new(o, "received", json_integer((json_int_t)all->received));
 	json_object_set_new(o, "received_pps", json_real(per_second(run, all->received)));
-	json_object_set_new(o, "reordered", json_integer(all->reordered));
-	json_object_set_new(o, "duplicated", json_integer(all->duplicated));
-	json_object_set_new(o, "before_window", json_integer(all->before_window));
+	json_object_set_new(o, "reordered", json_integer((json_int_t)all->reordered));
+	json_object_set_new(o, "duplicated", json_integer((json_int_t)all->duplicated));
+	json_object_set_new(o, "before_window", json_integer((json_int_t)all->before_window));
 	json_object_set_new(o, "window", json_integer(run->flows.window_bits));
 	json_object_set_new(o, "corrupted", json_integer((json_int_t)corrupted(run)));
 	json_object_set_new(o, "corrupted_of_no_flow", json_integer((json_int_t)run->damaged));

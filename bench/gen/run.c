@@ -362,8 +362,8 @@ static unsigned largest(const struct gen_settings *s)
 
 	for (unsigned i = 0; i < s->n_sizes; i++)
 		size = s->sizes[i] > size ? s->sizes[i] : size;
-	/* Others' frames come, too: the router's. */
-	return size > 1518 ? size : 1518;
+	/* Answers to ARP and neighbour discovery need room, too. */
+	return size > GEN_HOST_FRAME_MAX + GEN_FCS ? size : GEN_HOST_FRAME_MAX + GEN_FCS;
 }
 
 static int open_ends(struct gen_run *run, struct pl_error *err)

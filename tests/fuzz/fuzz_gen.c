@@ -47,7 +47,7 @@ static void answer(struct world *w, const uint8_t *frame, uint32_t len)
 
 static void take(struct world *w, const uint8_t *frame, uint32_t len)
 {
-	const struct gen_flow *all = &w->flows.all;
+	const struct gen_totals *all = &w->flows.all;
 	struct gen_record r;
 	enum gen_kind kind = gen_frame_parse(frame, len, 9, &w->filler, &r);
 	uint64_t before = all->received + all->corrupted + all->duplicated;
