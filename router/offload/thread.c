@@ -411,7 +411,7 @@ static int await_planes(struct offload *o, struct pl_error *err)
 	return 0;
 }
 
-/* Has the tables filled anew while planes use their own cores. Updates that are posted are applied before:
+/* Has the tables filled anew while planes use their own cores, or let packets wait. Updates that are posted are applied before:
  * none may come later. */
 static int refill(struct offload *o, struct pl_error *err)
 {

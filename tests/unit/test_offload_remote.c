@@ -7,6 +7,11 @@
 #include <string.h>
 #include <time.h>
 
+/* The packet program, whose answers a test may change. */
+#define program_run honest_program_run
+#include "../../router/program/device.c"
+#undef program_run
+
 #include "offload_faults.h"
 #include "offload_program.h"
 #include "remote_lab.h"
@@ -223,6 +228,7 @@ static void expect_recovery(struct lab *lab)
 	}
 	assert_int_equal(lab_dropped(lab, REASON_ACCELERATOR), lost);
 	assert_true(lab_forwarded(lab) > forwarded + LAB_PORTS * 2500);
+	assert_int_equal(lab_dropped(lab, REASON_PUNT_BUFFER), 0);
 }
 
 /* The device fails under load; cannot be had for a while; has no memory at first. */
@@ -294,6 +300,94 @@ static void test_slow_program(void **state)
 	lab_free(lab);
 }
 
+/* ---- a device that errs ---- */
+
+enum lie {
+	LIE_NONE,
+	LIE_PLACE_BEYOND, /* a copy in a place that there is not */
+	LIE_PLACE_TWICE,  /* two packets' copies in the same one */
+	LIE_NO_COPIES,	  /* none has been made */
+	LIE_MANY_COPIES,  /* more than there are places */
+	LIE_KEEP,	  /* it keeps the packet */
+	LIES
+};
+static _Atomic int lie;
+
+/* About every other punt of a burst. */
+static void change_answers(struct mailbox_slot *burst)
+{
+	unsigned punts = 0;
+	uint16_t before = 0;
+
+	for (uint32_t i = 0; i < burst->n; i++) {
+		if (PL_VERDICT_KIND(burst->verdict[i]) != PL_VERDICT_PUNT)
+			continue;
+		if (punts++ % 2 == 0)
+			before = burst->copied[i];
+		else if (lie == LIE_PLACE_BEYOND)
+			burst->copied[i] = i % 4 ? UINT16_MAX : (uint16_t)burst->n_copied;
+		else if (lie == LIE_PLACE_TWICE)
+			burst->copied[i] = before;
+		else if (lie == LIE_KEEP)
+			burst->verdict[i] = PL_VERDICT(PL_VERDICT_KEEP, REASON_TTL);
+	}
+	if (lie == LIE_NO_COPIES)
+		burst->n_copied = 0;
+	else if (lie == LIE_MANY_COPIES)
+		burst->n_copied = UINT32_MAX - (burst->n & 1);
+}
+
+static void run_and_lie(struct mailbox *mailbox, uint32_t worker, uint64_t launch)
+{
+	struct tables_view view = view_of((const struct program_context *)mailbox->context);
+	struct mailbox_group group;
+	struct mailbox_at at;
+
+	mailbox_enter(&at, &group, mailbox, worker, launch);
+	while (mailbox_wait(&at, &group)) {
+		process(&view, &group);
+		change_answers(mailbox_burst(&group));
+		mailbox_finish(&at, &group);
+	}
+}
+
+/* What it says of a copy that is none is not believed, and costs nothing but the packet: the other copies are right,
+ * and in bursts that follow all are. */
+static void test_lies_about_copies(void **state)
+{
+	static const struct pl_accel_program lying = {.host = run_and_lie};
+	struct lab *lab = start(
+		(struct lab_config){.mix = {.ttl = 2, .arp = 50}, .offload = {.program = &lying}});
+
+	(void)state;
+	for (lie = LIE_PLACE_BEYOND; lie < LIES; lie++) {
+		int now = lie;
+		uint64_t denied = lab_dropped(lab, REASON_ACCELERATOR), punted, arrived;
+
+		lab_offer(lab, FRAMES / 10);
+		lab_settle(lab);
+		if (now == LIE_MANY_COPIES)
+			assert_int_equal(lab_dropped(lab, REASON_ACCELERATOR), denied);
+		else
+			assert_true(lab_dropped(lab, REASON_ACCELERATOR) > denied);
+		denied = lab_dropped(lab, REASON_ACCELERATOR);
+		lie = LIE_NONE;
+		punted = lab_punted(lab, LAB_TTL) + lab_punted(lab, LAB_ARP);
+		arrived = lab_arrived(lab, LAB_TTL) + lab_arrived(lab, LAB_ARP);
+		assert_int_equal(punted + denied, arrived);
+		for (unsigned i = 0; i < 30; i++) {
+			lab_offer(lab, 100);
+			lab_settle(lab);
+		}
+		assert_int_equal(lab_dropped(lab, REASON_ACCELERATOR), denied);
+		lie = now;
+	}
+	lie = LIE_NONE;
+	lab->denied = lab_dropped(lab, REASON_ACCELERATOR);
+	assert_int_equal(lab_stats(lab).faults, 0);
+	lab_free(lab);
+}
+
 /* ---- tables that are filled anew ---- */
 
 static void add_routes(struct lab *lab, unsigned first, unsigned n)
@@ -356,6 +450,7 @@ int main(void)
 		cmocka_unit_test(test_comes_back_after_faults),
 		cmocka_unit_test(test_hung_program_keeps_buffers),
 		cmocka_unit_test(test_slow_program),
+		cmocka_unit_test(test_lies_about_copies),
 		cmocka_unit_test(test_refill_loses_nothing),
 	};
 
