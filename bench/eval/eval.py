@@ -54,7 +54,7 @@ def parse_arguments():
         parser.error("--dut and --interfaces belong together")
     usual = dict(sizes=SIZES, repetitions=3, seconds=60, trial=5, trials=10, latency=10, routes=ROUTES)
     if args.quick:
-        usual = dict(sizes=[64, 512, 1518], repetitions=2, seconds=0.6, trial=0.4, trials=6, latency=0.4,
+        usual = dict(sizes=[64, 512, 1518], repetitions=2, seconds=0.6, trial=0.3, trials=4, latency=0.3,
                      routes=100_000)
     for name, value in usual.items():
         if getattr(args, name) is None:
@@ -76,7 +76,7 @@ class Turn:
                              "flows": flows, "routes": routes, **record})
         return record
 
-    def rates(self, bench, size, flows=1, routes=1, warmup_s=0.3):
+    def rates(self, bench, size, flows=1, routes=1, warmup_s=0.2):
         """Returns a rate that passes."""
         args = self.args
         most = self.add(size, measure.highest(bench, size, args.seconds, flows, warmup_s), flows, routes)
@@ -92,8 +92,11 @@ class Turn:
                 if size in pings:
                     self.add(size, measure.round_trip(size, pings[size]))
                 passes = self.rates(bench, size)
-                for record in measure.latency(bench, size, args.latency, passes):
-                    self.add(size, record)
+                if not args.quick or size == args.sizes[0]:
+                    for record in measure.latency(bench, size, args.latency, passes):
+                        self.add(size, record)
+            if args.quick and self.repetition:
+                return
             self.rates(bench, args.sizes[0], flows=FLOWS)
             if bench.load and self.setup.mode:
                 self.full_table(bench)

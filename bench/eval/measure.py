@@ -14,7 +14,7 @@ foreign_ticks, HZ = net.foreign_ticks, net.HZ
 LINE_BPS = 10e9
 PER_FRAME = 20  # preamble, start delimiter and the gap between frames, in bytes
 LOADS = (10, 50, 90)  # percent
-DRAIN_S = 0.2  # the generator waits so long for what is under way
+DRAIN_S = 0.1  # the generator waits so long for what is under way
 
 
 def line_pps(size):
@@ -41,7 +41,7 @@ def traffic(result):
     }
 
 
-def run(bench, size, duration_s, rate, flows=1, warmup_s=0.3):
+def run(bench, size, duration_s, rate, flows=1, warmup_s=0.2):
     """Frames of `size` bytes with FCS at `rate` pps (None: as many as there can be)."""
     process = start(bench, size, duration_s, rate, flows, warmup_s)
     return bench.result(process, duration_s + warmup_s + 60)
@@ -78,7 +78,7 @@ def middle_third(seen, ended, duration_s):
     return threads
 
 
-def highest(bench, size, duration_s, flows=1, warmup_s=0.3):
+def highest(bench, size, duration_s, flows=1, warmup_s=0.2):
     """What is received while the most is offered, and the CPU time of the router's threads over the middle third
     of that time, as the report did it: one core is 100 %."""
     rate = line_pps(size) if bench.setup.line_rate else None
@@ -93,7 +93,7 @@ def highest(bench, size, duration_s, flows=1, warmup_s=0.3):
             "cpu_percent": sum(threads.values()), "cpu_threads": threads, "foreign_cpu": foreign}
 
 
-def no_drop(bench, size, trial_s, trials, top_pps, flows=1, warmup_s=0.3):
+def no_drop(bench, size, trial_s, trials, top_pps, flows=1, warmup_s=0.2):
     """RFC 2544's throughput: the highest rate of which no frame is lost, by bisection below `top_pps`. A trial in
     which the generator itself lost frames, or was too slow, counts as one with losses."""
     good, bad = 0.0, top_pps

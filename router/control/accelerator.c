@@ -145,16 +145,19 @@ static void add(char *out, size_t size, const struct pl_accel_info *info, const 
 {
 	const char *kind = pl_accel_kind_name(info->kind);
 	size_t len = strlen(out);
+	int n;
 
 	if (!text[0] || len >= size)
 		return;
 	if (info->index == UINT_MAX && !strncasecmp(text, kind, strlen(kind)))
-		snprintf(out + len, size - len, "%s%s", len ? "; " : "", text);
+		n = snprintf(out + len, size - len, "%s%s", len ? "; " : "", text);
 	else if (info->index == UINT_MAX)
-		snprintf(out + len, size - len, "%s%s: %s", len ? "; " : "", kind, text);
+		n = snprintf(out + len, size - len, "%s%s: %s", len ? "; " : "", kind, text);
 	else
-		snprintf(out + len, size - len, "%s%s:%u: %s", len ? "; " : "", kind, info->index,
-			 text);
+		n = snprintf(out + len, size - len, "%s%s:%u: %s", len ? "; " : "", kind,
+			     info->index, text);
+	if (n < 0)
+		out[len] = '\0';
 }
 
 /* The first that can be used; never the host's threads, which are for tests. */
