@@ -239,7 +239,9 @@ static void note_stop(struct gen_run *run, const struct phase *phase, uint64_t n
 	if (is_interrupted(run) || !run->n_streams)
 		run->stop_ns = now_ns;
 	for (unsigned i = 0; i < run->n_streams && !is_interrupted(run); i++) {
-		uint64_t due = run->streams[i].at.due.ns;
+		const struct gen_stream *s = &run->streams[i];
+		/* Without a schedule there was something to send until the end, or the count. */
+		uint64_t due = s->asked_pps > 0 ? s->at.due.ns : s->left ? phase->until_ns : 0;
 
 		due = due < phase->until_ns ? due : phase->until_ns;
 		run->stop_ns = due > run->stop_ns ? due : run->stop_ns;
