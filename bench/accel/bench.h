@@ -20,6 +20,7 @@
 #define LANE_CHUNKS \
 	64u /* of a lane alone; where there are more, each has as many as can be under way */
 #define SERIES_MAX 101u
+#define IN_DEVICE "the device's memory" /* key.where */
 #define RESULTS_MAX 512u
 #define DEVICES_MAX 16u
 #define N_NEXTHOPS 255u
@@ -28,7 +29,7 @@
 #define HANG_MS 15000u	    /* not a daemon's: a loaded machine is no fault of the accelerator's */
 #define LINE_RATE_10G 14.88 /* Mpps of 64-byte frames */
 
-enum part { PART_PROGRAM, PART_LATENCY, PART_THROUGHPUT, PART_PLANE, PART_REST, PARTS };
+enum part { PART_PROGRAM, PART_LATENCY, PART_THROUGHPUT, PART_PLANE, PART_NIC, PART_REST, PARTS };
 extern const char *const part_names[PARTS];
 
 struct settings {
@@ -58,9 +59,11 @@ struct key {
 	enum part part;
 	const char *what, *unit;
 	const char *how;       /* a variant of it */
+	const char *where;     /* frames lie if not in the host's memory */
 	const char *point;     /* "p50", "p99", ... of many */
 	unsigned family;       /* 4, 6 */
 	unsigned burst, depth; /* packets; bursts under way */
+	unsigned frame;	       /* bytes on the wire, FCS included */
 };
 
 struct result {
@@ -144,6 +147,8 @@ struct churn;
 struct lane {
 	struct pl_processor processor;
 	struct pl_pool pool;
+	struct pl_accel_packets packets; /* where the frames lie; zeroed: in the host's memory */
+	uint8_t *staging;		 /* by which they get there; NULL: at once */
 	const struct bench *bench;
 	unsigned first;	 /* of the bench's frames */
 	uint32_t *frame; /* offsets, n_chunks * CHUNK */
@@ -172,11 +177,18 @@ static inline unsigned lane_under_way(const struct lane *l)
 	return (unsigned)(l->submitted - l->completed);
 }
 
-/* With `n_chunks` of the bench's frames, from `first` on; the caller sees to the processor. */
-void lane_init(struct lane *l, const struct bench *b, unsigned first, unsigned n_chunks);
+/* With `n_chunks` of the bench's frames, from `first` on, in memory of the host's, or of device `d` (NULL: not); the
+ * caller sees to the processor. */
+void lane_init(struct lane *l, const struct bench *b, const struct device *d, unsigned first,
+	       unsigned n_chunks);
 void lane_fini(struct lane *l);
 
 void lane_set_probe(struct lane *l, bool probe);
+
+/* Puts a chunk's frames, CHUNK of FRAME_ROOM bytes each, where they belong, or fetches them. The program touches none
+ * of them. */
+void lane_put(struct lane *l, unsigned chunk, uint8_t (*frames)[FRAME_ROOM]);
+void lane_get(const struct lane *l, unsigned chunk, uint8_t (*frames)[FRAME_ROOM]);
 
 /* Puts fresh frames in. Nothing is under way. */
 void lane_load(struct lane *l, unsigned family);
@@ -195,7 +207,7 @@ uint64_t lane_await(struct lane *l);
 void lane_drain(struct lane *l);
 
 /* Ends the program unless each frame has been rewritten as often as it was submitted. */
-void lane_check(const struct lane *l);
+void lane_check(struct lane *l);
 
 struct session {
 	struct bench *bench;
@@ -207,10 +219,10 @@ struct session {
 	struct churn *churn; /* told what the probe got, where there is one */
 };
 
-/* Opens the device, which does not rest if `stays`. The calling thread is the control thread. Ends the
+/* Opens the device, which does not rest if `stays`, and has frames in its own memory if `in_device`. The calling thread is the control thread. Ends the
  * program where something fails. */
 void session_open(struct session *s, struct bench *b, struct device *d, enum pl_accel_launch launch,
-		  unsigned n_lanes, bool stays);
+		  unsigned n_lanes, bool in_device, bool stays);
 
 /* Ends the program if the CPU had to help, or a burst was lost: nothing then was measured. */
 void session_close(struct session *s);
@@ -247,7 +259,12 @@ void program_measure(struct bench *b, struct device *d);
 void latency_measure(struct bench *b, struct device *d);
 void throughput_measure(struct bench *b, struct device *d);
 void plane_measure(struct bench *b, struct device *d);
+void nic_measure(struct bench *b, struct device *d);
 void rest_measure(struct bench *b, struct device *d);
+
+/* Sizes of frames that NICs are measured with, FCS included; and the modes. End with 0 and NULL. */
+extern const unsigned nic_sizes[];
+extern const char *const nic_modes[];
 
 /* Sizes of bursts, and numbers under way, that throughput is measured for; each ends with 0. */
 extern const unsigned throughput_sizes[], throughput_depths[];

@@ -31,8 +31,9 @@ static bool same_text(const char *a, const char *b)
 static bool same_key(const struct key *a, const struct key *b)
 {
 	return a->part == b->part && same_text(a->what, b->what) && same_text(a->how, b->how) &&
-	       same_text(a->point, b->point) && a->family == b->family && a->burst == b->burst &&
-	       a->depth == b->depth;
+	       same_text(a->where, b->where) && same_text(a->point, b->point) &&
+	       a->family == b->family && a->burst == b->burst && a->depth == b->depth &&
+	       a->frame == b->frame;
 }
 
 const struct series *device_series(const struct device *d, struct key key)

@@ -32,11 +32,13 @@ static json_t *result_json(const struct result *r)
 	add_text(object, "part", part_names[r->key.part]);
 	add_text(object, "what", r->key.what);
 	add_text(object, "how", r->key.how);
+	add_text(object, "where", r->key.where);
 	add_text(object, "point", r->key.point);
 	add_text(object, "unit", r->key.unit);
 	add_number(object, "family", r->key.family);
 	add_number(object, "burst", r->key.burst);
 	add_number(object, "depth", r->key.depth);
+	add_number(object, "frame_bytes", r->key.frame);
 	add(object, "min", json_real(spread.min));
 	add(object, "median", json_real(spread.median));
 	add(object, "max", json_real(spread.max));

@@ -9,9 +9,52 @@
 
 #define PASSES_MAX 250u /* of a TTL of 255, the last of which is punted */
 
+#define STAGED_ROOM \
+	(FRAME_ROOM + 16u) /* of a frame on its way to the device's memory, or from it */
+
+/* Where this program finds a frame; not where the device has to move it. */
 static uint8_t *frame_of(const struct lane *l, unsigned i)
 {
-	return l->pool.base + l->frame[i];
+	uint8_t *base = l->packets.remote.emulated;
+
+	return (base ? base : l->pool.base) + l->frame[i];
+}
+
+static uint8_t *staged(const struct lane *l, unsigned i)
+{
+	return l->staging + i * STAGED_ROOM + l->frame[i] % 16;
+}
+
+/* Has the device move a chunk's frames. */
+static void move(const struct lane *l, unsigned chunk, bool write)
+{
+	struct pl_remote_copy pieces[CHUNK];
+
+	for (unsigned i = 0; i < CHUNK; i++)
+		pieces[i] = (struct pl_remote_copy){.staging = staged(l, i),
+						    .offset = l->frame[chunk * CHUNK + i],
+						    .len_bytes = FRAME_BYTES,
+						    .write = write};
+	if (l->packets.remote.copy(&l->packets.remote, pieces, CHUNK))
+		die("the device does not move frames");
+}
+
+void lane_put(struct lane *l, unsigned chunk, uint8_t (*frames)[FRAME_ROOM])
+{
+	for (unsigned i = 0; i < CHUNK; i++)
+		memcpy(l->staging ? staged(l, i) : frame_of(l, chunk * CHUNK + i), frames[i],
+		       FRAME_BYTES);
+	if (l->staging)
+		move(l, chunk, true);
+}
+
+void lane_get(const struct lane *l, unsigned chunk, uint8_t (*frames)[FRAME_ROOM])
+{
+	if (l->staging)
+		move(l, chunk, false);
+	for (unsigned i = 0; i < CHUNK; i++)
+		memcpy(frames[i], l->staging ? staged(l, i) : frame_of(l, chunk * CHUNK + i),
+		       FRAME_BYTES);
 }
 
 static const uint8_t *template_of(const struct lane *l, unsigned i)
@@ -26,8 +69,11 @@ static uint8_t ttl_of(const uint8_t *frame, unsigned family)
 
 static void load_chunk(struct lane *l, unsigned chunk)
 {
-	for (unsigned i = chunk * CHUNK; i < (chunk + 1) * CHUNK; i++)
-		memcpy(frame_of(l, i), template_of(l, i), FRAME_BYTES);
+	uint8_t frames[CHUNK][FRAME_ROOM];
+
+	for (unsigned i = 0; i < CHUNK; i++)
+		memcpy(frames[i], template_of(l, chunk * CHUNK + i), FRAME_BYTES);
+	lane_put(l, chunk, frames);
 	l->passes[chunk] = 0;
 }
 
@@ -147,18 +193,22 @@ void lane_drain(struct lane *l)
 			die("%u bursts did not come back", lane_under_way(l));
 }
 
-void lane_check(const struct lane *l)
+void lane_check(struct lane *l)
 {
+	uint8_t frames[CHUNK][FRAME_ROOM];
+
 	if (!l->forwards)
 		return;
 	for (unsigned i = 0; i < l->n_chunks * CHUNK; i++) {
 		unsigned chunk = i / CHUNK, passes = l->passes[chunk];
 
+		if (i % CHUNK == 0)
+			lane_get(l, chunk, frames);
 		if (chunk == l->chunk && l->at < CHUNK)
 			passes += i % CHUNK < l->at;
-		if (ttl_of(frame_of(l, i), l->family) != 255 - passes)
+		if (ttl_of(frames[i % CHUNK], l->family) != 255 - passes)
 			die("frame %u was submitted %u times, and its TTL is %u", i, passes,
-			    ttl_of(frame_of(l, i), l->family));
+			    ttl_of(frames[i % CHUNK], l->family));
 	}
 }
 
@@ -169,7 +219,24 @@ void lane_check(const struct lane *l)
 #define COLOUR_STEP 64u
 #define COLOURS 16u
 
-void lane_init(struct lane *l, const struct bench *b, unsigned first, unsigned n_chunks)
+#define BUFFER_BYTES 2048u
+#define SPARES 64u /* nothing is punted */
+
+/* A pool whose first part is the device's memory. */
+static void init_in_device(struct lane *l, const struct device *d, uint32_t n)
+{
+	const struct pl_remote *remote = &l->packets.remote;
+	struct pl_error err;
+
+	if (pl_accel_packets_new(&l->packets, d->info.kind, d->info.index, (size_t)n * BUFFER_BYTES,
+				 &err) ||
+	    (!remote->emulated && !(l->staging = remote->staging(remote, &err))) ||
+	    pl_pool_init_remote(&l->pool, remote, SPARES, BUFFER_BYTES, &err))
+		die("%s: %s", d->label, err.what);
+}
+
+void lane_init(struct lane *l, const struct bench *b, const struct device *d, unsigned first,
+	       unsigned n_chunks)
 {
 	uint32_t n = n_chunks * CHUNK;
 	struct pl_error err;
@@ -177,10 +244,13 @@ void lane_init(struct lane *l, const struct bench *b, unsigned first, unsigned n
 	*l = (struct lane){.bench = b, .first = first, .n_chunks = n_chunks};
 	l->frame = checked(calloc(n + 1, sizeof(*l->frame)));
 	l->passes = checked(calloc(n_chunks, sizeof(*l->passes)));
-	if (pl_pool_init(&l->pool, n + 1, 2048, &err))
+	if (d)
+		init_in_device(l, d, n + 1);
+	else if (pl_pool_init(&l->pool, n + 1, BUFFER_BYTES, &err))
 		die("%s", err.what);
-	pl_pool_get(&l->pool, l->frame, n + 1, PL_OWNER_BURST);
-	memcpy(l->pool.base + l->frame[n], b->probe_frame, FRAME_BYTES);
+	pl_pool_get_rx(&l->pool, l->frame, n + 1, PL_OWNER_BURST);
+	if (!d)
+		memcpy(frame_of(l, n), b->probe_frame, FRAME_BYTES);
 	for (unsigned i = 0; i < n; i++)
 		l->frame[i] += i % COLOURS * COLOUR_STEP;
 }
@@ -193,6 +263,7 @@ void lane_set_probe(struct lane *l, bool probe)
 void lane_fini(struct lane *l)
 {
 	pl_pool_fini(&l->pool);
+	pl_accel_packets_free(&l->packets);
 	free(l->frame);
 	free(l->passes);
 }

@@ -89,7 +89,7 @@ static void measure_launch(struct bench *b, struct device *d, enum pl_accel_laun
 {
 	struct session s;
 
-	session_open(&s, b, d, launch, 1, true);
+	session_open(&s, b, d, launch, 1, false, true);
 	session_load(&s, 4);
 	for (unsigned i = 0; i < N_SIZES; i++) {
 		struct key key = {.part = PART_LATENCY,

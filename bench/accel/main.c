@@ -31,7 +31,7 @@ static const char usage[] =
 	"usage: accel [OPTION]...\n"
 	"  --devices LIST     of these kinds or devices: cpu,cuda,opencl:1,host (all that are "
 	"there)\n"
-	"  --only LIST        of program,latency,throughput,plane,rest (all)\n"
+	"  --only LIST        of program,latency,throughput,plane,nic,rest (all)\n"
 	"  --repetitions N    times that everything is measured, in turns (5)\n"
 	"  --ms MS            milliseconds of each measurement (100)\n"
 	"  --samples N        bursts whose way is timed, each time (2000)\n"
@@ -277,7 +277,8 @@ enum pl_accel_launch device_launch(const struct device *d)
 static void measure(struct bench *b)
 {
 	static void (*const measurements[PARTS])(struct bench * b, struct device * d) = {
-		program_measure, latency_measure, throughput_measure, plane_measure, rest_measure};
+		program_measure, latency_measure, throughput_measure,
+		plane_measure,	 nic_measure,	  rest_measure};
 
 	for (unsigned r = 0; r < b->settings.repetitions; r++)
 		for (enum part p = 0; p < PARTS; p++)

@@ -95,7 +95,9 @@ static double measure_mode(struct bench *b, struct device *d, struct tables *tab
 }
 
 struct pair {
-	double line_ns, cpu, accel; /* the line: before it */
+	double line_ns; /* before it */
+	double cpu, accel;
+	double remote; /* packets in the accelerator's memory; 0: not measured */
 };
 
 static void note(struct device *d, const char *ports, const char *cores, const struct pair *p)
@@ -106,6 +108,9 @@ static void note(struct device *d, const char *ports, const char *cores, const s
 	device_note(d, key, p->cpu);
 	key.how = "nic-cpu-gpu";
 	device_note(d, key, p->accel);
+	key.how = "nic-gpu";
+	if (p->remote > 0)
+		device_note(d, key, p->remote);
 	key.how = "ratio";
 	key.unit = "";
 	device_note(d, key, p->accel / p->cpu);
@@ -139,8 +144,10 @@ void plane_measure(struct bench *b, struct device *d)
 	p.accel = measure_mode(b, d, b->tables, full_list, b->n_frames);
 	note_pair(b, d, "memory ports, full table", &p);
 	p.line_ns = line_ns(b);
-	p.cpu = plane_nic_cost(b, NULL);
-	p.accel = plane_nic_cost(b, d);
+	p.cpu = plane_nic_cost(b, NULL, false);
+	p.accel = plane_nic_cost(b, d, false);
+	if (!d->info.no_packets)
+		p.remote = plane_nic_cost(b, d, true);
 	note_pair(b, d, "emulated 82599, one route", &p);
 	free(one_list);
 	free(full_list);

@@ -59,15 +59,22 @@ static void let_go(struct wire *wire, struct turns *t)
 	}
 }
 
-double plane_nic_cost(struct bench *b, struct device *d)
+double plane_nic_cost(struct bench *b, struct device *d, bool remote)
 {
-	struct options o = {.frames = FRAMES, .ring = RING, .plane_core = b->core};
-	struct world *w = world_open(&o, NULL);
+	struct options o = {
+		.frames = FRAMES, .ring = RING, .plane_core = b->core, .n_host = PACKETS_HOST};
+	struct pl_accel_packets packets = {0};
+	struct world *w;
 	struct mode mode;
-	struct wire wire = {.w = w};
+	struct wire wire = {0};
 	struct turns t;
 	double ns;
 
+	if (remote) {
+		packets_open(&packets, d);
+		o.remote = &packets.remote;
+	}
+	wire.w = w = world_open(&o, NULL);
 	mode_open(&mode, b, d, w->tables, &w->plane.pool, true);
 	w->plane.processor = mode.processor;
 	pl_plane_enter();
@@ -77,5 +84,6 @@ double plane_nic_cost(struct bench *b, struct device *d)
 	pl_plane_leave();
 	mode_close(&mode);
 	world_close(w);
+	pl_accel_packets_free(&packets);
 	return ns;
 }

@@ -48,7 +48,13 @@ double turns_cost(const struct bench *b, struct turns *t,
 /* line.c: ns that a cache line takes from the plane's core to another. */
 double line_ns(const struct bench *b);
 
-/* plane_nic.c: ns per packet between emulated NICs. */
-double plane_nic_cost(struct bench *b, struct device *d);
+/* plane_nic.c: ns per packet between emulated NICs; with `remote` their packets lie in the device's memory. */
+double plane_nic_cost(struct bench *b, struct device *d, bool remote);
+
+/* nics.c: memory of the device for a plane's packets. Ends the program where it fails. */
+void packets_open(struct pl_accel_packets *packets, const struct device *d);
+
+/* Buffers of the host's in such a plane: those for what is punted, and some for the rings. */
+#define PACKETS_HOST (OFFLOAD_LENT_BUFS + 2 * PL_BURST_MAX)
 
 #endif

@@ -6,7 +6,7 @@
 
 const char *const part_names[PARTS] = {
 	[PART_PROGRAM] = "program", [PART_LATENCY] = "latency", [PART_THROUGHPUT] = "throughput",
-	[PART_PLANE] = "plane",	    [PART_REST] = "rest",
+	[PART_PLANE] = "plane",	    [PART_NIC] = "nic",		[PART_REST] = "rest",
 };
 
 /* "0.61 / 0.63 / 0.70" */
@@ -45,11 +45,15 @@ static void print_program(const struct device *d)
 
 	printf("\n%-24s %25s %25s %25s\n", "the program alone, Mpps", "tables at rest",
 	       "with changes", "changes made /s");
-	for (unsigned i = 0; i < 4; i++) {
-		struct key key = {
-			.part = PART_PROGRAM, .what = whats[i / 2], .family = i % 2 ? 6 : 4};
+	for (unsigned i = 0; i < 8; i++) {
+		struct key key = {.part = PART_PROGRAM,
+				  .what = whats[i / 2 % 2],
+				  .where = i < 4 ? NULL : IN_DEVICE,
+				  .family = i % 2 ? 6 : 4};
 
-		printf("%-8s IPv%u           ", key.what, key.family);
+		if (!device_series(d, key))
+			continue;
+		printf("%-8s IPv%u %-9s ", key.what, key.family, key.where ? "in device" : "");
 		print_cell(d, key);
 		key.how = "with changes";
 		print_cell(d, key);
@@ -133,13 +137,13 @@ static void print_throughput(const struct device *d)
 
 static void print_modes(const struct device *d, const char *label, struct key key)
 {
-	static const char *const hows[] = {"nic-cpu", "nic-cpu-gpu", "ratio"};
+	static const char *const hows[] = {"nic-cpu", "nic-cpu-gpu", "ratio", "nic-gpu"};
 
 	key.how = hows[0];
 	if (!device_series(d, key))
 		return;
 	printf("%-30s", label);
-	for (unsigned i = 0; i < 3; i++) {
+	for (unsigned i = 0; i < 4; i++) {
 		key.how = hows[i];
 		print_cell(d, key);
 	}
@@ -152,8 +156,8 @@ static void print_plane(const struct device *d)
 					    "emulated 82599, one route"};
 	struct key line = {.part = PART_PLANE, .what = "a cache line to the other core"};
 
-	printf("\n%-30s %25s %25s %25s\n", "ns a packet of a plane", "nic-cpu", "nic-cpu-gpu",
-	       "ratio");
+	printf("\n%-30s %25s %25s %25s %25s\n", "ns a packet of a plane", "nic-cpu", "nic-cpu-gpu",
+	       "ratio", "nic-gpu");
 	for (unsigned i = 0; i < 3; i++) {
 		struct key key = {.part = PART_PLANE, .what = ports[i]};
 
@@ -166,6 +170,60 @@ static void print_plane(const struct device *d)
 	printf("%-30s", line.what);
 	print_cell(d, line);
 	printf("\n");
+}
+
+/* A row for each size of frames, with the modes beside each other. */
+static void print_nic_rows(const struct device *d, const char *title, const char *what)
+{
+	printf("\n%-30s", title);
+	for (unsigned m = 0; nic_modes[m]; m++)
+		printf(" %25s", nic_modes[m]);
+	printf("\n");
+	for (const unsigned *size = nic_sizes; *size; size++) {
+		struct key key = {.part = PART_NIC, .what = what, .frame = *size};
+
+		printf("%-30u", *size);
+		for (unsigned m = 0; nic_modes[m]; m++) {
+			key.how = nic_modes[m];
+			print_cell(d, key);
+		}
+		printf("\n");
+	}
+}
+
+static void print_nic_latency(const struct device *d)
+{
+	static const char *const points[] = {"p50", "p99", "p99.9"};
+
+	printf("\n%-30s %25s %25s %25s %25s %25s\n", "wire to wire at a pace, us", "p50", "p99",
+	       "p99.9", "offered Mpps", "carried Mpps");
+	for (unsigned m = 0; nic_modes[m]; m++) {
+		struct key key = {
+			.part = PART_NIC, .what = "way", .how = nic_modes[m], .frame = 64};
+
+		printf("%-30s", nic_modes[m]);
+		for (unsigned i = 0; i < 3; i++) {
+			key.point = points[i];
+			print_cell(d, key);
+		}
+		key.point = NULL;
+		key.what = "offered";
+		print_cell(d, key);
+		key.what = "carried";
+		print_cell(d, key);
+		printf("\n");
+	}
+}
+
+static void print_nic(const struct device *d)
+{
+	print_nic_rows(d, "emulated 82599s, Mpps", "throughput");
+	print_nic_rows(d, "packet bytes in main memory", "host");
+	print_nic_rows(d, "packet bytes in the device's", "remote");
+	print_nic_rows(d, "descriptors, bytes a packet", "descriptors");
+	print_nic_rows(d, "moved by the device, to it", "moved to");
+	print_nic_rows(d, "moved by the device, from it", "moved from");
+	print_nic_latency(d);
 }
 
 static void print_rest(const struct device *d)
@@ -193,7 +251,7 @@ static void print_rest(const struct device *d)
 void report_print(const struct bench *b, const struct device *d)
 {
 	static void (*const print[PARTS])(const struct device *d) = {
-		print_program, print_latency, print_throughput, print_plane, print_rest};
+		print_program, print_latency, print_throughput, print_plane, print_nic, print_rest};
 	const struct settings *o = &b->settings;
 
 	printf("\n%s\n%llu IPv4 and %llu IPv6 routes, 64-byte frames, %llu repetitions of %llu ms; "

@@ -86,7 +86,7 @@ static void measure_wake_ups(struct bench *b, struct device *d)
 
 	if (n > WAKE_UPS_MAX)
 		n = WAKE_UPS_MAX;
-	session_open(&s, b, d, device_launch(d), 1, false);
+	session_open(&s, b, d, device_launch(d), 1, false, false);
 	session_load(&s, 4);
 	for (unsigned i = 0; i < n; i++) {
 		uint64_t submitted;

@@ -10,7 +10,7 @@ static void measure_launch(struct bench *b, struct device *d, enum pl_accel_laun
 {
 	struct session s;
 
-	session_open(&s, b, d, launch, 1, true);
+	session_open(&s, b, d, launch, 1, false, true);
 	session_load(&s, 4);
 	for (const unsigned *size = throughput_sizes; *size; size++)
 		for (const unsigned *depth = throughput_depths; *depth; depth++) {

@@ -23,6 +23,10 @@ struct options {
 	unsigned repetitions, ms, frames, ring, wakeups;
 	int plane_core, emu_core;
 	bool json;
+	/* An accelerator's memory that the NICs receive into, and buffers of the host's beside it; NULL: the host's
+	 * alone. */
+	const struct pl_remote *remote;
+	uint32_t n_host;
 };
 
 /* Sorted figures of some repetitions. */
@@ -59,6 +63,12 @@ struct world {
  * those in memory). Ends the program where something fails, or the emulator reports an illegal use. */
 struct world *world_open(const struct options *o, struct emu_wire *const *wires);
 void world_close(struct world *w);
+
+/* UDP from 198.51.100.1 to the `i`th address of 198.18.0.0/15, `len` bytes without FCS. */
+void world_frame(uint8_t *frame, unsigned i, uint32_t len);
+
+/* Other frames, of `len` bytes without FCS, instead of those there are, which are on no wire any more. */
+void world_traffic(struct world *w, unsigned n, uint32_t len);
 
 /* A plane with this processor; it is at rest before and after. */
 void world_plane(struct world *w, const struct pl_processor *processor);

@@ -55,18 +55,17 @@ static void put16(uint8_t *p, unsigned v)
 	p[1] = (uint8_t)v;
 }
 
-/* UDP from 198.51.100.1 to the `i`th address of 198.18.0.0/15. */
-static void make_frame(uint8_t *frame, unsigned i)
+void world_frame(uint8_t *frame, unsigned i, uint32_t len)
 {
 	uint8_t *ip = frame + 14;
 	uint32_t sum = 0;
 
-	memset(frame, 0, FRAME_BYTES);
+	memset(frame, 0, len);
 	memcpy(frame, macs[0], 6);
 	memcpy(frame + 6, (uint8_t[]){0x02, 0, 0, 0, 2, 1}, 6);
 	put16(frame + 12, 0x0800);
 	ip[0] = 0x45;
-	put16(ip + 2, FRAME_BYTES - 14);
+	put16(ip + 2, len - 14);
 	ip[8] = 64;
 	ip[9] = 17;
 	memcpy(ip + 12, (uint8_t[]){198, 51, 100, 1}, 4);
@@ -77,16 +76,20 @@ static void make_frame(uint8_t *frame, unsigned i)
 	sum = (sum & 0xffff) + (sum >> 16);
 	put16(ip + 10, ~(sum + (sum >> 16)) & 0xffff);
 	put16(ip + 22, 9); /* discard */
-	put16(ip + 24, FRAME_BYTES - 34);
+	put16(ip + 24, len - 34);
 }
 
-static void make_traffic(struct world *w, unsigned n)
+void world_traffic(struct world *w, unsigned n, uint32_t len)
 {
+	size_t room = (len + 63) & ~(size_t)63;
+
+	free(w->frames);
+	free(w->bytes);
 	w->frames = checked(calloc(n, sizeof(*w->frames)));
-	w->bytes = checked(aligned_alloc(64, (size_t)n * 64));
+	w->bytes = checked(aligned_alloc(64, n * room));
 	for (unsigned i = 0; i < n; i++) {
-		make_frame(w->bytes + (size_t)i * 64, i * 40503);
-		w->frames[i] = (struct emu_frame){w->bytes + (size_t)i * 64, FRAME_BYTES};
+		world_frame(w->bytes + i * room, i * 40503, len);
+		w->frames[i] = (struct emu_frame){w->bytes + i * room, len};
 	}
 }
 
@@ -172,10 +175,12 @@ struct world *world_open(const struct options *o, struct emu_wire *const *wires)
 
 	memset(w, 0, sizeof(*w));
 	w->plane.cpu = o->plane_core;
-	if (pl_pool_init(&w->plane.pool, buffers, BUFFER_BYTES, &err))
+	if (o->remote
+		    ? pl_pool_init_remote(&w->plane.pool, o->remote, o->n_host, BUFFER_BYTES, &err)
+		    : pl_pool_init(&w->plane.pool, buffers, BUFFER_BYTES, &err))
 		die("%s", err.what);
 	w->emu = checked(emu_new(illegal_use, NULL));
-	make_traffic(w, o->frames);
+	world_traffic(w, o->frames, FRAME_BYTES);
 	make_program(w);
 	for (unsigned i = 0; i < N_NICS; i++) {
 		w->wires[i] = checked(wires ? wires[i] : emu_wire_memory(NULL, NULL));
@@ -200,8 +205,8 @@ void world_close(struct world *w)
 		pl_pci_close(w->pci[i]);
 	}
 	emu_free(w->emu);
-	if (w->plane.pool.n_free != w->plane.pool.n_bufs)
-		die("%u buffers leaked", w->plane.pool.n_bufs - w->plane.pool.n_free);
+	if (pl_pool_free(&w->plane.pool) != w->plane.pool.n_bufs)
+		die("%u buffers leaked", w->plane.pool.n_bufs - pl_pool_free(&w->plane.pool));
 	pl_plane_fini(&w->plane);
 	cpu_processor_fini(&w->program);
 	tables_free(w->tables);
