@@ -85,7 +85,7 @@ int gen_value_sizes(const char *option, const char *text, unsigned min, unsigned
 		    uint16_t *sizes, unsigned n_max, unsigned *n, struct pl_error *err)
 {
 	char one[16];
-	uint64_t size;
+	uint64_t size = 0;
 	size_t len;
 	int rc;
 

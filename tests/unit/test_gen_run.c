@@ -414,6 +414,40 @@ static void a_warm_up_does_not_count(void **state)
 	gen_settings_free(&s);
 }
 
+/* Who only sends, or only receives, says nothing of loss. */
+static void halves_know_half(void **state)
+{
+	static struct gen_settings s;
+	static struct gen_run run;
+	struct pl_error err;
+	json_t *report;
+
+	(void)state;
+	parse(&s, ARGS("--rx", "loop", "--duration", "5ms", "--drain", "1ms"));
+	assert_int_equal(gen_run_open(&run, &s, &interrupted, &err), 0);
+	assert_int_equal(gen_run(&run, NULL, &err), 0);
+	report = gen_report_json(&run, 0, NULL);
+	assert_null(json_object_get(report, "sent"));
+	assert_null(json_object_get(report, "lost"));
+	assert_int_equal(number_in(report, "received"), 0);
+	assert_true(gen_run_seconds(&run) >= 0.005);
+	json_decref(report);
+	gen_run_close(&run);
+	gen_settings_free(&s);
+
+	parse(&s, ARGS("--tx", "loop", "--destinations", "192.0.2.1", "--count", "100", "--drain",
+		       "1ms"));
+	assert_int_equal(gen_run_open(&run, &s, &interrupted, &err), 0);
+	assert_int_equal(gen_run(&run, NULL, &err), 0);
+	report = gen_report_json(&run, 0, NULL);
+	assert_int_equal(number_in(report, "sent"), 100);
+	assert_null(json_object_get(report, "lost"));
+	assert_int_equal(number_in(report, "misrouted"), 100); /* they came back to the sender */
+	json_decref(report);
+	gen_run_close(&run);
+	gen_settings_free(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,6 +458,7 @@ int main(void)
 		cmocka_unit_test(harm_is_reported),
 		cmocka_unit_test(latency_is_from_when_it_was_due),
 		cmocka_unit_test(a_warm_up_does_not_count),
+		cmocka_unit_test(halves_know_half),
 	};
 
 	gen_filler_init(&filler);
