@@ -172,7 +172,7 @@ static int not_reached(const struct config_port *port, int rc, struct pl_error *
 int devices_try_memory(const struct config_port *port, const struct pl_remote *remote,
 		       struct pl_error *err)
 {
-	struct emu_nic_config nic = {.name = port->interface, .model = EMU_82599};
+	struct emu_nic_config nic = {.name = nic_name(port), .model = EMU_82599};
 	struct emu *emu = is_emulated(port) ? emu_new(NULL, NULL) : NULL;
 	struct pl_pci *pci = NULL;
 	struct pl_dma dma = {0};
