@@ -76,10 +76,13 @@ class Turn:
                              "flows": flows, "routes": routes, **record})
         return record
 
+    def highest(self, bench, size, flows=1, routes=1, warmup_s=0.2):
+        return self.add(size, measure.highest(bench, size, self.args.seconds, flows, warmup_s), flows, routes)
+
     def rates(self, bench, size, flows=1, routes=1, warmup_s=0.2):
         """Returns a rate that passes."""
         args = self.args
-        most = self.add(size, measure.highest(bench, size, args.seconds, flows, warmup_s), flows, routes)
+        most = self.highest(bench, size, flows, routes, warmup_s)
         top = min(1.3 * most["received_pps"], measure.line_pps(size) if self.setup.line_rate else 1e9)
         found = self.add(size, measure.no_drop(bench, size, args.trial, args.trials, top, flows, warmup_s),
                          flows, routes)
@@ -91,6 +94,10 @@ class Turn:
             for size in args.sizes:
                 if size in pings:
                     self.add(size, measure.round_trip(size, pings[size]))
+                # A quick run repeats what is quickly done.
+                if args.quick and self.repetition:
+                    self.highest(bench, size)
+                    continue
                 passes = self.rates(bench, size)
                 if not args.quick or size == args.sizes[0]:
                     for record in measure.latency(bench, size, args.latency, passes):

@@ -206,6 +206,16 @@ class Wire(Setup):
 
 # ---- Peerlane and others between veth interfaces ----
 
+class Accelerated(net.Peerlane):
+    def __init__(self, name, mode):
+        super().__init__(name)
+        self.mode = mode
+
+    def start(self, lab):
+        lab.start(options=["--cores", net.FORWARDER_CORE], mode=self.mode)
+        self.process = lab.router.daemon
+
+
 class VethBench(Bench):
     def namespace(self, command):
         return self.lab.hosts[0].command(command)
@@ -341,7 +351,8 @@ def all_setups(accelerator):
         Wire("nic-cpu-gpu", accelerator),
         Wire("nic-gpu", accelerator),
         Veth("nic-cpu", "NIC-CPU", net.Peerlane("Peerlane"), "nic-cpu"),
-        Veth("nic-cpu-gpu", f"NIC-CPU-GPU{stand_in}", net.Peerlane("Peerlane, accelerator", gpu), "nic-cpu-gpu"),
+        Veth("nic-cpu-gpu", f"NIC-CPU-GPU{stand_in}", Accelerated("Peerlane, accelerator", gpu),
+             "nic-cpu-gpu"),
         Veth("kernel", "Linux", net.Kernel("kernel, NAPI thread", threaded=True)),
         Veth("xdp", "XDP fib_lookup", net.XdpFib("XDP fib_lookup, NAPI thread", threaded=True)),
         Veth("l3fwd", "DPDK l3fwd", net.L3fwd()),
