@@ -134,8 +134,7 @@ static void print_own_losses(FILE *to, const struct gen_run *run)
 	for (unsigned i = 0; i < run->n_ends; i++) {
 		if (run->lost[i].refused)
 			fprintf(to,
-				"             %" PRIu64
-				" of the lost were dropped when sent, by %s "
+				"             %" PRIu64 " were dropped when sent, by %s "
 				"itself\n",
 				run->lost[i].refused, run->ends[i]->name);
 		if (run->lost[i].missed)
