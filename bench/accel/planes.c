@@ -7,8 +7,8 @@
 #include "planes.h"
 
 #define WINDOWS 5u
-#define WINDOW_TRIES_MAX 100u
-#define BUFFERS 16384u /* what the daemon has for two ports, about */
+#define DISTURBED_MAX 50u /* windows that are done again */
+#define BUFFERS 16384u	  /* what the daemon has for two ports, about */
 
 /* ---- modes ---- */
 
@@ -147,7 +147,7 @@ static long disturbances(void)
 double turns_cost(const struct bench *b, struct turns *t,
 		  void (*run)(void *ctx, struct turns *t, uint64_t ns), void *ctx)
 {
-	uint64_t ns = b->settings.ms * 1000000 / WINDOWS;
+	uint64_t ns = b->settings.ms * 1000000 / WINDOWS, until = now_ns() + PATIENCE_NS;
 	struct series windows = {0};
 
 	run(ctx, t, ns); /* warms up */
@@ -157,9 +157,9 @@ double turns_cost(const struct bench *b, struct turns *t,
 
 		run(ctx, t, ns);
 		disturbed = disturbances() - disturbed;
-		if (i == WINDOW_TRIES_MAX)
+		if (now_ns() > until)
 			die("a plane gets no packets");
-		if (t->taken == before.taken || (disturbed && i < WINDOW_TRIES_MAX / 2))
+		if (t->taken == before.taken || (disturbed && i < DISTURBED_MAX))
 			continue;
 		windows.at[windows.n++] =
 			(double)(t->ns - before.ns) / (double)(t->taken - before.taken);
