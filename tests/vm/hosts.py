@@ -24,6 +24,7 @@ TUNSETIFF = 0x400454CA
 IFF_TAP_NO_PI = 0x1002
 FRAME_MAX = 10240
 UDP_PORT = 7077
+PATIENCE_S = 2
 
 
 class Host(Namespace):
@@ -63,14 +64,24 @@ class Host(Namespace):
             thread.start()
 
     def to_guest(self):
-        """A guest that takes nothing makes this wait a little, then frames are lost, as on a cable."""
+        """A guest that takes nothing for long loses frames, as on a cable. It may only have got no processor."""
         while not self.closing:
             try:
                 frame = os.read(self.tap, FRAME_MAX)
             except OSError:
                 return
-            with contextlib.suppress(OSError):
-                self.wire.sendto(frame, str(self.peer))
+            end = time.monotonic() + PATIENCE_S
+            while not self.taken(frame) and time.monotonic() < end and not self.closing:
+                pass
+
+    def taken(self, frame):
+        try:
+            self.wire.sendto(frame, str(self.peer))
+        except TimeoutError:
+            return False
+        except OSError:
+            pass
+        return True
 
     def from_guest(self):
         while not self.closing:
@@ -129,7 +140,7 @@ def payload(flow, number):
 
 class Stream:
     """Numbered datagrams of several flows from one host to another, some on their way at a time.
-    `window`: so many are sent beyond what has arrived; what does not arrive for a second is given
+    `window`: so many are sent beyond what has arrived; what does not arrive for some seconds is given
     up, and counted."""
 
     def __init__(self, source, target, family, flows=8, window=32):
@@ -186,7 +197,7 @@ class Stream:
                 self.send_one()
             if self.receive_one():
                 heard = time.monotonic()
-            elif time.monotonic() - heard > 1:
+            elif time.monotonic() - heard > PATIENCE_S + 1:
                 self.lost = self.sent - self.received
                 heard = time.monotonic()
         return self
