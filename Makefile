@@ -99,16 +99,13 @@ bench: bench-packages build-release/build.ninja
 	build-release/bench/accel/accel --json build-release/accel.json $(ACCEL_ARGS)
 	bench/net/bench.py $(BENCH_ARGS)
 
-# What the report of 2015 measured, on emulated NICs and on veth interfaces, beside others (docs/evaluation); hours.
-# A few minutes, into build-release/evaluation:
-#   make eval QUICK=1
-# On NICs that are there, cabled to two interfaces of this machine (bench/eval/README.md):
-#   make eval DUT="pci:0000:03:00.0 pci:0000:03:00.1" INTERFACES="enp4s0f0 enp4s0f1"
-EVAL_TARGETS = router/control/peerlaned cli/peerlane bench/gen/peerlane-gen bench/net/flood bench/net/sink \
-	bench/net/fib.bpf.o bench/routes/routes tests/lab/wire_tap
-eval: bench-packages build-release/build.ninja
-	ninja -C build-release $(EVAL_TARGETS)
-	bench/eval/eval.py $(if $(QUICK),--quick) $(if $(DUT),--dut $(DUT) --interfaces $(INTERFACES)) $(EVAL_ARGS)
+# The working tree's benchmarks beside those of an earlier commit, in turns, with the noise of this machine:
+#   make bench-compare BASE=HEAD~1
+#   make bench-compare BASE=v0.3 ONLY="loop fib" PAIRS=15 FAIL=1 JSON=compare.json
+bench-compare: packages
+	@test -n "$(BASE)" || { echo "make bench-compare BASE=COMMIT: a commit to compare with" >&2; exit 2; }
+	$(PYTHON) bench/compare/compare.py "$(BASE)" $(if $(PAIRS),--pairs $(PAIRS)) $(if $(ONLY),--only $(ONLY)) \
+		$(if $(JSON),--json "$(JSON)") $(if $(FAIL),--fail)
 
 # Peerlane beside the kernel's router, frame by frame, until stopped; for instance
 #   make differ DIFFER_ARGS="--seed 7 --count 10000000"
@@ -130,4 +127,4 @@ clean:
 	rm -rf $(BUILD) build-asan build-tsan build-clang build-fuzz build-release
 
 .PHONY: all packages demo-packages test-packages vm-packages fuzz-packages bench-packages build demo test test-vm sanitize fuzz release \
-	bench eval differ install format check-format clean
+	bench bench-compare differ install format check-format clean

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""From pairs to verdicts, with noise of every kind."""
+
+import random
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench/compare"))
+
+import verdicts as V  # noqa: E402: found by the path above
+
+PAIRS = 9
+
+
+def figure(*rounds, more_is_better=True):
+    return V.Figure("figure", "Mpps", more_is_better, [list(one) for one in rounds])
+
+
+def noisy(rng, factor, spread, n=PAIRS):
+    """Pairs of builds of which one is `factor` times the other, each run `spread` off at random."""
+    return [(100 * rng.gauss(1, spread), 100 * factor * rng.gauss(1, spread)) for _ in range(n)]
+
+
+def test_equal_values_are_the_same():
+    f = figure([(5.0, 5.0)] * PAIRS)
+    assert f.verdict() == V.SAME
+    assert f.median_ratio() == 1
+    assert f.bound() == pytest.approx(1.02)
+
+
+@pytest.mark.parametrize("more_is_better", [True, False])
+def test_ratios_say_how_many_times_as_fast(more_is_better):
+    f = figure([(10.0, 20.0)] * PAIRS, more_is_better=more_is_better)
+    assert f.median_ratio() == pytest.approx(2 if more_is_better else 0.5)
+    assert f.verdict() == (V.FASTER if more_is_better else V.SLOWER)
+    assert f.medians() == (10, 20)
+
+
+def test_a_small_difference_counts_where_runs_hardly_differ():
+    assert figure([(100.0, 97.0 + i % 2 / 10) for i in range(PAIRS)]).verdict() == V.SLOWER
+    assert figure([(100.0, 99.0 + i % 2 / 10) for i in range(PAIRS)]).verdict() == V.SAME
+
+
+def test_the_same_difference_does_not_where_runs_differ_as_much():
+    base = [100, 110, 95, 104, 112, 97, 108, 93, 103]
+    this = [97, 107, 105, 92, 108, 94, 111, 90, 100]
+    f = figure(zip(base, this))
+    assert f.verdict() == V.SAME
+    assert f.bound() > 1.1
+
+
+def test_one_disturbed_run_neither_makes_nor_hides_a_regression():
+    same = [(100.0 + i % 3 / 5, 100.0 + i % 2 / 5) for i in range(PAIRS)]
+    same[4] = (100.0, 20.0)
+    assert figure(same).verdict() == V.SAME
+    slower = [(100.0 + i % 3 / 5, 90.0 + i % 2 / 5) for i in range(PAIRS)]
+    slower[4] = (20.0, 90.0)
+    assert figure(slower).verdict() == V.SLOWER
+
+
+def test_drift_that_both_builds_meet_is_no_difference():
+    assert figure([(100 * 0.8 ** i, 100 * 0.8 ** i) for i in range(PAIRS)]).verdict() == V.SAME
+
+
+def test_pairs_that_disagree_give_no_verdict():
+    """Five of nine are much slower, and values repeat so that noise looks small."""
+    assert figure([(100.0, 60.0)] * 5 + [(100.0, 140.0)] * 4).verdict() == V.SAME
+
+
+def test_each_round_must_say_so():
+    slower, same = [(100.0, 80.0)] * PAIRS, [(100.0, 100.0)] * PAIRS
+    assert figure(slower, same).verdict() == V.SAME
+    assert figure(slower, slower).verdict() == V.SLOWER
+    assert figure(slower, [(100.0, 130.0)] * PAIRS).verdict() == V.SAME
+    assert len(figure(slower, same).ratios()) == 2 * PAIRS
+
+
+def test_few_pairs_give_no_verdict():
+    assert figure([(100.0, 10.0)] * (V.PAIRS_MIN - 1)).verdict() == V.UNKNOWN
+    assert figure([(100.0, 10.0)] * V.PAIRS_MIN).verdict() == V.SLOWER
+    assert figure([(100.0, 10.0)]).bound() == pytest.approx(1.02)
+
+
+@pytest.mark.parametrize("spread", [0.002, 0.02, 0.1])
+def test_chance_finds_hardly_anything(spread):
+    """Of two rounds of the same build, at most one of a thousand figures differs by chance."""
+    rng = random.Random(1)
+    found = sum(figure(noisy(rng, 1, spread), noisy(rng, 1, spread)).verdict() != V.SAME
+                for _ in range(3000))
+    assert found <= 3
+
+
+@pytest.mark.parametrize("spread, factor", [(0.005, 0.96), (0.02, 0.85), (0.05, 0.7)])
+def test_regressions_beyond_noise_are_found(spread, factor):
+    rng = random.Random(2)
+    found = sum(figure(noisy(rng, factor, spread), noisy(rng, factor, spread)).verdict() == V.SLOWER
+                for _ in range(500))
+    assert found >= 490
