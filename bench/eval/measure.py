@@ -4,6 +4,7 @@ have, to which eval.py adds what was measured.
 """
 
 import os
+import re
 import statistics
 import time
 
@@ -73,7 +74,7 @@ def middle_third(seen, ended, duration_s):
     for name, spent in after.items():
         share = 100 * (spent - before.get(name, 0)) / max(done - began, 1e-3)
         if share >= 0.5:
-            name = name.rsplit("/", 1)[0]
+            name = re.sub(r"(-\d+)?/\d+$", "", name)  # the thread's number; and the kernel's of NAPI
             threads[name] = threads.get(name, 0) + share
     return threads
 

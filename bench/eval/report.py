@@ -115,7 +115,10 @@ def draw_figures(folder, data):
         lines(axes, most, "cpu_percent", 1)
         axes.set_ylabel("% of a core")
 
-    figure(folder / "rtt.svg", "Round-trip time: mean of 20 pings", times)
+    if rtt.sizes:
+        figure(folder / "rtt.svg", "Round-trip time: mean of 20 pings", times)
+    if not most.sizes:
+        return
     figure(folder / "mpps.svg", "Received while the most is offered", rates)
     figure(folder / "gbps.svg", "The same in bits", bits)
     figure(folder / "cpu.svg", "CPU time of the router's threads meanwhile", load)
@@ -251,8 +254,9 @@ def page(data):
     out += ["", "Cells are the median of the repetitions, with the least and the greatest of them where there are "
             "several. All runs: [results.json](results.json), [results.csv](results.csv).", "", *disturbed(data)]
     out += original(data)
-    out += ["", "## Round-trip time", "", "Mean of 20 pings, in ms, as in the report. Hosts of *wire* set-ups are at "
-            "TAP interfaces, whose copying is in it.", "", "![](rtt.svg)", "", *rows(rtt, "rtt_mean_ms", 1, 3)]
+    if rtt.sizes:
+        out += ["", "## Round-trip time", "", "Mean of 20 pings, in ms, as in the report. Hosts of *wire* set-ups are at "
+                "TAP interfaces, whose copying is in it.", "", "![](rtt.svg)", "", *rows(rtt, "rtt_mean_ms", 1, 3)]
     out += ["", "## Packet rate", "", "Received, in Mpps, while the most is offered:", "", "![](mpps.svg)", "",
             *rows(most, "received_pps", 1e-6, 2), "", "![](gbps.svg)", "",
             *(["The generator, not the router, was the limit here (less than 1 % was lost):", "", *limits, ""]
