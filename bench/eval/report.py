@@ -9,6 +9,7 @@ matplotlib.use("svg")
 matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "evaluation", "font.size": 8})
 
 import matplotlib.pyplot as plt  # noqa: E402: after the choice of what it draws with
+from matplotlib import ticker  # noqa: E402: likewise
 
 from measure import LOADS, PER_FRAME, line_pps  # noqa: E402: likewise
 
@@ -86,7 +87,8 @@ def figure(path, text, draw):
     drawing, axes = plt.subplots(figsize=(6.4, 4))
     draw(axes)
     axes.set_title(text)
-    axes.set_ylim(bottom=0)
+    if axes.get_yscale() == "linear":
+        axes.set_ylim(bottom=0)
     axes.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncol=2)
     drawing.savefig(path, bbox_inches="tight", metadata={"Date": None})
     plt.close(drawing)
@@ -99,6 +101,8 @@ def draw_figures(folder, data):
         lines(axes, most, "received_pps", 1e-6)
         axes.plot(range(len(most.sizes)), [line_pps(size) / 1e6 for size in most.sizes], color="#525252",
                   linewidth=0.8, linestyle=":", label="10 Gb/s line rate")
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
         axes.set_ylabel("received, Mpps")
 
     def bits(axes):
