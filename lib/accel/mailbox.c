@@ -48,15 +48,21 @@ struct pl_burst *pl_accel_next(struct pl_accel *accel, unsigned lane_index)
 	return burst_of(lane, lane->submitted + 1);
 }
 
-/* Has the device see what NICs have written of the burst. If it cannot it must not process it. */
-static bool flush(struct pl_accel *accel)
+/* Has the device see what NICs have written of the burst. If it cannot it must not process it, nor any that comes
+ * later: `head` would count both. */
+static bool flush(struct pl_accel *accel, struct accel_lane *lane)
 {
 	struct pl_error err;
-	int rc = accel->ops->flush(accel, &err);
+	int rc;
 
-	if (rc)
+	if (!lane->flush)
+		return true;
+	rc = lane->flush_failed ? 0 : accel->ops->flush(accel, &err);
+	if (rc) {
+		lane->flush_failed = true;
 		accel_fail(accel, rc, &err);
-	return rc == 0;
+	}
+	return !lane->flush_failed;
 }
 
 void pl_accel_submit(struct pl_accel *accel, unsigned lane_index)
@@ -66,7 +72,7 @@ void pl_accel_submit(struct pl_accel *accel, unsigned lane_index)
 	struct mailbox_slot *slot = slot_of(lane, lane->submitted);
 
 	assert(burst->n <= MAILBOX_BURST);
-	if (lane->flush && !flush(accel))
+	if (!flush(accel, lane))
 		return;
 	for (uint32_t i = 0; i < burst->n; i++)
 		assert(burst->frame[i] % 16 == 2); /* GPUs fault on unaligned words */
@@ -95,6 +101,13 @@ static void claim_slot(const struct mailbox_slot *slot, uint32_t n)
 	claim(slot->len, n * sizeof(slot->len[0]));
 }
 
+/* Frames get shorter, and nothing else, whatever the device says: what is sent and punted lies in its buffer. */
+static void shorten(struct pl_burst *burst, const uint16_t *len)
+{
+	for (uint32_t i = 0; i < burst->n; i++)
+		burst->len[i] = len[i] < burst->len[i] ? len[i] : burst->len[i];
+}
+
 /* The oldest burst under way, which is the plane's again. */
 static struct pl_burst *take_back(struct accel_lane *lane)
 {
@@ -119,7 +132,7 @@ struct pl_burst *pl_accel_complete(struct pl_accel *accel, unsigned lane_index)
 	burst = take_back(lane);
 	memcpy(burst->verdict, slot->verdict, burst->n * sizeof(burst->verdict[0]));
 	if (slot->shortened == number)
-		memcpy(burst->len, slot->len, burst->n * sizeof(burst->len[0]));
+		shorten(burst, slot->len);
 	claim_slot(slot, burst->n);
 	return burst;
 }

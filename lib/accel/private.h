@@ -57,6 +57,14 @@ struct accel_ops {
 	 * NULL will do. The plane that submits a burst. */
 	int (*flush)(struct pl_accel *accel, struct pl_error *err);
 
+	/* Packets of a lane are about to lie in this memory; NULL: that needs no preparation. Never twice for a
+	 * lane. */
+	int (*use_packets)(struct pl_accel *accel, const struct pl_remote *remote,
+			   struct pl_error *err);
+
+	/* As pl_accel_packets_moved(), with `moved` zeroed; NULL: it moves none. */
+	void (*packets_moved)(const struct pl_accel_packets *packets, struct pl_accel_moved *moved);
+
 	/* As pl_accel_packets_new() and _free(); `len_bytes` is a multiple of PL_REMOTE_GRAIN, and `packets`
 	 * zeroed: `kind` is set by the caller. No accelerator need be open. */
 	int (*packets_new)(struct pl_accel_packets *packets, unsigned index, size_t len_bytes,
@@ -73,6 +81,7 @@ struct accel_lane {
 	_Atomic uint64_t completed; /* stored by the plane alone */
 	struct mailbox_slot *slots;
 	bool flush; /* before each burst: see accel_ops.flush */
+	bool flush_failed;
 	/* Bursts under way, as the plane knows them: slots are the device's to read. */
 	struct pl_burst bursts[MAILBOX_SLOTS];
 };

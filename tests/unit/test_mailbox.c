@@ -233,6 +233,131 @@ static void test_rests_soon_enough(void **state)
 	echo_close(lanes, 1);
 }
 
+/* ---- packets in the device's memory ---- */
+
+static struct remote_lane remote_lane;
+static struct pl_remote memory_of_device = {
+	.len_bytes = REMOTE_BYTES, .page_bytes = PL_REMOTE_GRAIN, .dmabuf_fd = -1};
+
+static void open_remote(void)
+{
+	struct pl_accel_config config = {.kind = PL_ACCEL_HOST,
+					 .launch = PL_ACCEL_BURST,
+					 .n_lanes = 1,
+					 .n_workers = 1,
+					 .program.host = idle_run};
+	struct pl_accel *accel;
+	struct pl_error err;
+	void *at = mmap(NULL, REMOTE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			0);
+
+	assert_ptr_not_equal(at, MAP_FAILED);
+	memory_of_device.device = (uintptr_t)at;
+	assert_int_equal(pl_accel_open(&accel, &config, &err), 0);
+	remote_attach(&remote_lane, accel, &memory_of_device);
+}
+
+static void close_remote(void)
+{
+	assert_int_equal(pl_accel_close(remote_lane.accel, 10000), 0);
+	remote_detach(&remote_lane);
+	munmap((void *)(uintptr_t)memory_of_device.device, REMOTE_BYTES);
+}
+
+/* As many bursts as there are slots, at a time. */
+static void check_remote(uint32_t n, uint32_t len, enum remote_punts punts, uint32_t n_spare)
+{
+	for (unsigned i = 0; i < MAILBOX_SLOTS; i++)
+		assert_true(remote_submit(&remote_lane, n, len, punts, n_spare));
+	assert_false(remote_submit(&remote_lane, n, len, punts, n_spare));
+	echo_run(remote_lane.accel->mailbox, 0, 1);
+	for (unsigned i = 0; i < MAILBOX_SLOTS; i++)
+		assert_true(remote_complete(&remote_lane));
+	assert_false(remote_complete(&remote_lane));
+}
+
+/* What is punted, and that alone, is copied; as far as buffers are lent. */
+static void test_copies(void **state)
+{
+	(void)state;
+	open_remote();
+	for (unsigned turn = 0; turn < 2; turn++) {
+		check_remote(64, 0, REMOTE_NONE, PL_BURST_MAX);
+		check_remote(64, 0, REMOTE_SOME, PL_BURST_MAX);
+		check_remote(64, 0, REMOTE_ALL, PL_BURST_MAX);
+		check_remote(0, 0, REMOTE_ALL, PL_BURST_MAX);
+		check_remote(1, 0, REMOTE_ALL, 1);
+		check_remote(1, 0, REMOTE_ALL, 0);
+		check_remote(100, 0, REMOTE_ALL, 99);
+		check_remote(100, 0, REMOTE_ALL, 100);
+		check_remote(100, 0, REMOTE_SOME, 30);
+		check_remote(100, 0, REMOTE_SOME, 0);
+	}
+	check_remote(PL_BURST_MAX, 0, REMOTE_ALL, PL_BURST_MAX);
+	check_remote(PL_BURST_MAX, 0, REMOTE_SOME, 200);
+	close_remote();
+}
+
+/* All lengths that a buffer holds, to the last byte. */
+static void test_copies_lengths(void **state)
+{
+	(void)state;
+	open_remote();
+	for (uint32_t len = 1; len <= pl_pool_frame_max(&remote_lane.pool); len++) {
+		assert_true(remote_submit(&remote_lane, 2, len, REMOTE_ALL, 3));
+		echo_run(remote_lane.accel->mailbox, 0, 1);
+		assert_true(remote_complete(&remote_lane));
+	}
+	close_remote();
+}
+
+/* A device that says that frames have grown is not believed. */
+static void test_lies_about_lengths(void **state)
+{
+	static const uint16_t said[] = {0, 1, 59, 60, 61, 2047, 2048, UINT16_MAX};
+	struct mailbox_slot *slot;
+	struct pl_burst *burst;
+	struct echo_lane *lane = &lanes[0];
+
+	(void)state;
+	open_lanes(1, 1);
+	assert_true(echo_submit(lane, 8));
+	launch(0);
+	slot = lane->accel->lanes[0].slots;
+	memcpy(slot->len, said, sizeof(said));
+	burst = pl_accel_complete(lane->accel, 0);
+	assert_non_null(burst);
+	for (unsigned i = 0; i < 8; i++)
+		assert_int_equal(burst->len[i],
+				 said[i] < ECHO_FRAME_LEN ? said[i] : ECHO_FRAME_LEN);
+	pl_pool_put(&lane->pool, burst->frame, burst->n, PL_OWNER_BURST);
+	echo_close(lanes, 1);
+}
+
+/* Updates and copies take turns with the same memory of the group. */
+static void test_copies_between_updates(void **state)
+{
+	uint8_t bytes[MAILBOX_UPDATE_MAX], is[sizeof(bytes)];
+	struct pl_accel_memory table;
+	struct pl_error err;
+
+	(void)state;
+	open_remote();
+	assert_int_equal(
+		pl_accel_alloc(remote_lane.accel, PL_ACCEL_DEVICE, sizeof(bytes), &table, &err), 0);
+	for (unsigned turn = 0; turn < 100; turn++) {
+		memset(bytes, (int)turn, sizeof(bytes));
+		for (unsigned i = 0; i < 1 + turn % 4; i++)
+			assert_true(pl_accel_update(remote_lane.accel, table.device, bytes,
+						    sizeof(bytes), 8));
+		check_remote(40, 60, REMOTE_SOME, PL_BURST_MAX);
+		assert_int_equal(
+			pl_accel_read(remote_lane.accel, is, table.device, sizeof(is), &err), 0);
+		assert_memory_equal(is, bytes, sizeof(bytes));
+	}
+	close_remote();
+}
+
 /* ---- updates ---- */
 
 #define TABLE_BYTES 65536u
@@ -327,11 +452,20 @@ static void test_updates_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nothing), cmocka_unit_test(test_round_and_round),
-		cmocka_unit_test(test_full),	cmocka_unit_test(test_shares),
-		cmocka_unit_test(test_order),	cmocka_unit_test(test_abandon),
-		cmocka_unit_test(test_ends),	cmocka_unit_test(test_rests_soon_enough),
-		cmocka_unit_test(test_updates), cmocka_unit_test(test_updates_full),
+		cmocka_unit_test(test_nothing),
+		cmocka_unit_test(test_round_and_round),
+		cmocka_unit_test(test_full),
+		cmocka_unit_test(test_shares),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_abandon),
+		cmocka_unit_test(test_ends),
+		cmocka_unit_test(test_rests_soon_enough),
+		cmocka_unit_test(test_copies),
+		cmocka_unit_test(test_copies_lengths),
+		cmocka_unit_test(test_lies_about_lengths),
+		cmocka_unit_test(test_copies_between_updates),
+		cmocka_unit_test(test_updates),
+		cmocka_unit_test(test_updates_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
