@@ -34,7 +34,7 @@ struct pl_queue_ops {
 	/* Takes over `n` packets to transmit in order. Those that do not fit go back to the pool
 	 * and count as tx_dropped. May leave the start of transmission to flush(). Frames in an
 	 * accelerator's memory are of 17 bytes or more, as every IP packet's is: NICs take no
-	 * less, and nobody can pad them there. */
+	 * less, and nobody can pad them there. A shorter one goes out with what lies behind it. */
 	void (*tx)(struct pl_queue *q, const uint32_t *frame, const uint16_t *len, unsigned n);
 
 	/* Starts what tx() left and takes completed buffers back to the pool. Called once per turn
