@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "buffers.h"
 
+#include <errno.h>
+
 #include "../offload/offload.h"
 #include "accelerator.h"
 #include "devices.h"
@@ -43,12 +45,37 @@ static struct plan plan(const struct router *router)
 	};
 }
 
+static unsigned long long mib(size_t bytes)
+{
+	return (unsigned long long)(bytes + (1 << 20) - 1) >> 20;
+}
+
+/* A packet is an offset of 32 bits among its plane's buffers. */
+static int check_size(const struct router *router, struct pl_error *err)
+{
+	struct plan p = plan(router);
+	unsigned long long all = mib(p.remote_bytes) + mib((size_t)p.host * router->buf_bytes);
+	bool jumbo = router->buf_bytes > 2048;
+
+	if (all + 2 * (PL_REMOTE_GRAIN >> 20) < 4096)
+		return 0;
+	return pl_error_set(
+		err, -EINVAL,
+		jumbo ? "use a smaller RingSize=, fewer ports, or an MTU= that buffers of 2048 "
+			"bytes "
+			"hold"
+		      : "use a smaller RingSize=, or fewer ports",
+		"buffers: for %u ports with rings of %u descriptors each plane needs %llu MiB, as "
+		"buffers of %u bytes; it can have less than 4 GiB",
+		router->config->n_ports, router->config->ring_size, all, router->buf_bytes);
+}
+
 int buffers_probe(struct router *router, struct pl_error *err)
 {
-	int rc;
+	int rc = check_size(router, err);
 
-	if (!config_mode(router->config)->remote)
-		return 0;
+	if (rc || !config_mode(router->config)->remote)
+		return rc;
 	rc = accelerator_packets_new(router, 1, PL_REMOTE_GRAIN, err);
 	for (unsigned i = 0; i < router->n_ports && !rc; i++)
 		rc = devices_try_memory(&router->config->ports[i], &router->packets[0].remote, err);
@@ -82,11 +109,6 @@ void buffers_fini(struct router *router)
 	for (unsigned i = 0; i < router->n_planes; i++)
 		pl_pool_fini(&router->planes[i].pool);
 	accelerator_packets_free(router);
-}
-
-static unsigned long long mib(size_t bytes)
-{
-	return (unsigned long long)(bytes + (1 << 20) - 1) >> 20;
 }
 
 void buffers_print(const struct router *router, FILE *out)

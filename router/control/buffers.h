@@ -10,8 +10,8 @@
 
 #include "router.h"
 
-/* Checks that the memory can be had that packets are to lie in, and that the NIC of each port reaches it, with a piece
- * of it. After accelerator_probe(). Nothing stays. Returns 0, or -errno with `err` filled. */
+/* Checks that the planes' buffers are not too many, that the memory can be had that packets are to lie in, and that
+ * the NIC of each port reaches it, with a piece of it. After accelerator_probe(). Nothing stays. Returns 0, or -errno with `err` filled. */
 int buffers_probe(struct router *router, struct pl_error *err);
 
 /* Makes the pool of each plane. Returns 0, or -errno with `err` filled; buffers_fini() is to be called in both

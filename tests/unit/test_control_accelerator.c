@@ -238,6 +238,7 @@ static void test_reach(void **state)
 	(void)state;
 	assert_int_equal(0, choose_for("nic-gpu", &router, "Accelerator=host\n", all, 1, &err));
 	router.n_ports = 1;
+	router.buf_bytes = 2048;
 	((struct config *)router.config)->ports[0] = port;
 	if (buffers_probe(&router, &err))
 		fail_msg("%s", err.what);
@@ -249,6 +250,33 @@ static void test_reach(void **state)
 		err.what);
 	assert_string_equal("use a NIC on the bus, or another accelerator, or Mode=nic-cpu-gpu",
 			    err.remedy);
+}
+
+/* A plane has less than 4 GiB of buffers, in all modes: what is more is known before anything starts, by --check, too. */
+static void test_too_many_buffers(void **state)
+{
+	static const struct pl_accel_info all[] = {HOST};
+	static const char *const modes[] = {"nic-cpu", "nic-gpu"};
+	struct router router;
+	struct pl_error err;
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct config *config;
+
+		assert_int_equal(0, choose_for(modes[i], &router,
+					       "RingSize=4096\nAccelerator=host\n", all, 1, &err));
+		config = (struct config *)router.config;
+		router.buf_bytes = 16384;
+		config->n_ports = PL_PORTS_MAX;
+		assert_int_equal(-EINVAL, buffers_probe(&router, &err));
+		assert_non_null(
+			strstr(err.what, "for 32 ports with rings of 4096 descriptors each plane"));
+		assert_non_null(strstr(err.what, "less than 4 GiB"));
+		assert_non_null(strstr(err.remedy, "RingSize="));
+		router.buf_bytes = 2048;
+		assert_int_equal(0, buffers_probe(&router, &err));
+	}
 }
 
 /* Of two ways to name the folder for what drivers compile, the error says the one that was taken. */
@@ -456,7 +484,7 @@ int main(void)
 	static const struct CMUnitTest alone[] = {
 		cmocka_unit_test(test_chooses), cmocka_unit_test(test_none),
 		cmocka_unit_test(test_packets), cmocka_unit_test(test_reach),
-		cmocka_unit_test(test_cache),
+		cmocka_unit_test(test_cache),	cmocka_unit_test(test_too_many_buffers),
 	};
 	static const struct CMUnitTest running[] = {
 		cmocka_unit_test(test_life),
