@@ -440,17 +440,17 @@ static bool keep_taps(const struct router *router)
 	return taken_over || router->started_ms;
 }
 
-/* Processors, buffers and tables: all that an accelerator may still use that does not end. */
+/* Processors, planes, buffers and tables: all that an accelerator that does not end, or its thread, may still use. */
 static void free_memory(struct router *router)
 {
 	bool cpu = !router->offload, idle = accelerator_free(router);
 
-	for (unsigned i = 0; i < router->n_planes; i++) {
-		if (cpu)
-			cpu_processor_fini(&router->planes[i].processor);
-	}
-	if (idle)
+	for (unsigned i = 0; i < router->n_planes && cpu; i++)
+		cpu_processor_fini(&router->planes[i].processor);
+	if (idle) {
 		buffers_fini(router);
+		free(router->planes);
+	}
 	limits_fini(router);
 	cpu_processor_fini(&router->probe);
 	if (router->tables && idle)
@@ -476,7 +476,6 @@ void router_stop(struct router *router)
 		router->ports[i].face = NULL;
 	free_memory(router);
 	privileges_free(&router->confinement);
-	free(router->planes);
 	router->planes = NULL;
 	router->n_planes = 0;
 	router->mirror = NULL;
