@@ -41,6 +41,12 @@ static bool was_disturbed(const struct side *side)
 	return (double)side->cpu_ns < OWN_CORE * (double)side->ns;
 }
 
+/* Of its time; 0 for a side that another process kept from its core all the while. */
+static double idle_share(const struct side *side)
+{
+	return side->ns ? (double)side->idle_ns / (double)side->ns : 0;
+}
+
 /* Notes a turn that moved `moved` and ended at `now`; the last one ended at `*last`. */
 static void note_turn(struct side *side, unsigned moved, uint64_t now, uint64_t *last)
 {
@@ -118,8 +124,8 @@ void forward_measure(struct world *w, const struct options *o, const struct pl_p
 
 	result->disturbed += was_disturbed(&plane) || was_disturbed(&e.side);
 	figures_add(&result->mpps, (double)sent / seconds / 1e6);
-	figures_add(&result->plane_idle, (double)plane.idle_ns / (double)plane.ns);
-	figures_add(&result->emu_idle, (double)e.side.idle_ns / (double)e.side.ns);
+	figures_add(&result->plane_idle, idle_share(&plane));
+	figures_add(&result->emu_idle, idle_share(&e.side));
 	figures_add(&result->burst,
 		    plane.working_turns ? (double)plane.moved / (double)plane.working_turns : 0);
 }
