@@ -42,6 +42,9 @@ class Benchmark:
         """What one run measured. ValueError: that is not what this benchmark prints."""
         try:
             values = list(self.read(json.loads(text)))
+        except json.JSONDecodeError as error:
+            around = text[max(0, error.pos - 40):error.pos + 20]
+            raise ValueError(f"not JSON: {error}, in {around!r}") from error
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"its JSON is not as expected: {error!r}") from error
         # Nothing can be said of a ratio to nothing.
@@ -104,7 +107,7 @@ BENCHMARKS = [
         "--quick", "--only", "Peerlane", "--repetitions", 21, "--ms", 1, "--builds", 5,
         "--core", last, "--json", out], read_fib),
     Benchmark("nic", "bench/nic/nic", lambda first, last, out: [
-        "-j", "-c", last, "-e", first, "-r", 20, "-t", 5, "-w", 200], read_nic, prints=True),
+        "-j", "-c", last, "-e", first, "-r", 8, "-t", 20, "-w", 200], read_nic, prints=True),
     Benchmark("accel", "bench/accel/accel", lambda first, last, out: [
         "--devices", "cpu,host", "--only", "program,plane", "--v4", 20000, "--v6", 5000,
         "--changes", 20000, "--repetitions", 9, "--ms", 4, "--core", last, "--json", out], read_accel),
