@@ -34,43 +34,44 @@ static void start(struct lab *lab, struct offload_config config)
 	lab_start(lab, lab_tables(no_grace, &small, NEXTHOPS), 1, config);
 }
 
-/* Until the accelerator answers so: it is told of changes, but not at once. Returns in how many us. */
-static uint64_t await_answer(struct lab *lab, const struct ip_addr *to, uint32_t answer)
+/* Until the accelerator answers so, as it did before until then: it is told of changes, but not at once. */
+static void await_next(struct lab *lab, const struct ip_addr *to, uint32_t before, uint32_t answer)
 {
-	uint64_t begin = lab_now_us(), now = begin;
+	uint64_t end = lab_now_us() + 1000ull * LAB_LIMIT_MS;
+	uint32_t got;
 
-	while (lab_ask(lab, 0, to) != answer) {
-		now = lab_now_us();
-		if (now > begin + 1000ull * LAB_LIMIT_MS)
-			fail_msg("the answer is %u still, not %u", lab_ask(lab, 0, to), answer);
+	while ((got = lab_ask(lab, 0, to)) != answer) {
+		assert_int_equal(got, before);
+		if (lab_now_us() > end)
+			fail_msg("the answer is %u still, not %u", got, answer);
 		offload_attend(lab->offload);
 	}
-	return now - begin;
 }
 
-static void changes_are_seen_soon(void **state)
+static void await_answer(struct lab *lab, const struct ip_addr *to, uint32_t answer)
+{
+	await_next(lab, to, lab_ask(lab, 0, to), answer);
+}
+
+/* Whoever sees a change sees those before it. How soon is bench/accel's to say. */
+static void changes_are_seen_in_order(void **state)
 {
 	static struct lab lab;
 	struct prefix ten = prefix_of("10.0.0.0/8"), six = prefix_of("2001:db8:1::/48");
 	struct ip_addr in4 = addr_of("10.1.2.3"), in6 = addr_of("2001:db8:1::1");
-	uint64_t worst = 0;
+	uint32_t is6 = 0;
 	unsigned i;
 
 	(void)state;
 	start(&lab, (struct offload_config){0});
 	assert_int_equal(lab_ask(&lab, 0, &in4), 0);
 	for (i = 0; i < 500; i++) {
-		uint64_t us;
-
 		assert_int_equal(tables_route_set(lab.t, &ten, 1 + i % NEXTHOPS), 0);
-		us = await_answer(&lab, &in4, 1 + i % NEXTHOPS);
-		worst = us > worst ? us : worst;
 		assert_int_equal(tables_route_set(lab.t, &six, 1 + (i + 7) % NEXTHOPS), 0);
-		us = await_answer(&lab, &in6, 1 + (i + 7) % NEXTHOPS);
-		worst = us > worst ? us : worst;
+		await_next(&lab, &in6, is6, 1 + (i + 7) % NEXTHOPS);
+		is6 = 1 + (i + 7) % NEXTHOPS;
+		assert_int_equal(lab_ask(&lab, 0, &in4), 1 + i % NEXTHOPS);
 	}
-	print_message("slowest of %u: %lu us\n", 2 * i, worst);
-	assert_in_range(worst, 0, 1000000);
 	/* All of these packets were the accelerator's. */
 	assert_int_equal(lab_stats(&lab).cpu_packets, 0);
 	assert_in_range(lab_stats(&lab).packets, 1001, UINT32_MAX);
@@ -487,7 +488,7 @@ static void stuck_driver_is_left(void **state)
 	uint64_t begin;
 
 	(void)state;
-	start(&lab, (struct offload_config){.stays = true, .retry_ms = 1, .stop_ms = 200});
+	start(&lab, (struct offload_config){.stays = true, .retry_ms = 1, .stop_ms = 2000});
 	atomic_store(&faults.stuck, 1);
 	atomic_store(&faults.ended, -EIO);
 	lab_await(&lab, OFFLOAD_FAILED, false);
@@ -495,10 +496,10 @@ static void stuck_driver_is_left(void **state)
 	lab_pause_us(200000); /* it is in there */
 	begin = lab_now_us();
 	offload_stop(lab.offload);
-	assert_in_range(lab_now_us() - begin, 150000, 1000ull * LAB_LIMIT_MS);
+	assert_in_range(lab_now_us() - begin, 1500000, 1000ull * LAB_LIMIT_MS);
 	begin = lab_now_us();
 	assert_int_equal(offload_free(lab.offload), -ETIMEDOUT);
-	assert_in_range(lab_now_us() - begin, 0, 100000); /* it has been waited for */
+	assert_in_range(lab_now_us() - begin, 0, 1500000); /* it has been waited for */
 	/* It returns after all, and finds all that it uses, but the pools. */
 	pl_pool_fini(&lab.pools[0]);
 	memset(&lab.pools[0], 0xee, sizeof(lab.pools[0]));
@@ -576,7 +577,7 @@ static void says_what_it_cannot_do(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(changes_are_seen_soon),
+		cmocka_unit_test(changes_are_seen_in_order),
 		cmocka_unit_test(marks_come_back),
 		cmocka_unit_test(last_mark_comes_back),
 		cmocka_unit_test(rests_and_wakes),
