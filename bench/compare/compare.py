@@ -99,11 +99,13 @@ class Comparison:
     def __init__(self, benchmark, there):
         self.benchmark, self.there = benchmark, there
         self.figures, self.alone, self.failures = {}, {side: {} for side in SIDES}, {}
+        self.rounds = 0
 
     def runs(self):
         return not self.failures and all(self.there[side] for side in SIDES)
 
     def begin_round(self):
+        self.rounds += 1
         for figure in self.figures.values():
             figure.rounds.append([])
 
@@ -122,7 +124,8 @@ class Comparison:
                 self.alone[THIS].setdefault(name)
                 continue
             figure = self.figures.setdefault(
-                name, V.Figure(name, this.unit, this.more_is_better, [[]]))
+                name, V.Figure(name, this.unit, this.more_is_better,
+                               [[] for _ in range(self.rounds)]))
             figure.rounds[-1].append((base.value, this.value))
         for name in values[BASE].keys() - values[THIS].keys():
             self.alone[BASE].setdefault(name)

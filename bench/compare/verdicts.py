@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """From pairs of measurements of two builds, taken in turns, to a verdict.
 
-What two builds differ by is held against what runs of one and the same build differ by, measured in
-the same minutes: the value of a build against its value in the next pair, for either build. A ratio
-here is always how many times as fast the second build is, whether the figure is a rate or a time.
+The speed of a shared machine drifts: from minute to minute runs of one build differ more than the two runs
+of a pair, which meet nearly the same. So the noise is that of the pairs' ratios: how far they are from
+their median, and how well a median of so many is known then. A ratio here is always how many times as
+fast the second build is, whether the figure is a rate or a time.
 """
 
 import math
@@ -16,9 +17,8 @@ PAIRS_MIN = 4  # of a round: fewer can agree by chance
 # What is no regression even where runs hardly differ: builds of the same code differ by that much, by
 # where their instructions come to lie.
 BOUND_MIN = math.log(1.02)
-# The bound is so many times the median difference between runs of one build. If differences are normal,
-# that is twice their standard deviation, and the median of 9 pairs has less than half of that.
-BOUND_MEDIANS = 3
+# The bound in standard errors of the median. Those are estimated from few pairs, hence so many.
+BOUND_ERRORS = 4
 AGREE = 0.8  # of the pairs must be on the side of the verdict
 
 
@@ -50,7 +50,7 @@ class Figure:
 
     def bound(self):
         """By how much, as a factor, the medians may differ and still be the same."""
-        return math.exp(max(_bound(one) for one in self.rounds))
+        return math.exp(max(_bound(self._gains(one)) for one in self.rounds if one))
 
     def verdict(self):
         """Something else than the same only if each round says so alone."""
@@ -63,12 +63,16 @@ class Figure:
         gains = self._gains(pairs)
         middle = statistics.median(gains)
         agree = sum(g * middle > 0 for g in gains)
-        if abs(middle) <= _bound(pairs) or agree < AGREE * len(gains):
+        if abs(middle) <= _bound(gains) or agree < AGREE * len(gains):
             return SAME
         return FASTER if middle > 0 else SLOWER
 
 
-def _bound(pairs):
-    apart = [abs(math.log(after / before))
-             for side in zip(*pairs) for before, after in zip(side, side[1:])]
-    return max(BOUND_MIN, BOUND_MEDIANS * statistics.median(apart)) if apart else BOUND_MIN
+def _bound(gains):
+    """Of the logarithm of the median ratio. Of values that are normal, the standard deviation is 1.4826 times
+    the median distance from their median, and that median's standard error the root of pi / 2 times
+    the mean's."""
+    middle = statistics.median(gains)
+    deviation = 1.4826 * statistics.median(abs(gain - middle) for gain in gains)
+    error = math.sqrt(math.pi / 2 / len(gains)) * deviation
+    return max(BOUND_MIN, BOUND_ERRORS * error)
