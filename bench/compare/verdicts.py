@@ -50,7 +50,7 @@ class Figure:
 
     def bound(self):
         """By how much, as a factor, the medians may differ and still be the same."""
-        return math.exp(max(_bound(self._gains(one)) for one in self.rounds if one))
+        return math.exp(_bound(self._gains(self.pairs())))
 
     def verdict(self):
         """Something else than the same only if each round says so alone."""
