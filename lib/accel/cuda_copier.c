@@ -261,12 +261,16 @@ static int run(struct cuda_copier *c, const struct pl_remote_copy *copies, unsig
 	uint32_t longest;
 	int result = c->api.context_set(c->context);
 
-	/* The list is the late one's until it has ended. */
-	if (!result && c->late)
+	/* Until the late one has ended the list is its; and so was the staging memory: what has been put there since may
+	 * be what it has read by now. */
+	if (!result && c->late) {
 		result = c->api.stream_query(c->stream);
+		c->late = result != 0;
+		if (!result)
+			result = CUDA_ERROR_NOT_READY;
+	}
 	if (result)
 		return result;
-	c->late = false;
 	longest = list(c, copies, n, bytes);
 	if (!longest)
 		return CUDA_ERROR_INVALID_VALUE;
