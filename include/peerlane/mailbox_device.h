@@ -280,7 +280,7 @@ PL_FN uint32_t mailbox_take(PL_L struct mailbox_group *group, uint32_t i, uint32
 
 /* Copies what has been taken, and says how many that were. A frame begins 2 bytes behind an address of 16 bytes, and
  * its buffer ends at one: so it is copied by 16 bytes, from 2 before it on. That stays within the host's
- * buffer, since no frame lies nearer to the beginning of its own than where the host's has it.
+ * buffer, wherever in its own the frame begins, since it is no longer than pl_pool_frame_max().
  *
  * What is stored here lies before mailbox_finish()'s barrier, as verdicts do; its release of `done` is behind all
  * that the group stored before that barrier. So whoever sees `done` sees the copies. */

@@ -28,7 +28,9 @@ struct pl_queue_stats {
  * queue, never concurrently. */
 struct pl_queue_ops {
 	/* Takes up to `max` received packets, oldest first; their buffers become the caller's
-	 * (PL_OWNER_BURST). Refills the ring; never blocks. Returns how many. */
+	 * (PL_OWNER_BURST). Those in an accelerator's memory are no longer than
+	 * pl_pool_frame_max(), so that any buffer holds a copy. Refills the ring; never blocks.
+	 * Returns how many. */
 	unsigned (*rx)(struct pl_queue *q, uint32_t *frame, uint16_t *len, unsigned max);
 
 	/* Takes over `n` packets to transmit in order. Those that do not fit go back to the pool

@@ -678,7 +678,9 @@ static void set_up(struct nic_queue *nq, struct pl_nic *nic, unsigned index, str
 	nq->rx_damaged = nic->driver->rx_damaged;
 	nq->rx_tail_at = nic->driver->rx_tail(index);
 	nq->tx_tail_at = nic->driver->tx_tail(index);
-	nq->rx_room = pool->buf_bytes - FRAME_START_MAX;
+	/* From an accelerator's memory it may have to be copied to where frames begin in the host's: frames with two
+	 * VLAN tags at the longest MTU have no room there. */
+	nq->rx_room = pool->n_remote ? pl_pool_frame_max(pool) : pool->buf_bytes - FRAME_START_MAX;
 	nq->buf_shift = (uint32_t)__builtin_ctz(pool->buf_bytes);
 }
 

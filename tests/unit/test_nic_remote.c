@@ -65,6 +65,7 @@ struct world {
 static struct world world; /* large */
 static bool by_mover;	   /* the round */
 static uint32_t ring = RING;
+static unsigned mtu = 1500;
 
 /* ---- frames ---- */
 
@@ -150,7 +151,7 @@ static void port_open(struct world *w, unsigned i)
 	struct port *port = &w->ports[i];
 	struct emu_nic_config config = {
 		.name = "eth", .model = EMU_82599, .mac = {2, 0, 0, 0, 0, (uint8_t)i}};
-	struct pl_nic_config nic = {.name = "pl", .n_queues = 1, .ring_size = ring, .mtu = 1500};
+	struct pl_nic_config nic = {.name = "pl", .n_queues = 1, .ring_size = ring, .mtu = mtu};
 	struct pl_error err;
 
 	port->world = w;
@@ -412,6 +413,42 @@ static void test_exhaustion(void **state)
 	world_close(w);
 }
 
+/* At the longest MTU a NIC takes frames with two VLAN tags, for which its own buffer has room, as they begin early
+ * there; but no host's, into which the accelerator would copy them. */
+static void test_longest(void **state)
+{
+	static const uint32_t lengths[] = {BUF_BYTES - PL_FRAME_OFFSET,
+					   BUF_BYTES - PL_FRAME_OFFSET + 1,
+					   BUF_BYTES - PL_FRAME_OFFSET + 4};
+	static uint8_t data[3][BUF_BYTES];
+	struct emu_frame frames[3];
+	struct world *w;
+	struct port *in;
+	uint32_t frame[BURST];
+	uint16_t len[BURST];
+	unsigned n;
+
+	(void)state;
+	mtu = BUF_BYTES - PL_FRAME_OFFSET - 18;
+	w = world_open(PL_REMOTE_GRAIN, 4096);
+	mtu = 1500;
+	in = &w->ports[0];
+	for (unsigned i = 0; i < 3; i++) {
+		make_frame(data[i], 0, i);
+		memcpy(data[i] + 12, (uint8_t[8]){0x81, 0, 0, 1, 0x81, 0, 0, 2}, 8);
+		frames[i] = (struct emu_frame){data[i], lengths[i]};
+	}
+	emu_wire_memory_feed(in->wire, frames, 3, false);
+	while (emu_turn(w->emu))
+		;
+	n = receive(in, frame, len, BURST);
+	assert_int_equal(n, 1);
+	assert_int_equal(len[0], pl_pool_frame_max(&w->pool));
+	assert_int_equal(pl_stat_read(&in->queue->stats.rx_errors), 2);
+	pl_pool_put(&w->pool, frame, n, PL_OWNER_BURST);
+	world_close(w);
+}
+
 /* An accelerator that says that a frame is shorter than NICs take has no zeros put behind it, by nobody. */
 static void test_too_short(void **state)
 {
@@ -616,6 +653,7 @@ int main(void)
 		cmocka_unit_test(test_forward),	     cmocka_unit_test(test_own_frames_beside),
 		cmocka_unit_test(test_exhaustion),   cmocka_unit_test(test_restart),
 		cmocka_unit_test(test_out_of_reach), cmocka_unit_test(test_too_short),
+		cmocka_unit_test(test_longest),
 	};
 	const struct CMUnitTest moves[] = {
 		cmocka_unit_test(test_batches),
