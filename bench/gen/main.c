@@ -45,8 +45,9 @@ static void show_progress(const struct gen_run *run, uint64_t now_ns)
 
 static int json_failed(const struct gen_settings *settings, struct pl_error *err)
 {
-	return pl_error_set(err, -EIO, NULL, "--json: cannot write %s: %s", settings->json,
-			    strerror(errno));
+	return pl_error_set(err, -EIO,
+			    "name a file in a folder that is there, or - for standard output",
+			    "--json: cannot write %s: %s", settings->json, strerror(errno));
 }
 
 /* Before the run, which may be long. `to` stays NULL if no JSON is wanted. */

@@ -8,6 +8,7 @@
  * Once set up, a queue is its plane's alone. It takes no lock and allocates nothing. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -644,6 +645,7 @@ static void queue_free(struct nic_queue *nq)
 	free(nq);
 }
 
+/* NULL with errno: without memory, or a descriptor for its events. */
 static struct nic_queue *queue_alloc(unsigned ring_size)
 {
 	struct nic_queue *nq = aligned_alloc(64, (sizeof(*nq) + 63) / 64 * 64);
@@ -657,7 +659,10 @@ static struct nic_queue *queue_alloc(unsigned ring_size)
 	nq->marks = calloc(ring_size, sizeof(*nq->marks));
 	nq->q.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (!nq->rx_frame || !nq->tx_frame || !nq->marks || nq->q.event_fd < 0) {
+		int why = errno;
+
 		queue_free(nq);
+		errno = why;
 		return NULL;
 	}
 	return nq;
@@ -712,8 +717,11 @@ int nic_queue_new(struct pl_nic *nic, unsigned index, struct pl_pool *pool, stru
 
 	*q = NULL;
 	if (!nq)
-		return pl_error_set(err, -ENOMEM, NULL, "%s: no memory for queue %u", nic->name,
-				    index);
+		return pl_error_set(err, -errno,
+				    errno == EMFILE ? "raise LimitNOFILE= of the unit, or ulimit -n"
+						    : "free some memory, or use smaller rings",
+				    "%s: cannot set up queue %u: %s", nic->name, index,
+				    strerror(errno));
 	rc = map_pool(nic, pool, &mapping, err);
 	if (rc)
 		goto failed;

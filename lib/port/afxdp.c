@@ -271,7 +271,10 @@ static int load_program(struct afxdp_port *port, unsigned max_queues, struct pl_
 	bpf_map__set_max_entries(port->program->maps.sockets, max_queues);
 	rc = redirect__load(port->program);
 	if (rc)
-		return pl_error_set(err, rc, rc == -EPERM ? remedy_privilege : NULL,
+		return pl_error_set(err, rc,
+				    rc == -EPERM    ? remedy_privilege
+				    : rc == -EMFILE ? "raise LimitNOFILE= of the unit, or ulimit -n"
+						    : NULL,
 				    "%s: the kernel refuses our XDP program: %s", port->name,
 				    strerror(-rc));
 	port->map_fd = bpf_map__fd(port->program->maps.sockets);

@@ -182,7 +182,10 @@ static int make_tables(struct router *router, struct pl_error *err)
 
 	router->tables = tables_new(pl_plane_synchronize, REASON_NO_ROUTE);
 	if (!router->tables)
-		return pl_error_set(err, -errno, NULL, "tables: %s", strerror(errno));
+		return pl_error_set(err, -errno,
+				    "free some memory; if addresses are limited, not memory, raise "
+				    "LimitAS= or ulimit -v",
+				    "tables: %s", strerror(errno));
 	rc = limits_init(router);
 	if (!rc)
 		rc = cpu_processor_init(&router->probe, router->tables, CPU_ISA_PLAIN);
