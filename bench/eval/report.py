@@ -204,15 +204,16 @@ def disturbed(data):
     bad = sum(f > FOREIGN_MAX for f in foreign)
     if not bad:
         return []
-    return [f"**Disturbed**: in {bad} of {len(foreign)} runs of the highest rate other processes had more than "
-            f"{FOREIGN_MAX:.0%} of a core (at most {max(foreign):.0%}). These figures are of little use.", ""]
+    word = "These figures are of little use." if bad > len(foreign) / 4 else ""
+    return [f"Others disturbed {bad} of {len(foreign)} runs of the highest rate: they had more than "
+            f"{FOREIGN_MAX:.0%} of a core, at most {max(foreign):.0%}. {word}".rstrip(), ""]
 
 
 def introduction(data):
     about = data["about"]
     quick = "This was a quick run: short trials, few sizes; it shows that all works, and roughly how fast." \
         if data["quick"] else ""
-    out = ["<!-- Made by bench/eval/eval.py: not to be edited. -->", "# Evaluation", "",
+    out = ["<!-- SPDX-License-Identifier: BSD-2-Clause -->", "<!-- Made by bench/eval/eval.py: not to be edited. -->", "# Evaluation", "",
            "What the report of 2015 measured in its chapter 4, on this machine. " + quick, "",
            "**What is emulated and what is real.** No figure here is one of a NIC's or of a cable's. The router, its "
            "driver of the NIC and the packet program are the real ones, and so is the generator.", "",
