@@ -213,7 +213,8 @@ def introduction(data):
     about = data["about"]
     quick = "This was a quick run: short trials, few sizes; it shows that all works, and roughly how fast." \
         if data["quick"] else ""
-    out = ["<!-- SPDX-License-Identifier: BSD-2-Clause -->", "<!-- Made by bench/eval/eval.py: not to be edited. -->", "# Evaluation", "",
+    out = ["<!-- SPDX-License-Identifier: BSD-2-Clause -->",
+           "<!-- Made by bench/eval/eval.py: not to be edited. -->", "# Evaluation", "",
            "What the report of 2015 measured in its chapter 4, on this machine. " + quick, "",
            "**What is emulated and what is real.** No figure here is one of a NIC's or of a cable's. The router, its "
            "driver of the NIC and the packet program are the real ones, and so is the generator.", "",
