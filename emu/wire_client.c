@@ -59,6 +59,11 @@ unsigned wire_client_receive(struct wire_client *client, struct emu_frame *frame
 	return wire_consumer_take(&client->from_nic, frames, max);
 }
 
+uint64_t wire_client_missed(const struct wire_client *client)
+{
+	return atomic_load_explicit(&client->memory->from_nic.missed, memory_order_relaxed);
+}
+
 /* ---- sleep and link ---- */
 
 bool wire_client_sleep(struct wire_client *client)
@@ -108,8 +113,9 @@ static int connect_to(struct wire_client *client, const char *path, struct pl_er
 	    setsockopt(client->socket_fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) ||
 	    connect(client->socket_fd, (struct sockaddr *)&address, sizeof(address)))
 		return pl_error_set(err, -errno,
-				    errno == EPROTOTYPE
-					    ? "it is the socket of something else"
+				    errno == EPROTOTYPE ? "it is the socket of something else"
+				    : errno == EACCES
+					    ? "run this as the user that the router runs as"
 					    : "is a router running, with Wire= of that path?",
 				    "%s: cannot join the wire: %s", path, strerror(errno));
 	return 0;

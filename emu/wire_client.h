@@ -46,6 +46,10 @@ void wire_client_publish(struct wire_client *client);
 /* Lends up to `max` frames that the NIC has sent, oldest first, until the next call. Returns how many. */
 unsigned wire_client_receive(struct wire_client *client, struct emu_frame *frames, unsigned max);
 
+/* How many frames the NIC has sent since the wire was joined and could not pass on, because those before them had not
+ * been received in time. As its side says. */
+uint64_t wire_client_missed(const struct wire_client *client);
+
 /* To sleep until the NIC sends something or the link goes: returns true if there is nothing now, and
  * whoever polls wire_client_fd() for reading from then on is woken; then wire_client_woken() is to be called
  * first. Returns false if there is something to receive, or the link is down. */

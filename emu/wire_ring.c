@@ -18,6 +18,7 @@ void wire_producer_init(struct wire_producer *producer, struct wire_ring *ring)
 {
 	producer->ring = ring;
 	producer->head = producer->published = producer->tail = 0;
+	producer->missed = 0;
 	atomic_init(&producer->broken, false);
 }
 
@@ -34,6 +35,7 @@ void wire_ring_reset(struct wire_ring *ring)
 	atomic_store_explicit(&ring->head, 0, memory_order_relaxed);
 	atomic_store_explicit(&ring->tail, 0, memory_order_relaxed);
 	atomic_store_explicit(&ring->asleep, 0, memory_order_relaxed);
+	atomic_store_explicit(&ring->missed, 0, memory_order_relaxed);
 }
 
 static uint32_t units_of(uint32_t len)
@@ -101,6 +103,11 @@ bool wire_producer_publish(struct wire_producer *producer)
 	if (!atomic_load_explicit(&ring->asleep, memory_order_seq_cst))
 		return false;
 	return atomic_exchange_explicit(&ring->asleep, 0, memory_order_relaxed) != 0;
+}
+
+void wire_producer_miss(struct wire_producer *producer)
+{
+	atomic_store_explicit(&producer->ring->missed, ++producer->missed, memory_order_relaxed);
 }
 
 /* ---- the consumer ---- */

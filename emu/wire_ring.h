@@ -28,6 +28,8 @@ struct wire_ring {
 	/* The producer's: frames are complete up to here. Stored with release, for the consumer's
 	 * acquire. */
 	_Alignas(WIRE_UNIT) _Atomic uint32_t head;
+	/* The producer's, too: frames that it had no room for. Relaxed: only tells. */
+	_Atomic uint64_t missed;
 	/* The consumer's: it is done with what is before. Stored with release, for the producer's
 	 * acquire, which then may write there. */
 	_Alignas(WIRE_UNIT) _Atomic uint32_t tail;
@@ -58,6 +60,7 @@ struct wire_producer {
 	uint32_t head;	    /* where the next frame goes */
 	uint32_t published; /* as the consumer knows it */
 	uint32_t tail;	    /* as last seen */
+	uint64_t missed;    /* frames that found no room, as wire_producer_miss() was told */
 	atomic_bool broken; /* relaxed: only tells */
 };
 
@@ -80,6 +83,9 @@ uint8_t *wire_producer_reserve(struct wire_producer *producer, uint32_t len);
 
 /* Hands over all that has been reserved. Returns whether the consumer is to be woken. */
 bool wire_producer_publish(struct wire_producer *producer);
+
+/* Tells the consumer that a frame has found no room, and is lost. */
+void wire_producer_miss(struct wire_producer *producer);
 
 /* Up to `max` frames, oldest first, which are lent until wire_consumer_release(). */
 unsigned wire_consumer_take(struct wire_consumer *consumer, struct emu_frame *frames, unsigned max);

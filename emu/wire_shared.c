@@ -194,10 +194,12 @@ static void shared_send(struct emu_wire *wire, const struct emu_frame *frames, u
 	for (unsigned i = 0; i < n; i++) {
 		uint8_t *to = wire_producer_reserve(&shared->from_nic, frames[i].len);
 
-		if (to)
+		if (to) {
 			emu_copy(to, frames[i].data, frames[i].len);
-		else
-			shared->n_not_taken++;
+			continue;
+		}
+		shared->n_not_taken++;
+		wire_producer_miss(&shared->from_nic);
 	}
 	if (wire_producer_publish(&shared->from_nic))
 		wire_ring_bell(shared->peer_fd);

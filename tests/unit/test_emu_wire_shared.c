@@ -207,7 +207,13 @@ static void test_lost(void **state)
 		received += n;
 	assert_true(stats.wire_lost_from_nic > 0 && received > 600);
 	assert_int_equal(received + stats.wire_lost_from_nic, 2000);
+	/* Who plays the far end knows that this was its own fault; whoever comes next starts anew. */
+	assert_int_equal(wire_client_missed(client), stats.wire_lost_from_nic);
 	assert_true(link_of(&lab));
+	wire_client_leave(client);
+	assert_false(link_of(&lab));
+	client = join(lab.wire);
+	assert_int_equal(wire_client_missed(client), 0);
 	wire_client_leave(client);
 	lab_close(&lab);
 }
