@@ -30,9 +30,8 @@ struct gen_end_ops {
 	/* Finds room for the first of `n` frames (at most GEN_BURST) whose `len` is set, and sets their `data`. They
 	 * are ours until commit(). Returns for how many. */
 	unsigned (*reserve)(struct gen_end *end, struct gen_frame *frames, unsigned n);
-	/* Sends all that was reserved, in order. Returns how many it has taken: the others were not sent,
-	 * are not counted as refused, and lose their room. */
-	unsigned (*commit)(struct gen_end *end, const struct gen_frame *frames, unsigned n);
+	/* Sends all that was reserved, in order. */
+	void (*commit)(struct gen_end *end, const struct gen_frame *frames, unsigned n);
 	/* Lends up to `max` frames (at most GEN_BURST) that have arrived, oldest first, until release(). */
 	unsigned (*receive)(struct gen_end *end, struct gen_frame *frames, unsigned max);
 	void (*release)(struct gen_end *end);

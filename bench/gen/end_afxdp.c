@@ -13,6 +13,7 @@
 #include "frame.h"
 
 #define RING 2048u
+#define SHORT (RING / 4) /* several of the driver's turns */
 
 struct afxdp {
 	struct gen_end end;
@@ -20,7 +21,6 @@ struct afxdp {
 	struct pl_pool pool;
 	struct pl_port *port;
 	struct pl_queue *queue;
-	uint64_t untaken; /* counted by the queue as dropped, but not by us as sent */
 	uint32_t sending[GEN_BURST], received[GEN_BURST];
 	unsigned n_received;
 };
@@ -30,42 +30,36 @@ static struct afxdp *afxdp_of(struct gen_end *end)
 	return (struct afxdp *)end;
 }
 
+/* How many frames the queue has room for. Of the pool's buffers its RX side holds RING, but for those that it has not
+ * made good yet, at most SHORT; what is left beyond these is less than what its TX side may still hold. */
+static unsigned room(const struct afxdp *a)
+{
+	return a->pool.n_free > SHORT ? a->pool.n_free - SHORT : 0;
+}
+
+/* The queue takes what is reserved, or has lost it with the device: it is never asked to take more than it can hold. */
 static unsigned afxdp_reserve(struct gen_end *end, struct gen_frame *frames, unsigned n)
 {
 	struct afxdp *a = afxdp_of(end);
 
-	n = pl_pool_get(&a->pool, a->sending, n, PL_OWNER_BURST);
+	if (room(a) < n)
+		(void)pl_queue_flush(a->queue);
+	n = pl_pool_get(&a->pool, a->sending, n < room(a) ? n : room(a), PL_OWNER_BURST);
 	for (unsigned i = 0; i < n; i++)
 		frames[i].data = pl_pool_data(&a->pool, a->sending[i]);
 	return n;
 }
 
-/* How many of the last frames given to the queue it has not taken: it gives those back to the pool last of
- * all, so that they are on its top, in order. */
-static unsigned given_back(const struct afxdp *a, unsigned n)
-{
-	const uint32_t *top = a->pool.stack + a->pool.n_free;
-	unsigned back = 0;
-
-	while (back < n && back < a->pool.n_free && top[-1 - (int)back] == a->sending[n - 1 - back])
-		back++;
-	return back;
-}
-
-static unsigned afxdp_commit(struct gen_end *end, const struct gen_frame *frames, unsigned n)
+static void afxdp_commit(struct gen_end *end, const struct gen_frame *frames, unsigned n)
 {
 	struct afxdp *a = afxdp_of(end);
 	uint16_t len[GEN_BURST];
-	unsigned back;
 
 	if (!n)
-		return 0;
+		return;
 	for (unsigned i = 0; i < n; i++)
 		len[i] = (uint16_t)frames[i].len;
 	pl_queue_tx(a->queue, a->sending, len, n);
-	back = given_back(a, n);
-	a->untaken += back;
-	return n - back;
 }
 
 static unsigned afxdp_receive(struct gen_end *end, struct gen_frame *frames, unsigned max)
@@ -98,7 +92,7 @@ static void afxdp_counters(struct gen_end *end, struct gen_end_counters *counter
 
 	if (a->queue->ops->refresh_stats)
 		a->queue->ops->refresh_stats(a->queue);
-	counters->refused = pl_stat_read(&a->queue->stats.tx_dropped) - a->untaken;
+	counters->refused = pl_stat_read(&a->queue->stats.tx_dropped);
 	counters->missed = pl_stat_read(&a->queue->stats.rx_dropped);
 }
 
@@ -182,7 +176,7 @@ int gen_end_afxdp(const char *device, unsigned size_max, struct gen_end **end, s
 	rc = split(device, a->device, &queue, err);
 	/* Buffers that hold what the interface may receive, which only its MTU bounds. */
 	if (!rc)
-		rc = pl_pool_init(&a->pool, pl_queue_bufs(RING) + 2 * GEN_BURST, 4096, err);
+		rc = pl_pool_init(&a->pool, pl_queue_bufs(RING), 4096, err);
 	if (!rc && size_max - GEN_FCS > pl_pool_frame_max(&a->pool))
 		rc = pl_error_set(err, -EMSGSIZE, "use shorter frames",
 				  "%s: AF_XDP sends frames of at most %u bytes (with FCS)",

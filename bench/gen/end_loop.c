@@ -38,14 +38,13 @@ static unsigned loop_reserve(struct gen_end *end, struct gen_frame *frames, unsi
 	return n;
 }
 
-static unsigned loop_commit(struct gen_end *end, const struct gen_frame *frames, unsigned n)
+static void loop_commit(struct gen_end *end, const struct gen_frame *frames, unsigned n)
 {
 	struct loop *loop = loop_of(end);
 
 	for (unsigned i = 0; i < n; i++)
 		loop->len[(loop->head + i) % SLOTS] = frames[i].len;
 	loop->head += n;
-	return n;
 }
 
 static unsigned loop_receive(struct gen_end *end, struct gen_frame *frames, unsigned max)

@@ -32,11 +32,10 @@ static unsigned wire_reserve(struct gen_end *end, struct gen_frame *frames, unsi
 	return i;
 }
 
-static unsigned wire_commit(struct gen_end *end, const struct gen_frame *frames, unsigned n)
+static void wire_commit(struct gen_end *end, const struct gen_frame *frames, unsigned n)
 {
-	(void)frames;
+	(void)frames, (void)n;
 	wire_client_publish(wire_of(end)->client);
-	return n;
 }
 
 static unsigned wire_receive(struct gen_end *end, struct gen_frame *frames, unsigned max)
@@ -55,6 +54,11 @@ static void wire_release(struct gen_end *end)
 	(void)end; /* the next wire_client_receive() does it */
 }
 
+static void wire_counters(struct gen_end *end, struct gen_end_counters *counters)
+{
+	counters->missed = wire_client_missed(wire_of(end)->client);
+}
+
 static bool wire_link(struct gen_end *end)
 {
 	return wire_client_link(wire_of(end)->client);
@@ -71,6 +75,7 @@ static const struct gen_end_ops wire_ops = {
 	.commit = wire_commit,
 	.receive = wire_receive,
 	.release = wire_release,
+	.counters = wire_counters,
 	.link = wire_link,
 	.close = wire_close,
 };

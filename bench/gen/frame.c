@@ -157,8 +157,9 @@ void gen_frame_build(uint8_t *frame, const struct gen_template *t, const struct 
 		memcpy(frame + header + GEN_RECORD_BYTES, filler->bytes, rest);
 }
 
-/* Where the UDP header of a whole, unfragmented UDP packet to our port is; 0: it is none. Lengths are read once: the
- * frame may lie in memory that another process writes. */
+/* Where the UDP header of an unfragmented UDP packet to our port is; 0: it is none. `payload_len` becomes 0 if the
+ * lengths in its headers are not right, as when it was cut; there is a record's room all the same. Lengths are read
+ * once: the frame may lie in memory that another process writes. */
 static uint32_t find_udp(const uint8_t *frame, uint32_t len, uint16_t port, uint32_t *payload_len)
 {
 	const uint8_t *ip = frame + IP_AT;
@@ -180,10 +181,13 @@ static uint32_t find_udp(const uint8_t *frame, uint32_t len, uint16_t port, uint
 	} else {
 		return 0;
 	}
-	if (ip_payload > len - at || get16(frame + at + 2) != port ||
-	    get16(frame + at + 4) != ip_payload || ip_payload < 8 + GEN_RECORD_BYTES)
+	if (get16(frame + at + 2) != port)
 		return 0;
-	*payload_len = ip_payload - 8;
+	if (ip_payload > len - at || get16(frame + at + 4) != ip_payload ||
+	    ip_payload < 8 + GEN_RECORD_BYTES)
+		*payload_len = 0;
+	else
+		*payload_len = ip_payload - 8;
 	return at;
 }
 
@@ -208,6 +212,8 @@ enum gen_kind gen_frame_parse(const uint8_t *frame, uint32_t len, uint16_t port,
 
 	if (!udp)
 		return GEN_FOREIGN;
+	if (!payload_len)
+		return memcmp(payload, gen_magic, sizeof(gen_magic)) ? GEN_FOREIGN : GEN_DAMAGED;
 	rest = payload_len - GEN_RECORD_BYTES;
 	if (rest > GEN_FILLER_MAX)
 		return GEN_FOREIGN;

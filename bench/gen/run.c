@@ -39,7 +39,7 @@ static void send_one(struct gen_end *end, const uint8_t *data, unsigned len)
 	if (end->ops->reserve(end, &frame, 1) == 0)
 		return;
 	memcpy(frame.data, data, len);
-	(void)end->ops->commit(end, &frame, 1);
+	end->ops->commit(end, &frame, 1);
 }
 
 static void take_foreign(struct gen_run *run, struct gen_end *end, const struct gen_frame *frame)
@@ -274,20 +274,24 @@ static int send_phase(struct gen_run *run, struct phase *phase, struct pl_error 
 	}
 }
 
-/* Receives what is still under way: until nothing has come for as long as the settings say, or all has come and
- * nothing more for a moment. */
+/* Receives what is still under way: until no more frame of ours has come for as long as the settings say, whatever
+ * others send; or all has come, and a moment for duplicates has passed. Of another's frames nobody knows what is under
+ * way. */
 static void drain(struct gen_run *run)
 {
-	uint64_t last_ns = clock_ns(), now_ns = last_ns, quiet_ns = run->settings->drain_ns;
+	const struct gen_totals *all = &run->flows.all;
+	uint64_t last_ns = clock_ns(), now_ns = last_ns, came, before = 0;
+	bool complete = false;
 
-	while (now_ns - last_ns < quiet_ns) {
-		bool complete = run->n_streams && gen_run_lost(run) == 0;
-
-		if (complete && now_ns - last_ns >= 10 * MS)
-			return;
+	while (run->n_streams &&
+	       now_ns - last_ns < (complete ? 10 * MS : run->settings->drain_ns)) {
+		receive_all(run);
 		now_ns = clock_ns();
-		if (receive_all(run))
+		came = all->received + all->corrupted + run->damaged;
+		if (came != before && !complete)
 			last_ns = now_ns;
+		before = came;
+		complete = run->counting && gen_run_lost(run) == 0;
 	}
 }
 

@@ -165,15 +165,13 @@ unsigned gen_stream_send(struct gen_stream *s, uint64_t now_ns, uint64_t until_n
 	struct gen_cursor behind = s->at;
 	struct gen_frame frames[GEN_BURST];
 	struct plan plan;
-	unsigned n = make_plan(s, &behind, now_ns, until_ns, &plan, frames), room, taken;
+	unsigned n = make_plan(s, &behind, now_ns, until_ns, &plan, frames), taken;
 
 	if (!n)
 		return 0;
-	room = s->end->ops->reserve(s->end, frames, n);
-	build(s, &plan, frames, room);
-	taken = s->end->ops->commit(s->end, frames, room);
-	for (unsigned i = taken; i < room; i++)
-		s->flows[plan.flow[i]].seq--;
+	taken = s->end->ops->reserve(s->end, frames, n);
+	build(s, &plan, frames, taken);
+	s->end->ops->commit(s->end, frames, taken);
 	if (taken == n)
 		s->at = behind;
 	else

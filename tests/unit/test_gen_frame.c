@@ -214,7 +214,6 @@ static void others_frames_are_foreign(void **state)
 		{23, 6},    /* TCP */
 		{20, 0x20}, /* a fragment */
 		{37, 10},   /* another port */
-		{39, 200},  /* longer than the packet */
 	};
 	uint8_t frame[256], copy[256];
 	struct gen_record r;
@@ -234,6 +233,34 @@ static void others_frames_are_foreign(void **state)
 	assert_int_equal(gen_frame_parse(frame, len, PORT, &filler, &r), GEN_FOREIGN);
 }
 
+/* A frame that was cut, or whose lengths are wrong, is corrupted, not another's. */
+static void wrong_lengths_are_damage(void **state)
+{
+	static const unsigned at[][2] = {{17, 39}, {19, 59}}; /* of IP, of UDP */
+	uint8_t frame[1514], copy[1514];
+	struct gen_record r = {0};
+
+	(void)state;
+	for (unsigned f = 0; f < 2; f++) {
+		uint32_t len = build(frame, families[f], 1518);
+		uint32_t shortest = f ? GEN_SIZE_MIN6 - GEN_FCS : GEN_SIZE_MIN4 - GEN_FCS;
+
+		for (uint32_t cut = shortest; cut < len; cut++)
+			assert_int_equal(gen_frame_parse(frame, cut, PORT, &filler, &r),
+					 GEN_DAMAGED);
+		for (unsigned i = 0; i < 2; i++) {
+			memcpy(copy, frame, len);
+			copy[at[f][i]] ^= 1;
+			assert_int_equal(gen_frame_parse(copy, len, PORT, &filler, &r),
+					 GEN_DAMAGED);
+		}
+		/* Of another program that uses the port. */
+		memcpy(copy, frame, len);
+		copy[f ? GEN_HEADER6 : GEN_HEADER4] ^= 1;
+		assert_int_equal(gen_frame_parse(copy, 100, PORT, &filler, &r), GEN_FOREIGN);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -244,6 +271,7 @@ int main(void)
 		cmocka_unit_test(two_wrong_bits_of_a_record_are_found),
 		cmocka_unit_test(crc_is_castagnoli),
 		cmocka_unit_test(others_frames_are_foreign),
+		cmocka_unit_test(wrong_lengths_are_damage),
 	};
 
 	gen_filler_init(&filler);

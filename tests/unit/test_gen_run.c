@@ -148,17 +148,11 @@ static void late_frames_tell(void **state)
 
 static unsigned taken_max;
 
-static unsigned commit_some(struct gen_end *end, const struct gen_frame *frames, unsigned n)
-{
-	struct gen_end *real;
-	struct pl_error err;
+static unsigned (*reserve_all)(struct gen_end *end, struct gen_frame *frames, unsigned n);
 
-	(void)end, (void)frames;
-	/* Only to have the loop's own. */
-	assert_int_equal(gen_end_open("loop", 64, &real, &err), 0);
-	n = real->ops->commit(end, frames, n < taken_max ? n : taken_max);
-	gen_end_close(real);
-	return n;
+static unsigned reserve_some(struct gen_end *end, struct gen_frame *frames, unsigned n)
+{
+	return reserve_all(end, frames, n < taken_max ? n : taken_max);
 }
 
 /* What an end does not take is sent again later under the same number, not lost. */
@@ -176,7 +170,8 @@ static void refusals_leave_no_gaps(void **state)
 	(void)state;
 	assert_int_equal(gen_end_open("loop", 128, &end, &err), 0);
 	some = *end->ops;
-	some.commit = commit_some;
+	reserve_all = some.reserve;
+	some.reserve = reserve_some;
 	end->ops = &some;
 	assert_int_equal(gen_stream_init(&s, end, &c, &filler, &err), 0);
 	gen_stream_start(&s, 1, UINT64_MAX);
@@ -448,6 +443,43 @@ static void halves_know_half(void **state)
 	gen_settings_free(&s);
 }
 
+static unsigned (*receive_real)(struct gen_end *end, struct gen_frame *frames, unsigned max);
+
+/* Takes what has come, and shows another's frame in its place, always. */
+static unsigned receive_others(struct gen_end *end, struct gen_frame *frames, unsigned max)
+{
+	static uint8_t other[60];
+
+	(void)receive_real(end, frames, max);
+	frames[0] = (struct gen_frame){other, sizeof(other)};
+	return 1;
+}
+
+/* A run ends though others never stop sending. */
+static void others_do_not_keep_it(void **state)
+{
+	static struct gen_settings s;
+	static struct gen_run run;
+	struct gen_end_ops others;
+	struct pl_error err;
+	json_t *report;
+
+	(void)state;
+	parse(&s, ARGS("--tx", "loop", "--rx", "loop", "--count", "100", "--drain", "20ms"));
+	assert_int_equal(gen_run_open(&run, &s, &interrupted, &err), 0);
+	others = *run.ends[0]->ops;
+	receive_real = others.receive;
+	others.receive = receive_others;
+	run.ends[0]->ops = &others;
+	assert_int_equal(gen_run(&run, NULL, &err), 0);
+	report = gen_report_json(&run, 0, NULL);
+	assert_int_equal(number_in(report, "lost"), 100);
+	assert_true(number_in(report, "others") > 100);
+	json_decref(report);
+	gen_run_close(&run);
+	gen_settings_free(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -459,6 +491,7 @@ int main(void)
 		cmocka_unit_test(latency_is_from_when_it_was_due),
 		cmocka_unit_test(a_warm_up_does_not_count),
 		cmocka_unit_test(halves_know_half),
+		cmocka_unit_test(others_do_not_keep_it),
 	};
 
 	gen_filler_init(&filler);

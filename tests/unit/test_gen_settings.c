@@ -298,6 +298,34 @@ static void who_has_no_address_is_answered(void **state)
 	assert_int_equal(answer[58], 0x20); /* override, not solicited */
 }
 
+/* The manual page knows every option that the help has, which is written from the table. */
+static void the_manual_has_every_option(void **state)
+{
+	static char page[65536], help[8192];
+	FILE *file = fopen(SOURCE_ROOT "/docs/man/peerlane-gen.1.scd", "r");
+	FILE *out = fmemopen(help, sizeof(help), "w");
+	unsigned n = 0;
+	char *save = NULL;
+
+	(void)state;
+	assert_non_null(file);
+	assert_true(fread(page, 1, sizeof(page) - 1, file) > 0);
+	fclose(file);
+	gen_settings_help(out);
+	fclose(out);
+	for (char *line = strtok_r(help, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		char name[32], entry[48];
+
+		if (sscanf(line, "  --%31[a-z-]", name) != 1)
+			continue;
+		n++;
+		snprintf(entry, sizeof(entry), "*--%s*", name);
+		if (!strstr(page, entry))
+			fail_msg("peerlane-gen(1) lacks %s", entry);
+	}
+	assert_true(n > 20);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,6 +338,7 @@ int main(void)
 		cmocka_unit_test(files_of_prefixes),
 		cmocka_unit_test(hosts_resolve_each_other),
 		cmocka_unit_test(who_has_no_address_is_answered),
+		cmocka_unit_test(the_manual_has_every_option),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
