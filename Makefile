@@ -97,7 +97,19 @@ bench: bench-packages build-release/build.ninja
 	bench/fib/plot.py build-release/fib.json build-release/fib.svg
 	build-release/bench/nic/nic
 	build-release/bench/accel/accel --json build-release/accel.json $(ACCEL_ARGS)
+	bench/net/senders.py
 	bench/net/bench.py $(BENCH_ARGS)
+
+# What the report of 2015 measured, on emulated NICs and on veth interfaces, beside others (docs/evaluation); hours.
+# A few minutes, into build-release/evaluation:
+#   make eval QUICK=1
+# On NICs that are there, cabled to two interfaces of this machine (bench/eval/README.md):
+#   make eval DUT="pci:0000:03:00.0 pci:0000:03:00.1" INTERFACES="enp4s0f0 enp4s0f1"
+EVAL_TARGETS = router/control/peerlaned cli/peerlane bench/gen/peerlane-gen bench/net/flood bench/net/sink \
+	bench/net/fib.bpf.o bench/routes/routes tests/lab/wire_tap
+eval: bench-packages build-release/build.ninja
+	ninja -C build-release $(EVAL_TARGETS)
+	bench/eval/eval.py $(if $(QUICK),--quick) $(if $(DUT),--dut $(DUT) --interfaces $(INTERFACES)) $(EVAL_ARGS)
 
 # The working tree's benchmarks beside those of an earlier commit, in turns, with the noise of this machine:
 #   make bench-compare BASE=HEAD~1
@@ -127,4 +139,4 @@ clean:
 	rm -rf $(BUILD) build-asan build-tsan build-clang build-fuzz build-release
 
 .PHONY: all packages demo-packages test-packages vm-packages fuzz-packages bench-packages build demo test test-vm sanitize fuzz release \
-	bench bench-compare differ install format check-format clean
+	bench bench-compare eval differ install format check-format clean
