@@ -15,6 +15,7 @@ foreign_ticks, HZ = net.foreign_ticks, net.HZ
 LINE_BPS = 10e9
 PER_FRAME = 20  # preamble, start delimiter and the gap between frames, in bytes
 LOADS = (10, 50, 90)  # percent
+DAMAGE = ("reordered", "duplicated", "corrupted")
 DRAIN_S = 0.1  # the generator waits so long for what is under way
 
 
@@ -35,8 +36,7 @@ def traffic(result):
         "received_gbps": result["received_pps"] * 8 * statistics.mean(result["sizes"]) / 1e9,
         "loss_percent": result["loss_percent"], "generator_limit": result["limited_by"],
         "lost_by_generator": sum(e["refused"] + e["missed"] for e in result["ends"]),
-        "reordered": result["reordered"], "duplicated": result["duplicated"],
-        "corrupted": result["corrupted"],
+        **{how: result[how] for how in DAMAGE},
         **{f"latency_{name}_us": latency[name] / 1e3 for name in
            ("min", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max") if name in latency},
     }
@@ -98,16 +98,18 @@ def no_drop(bench, size, trial_s, trials, top_pps, flows=1, warmup_s=0.2):
     """RFC 2544's throughput: the highest rate of which no frame is lost, by bisection below `top_pps`. A trial in
     which the generator itself lost frames, or was too slow, counts as one with losses."""
     good, bad = 0.0, top_pps
-    best = None
+    best, damage = None, dict.fromkeys(DAMAGE, 0)
     for _ in range(trials):
         rate = (good + bad) / 2
         told = traffic(run(bench, size, trial_s, rate, flows, warmup_s))
+        damage = {how: n + told[how] for how, n in damage.items()}
         if told["loss_percent"] == 0 and told["generator_limit"] == "none":
             good, best = rate, told
         else:
             bad = rate
     return {"experiment": "no_drop", "no_drop_pps": good, "trial_s": trial_s, "trials": trials,
             "resolution_pps": bad - good, "no_drop_gbps": good * 8 * size / 1e9,
+            **damage,
             **({f"at_{name}": value for name, value in best.items()
                 if name.startswith("latency_p")} if best else {})}
 

@@ -11,6 +11,7 @@ matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "evaluation"
 import matplotlib.pyplot as plt  # noqa: E402: after the choice of what it draws with
 from matplotlib import ticker  # noqa: E402: likewise
 
+import noise  # noqa: E402: likewise
 from measure import LOADS, PER_FRAME, line_pps  # noqa: E402: likewise
 
 FOREIGN_MAX = 0.1  # of a core
@@ -35,6 +36,7 @@ class Table:
         self.records = [r for r in data["records"] if r["experiment"] == experiment
                         and all(r.get(k) == v for k, v in wanted.items())]
         self.setups = [key for key in data["setups"] if any(r["setup"] == key for r in self.records)]
+        self.drawn = [key for key in self.setups if data["setups"][key].get("planes", 1) == 1]
         self.sizes = sorted({r["frame_bytes"] for r in self.records})
 
     def values(self, setup, size, name):
@@ -60,12 +62,11 @@ def colours(data, setups):
 
 # ---- figures ----
 
-def lines(axes, table, name, scale, setups=None):
+def lines(axes, table, name, scale):
     """A line for each set-up; its whiskers go from the least repetition to the greatest."""
-    setups = setups or table.setups
-    colour = colours(table.data, setups)
+    colour = colours(table.data, table.drawn)
     places = {size: at for at, size in enumerate(table.sizes)}
-    for key in setups:
+    for key in table.drawn:
         points = [(places[size], s) for size in table.sizes if (s := table.spread(key, size, name, scale))]
         if not points:
             continue
@@ -142,7 +143,7 @@ def cell(spread, digits):
 def rows(table, name, scale, digits):
     out = ["| set-up | " + " | ".join(str(size) for size in table.sizes) + " |",
            "| --- |" + " ---: |" * len(table.sizes)]
-    for key in table.setups:
+    for key in table.drawn:
         cells = [cell(table.spread(key, size, name, scale), digits) for size in table.sizes]
         out.append(f"| {title(table.data, key)} | " + " | ".join(cells) + " |")
     return out
@@ -171,6 +172,35 @@ def variants(data):
         cells = [cell(t.spread(key, t.sizes[0], "received_pps", 1e-6), 2) if key in t.setups else "-"
                  for t in tables]
         out.append(f"| {title(data, key)} | " + " | ".join(cells) + " |")
+    return out
+
+
+def ratios(data):
+    """Ours by each of the others on the same wires, of one repetition each: they take turns within it."""
+    table = Table(data, "highest")
+    out = ["| by | frame | least | median | greatest |", "| --- | ---: | ---: | ---: | ---: |"]
+    rates = {(r["setup"], r["frame_bytes"], r["repetition"]): r["received_pps"] for r in table.records}
+    ours, peers = "veth-nic-cpu", [key for key in table.setups if not data["setups"][key]["mode"]]
+    for key in peers:
+        for size in table.sizes:
+            found = [rate / peer for (setup, at, repetition), rate in rates.items()
+                     if setup == ours and at == size and (peer := rates.get((key, size, repetition)))]
+            if found:
+                cells = (f"{value:.2f}" for value in (min(found), statistics.median(found), max(found)))
+                out.append(f"| {title(data, key)} | {size} | " + " | ".join(cells) + " |")
+    return out if len(out) > 2 else []
+
+
+def noise_rows(data):
+    """Of a figure that was measured once, in percent."""
+    figures = noise.figures(data).values()
+    quantities = [q for _, _, q in noise.QUANTITIES if any(f.quantity == q for f in figures)]
+    out = ["| set-up | " + " | ".join(quantities) + " |", "| --- |" + " ---: |" * len(quantities)]
+    for key in data["setups"]:
+        shares = [noise.relative(figures, q, key) if any((f.setup, f.quantity) == (key, q) for f in figures) else None
+                  for q in quantities]
+        out.append(f"| {title(data, key)} | " +
+                   " | ".join("-" if share is None else f"{share:.0%}" for share in shares) + " |")
     return out
 
 
@@ -220,6 +250,9 @@ def introduction(data):
            "driver of the NIC and the packet program are the real ones, and so is the generator.", "",
            "| set-up | emulated |", "| --- | --- |"]
     out += [f"| {title(data, key)} | {one['emulated']} |" for key, one in data["setups"].items()]
+    if data.get("damaged"):
+        out += ["", "**Frames came out wrong**, so that no figure of these counts:", ""]
+        out += [f"- {title(data, key)}: {words}" for key, words in data["damaged"].items()]
     if data["left_out"]:
         out += ["", "Left out:", ""] + [f"- {key}: {why}" for key, why in data["left_out"].items()]
     out += ["", "A *wire* is an emulated 82599's cable in shared memory, offered 10 Gb/s; it has no speed of its own, "
@@ -229,6 +262,16 @@ def introduction(data):
             "the generator has.", "", "| | |", "| --- | --- |"]
     out += [f"| {key} | {value} |" for key, value in about.items()]
     return out
+
+
+def line_rate_from(table, key):
+    """The shortest frames from which on all are received that 10 Gb/s carry, but for one in a hundred."""
+    if key not in table.setups:
+        return "not measured"
+    share = {size: table.spread(key, size, "received_pps")[1] / line_pps(size) for size in table.sizes}
+    short = [size for size in table.sizes if share[size] < 0.99]
+    full = [size for size in table.sizes if not short or size > max(short)]
+    return f"{full[0]} bytes" if full else f"none: {share[table.sizes[-1]]:.0%} at {table.sizes[-1]} bytes"
 
 
 def original(data):
@@ -250,6 +293,11 @@ def original(data):
     if most.sizes:
         out.append(f"| Packet rate at {most.sizes[0]} bytes, here | " +
                    " | ".join(ours(most, most.sizes[0], "received_pps", 1e-6, 2, "Mpps")) + " |")
+    out.append("| 10 Gb/s line rate from frames of, here | " +
+               " | ".join(line_rate_from(most, f"wire-{mode}") for mode in modes) + " |")
+    if most.sizes:
+        out.append(f"| CPU load at {most.sizes[0]} bytes, here (the emulator's included) | " +
+                   " | ".join(ours(most, most.sizes[0], "cpu_percent", 1, 0, "%")) + " |")
     return out
 
 
@@ -258,7 +306,7 @@ def page(data):
     limits = generator_limits(data)
     out = introduction(data)
     out += ["", "Cells are the median of the repetitions, with the least and the greatest of them where there are "
-            "several. All runs: [results.json](results.json), [results.csv](results.csv).", "", *disturbed(data)]
+            "several; [how well they are known](#noise). All runs: [results.json](results.json), [results.csv](results.csv).", "", *disturbed(data)]
     out += original(data)
     if rtt.sizes:
         out += ["", "## Round-trip time", "", "Mean of 20 pings, in ms, as in the report. Hosts of *wire* set-ups are at "
@@ -272,11 +320,21 @@ def page(data):
             "is lost whenever one of them is kept waiting for longer than queues hold.", "",
             *rows(safe, "no_drop_pps", 1e-6, 3)]
     out += ["", "Flows and routes, received in Mpps, the shortest frames:", "", *variants(data)]
+    beside = ratios(data)
+    if beside:
+        out += ["", "Peerlane's NIC-CPU mode by others on the same wires, ratios of what was received in the same "
+                "repetition while the most was offered:", "", *beside]
     out += ["", "## CPU load", "", "CPU time of the router's threads while the most is offered, in % of a core, over the "
             "middle third:", "", "![](cpu.svg)", "", *rows(most, "cpu_percent", 1, 0), "", *thread_rows(data)]
     out += ["", "## Latency under load", "", "One way, in us, from when a frame was to be sent, at shares of the "
             "rate without loss (where there was none, of half of what was received at most):", "",
             *latency_rows(data)]
+    out += ["", "## Noise", "", "By how much a figure that was measured once is off, in 95 of 100 runs, as the "
+            "repetitions of this run differ; a figure of two repetitions by 1.4 times less, one of n by 0.8 times the "
+            "root of n less; a rate without loss at least by the resolution of its search. It is estimated of all "
+            "figures of a set-up together, where those are too few of all set-ups. Dashes: nothing was repeated, so "
+            "the noise is not known. What changes from day to day on a shared machine is not in it. Whether two runs agree: "
+            "`bench/eval/agree.py RUN RUN`.", "", *noise_rows(data)]
     return "\n".join(out) + "\n"
 
 

@@ -28,6 +28,7 @@ from full_table import Table, prefixes  # noqa: E402
 from wire_lab import WireLab  # noqa: E402
 
 GEN = L.BUILD / "bench/gen/peerlane-gen"
+MODES = ("nic-cpu", "nic-cpu-gpu", "nic-gpu")
 HEADERS = 14 + 20 + 8 + 4  # of a ping in an Ethernet frame: MACs and type, IPv4, ICMP, FCS
 FAR_MACS = ("02:00:00:00:ee:01", "02:00:00:00:ee:02")  # of the generator's ends on wires
 
@@ -38,7 +39,8 @@ class Cores:
 
     def __init__(self, planes=1):
         allowed = sorted(os.sched_getaffinity(0))
-        self.enough = len(allowed) >= 2 + planes
+        self.wanted, self.allowed = 2 + planes, len(allowed)
+        self.enough = self.allowed >= self.wanted
         self.generator = allowed[0]
         self.planes = allowed[1:1 + planes]
         self.emulator = allowed[1 + planes] if self.enough else allowed[-1]
@@ -98,6 +100,8 @@ class Setup:
 
     key = title = emulated = ""
     mode = None
+    planes = 1
+    all_sizes = True  # or the shortest frames only
     line_rate = True  # whether as much as 10 Gb/s carries is offered, or all that the generator has
     cores = Cores()
 
@@ -136,18 +140,24 @@ def load_routes(router, gateway, device, count):
 # ---- Peerlane on emulated NICs ----
 
 class Wire(Setup):
-    def __init__(self, mode, accelerator=None, busy=False):
-        self.mode, self.accelerator = mode, accelerator
+    def __init__(self, mode, accelerator=None, planes=1):
+        self.mode, self.accelerator, self.planes = mode, accelerator, planes
         self.key = f"wire-{mode}"
         self.title = {"nic-cpu": "NIC-CPU", "nic-cpu-gpu": "NIC-CPU-GPU", "nic-gpu": "NIC-GPU"}[mode]
         self.emulated = "the NICs (82599, emulated) and the cable (shared memory)"
         if accelerator and accelerator.kind != "cuda":
             self.title += f" ({accelerator.kind}: no GPU)"
             self.emulated += f"; the GPU ({accelerator.words})"
-        self.options = ["--mode", mode, *(["--accelerator", accelerator.name] if accelerator else []),
-                        *(["--busy-poll"] if busy else [])]
+        self.options = ["--mode", mode, *(["--accelerator", accelerator.name] if accelerator else [])]
+        if planes > 1:
+            self.key += f"-{planes}-planes"
+            self.title += f", {planes} planes"
+            self.cores, self.all_sizes = Cores(planes), False
 
     def why_not(self):
+        if self.planes > 1 and not self.cores.enough:
+            return (f"generator, {self.planes} planes and the emulator take {self.cores.wanted} cores; "
+                    f"there are {self.cores.allowed}")
         ports = [f"pl{i}=emu:wire{i},wire=/run/eval-{i}" for i in range(2)]
         done = subprocess.run([str(L.PEERLANED), *self.options, "--check", *(x for p in ports for x in ("--port", p))],
                               text=True, capture_output=True, check=False)
@@ -350,6 +360,7 @@ def all_setups(accelerator):
         Wire("nic-cpu"),
         Wire("nic-cpu-gpu", accelerator),
         Wire("nic-gpu", accelerator),
+        *(Wire(mode, accelerator if mode != "nic-cpu" else None, planes=2) for mode in MODES),
         Veth("nic-cpu", "NIC-CPU", net.Peerlane("Peerlane"), "nic-cpu"),
         Veth("nic-cpu-gpu", f"NIC-CPU-GPU{stand_in}", Accelerated("Peerlane, accelerator", gpu),
              "nic-cpu-gpu"),

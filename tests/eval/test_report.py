@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The page of an evaluation, of records that are known."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("matplotlib", reason="not installed: python3-matplotlib")
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench/eval"))
+
+import eval as E  # noqa: E402: found by the path above
+import report  # noqa: E402: likewise
+from measure import line_pps  # noqa: E402: likewise
+
+SIZES = (64, 512, 1518)
+RATES = {"wire-nic-cpu": (1.0, 1.0, 1.0), "wire-nic-cpu-gpu": (0.5, 1.0, 1.0), "wire-nic-gpu": (0.2, 0.4, 0.5),
+         "wire-nic-cpu-2-planes": (0.9,), "veth-nic-cpu": (0.1, 0.1, 0.1), "veth-kernel": (0.05, 0.1, 0.2)}
+
+
+def records(key, shares):
+    for repetition in range(2):
+        for size, share in zip(SIZES, shares):
+            common = {"setup": key, "repetition": repetition, "frame_bytes": size, "flows": 1, "routes": 1}
+            rate = share * line_pps(size)
+            yield {**common, "experiment": "rtt", "rtt_mean_ms": 0.1}
+            yield {**common, "experiment": "highest", "received_pps": rate, "received_gbps": 8e-9 * size * rate,
+                   "cpu_percent": 100, "cpu_threads": {"plane0": 60, "emulator": 40}, "generator_limit": "none",
+                   "loss_percent": 100 * (1 - share), "foreign_cpu": 0}
+            yield {**common, "experiment": "no_drop", "no_drop_pps": rate / 2, "resolution_pps": 1}
+            for load in (10, 50, 90):
+                yield {**common, "experiment": "latency", "load_percent": load, "loss_percent": 0,
+                       "latency_p50_us": 10, "latency_p99_us": 20, "latency_p99.9_us": 30}
+
+
+@pytest.fixture
+def data():
+    return {"about": {"trial_s": 1}, "quick": True, "left_out": {"veth-l3fwd": "DPDK is not installed"}, "damaged": {},
+            "setups": {key: {"title": key.upper(), "mode": None if key == "veth-kernel" else "nic-cpu", "emulated": "it",
+                             "planes": 2 if "planes" in key else 1} for key in RATES},
+            "records": [record for key, shares in RATES.items() for record in records(key, shares)]}
+
+
+def row(page, start):
+    (line,) = [line for line in page.splitlines() if line.startswith(start)]
+    return [cell.strip() for cell in line.strip("|").split("|")][1:]
+
+
+def test_line_rate_beside_the_original(data):
+    assert row(report.page(data), "| 10 Gb/s line rate from frames of, here") == \
+        ["64 bytes", "512 bytes", "none: 50% at 1518 bytes"]
+
+
+def test_ratios_to_others(data):
+    page = report.page(data)
+    ratios = {int(cells[0]): cells[1:] for line in page.splitlines() if line.startswith("| VETH-KERNEL, veth | ")
+              and len(cells := [c.strip() for c in line.strip("|").split("|")][1:]) == 4 and cells[0].isdigit()}
+    assert ratios == {64: ["2.00"] * 3, 512: ["1.00"] * 3, 1518: ["0.50"] * 3}
+
+
+def test_noise_of_every_quantity_is_stated(data):
+    page = report.page(data)
+    assert [cell for cell in row(page[page.index("## Noise"):], "| WIRE-NIC-CPU, wire |")] == ["2%"] * 7
+
+
+def test_what_is_left_out_or_damaged_is_said(data):
+    assert "- veth-l3fwd: DPDK is not installed" in report.page(data)
+    assert "came out wrong" not in report.page(data)
+    data["records"][1]["reordered"] = 3
+    data["records"][2]["reordered"] = 4
+    data["damaged"] = E.damaged(data["records"])
+    assert "- WIRE-NIC-CPU, wire: 7 reordered" in report.page(data)
+
+
+def test_figures_are_drawn(data, tmp_path):
+    report.write(tmp_path, data)
+    assert {path.name for path in tmp_path.iterdir()} == {"README.md", "rtt.svg", "mpps.svg", "gbps.svg", "cpu.svg"}
