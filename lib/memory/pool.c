@@ -96,14 +96,45 @@ void pl_pool_fini(struct pl_pool *pool)
 	*pool = (struct pl_pool){0};
 }
 
-/* Each goes to the top of both stacks, and one of them grows: no branch to be guessed. */
+/* How many of them are of the first part. One pass without branches, which the compiler makes vectors of. */
+static uint32_t count_remote(const uint32_t *frames, uint32_t n, uint32_t host_at)
+{
+	uint32_t remote = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		remote += frames[i] < host_at;
+	return remote;
+}
+
+/* Puts them on a stack. */
+static uint32_t push(uint32_t *stack, uint32_t n_free, const uint32_t *frames, uint32_t n,
+		     uint32_t mask)
+{
+	uint32_t *top = stack + n_free;
+
+	for (uint32_t i = 0; i < n; i++)
+		top[i] = (frames[i] & mask) + PL_FRAME_OFFSET;
+	return n_free + n;
+}
+
+/* As a rule all are of one part: only what is punted, or comes from the kernel, is of the other. Else each goes to
+ * the top of both stacks, and one of them grows: no branch to be guessed. */
 void pl_pool_put_parts(struct pl_pool *pool, const uint32_t *frames, uint32_t n)
 {
 	uint32_t n_free = pool->n_free, n_remote_free = pool->n_remote_free;
 	uint32_t *stack = pool->stack, *remote_stack = pool->remote_stack;
 	uint32_t mask = ~(pool->buf_bytes - 1);
 	uint32_t host_at = pool->n_remote * pool->buf_bytes;
+	uint32_t n_remote = count_remote(frames, n, host_at);
 
+	if (n_remote == n) {
+		pool->n_remote_free = push(remote_stack, n_remote_free, frames, n, mask);
+		return;
+	}
+	if (n_remote == 0) {
+		pool->n_free = push(stack, n_free, frames, n, mask);
+		return;
+	}
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t frame = (frames[i] & mask) + PL_FRAME_OFFSET;
 		bool remote = frame < host_at;

@@ -219,6 +219,42 @@ static void test_parts_keep_apart(void **state)
 	pl_pool_fini(&pool);
 }
 
+/* Runs of one part go there in their order, from anywhere inside, and with one of the other among them. */
+static void test_parts_in_runs(void **state)
+{
+	uint32_t far[N_BUFS], own[N_BUFS], put[N_BUFS + 1], got[N_BUFS];
+	struct pl_pool pool;
+
+	(void)state;
+	parts_make(&pool);
+	assert_int_equal(pl_pool_get_rx(&pool, far, N_BUFS, PL_OWNER_BURST), N_BUFS);
+	assert_int_equal(pl_pool_get(&pool, own, N_BUFS, PL_OWNER_BURST), N_BUFS);
+	for (uint32_t i = 0; i < N_BUFS; i++)
+		put[i] = far[i] + i;
+	pl_pool_put(&pool, put, N_BUFS, PL_OWNER_BURST);
+	assert_int_equal(pool.n_remote_free, N_REMOTE);
+	assert_int_equal(pool.n_free, 0);
+	for (uint32_t i = 0; i < N_BUFS; i++)
+		put[i] = own[i] + i;
+	pl_pool_put(&pool, put, N_BUFS, PL_OWNER_BURST);
+	assert_int_equal(pool.n_remote_free, N_REMOTE);
+	assert_int_equal(pool.n_free, N_BUFS);
+	assert_int_equal(pl_pool_get_rx(&pool, got, N_BUFS, PL_OWNER_BURST), N_BUFS);
+	assert_memory_equal(got, far, sizeof(got));
+	assert_int_equal(pl_pool_get(&pool, got, N_BUFS, PL_OWNER_BURST), N_BUFS);
+	assert_memory_equal(got, own, sizeof(got));
+	memcpy(put, far, sizeof(far));
+	put[N_BUFS] = own[0];
+	pl_pool_put(&pool, put, N_BUFS + 1, PL_OWNER_BURST);
+	assert_int_equal(pool.n_remote_free, N_REMOTE);
+	assert_int_equal(pool.n_free, 1);
+	assert_int_equal(pl_pool_get_rx(&pool, got, N_BUFS, PL_OWNER_BURST), N_BUFS);
+	assert_memory_equal(got, far, sizeof(got));
+	assert_int_equal(pl_pool_get(&pool, got, 1, PL_OWNER_BURST), 1);
+	assert_int_equal(got[0], own[0]);
+	pl_pool_fini(&pool);
+}
+
 /* A pool without a first part gives devices what it has. */
 static void test_one_part_receives(void **state)
 {
@@ -393,6 +429,7 @@ int main(void)
 		cmocka_unit_test(test_pool_hands_out_each_buffer_once),
 		cmocka_unit_test(test_pool_refuses),
 		cmocka_unit_test(test_parts_keep_apart),
+		cmocka_unit_test(test_parts_in_runs),
 		cmocka_unit_test(test_one_part_receives),
 		cmocka_unit_test(test_touch_is_death),
 		cmocka_unit_test(test_parts_refuse),
