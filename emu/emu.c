@@ -30,6 +30,9 @@
  * take about half as long. */
 #define IDLE_NS 50000u
 
+/* Rounds in which nothing moved, before others are let have the core. */
+#define VAIN_PER_YIELD 8u
+
 /* A wire that does not say when it has something is looked at that often. */
 #define POLL_NS 1000000u
 
@@ -138,6 +141,7 @@ struct round {
 	bool look;	  /* at what comes beside frames */
 	uint64_t next_ns; /* when something will be due */
 	unsigned moved;
+	bool starved; /* a NIC, whose driver is behind */
 };
 
 static void due(struct round *round, uint64_t at_ns)
@@ -171,7 +175,9 @@ static void turn_nic(struct emu_nic *nic, struct round *round)
 	due(round, nic->model->tick(nic, round->now_ns));
 	if (nic->engine->shadow)
 		emu_shadow_turn(nic);
+	nic->engine->starved = false;
 	round->moved += emu_rx(nic);
+	round->starved |= nic->engine->starved;
 	round->moved += emu_tx(nic);
 	if (wire && wire->ops->flush && wire->ops->flush(wire))
 		due(round, round->now_ns);
@@ -267,6 +273,7 @@ static void *run(void *arg)
 {
 	struct emu *emu = arg;
 	uint64_t busy_ns = 0; /* when it last was */
+	unsigned in_vain = 0;
 
 	prctl(PR_SET_NAME, "emulator");
 	while (!is_stopped(emu)) {
@@ -276,7 +283,10 @@ static void *run(void *arg)
 		if (round.moved || !busy_ns)
 			busy_ns = round.now_ns;
 		if (round.now_ns - busy_ns < IDLE_NS) {
-			if (!round.moved)
+			/* Who is waited for may be waiting for this core. */
+			if (round.starved || (!round.moved && ++in_vain % VAIN_PER_YIELD == 0))
+				sched_yield();
+			else if (!round.moved)
 				relax();
 		} else {
 			sleep_on(emu);

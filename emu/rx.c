@@ -420,6 +420,7 @@ static bool is_left(struct rx_turn *turn, unsigned index)
 	const struct emu_frame *frame = &turn->frames[index];
 	const struct emu_ring *ring = &nic->rx[turn->queue[index]];
 
+	nic->engine->starved |= ring->enabled;
 	if (!ring->enabled || ring->stuck) {
 		nic->counts.queue[turn->queue[index]].rx_dropped++;
 	} else if (nic->wire->patient || turn->from_chip) {
