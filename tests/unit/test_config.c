@@ -339,7 +339,8 @@ static const struct {
 	 "Device=pci: and the NIC's address (see: peerlane devices), Device=emu:eth1, or "
 	 "Mode=nic-cpu-gpu"},
 	{"[Router]\nMode=nic-gpu\n[Port pl0]\nDevice=pci:0000:03:00.0\nBackend=vfio\n",
-	 "f.conf:4: [Port pl0] Device=pci:0000:03:00.0: Mode=nic-gpu is for NICs by the module peerlane: "
+	 "f.conf:4: [Port pl0] Device=pci:0000:03:00.0: Mode=nic-gpu is for NICs by the module "
+	 "peerlane: "
 	 "by vfio they cannot be given addresses of an accelerator's memory",
 	 "peerlane bind pci:0000:03:00.0 kmod, and Backend=kmod; or Mode=nic-cpu-gpu"},
 	{"[Router]\nAccelerator=gpu\n",
