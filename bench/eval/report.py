@@ -306,7 +306,8 @@ def page(data):
     limits = generator_limits(data)
     out = introduction(data)
     out += ["", "Cells are the median of the repetitions, with the least and the greatest of them where there are "
-            "several; [how well they are known](#noise). All runs: [results.json](results.json), [results.csv](results.csv).", "", *disturbed(data)]
+            "several; [how well they are known](#noise). All runs: [results.json](results.json), "
+            "[results.csv](results.csv).", "", *disturbed(data)]
     out += original(data)
     if rtt.sizes:
         out += ["", "## Round-trip time", "", "Mean of 20 pings, in ms, as in the report. Hosts of *wire* set-ups are at "
@@ -333,8 +334,8 @@ def page(data):
             "repetitions of this run differ; a figure of two repetitions by 1.4 times less, one of n by 0.8 times the "
             "root of n less; a rate without loss at least by the resolution of its search. It is estimated of all "
             "figures of a set-up together, where those are too few of all set-ups. Dashes: nothing was repeated, so "
-            "the noise is not known. What changes from day to day on a shared machine is not in it. Whether two runs agree: "
-            "`bench/eval/agree.py RUN RUN`.", "", *noise_rows(data)]
+            "the noise is not known. What changes from day to day on a shared machine is not in it. Whether two runs "
+            "agree: `bench/eval/agree.py RUN RUN`.", "", *noise_rows(data)]
     return "\n".join(out) + "\n"
 
 
