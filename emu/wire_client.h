@@ -23,8 +23,8 @@
 struct wire_client;
 
 /* Plugs the cable in: joins the wire whose socket is at `path`. The NIC has a link within some
- * milliseconds, or sooner when it was asleep. Returns 0, or -errno with `err` filled: -ENOENT or -ECONNREFUSED when nobody listens
- * there, -EBUSY when the wire has another at its end, -EPROTO when what listens is no such wire. */
+ * milliseconds, or sooner when it was asleep. Returns 0, or -errno with `err` filled: -ENOENT or
+ * -ECONNREFUSED when nobody listens there, -EBUSY when the wire has another at its end, -EPROTO when what listens is no such wire. */
 int wire_client_join(const char *path, struct wire_client **client, struct pl_error *err);
 
 /* Pulls it, and frees the client. Accepts NULL. A process that ends, however, does the same. */

@@ -37,8 +37,8 @@ struct gen_run {
 	atomic_bool *interrupted;   /* set by a signal's handler: stop sending and report */
 };
 
-/* Opens what the settings say, which must outlive the run, and asks for the gateways' MACs. Returns 0 or -errno with `err` filled; then, too,
- * gen_run_close() is to be called. */
+/* Opens what the settings say, which must outlive the run, and asks for the gateways' MACs. Returns 0 or
+ * -errno with `err` filled; then, too, gen_run_close() is to be called. */
 int gen_run_open(struct gen_run *run, const struct gen_settings *settings, atomic_bool *interrupted,
 		 struct pl_error *err);
 
