@@ -33,7 +33,7 @@ static uint64_t sent_bytes(const struct gen_run *run)
 	return bytes;
 }
 
-/* Of frames that were not in order, or not once, or not whole. */
+/* Arrived, and lost before they were seen. */
 static uint64_t missed_by_ends(const struct gen_run *run)
 {
 	uint64_t missed = 0;

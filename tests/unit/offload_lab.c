@@ -9,6 +9,7 @@
 /* The packet program, and what can go wrong with it. */
 #define program_run packet_program_run
 #include "../../router/program/device.c"
+#include "inet_help.h"
 #undef program_run
 
 #define FRAME_BYTES 60u
@@ -87,22 +88,6 @@ uint32_t lab_receive(struct lab_plane *p, uint32_t *frame, uint32_t n)
 }
 
 static const uint8_t port_mac[6] = {2, 0, 0, 0, 0, 1}, next_mac[6] = {2, 0, 0, 0, 1, 1};
-
-static void put16(uint8_t *at, unsigned value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static unsigned sum16(const uint8_t *at, unsigned len)
-{
-	unsigned sum = 0;
-
-	for (unsigned i = 0; i < len; i += 2)
-		sum += (unsigned)at[i] << 8 | at[i + 1];
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (sum & 0xffff) + (sum >> 16);
-}
 
 /* The flow's number is the last byte of the destination, the packet's and the port's follow the UDP
  * header. */

@@ -9,6 +9,7 @@
 
 #include "../../router/program/packet.h"
 #include "../../router/tables/private.h"
+#include "inet_help.h"
 
 #define RING 256u
 #define REMOTE_BYTES ((size_t)16 << 20)
@@ -25,22 +26,6 @@ struct content {
 };
 
 /* ---- frames ---- */
-
-static void put16(uint8_t *at, unsigned value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-static unsigned sum16(const uint8_t *at, unsigned len)
-{
-	unsigned sum = 0;
-
-	for (unsigned i = 0; i < len; i += 2)
-		sum += (unsigned)at[i] << 8 | at[i + 1];
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (sum & 0xffff) + (sum >> 16);
-}
 
 static void make_mac(uint8_t mac[6], unsigned port, unsigned who)
 {

@@ -18,15 +18,11 @@
 #define POOL_BUFFERS 200u /* both queues would hold 252 */
 #define FRAME_LEN 60u
 #define BURST 64u
+#include "sanitized.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef SANITIZED
 #define FRAMES 4000000ull
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define FRAMES 4000000ull
-#endif
-#endif
-#ifndef FRAMES
+#else
 #define FRAMES 100000000ull
 #endif
 

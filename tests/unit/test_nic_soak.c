@@ -20,6 +20,8 @@
 #include <peerlane/nic.h>
 #include <peerlane/plane.h>
 
+#include "sanitized.h"
+
 #define N_NICS 2u
 #define RING PL_NIC_RING_MIN
 #define POOL_BUFFERS (N_NICS * 2 * RING + PL_BURST_MAX)
@@ -27,13 +29,6 @@
 #define LEN_MAX 1514u
 #define LENT_MAX 64u
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
 #ifdef SANITIZED
 #define FRAMES 1000000ull
 #define WAKEUPS 1000u

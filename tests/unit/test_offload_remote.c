@@ -15,14 +15,8 @@
 #include "offload_faults.h"
 #include "offload_program.h"
 #include "remote_lab.h"
+#include "sanitized.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
 #ifdef SANITIZED
 #define FRAMES 20000u /* that arrive at each port */
 #define SOAK_FRAMES 60000u
