@@ -19,6 +19,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <peerlane/socket.h>
+
 #include "engine.h"
 #include "wire_ring.h"
 
@@ -267,15 +269,6 @@ static int make_memory(struct shared *shared)
 	return shared->lent ? 0 : -ENOMEM;
 }
 
-/* Whether the file that is open is still the one of that name. */
-static bool is_file(int fd, const char *path)
-{
-	struct stat opened, named;
-
-	return fstat(fd, &opened) == 0 && lstat(path, &named) == 0 &&
-	       opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
-}
-
 /* Keeps other routers off the path for as long as this one lives. */
 static int take_lock(struct shared *shared, struct pl_error *err)
 {
@@ -294,27 +287,11 @@ static int take_lock(struct shared *shared, struct pl_error *err)
 					    "%s: another NIC has this wire",
 					    shared->address.sun_path);
 		}
-		if (is_file(fd, shared->lock_path))
+		if (pl_socket_is_file(fd, shared->lock_path))
 			break;
 		close(fd);
 	}
 	shared->lock_fd = fd;
-	return 0;
-}
-
-/* With the lock held, a socket that is there is nobody's. */
-static int remove_stale(const char *path, struct pl_error *err)
-{
-	struct stat st;
-
-	if (lstat(path, &st))
-		return 0;
-	if (!S_ISSOCK(st.st_mode))
-		return pl_error_set(err, -EEXIST, "remove it, or use another path",
-				    "%s: exists and is not a socket", path);
-	if (unlink(path))
-		return pl_error_set(err, -errno, NULL, "%s: cannot replace the old socket: %s",
-				    path, strerror(errno));
 	return 0;
 }
 
@@ -347,7 +324,7 @@ static int open_all(struct shared *shared, const char *path, struct pl_error *er
 	strcpy(shared->address.sun_path, path);
 	rc = take_lock(shared, err);
 	if (!rc)
-		rc = remove_stale(path, err);
+		rc = pl_socket_remove_stale(path, "use another path", err);
 	if (rc)
 		return rc;
 	rc = make_memory(shared);

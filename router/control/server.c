@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <peerlane/socket.h>
+
 /* A client that has not read for this long makes room when others wait. */
 #define STALLED_MS 10000
 /* Requests of one client in one go, so that nobody starves the rest. */
@@ -318,16 +320,6 @@ static int locked_out(const struct server *s, struct pl_error *err)
 	return pl_error_set(err, -EBUSY, remedy, "%s: another peerlaned uses it", s->path);
 }
 
-/* Whether the file that we have open is still the one of that name: server_clear() may have removed
- * it since. */
-static bool is_file(int fd, const char *path)
-{
-	struct stat opened, named;
-
-	return fstat(fd, &opened) == 0 && lstat(path, &named) == 0 &&
-	       opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
-}
-
 /* Keeps other daemons off the socket for as long as this process lives. */
 static int take_lock(struct server *s, struct pl_error *err)
 {
@@ -345,7 +337,7 @@ again:
 				    "%s: cannot open the lock: %s", path, strerror(errno));
 	if (flock(s->lock_fd, LOCK_EX | LOCK_NB))
 		return locked_out(s, err);
-	if (!is_file(s->lock_fd, path)) {
+	if (!pl_socket_is_file(s->lock_fd, path)) {
 		close(s->lock_fd);
 		goto again;
 	}
@@ -353,22 +345,6 @@ again:
 	/* Only a help for who reads it: the lock holds without. */
 	if (ftruncate(s->lock_fd, 0) || pwrite(s->lock_fd, holder, (size_t)n, 0) < 0)
 		errno = 0;
-	return 0;
-}
-
-/* With the lock held, a socket that is there is nobody's; anything else is not ours to remove. */
-static int remove_stale(const char *path, struct pl_error *err)
-{
-	struct stat st;
-
-	if (lstat(path, &st))
-		return 0;
-	if (!S_ISSOCK(st.st_mode))
-		return pl_error_set(err, -EEXIST, "remove it, or choose another ControlSocket=",
-				    "%s: exists and is not a socket", path);
-	if (unlink(path))
-		return pl_error_set(err, -errno, NULL, "%s: cannot replace the old socket: %s",
-				    path, strerror(errno));
 	return 0;
 }
 
@@ -476,7 +452,7 @@ bool server_clear(struct server *s)
 
 	if (!s)
 		return false;
-	socket = access(s->path, F_OK) == 0 && remove_stale(s->path, &ignored) == 0;
+	socket = access(s->path, F_OK) == 0 && pl_socket_remove_stale(s->path, "", &ignored) == 0;
 	snprintf(lock, sizeof(lock), "%s.lock", s->path);
 	unlink(lock);
 	server_close(s);
@@ -494,7 +470,7 @@ int server_open(struct server **server, const struct server_config *config, stru
 	if (!rc)
 		rc = take_lock(s, err);
 	if (!rc)
-		rc = remove_stale(s->path, err);
+		rc = pl_socket_remove_stale(s->path, "choose another ControlSocket=", err);
 	if (!rc)
 		rc = listen_at(s, err);
 	if (rc)

@@ -13,12 +13,12 @@
 #include <cmocka.h>
 
 #include "ring_device.h"
+#include "sanitized.h"
 
 #define RING PL_NIC_RING_MIN
 #define POOL_BUFFERS 200u /* both queues would hold 252 */
 #define FRAME_LEN 60u
 #define BURST 64u
-#include "sanitized.h"
 
 #ifdef SANITIZED
 #define FRAMES 4000000ull
