@@ -319,6 +319,8 @@ json_t *gen_report_json(const struct gen_run *run, int argc, char *const *argv)
 	json_object_set_new(o, "format", json_integer(1));
 	json_object_set_new(o, "command", command);
 	json_object_set_new(o, "sizes", sizes);
+	json_object_set_new(o, "began_ns", json_integer((json_int_t)run->start_ns));
+	json_object_set_new(o, "ended_ns", json_integer((json_int_t)run->stop_ns));
 	json_object_set_new(o, "seconds", json_real(gen_run_seconds(run)));
 	if (run->n_streams)
 		add_sent(o, run);

@@ -7,6 +7,7 @@ Its ends are the hosts' interfaces, both moved to one namespace, by AF_XDP; or t
 import contextlib
 import json
 import subprocess
+import time
 
 import pytest
 
@@ -140,8 +141,10 @@ def test_both_ways_at_once(ends):
 
 def test_more_than_passes_is_told(ends):
     """Overload: what is lost, and what the generator's side lost, adds up; nothing is out of order."""
+    before_ns = time.monotonic_ns()
     result, _ = ends.generate(4, "--duration", "2s", "--size", "64,1518", status=None)
     print(result)
+    assert before_ns < result["began_ns"] <= result["ended_ns"] - 2e9 < time.monotonic_ns() - 2e9
     assert result["sent"] == result["received"] + result["lost"] and result["received"] > 1000
     assert result["reordered"] == result["duplicated"] == result["corrupted"] == 0
     assert result["limited_by"] in ("core", "end") and result["asked_pps"] is None
