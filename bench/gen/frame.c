@@ -110,11 +110,11 @@ void gen_flow_tx_init(struct gen_flow_tx *flow)
 static uint64_t record_sum(const uint8_t *record)
 {
 	uint32_t words[4];
-	uint16_t magic;
+	uint16_t run;
 
-	memcpy(&magic, record, 2);
+	memcpy(&run, record, 2);
 	memcpy(words, record + 2, 16);
-	return (uint64_t)magic + words[0] + words[1] + words[2] + words[3];
+	return (uint64_t)run + words[0] + words[1] + words[2] + words[3];
 }
 
 static void build4(uint8_t *frame, const struct gen_template *t, const struct gen_flow_tx *flow)
@@ -204,7 +204,7 @@ static bool sum_right(const uint8_t *frame, uint32_t udp, uint32_t payload_len,
 	return gen_fold(sum + filler->sum[payload_len - GEN_RECORD_BYTES]) == 0xffff;
 }
 
-enum gen_kind gen_frame_parse(const uint8_t *frame, uint32_t len, uint16_t port,
+enum gen_kind gen_frame_parse(const uint8_t *frame, uint32_t len, uint16_t port, uint16_t run,
 			      const struct gen_filler *filler, struct gen_record *record)
 {
 	uint32_t payload_len, rest, udp = find_udp(frame, len, port, &payload_len);
@@ -213,11 +213,11 @@ enum gen_kind gen_frame_parse(const uint8_t *frame, uint32_t len, uint16_t port,
 	if (!udp)
 		return GEN_FOREIGN;
 	if (!payload_len)
-		return memcmp(payload, gen_magic, sizeof(gen_magic)) ? GEN_FOREIGN : GEN_DAMAGED;
+		return run && gen_record_run(payload) == run ? GEN_DAMAGED : GEN_FOREIGN;
 	rest = payload_len - GEN_RECORD_BYTES;
 	if (rest > GEN_FILLER_MAX)
 		return GEN_FOREIGN;
-	switch (gen_record_get(payload, record, payload_len)) {
+	switch (gen_record_get(payload, run, record, payload_len)) {
 	case GEN_RECORD_NONE:
 		return GEN_FOREIGN;
 	case GEN_RECORD_DAMAGED:

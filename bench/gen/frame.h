@@ -65,13 +65,13 @@ void gen_frame_build(uint8_t *frame, const struct gen_template *t, const struct 
 enum gen_kind {
 	GEN_GOOD,
 	GEN_CORRUPT, /* its record is whole, something else is not */
-	GEN_DAMAGED, /* ours, but not even the record is to be trusted */
-	GEN_FOREIGN, /* not ours */
+	GEN_DAMAGED, /* the run's, but not even the record is to be trusted */
+	GEN_FOREIGN, /* another run's, or no generator's */
 };
 
-/* Reads a frame that came from outside; `record` is filled unless it is foreign. Checked are the record, every
- * byte of the filler, IPv4's header checksum, and IPv6's UDP checksum. */
-enum gen_kind gen_frame_parse(const uint8_t *frame, uint32_t len, uint16_t port,
+/* Reads a frame that came from outside, of the run `run` or of any (GEN_RUN_ANY); `record` is filled if it is good
+ * or corrupt. Checked are the record, every byte of the filler, IPv4's header checksum, and IPv6's UDP checksum. */
+enum gen_kind gen_frame_parse(const uint8_t *frame, uint32_t len, uint16_t port, uint16_t run,
 			      const struct gen_filler *filler, struct gen_record *record);
 
 /* Sum of 16-bit words in memory's order, an odd byte at the end padded; and that as 16 bits. */

@@ -318,6 +318,7 @@ json_t *gen_report_json(const struct gen_run *run, int argc, char *const *argv)
 		json_array_append_new(sizes, json_integer(run->settings->sizes[i]));
 	json_object_set_new(o, "format", json_integer(1));
 	json_object_set_new(o, "command", command);
+	json_object_set_new(o, "run", run->id ? json_integer(run->id) : json_null());
 	json_object_set_new(o, "sizes", sizes);
 	json_object_set_new(o, "began_ns", json_integer((json_int_t)run->start_ns));
 	json_object_set_new(o, "ended_ns", json_integer((json_int_t)run->stop_ns));

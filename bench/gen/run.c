@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <time.h>
 
@@ -61,15 +62,20 @@ static void take_record(struct gen_run *run, unsigned at, const struct gen_recor
 {
 	int64_t latency = elapsed(now_ns, r->time_ns);
 
-	if (elapsed(r->time_ns, run->start_ns) < 0) {
+	if (run->id && r->run != run->id) {
+		/* Read in the burst that told whose frames count. */
+		run->foreign++;
+	} else if (elapsed(r->time_ns, run->start_ns) < 0) {
 		run->stale++;
 	} else if (!run->receives[at]) {
 		run->misrouted++;
 	} else if (r->flow >= run->flows.n) {
 		run->foreign++;
-	} else if (gen_flows_take(&run->flows, r->flow, r->seq, corrupt)) {
+	} else {
+		run->id = r->run;
 		/* Less than 0 only for a sender whose clock is not ours. */
-		gen_histogram_add(run->latency, latency > 0 ? (uint64_t)latency : 0, 1);
+		if (gen_flows_take(&run->flows, r->flow, r->seq, corrupt))
+			gen_histogram_add(run->latency, latency > 0 ? (uint64_t)latency : 0, 1);
 	}
 }
 
@@ -89,7 +95,7 @@ static unsigned receive(struct gen_run *run, unsigned at)
 	now_ns = clock_ns();
 	for (unsigned i = 0; i < n; i++) {
 		kinds[i] = gen_frame_parse(frames[i].data, frames[i].len, run->settings->port,
-					   run->filler, &records[i]);
+					   run->id, run->filler, &records[i]);
 		if (kinds[i] <= GEN_CORRUPT && records[i].flow < run->flows.n)
 			__builtin_prefetch(gen_flows_get(&run->flows, records[i].flow), 1);
 	}
@@ -397,6 +403,7 @@ static int make_streams(struct gen_run *run, struct pl_error *err)
 		const struct gen_stream_config config = {
 			.destinations = &s->ends[i].destinations,
 			.sources = &s->ends[i].sources,
+			.run = run->id,
 			.first_flow = run->n_streams * s->flows,
 			.n_flows = s->flows,
 			.sizes = s->sizes,
@@ -416,6 +423,15 @@ static int make_streams(struct gen_run *run, struct pl_error *err)
 			return rc;
 		run->n_streams++;
 	}
+	return 0;
+}
+
+static int draw_id(struct gen_run *run, struct pl_error *err)
+{
+	while (run->id == GEN_RUN_ANY)
+		if (getrandom(&run->id, sizeof(run->id), 0) < 0 && errno != EINTR)
+			return pl_error_set(err, -errno, NULL, "no random number: %s",
+					    strerror(errno));
 	return 0;
 }
 
@@ -443,6 +459,8 @@ int gen_run_open(struct gen_run *run, const struct gen_settings *settings, atomi
 	for (unsigned i = 0; i < settings->n_ends; i++)
 		n_tx += settings->ends[i].tx;
 	rc = pin(settings->core, err);
+	if (!rc && n_tx)
+		rc = draw_id(run, err);
 	if (rc)
 		return rc;
 	run->filler = malloc(sizeof(*run->filler));

@@ -26,11 +26,14 @@ struct gen_run {
 	unsigned n_ends;
 	struct gen_stream streams[GEN_ENDS_MAX];
 	unsigned n_streams;
+	/* The number that its frames carry. A run that only receives has none: it takes the first whose frame counts,
+	 * and until then this is GEN_RUN_ANY. */
+	uint16_t id;
 	struct gen_flows flows;
 	struct gen_histogram *latency; /* of what counts as received */
 	bool counting;
 	uint64_t damaged;	    /* of flows that cannot be told any more */
-	uint64_t foreign;	    /* frames of others */
+	uint64_t foreign;	    /* frames of others, other runs among them */
 	uint64_t stale;		    /* ours, from before the start */
 	uint64_t misrouted;	    /* ours, at an end that only sends */
 	uint64_t start_ns, stop_ns; /* of sending; CLOCK_MONOTONIC */

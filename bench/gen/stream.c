@@ -65,6 +65,7 @@ int gen_stream_init(struct gen_stream *s, struct gen_end *end, const struct gen_
 	*s = (struct gen_stream){
 		.end = end,
 		.filler = filler,
+		.run = c->run,
 		.first_flow = c->first_flow,
 		.n_flows = c->n_flows,
 		.n_sizes = c->n_sizes,
@@ -149,6 +150,7 @@ static void build(struct gen_stream *s, const struct plan *plan, const struct ge
 	for (unsigned i = 0; i < n; i++) {
 		struct gen_flow_tx *flow = &s->flows[plan->flow[i]];
 		const struct gen_record record = {
+			.run = s->run,
 			.flow = s->first_flow + plan->flow[i],
 			.seq = flow->seq++,
 			.time_ns = plan->due[i] & ((1ull << GEN_TIME_BITS) - 1),

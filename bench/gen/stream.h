@@ -17,6 +17,7 @@ struct gen_cursor {
 struct gen_stream {
 	struct gen_end *end;
 	const struct gen_filler *filler;
+	uint16_t run;		      /* its number, in each frame */
 	uint32_t first_flow, n_flows; /* numbers on the wire start at the former */
 	struct gen_flow_tx *flows;
 	unsigned n_sizes;
@@ -33,6 +34,7 @@ struct gen_stream {
 struct gen_stream_config {
 	const struct gen_targets *destinations,
 		*sources; /* sources may be empty: the host's address */
+	uint16_t run;	  /* not GEN_RUN_ANY */
 	uint32_t first_flow, n_flows;
 	const uint16_t *sizes; /* with FCS; they take turns */
 	unsigned n_sizes;

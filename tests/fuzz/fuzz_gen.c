@@ -9,6 +9,7 @@
 #include "fuzz.h"
 
 #define N_FLOWS 16u
+#define RUN 0x6750 /* of the corpus's frames */
 
 struct world {
 	struct gen_filler filler;
@@ -52,12 +53,17 @@ static void answer(struct world *w, const uint8_t *frame, uint32_t len)
 static void take(struct world *w, const uint8_t *frame, uint32_t len)
 {
 	const struct gen_totals *all = &w->flows.all;
-	struct gen_record r;
-	enum gen_kind kind = gen_frame_parse(frame, len, 9, &w->filler, &r);
+	struct gen_record r, any;
+	enum gen_kind kind = gen_frame_parse(frame, len, 9, RUN, &w->filler, &r);
+	enum gen_kind kind_any = gen_frame_parse(frame, len, 9, GEN_RUN_ANY, &w->filler, &any);
 	uint64_t before = all->received + all->corrupted + all->duplicated;
 
 	if (kind == GEN_FOREIGN)
 		answer(w, frame, len);
+	/* Who takes any run's frames takes this one's, and tells by the number whose they are. */
+	if (kind <= GEN_CORRUPT ? kind_any != kind || any.run != RUN
+				: kind_any <= GEN_CORRUPT && any.run == RUN)
+		abort();
 	if (kind > GEN_CORRUPT || r.flow >= N_FLOWS)
 		return;
 	if (len < GEN_SIZE_MIN4 - GEN_FCS || r.time_ns >> GEN_TIME_BITS)

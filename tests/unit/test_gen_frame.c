@@ -13,11 +13,12 @@
 #include "../../bench/gen/frame.h"
 
 #define PORT 9
+#define RUN 0x1234
 
 static struct gen_filler filler;
 
 static const struct gen_record some = {
-	.flow = 0xabcdef, .seq = 0x89abcdef, .time_ns = 0xfedcba987654};
+	.run = RUN, .flow = 0xabcdef, .seq = 0x89abcdef, .time_ns = 0xfedcba987654};
 
 static uint32_t build(uint8_t *frame, uint8_t family, unsigned size)
 {
@@ -38,6 +39,7 @@ static uint32_t build(uint8_t *frame, uint8_t family, unsigned size)
 
 static void assert_same(const struct gen_record *a, const struct gen_record *b)
 {
+	assert_int_equal(a->run, b->run);
 	assert_int_equal(a->flow, b->flow);
 	assert_int_equal(a->seq, b->seq);
 	assert_int_equal(a->time_ns, b->time_ns);
@@ -61,7 +63,8 @@ static void every_size_is_read_again(void **state)
 			uint32_t len = build(frame, families[f], size);
 
 			assert_int_equal(len, size - 4);
-			assert_int_equal(gen_frame_parse(frame, len, PORT, &filler, &r), GEN_GOOD);
+			assert_int_equal(gen_frame_parse(frame, len, PORT, RUN, &filler, &r),
+					 GEN_GOOD);
 			assert_same(&r, &some);
 		}
 	}
@@ -118,11 +121,11 @@ static void forwarding_is_no_damage(void **state)
 	frame[24] = (uint8_t)(sum >> 8);
 	frame[25] = (uint8_t)sum;
 	/* And padding, as of a switch. */
-	assert_int_equal(gen_frame_parse(frame, len + 4, PORT, &filler, &r), GEN_GOOD);
+	assert_int_equal(gen_frame_parse(frame, len + 4, PORT, RUN, &filler, &r), GEN_GOOD);
 	len = build(frame, AF_INET6, 84);
 	memset(frame, 7, 12);
 	frame[21]--;
-	assert_int_equal(gen_frame_parse(frame, len, PORT, &filler, &r), GEN_GOOD);
+	assert_int_equal(gen_frame_parse(frame, len, PORT, RUN, &filler, &r), GEN_GOOD);
 }
 
 /* No wrong bit behind the Ethernet header goes unnoticed, but in IPv6's fields that nothing covers: traffic class,
@@ -143,7 +146,7 @@ static void every_wrong_bit_is_found(void **state)
 				enum gen_kind kind;
 
 				frame[at] ^= (uint8_t)(1u << bit % 8);
-				kind = gen_frame_parse(frame, len, PORT, &filler, &r);
+				kind = gen_frame_parse(frame, len, PORT, RUN, &filler, &r);
 				frame[at] ^= (uint8_t)(1u << bit % 8);
 				if (families[f] == AF_INET6 &&
 				    ((at >= 14 && at < 18 && (at > 14 || bit % 8 < 4)) || at == 21))
@@ -168,15 +171,15 @@ static void two_wrong_bits_of_a_record_are_found(void **state)
 
 	(void)state;
 	gen_record_put(p, &some, GEN_RECORD_BYTES);
-	assert_int_equal(gen_record_get(p, &r, GEN_RECORD_BYTES), GEN_RECORD_GOOD);
+	assert_int_equal(gen_record_get(p, RUN, &r, GEN_RECORD_BYTES), GEN_RECORD_GOOD);
 	assert_same(&r, &some);
 	/* Another length is another record. */
-	assert_int_equal(gen_record_get(p, &r, GEN_RECORD_BYTES + 1), GEN_RECORD_DAMAGED);
+	assert_int_equal(gen_record_get(p, RUN, &r, GEN_RECORD_BYTES + 1), GEN_RECORD_DAMAGED);
 	for (unsigned a = 0; a < 8 * GEN_RECORD_BYTES; a++) {
 		for (unsigned b = a + 1; b < 8 * GEN_RECORD_BYTES; b++) {
 			p[a / 8] ^= (uint8_t)(1u << a % 8);
 			p[b / 8] ^= (uint8_t)(1u << b % 8);
-			assert_int_not_equal(gen_record_get(p, &r, GEN_RECORD_BYTES),
+			assert_int_not_equal(gen_record_get(p, RUN, &r, GEN_RECORD_BYTES),
 					     GEN_RECORD_GOOD);
 			p[a / 8] ^= (uint8_t)(1u << a % 8);
 			p[b / 8] ^= (uint8_t)(1u << b % 8);
@@ -223,14 +226,45 @@ static void others_frames_are_foreign(void **state)
 	for (unsigned i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
 		memcpy(copy, frame, sizeof(copy));
 		copy[changes[i].at] = changes[i].value;
-		assert_int_equal(gen_frame_parse(copy, len, PORT, &filler, &r), GEN_FOREIGN);
+		assert_int_equal(gen_frame_parse(copy, len, PORT, RUN, &filler, &r), GEN_FOREIGN);
 	}
 	for (uint32_t cut = 0; cut < len; cut++)
-		assert_int_equal(gen_frame_parse(frame, cut, PORT, &filler, &r), GEN_FOREIGN);
-	/* Neither magic nor check. */
+		assert_int_equal(gen_frame_parse(frame, cut, PORT, RUN, &filler, &r), GEN_FOREIGN);
+	/* Neither run nor check. */
 	frame[42] ^= 1;
 	frame[59] ^= 1;
-	assert_int_equal(gen_frame_parse(frame, len, PORT, &filler, &r), GEN_FOREIGN);
+	assert_int_equal(gen_frame_parse(frame, len, PORT, RUN, &filler, &r), GEN_FOREIGN);
+}
+
+/* What another run sent is not ours, though it be as good; a receiver that has no run yet takes it. */
+static void another_runs_frames_are_foreign(void **state)
+{
+	uint8_t frame[256];
+	struct gen_record r;
+
+	(void)state;
+	for (unsigned f = 0; f < 2; f++) {
+		uint32_t len = build(frame, families[f], size_min(families[f]) + 7);
+
+		for (unsigned bit = 0; bit < 16; bit++)
+			assert_int_equal(
+				gen_frame_parse(frame, len, PORT, RUN ^ 1u << bit, &filler, &r),
+				GEN_FOREIGN);
+		assert_int_equal(gen_frame_parse(frame, len, PORT, GEN_RUN_ANY, &filler, &r),
+				 GEN_GOOD);
+		assert_same(&r, &some);
+		/* Its damage is not ours either. */
+		frame[len - 1] ^= 1;
+		assert_int_equal(gen_frame_parse(frame, len, PORT, RUN + 1, &filler, &r),
+				 GEN_FOREIGN);
+		assert_int_equal(gen_frame_parse(frame, len, PORT, GEN_RUN_ANY, &filler, &r),
+				 GEN_CORRUPT);
+		frame[len - 10] ^= 1; /* in the record */
+		assert_int_equal(gen_frame_parse(frame, len, PORT, RUN + 1, &filler, &r),
+				 GEN_FOREIGN);
+		assert_int_equal(gen_frame_parse(frame, len, PORT, GEN_RUN_ANY, &filler, &r),
+				 GEN_FOREIGN);
+	}
 }
 
 /* A frame that was cut, or whose lengths are wrong, is corrupted, not another's. */
@@ -246,18 +280,18 @@ static void wrong_lengths_are_damage(void **state)
 		uint32_t shortest = f ? GEN_SIZE_MIN6 - GEN_FCS : GEN_SIZE_MIN4 - GEN_FCS;
 
 		for (uint32_t cut = shortest; cut < len; cut++)
-			assert_int_equal(gen_frame_parse(frame, cut, PORT, &filler, &r),
+			assert_int_equal(gen_frame_parse(frame, cut, PORT, RUN, &filler, &r),
 					 GEN_DAMAGED);
 		for (unsigned i = 0; i < 2; i++) {
 			memcpy(copy, frame, len);
 			copy[at[f][i]] ^= 1;
-			assert_int_equal(gen_frame_parse(copy, len, PORT, &filler, &r),
+			assert_int_equal(gen_frame_parse(copy, len, PORT, RUN, &filler, &r),
 					 GEN_DAMAGED);
 		}
 		/* Of another program that uses the port. */
 		memcpy(copy, frame, len);
 		copy[f ? GEN_HEADER6 : GEN_HEADER4] ^= 1;
-		assert_int_equal(gen_frame_parse(copy, 100, PORT, &filler, &r), GEN_FOREIGN);
+		assert_int_equal(gen_frame_parse(copy, 100, PORT, RUN, &filler, &r), GEN_FOREIGN);
 	}
 }
 
@@ -271,6 +305,7 @@ int main(void)
 		cmocka_unit_test(two_wrong_bits_of_a_record_are_found),
 		cmocka_unit_test(crc_is_castagnoli),
 		cmocka_unit_test(others_frames_are_foreign),
+		cmocka_unit_test(another_runs_frames_are_foreign),
 		cmocka_unit_test(wrong_lengths_are_damage),
 	};
 

@@ -13,6 +13,7 @@
 #include "../../bench/gen/report.h"
 
 #define SECOND 1000000000ull
+#define RUN 0x1234
 
 static struct gen_filler filler;
 static atomic_bool interrupted;
@@ -23,6 +24,7 @@ static struct gen_stream_config config(struct gen_targets *to, const struct gen_
 	struct gen_stream_config c = {
 		.destinations = to,
 		.sources = from,
+		.run = RUN,
 		.n_flows = 3,
 		.sizes = sizes,
 		.n_sizes = n_sizes,
@@ -48,7 +50,7 @@ static unsigned take_all(struct gen_end *end, uint32_t *seq)
 	while ((n = end->ops->receive(end, frames, GEN_BURST))) {
 		for (unsigned i = 0; i < n; i++) {
 			assert_int_equal(
-				gen_frame_parse(frames[i].data, frames[i].len, 9, &filler, &r),
+				gen_frame_parse(frames[i].data, frames[i].len, 9, RUN, &filler, &r),
 				GEN_GOOD);
 			assert_int_equal(r.seq, seq[r.flow]++);
 		}
@@ -132,7 +134,8 @@ static void late_frames_tell(void **state)
 	n = end->ops->receive(end, frames, GEN_BURST);
 	assert_int_equal(n, 51);
 	for (unsigned i = 0; i < n; i++) {
-		assert_int_equal(gen_frame_parse(frames[i].data, frames[i].len, 9, &filler, &r), 0);
+		assert_int_equal(
+			gen_frame_parse(frames[i].data, frames[i].len, 9, RUN, &filler, &r), 0);
 		assert_int_equal(r.time_ns, SECOND + i * 1000);
 	}
 	assert_int_equal(s.lateness->max, 49000);
@@ -218,7 +221,8 @@ static void flows_have_all_sizes(void **state)
 	assert_int_equal(gen_stream_send(&s, 1, 2), GEN_BURST);
 	assert_int_equal(end->ops->receive(end, frames, GEN_BURST), GEN_BURST);
 	for (unsigned i = 0; i < GEN_BURST; i++) {
-		assert_int_equal(gen_frame_parse(frames[i].data, frames[i].len, 9, &filler, &r), 0);
+		assert_int_equal(
+			gen_frame_parse(frames[i].data, frames[i].len, 9, RUN, &filler, &r), 0);
 		seen[r.flow][frames[i].len == 60 ? 0 : frames[i].len == 124 ? 1 : 2] = true;
 	}
 	for (unsigned i = 0; i < 9; i++)
@@ -480,6 +484,92 @@ static void others_do_not_keep_it(void **state)
 	gen_settings_free(&s);
 }
 
+static struct gen_stream elsewhere[2]; /* other generators, each with its number */
+
+/* What has come, and between what other generators send to the same end: of the same flows and numbers. */
+static unsigned receive_all_runs(struct gen_end *end, struct gen_frame *frames, unsigned max)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	(void)gen_stream_send(&elsewhere[elsewhere[0].left == 0],
+			      (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec, UINT64_MAX);
+	return receive_real(end, frames, max);
+}
+
+/* Runs while others send: 1000 frames of the run `first`, then 100 of the one after. */
+static void run_beside(struct gen_run *run, uint16_t first)
+{
+	static const uint16_t size = 64;
+	struct gen_targets to = {0}, from = {0};
+	struct gen_stream_config c = config(&to, &from, &size, 1, "max");
+	static struct gen_end_ops beside; /* until the run is closed */
+	struct pl_error err;
+
+	beside = *run->ends[0]->ops;
+	for (unsigned i = 0; i < 2; i++) {
+		c.run = (uint16_t)(first + i);
+		assert_int_equal(gen_stream_init(&elsewhere[i], run->ends[0], &c, &filler, &err),
+				 0);
+		gen_stream_start(&elsewhere[i], 0, i ? 100 : 1000);
+	}
+	receive_real = beside.receive;
+	beside.receive = receive_all_runs;
+	run->ends[0]->ops = &beside;
+	assert_int_equal(gen_run(run, NULL, &err), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(elsewhere[i].left, 0);
+		gen_stream_fini(&elsewhere[i]);
+	}
+	gen_targets_fini(&to);
+	assert_int_equal(run->flows.all.reordered, 0);
+	assert_int_equal(run->flows.all.duplicated, 0);
+	assert_int_equal(run->damaged, 0);
+}
+
+/* Generators that send to one receiver do not spoil what each finds. */
+static void another_run_does_not_count(void **state)
+{
+	static struct gen_settings s;
+	static struct gen_run run;
+	struct pl_error err;
+	json_t *report;
+
+	(void)state;
+	parse(&s, ARGS("--tx", "loop", "--rx", "loop", "--count", "3000", "--flows", "3", "--drain",
+		       "20ms"));
+	assert_int_equal(gen_run_open(&run, &s, &interrupted, &err), 0);
+	assert_int_not_equal(run.id, GEN_RUN_ANY);
+	run_beside(&run, run.id < 60000 ? run.id + 1 : 1);
+	report = gen_report_json(&run, 0, NULL);
+	assert_int_equal(number_in(report, "run"), run.id);
+	assert_int_equal(number_in(report, "received"), 3000);
+	assert_int_equal(number_in(report, "lost"), 0);
+	assert_int_equal(number_in(report, "others"), 1100);
+	json_decref(report);
+	gen_run_close(&run);
+	gen_settings_free(&s);
+}
+
+/* Who only receives keeps to the run whose frame counted first. */
+static void a_receiver_keeps_to_one_run(void **state)
+{
+	static struct gen_settings s;
+	static struct gen_run run;
+	struct pl_error err;
+
+	(void)state;
+	parse(&s, ARGS("--rx", "loop", "--flows", "3", "--duration", "50ms"));
+	assert_int_equal(gen_run_open(&run, &s, &interrupted, &err), 0);
+	assert_int_equal(run.id, GEN_RUN_ANY);
+	run_beside(&run, RUN);
+	assert_int_equal(run.id, RUN);
+	assert_int_equal(run.flows.all.received, 1000);
+	assert_int_equal(run.foreign, 100);
+	gen_run_close(&run);
+	gen_settings_free(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -492,6 +582,8 @@ int main(void)
 		cmocka_unit_test(a_warm_up_does_not_count),
 		cmocka_unit_test(halves_know_half),
 		cmocka_unit_test(others_do_not_keep_it),
+		cmocka_unit_test(another_run_does_not_count),
+		cmocka_unit_test(a_receiver_keeps_to_one_run),
 	};
 
 	gen_filler_init(&filler);
