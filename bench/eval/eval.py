@@ -27,7 +27,6 @@ import setups
 from setups import L, net
 
 SIZES = [64, 128, 256, 512, 1024, 1280, 1518]  # bytes with FCS
-FLOWS = 1000
 ROUTES = 901_899
 PINGS = 20
 
@@ -37,7 +36,7 @@ def parse_arguments():
     parser.add_argument("--quick", action="store_true", help="a few minutes: less of everything")
     parser.add_argument("--sizes", type=int, nargs="+", metavar="BYTES", help="of frames, with FCS")
     parser.add_argument("--repetitions", type=int)
-    parser.add_argument("--seconds", type=float, help="of the highest rate")
+    parser.add_argument("--seconds", type=float, help="of the highest rate, in each repetition")
     parser.add_argument("--trial", type=float, help="seconds of each trial for the no-drop rate")
     parser.add_argument("--trials", type=int)
     parser.add_argument("--latency", type=float, help="seconds at each load")
@@ -52,7 +51,7 @@ def parse_arguments():
     args = parser.parse_args()
     if bool(args.dut) != bool(args.interfaces):
         parser.error("--dut and --interfaces belong together")
-    usual = dict(sizes=SIZES, repetitions=3, seconds=60, trial=5, trials=10, latency=10, routes=ROUTES)
+    usual = dict(sizes=SIZES, repetitions=3, seconds=20, trial=1, trials=8, latency=3, routes=ROUTES)
     if args.quick:
         usual = dict(sizes=[64, 512, 1518], repetitions=2, seconds=0.6, trial=0.3, trials=4, latency=0.3,
                      routes=100_000)
@@ -83,33 +82,35 @@ class Turn:
         """Returns a rate that passes."""
         args = self.args
         most = self.highest(bench, size, flows, routes, warmup_s)
-        top = min(1.3 * most["received_pps"], measure.line_pps(size) if self.setup.line_rate else 1e9)
+        top = min(1.2 * most["received_pps"], measure.line_pps(size) if self.setup.line_rate else 1e9)
         found = self.add(size, measure.no_drop(bench, size, args.trial, args.trials, top, flows, warmup_s),
                          flows, routes)
         return found["no_drop_pps"] or most["received_pps"] / 2
 
     def run(self):
-        args = self.args
-        with self.setup.running(args.sizes, PINGS) as (bench, pings):
-            for size in args.sizes:
+        args, sizes = self.args, self.setup.sizes(self.args.sizes)
+        with self.setup.running(sizes, PINGS) as (bench, pings):
+            if self.setup.planes > 1:
+                self.many_flows(bench)
+                return
+            for size in sizes:
                 if size in pings:
                     self.add(size, measure.round_trip(size, pings[size]))
-                shortest = size == args.sizes[0]
-                # A quick run repeats what is quickly done, and of the rest enough to know its noise.
-                if args.quick and self.repetition and not shortest:
+                # What takes long is repeated with the shortest frames, which is enough to know its noise.
+                if self.repetition and size != sizes[0]:
                     self.highest(bench, size)
                     continue
                 passes = self.rates(bench, size)
-                if not args.quick or shortest:
+                if size == sizes[0] or (size == sizes[-1] and not args.quick):
                     for record in measure.latency(bench, size, args.latency, passes):
                         self.add(size, record)
-                if shortest and not self.setup.all_sizes:
-                    break
-            if args.quick and self.repetition:
-                return
-            self.rates(bench, args.sizes[0], flows=FLOWS)
-            if bench.load and self.setup.mode:
-                self.full_table(bench)
+            if not self.repetition:
+                self.many_flows(bench)
+
+    def many_flows(self, bench):
+        self.rates(bench, self.args.sizes[0], flows=measure.FLOWS)
+        if bench.load and self.setup.mode and not self.repetition:
+            self.full_table(bench)
 
     def full_table(self, bench):
         """Addresses all over a table like the Internet's."""

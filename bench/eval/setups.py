@@ -30,25 +30,42 @@ from wire_lab import WireLab  # noqa: E402
 GEN = L.BUILD / "bench/gen/peerlane-gen"
 MODES = ("nic-cpu", "nic-cpu-gpu", "nic-gpu")
 HEADERS = 14 + 20 + 8 + 4  # of a ping in an Ethernet frame: MACs and type, IPv4, ICMP, FCS
+STAND_INS = re.compile(r"emulator|accel\d")  # threads that do what a NIC, or a GPU, would do beside the processor
 FAR_MACS = ("02:00:00:00:ee:01", "02:00:00:00:ee:02")  # of the generator's ends on wires
 
 
 class Cores:
-    """Who runs where: each its own core if there are so many; else the emulator is with the planes, whose
-    generator then is undisturbed, as one on another machine would be."""
+    """Who runs where: each its own core if there are so many. Else the emulator and an accelerator's stand-in are
+    with the planes, whose generator then is undisturbed, as one on another machine would be.
 
-    def __init__(self, planes=1):
+    Threads that share a core have it in turn, first in, first out: each goes on until it has nothing to do, for then
+    it gives way. Left to itself the kernel has them wait for some milliseconds at a time, which is longer than
+    queues hold, and it is that what would be measured.
+    """
+
+    def __init__(self, planes=1, stand_ins=1):
         allowed = sorted(os.sched_getaffinity(0))
-        self.wanted, self.allowed = 2 + planes, len(allowed)
-        self.enough = self.allowed >= self.wanted
         self.generator = allowed[0]
-        self.planes = allowed[1:1 + planes]
-        self.emulator = allowed[1 + planes] if self.enough else allowed[-1]
+        self.shared = len(allowed) < 1 + planes + stand_ins
+        self.planes = allowed[-planes:] if self.shared else allowed[1:1 + planes]  # where they are started
+        self.stand_ins = {allowed[-1]} if self.shared else set(allowed[1 + planes:])
+
+    def place(self, pid):
+        """The threads of a router."""
+        for thread in thread_times(pid):
+            name, number = thread.split("/")
+            stands_in, shares = STAND_INS.match(name), self.shared and name.startswith("plane")
+            if stands_in or shares:
+                os.sched_setaffinity(int(number), self.stand_ins)
+            if self.shared and (stands_in or shares):
+                os.sched_setscheduler(int(number), os.SCHED_FIFO, os.sched_param(1))
 
     def text(self):
-        if self.enough:
-            return f"generator on core {self.generator}, planes on {self.planes}, emulator on {self.emulator}"
-        return f"generator on core {self.generator}; the plane and the emulator share core {self.emulator}"
+        emulated = ", ".join(str(core) for core in sorted(self.stand_ins))
+        if self.shared:
+            return (f"generator on core {self.generator}; planes, the emulator and an accelerator's stand-in take turns "
+                    f"on core {emulated} (SCHED_FIFO)")
+        return f"generator on core {self.generator}, planes from {self.planes[0]}, the emulator on {emulated}"
 
 
 def thread_times(pid):
@@ -101,9 +118,12 @@ class Setup:
     key = title = emulated = ""
     mode = None
     planes = 1
-    all_sizes = True  # or the shortest frames only
     line_rate = True  # whether as much as 10 Gb/s carries is offered, or all that the generator has
     cores = Cores()
+
+    def sizes(self, asked):
+        """Of the frame sizes asked for, those to measure."""
+        return asked
 
     def why_not(self):
         """A reason not to measure it here, or None."""
@@ -149,15 +169,15 @@ class Wire(Setup):
             self.title += f" ({accelerator.kind}: no GPU)"
             self.emulated += f"; the GPU ({accelerator.words})"
         self.options = ["--mode", mode, *(["--accelerator", accelerator.name] if accelerator else [])]
+        self.cores = Cores(planes, 2 if accelerator and accelerator.kind != "cuda" else 1)
         if planes > 1:
             self.key += f"-{planes}-planes"
-            self.title += f", {planes} planes"
-            self.cores, self.all_sizes = Cores(planes), False
+            self.title += f", {planes} planes" + (" on one core" if self.cores.shared else "")
+
+    def sizes(self, asked):
+        return asked if self.planes == 1 else asked[:1]
 
     def why_not(self):
-        if self.planes > 1 and not self.cores.enough:
-            return (f"generator, {self.planes} planes and the emulator take {self.cores.wanted} cores; "
-                    f"there are {self.cores.allowed}")
         ports = [f"pl{i}=emu:wire{i},wire=/run/eval-{i}" for i in range(2)]
         done = subprocess.run([str(L.PEERLANED), *self.options, "--check", *(x for p in ports for x in ("--port", p))],
                               text=True, capture_output=True, check=False)
@@ -170,8 +190,8 @@ class Wire(Setup):
             stack.callback(lab.close)
             lab.start([*self.options, "--cores", ",".join(str(c) for c in self.cores.planes),
                        "--planes", len(self.cores.planes)])
-            self.place_emulator(lab.router.daemon.pid)
             times = self.ping(lab, ping_sizes, ping_count) if ping_count else {}
+            self.cores.place(lab.router.daemon.pid)
             # The carrier's going makes the kernel forget neighbours, but for these.
             for host, mac in zip(lab.hosts, FAR_MACS):
                 lab.router.ip(f"neigh replace {host.v4} lladdr {mac} dev pl{host.number - 1} nud permanent")
@@ -194,12 +214,6 @@ class Wire(Setup):
         far.pull()
         lab.wait_link(1, False)
         return loaded
-
-    def place_emulator(self, pid):
-        for thread in thread_times(pid):
-            name, number = thread.split("/")
-            if name == "emulator":
-                os.sched_setaffinity(int(number), {self.cores.emulator})
 
     @staticmethod
     def ping(lab, sizes, count):
@@ -239,6 +253,10 @@ class Veth(Setup):
     def __init__(self, key, title, peer, mode=None):
         self.key, self.title, self.peer, self.mode = f"veth-{key}", title, peer, mode
         self.emulated = "the cables (veth interfaces of the kernel)"
+
+    def sizes(self, asked):
+        """Peers: shortest, middle, longest."""
+        return asked if self.mode else sorted({asked[0], asked[len(asked) // 2], asked[-1]})
 
     def why_not(self):
         return self.peer.why_not(L.BUILD)

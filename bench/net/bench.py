@@ -205,17 +205,22 @@ def process_ticks(process):
 
 
 def foreign_ticks(ours):
-    """CPU time of all processes that have no part in the measurement. Kernel threads do: softirqs
-    and NAPI run in them."""
-    total = 0
+    """{pid: CPU time} of all processes that have no part in the measurement. Kernel threads do: softirqs and
+    NAPI run in them."""
+    found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):  # ended meanwhile
             text = stat.read_text()
             fields = text[text.rindex(")") + 2:].split()
-            kernel_thread = int(fields[6]) & 0x00200000  # PF_KTHREAD
-            if not kernel_thread and int(text.split()[0]) not in ours:
-                total += int(fields[11]) + int(fields[12])
-    return total
+            pid, kernel_thread = int(text.split()[0]), int(fields[6]) & 0x00200000  # PF_KTHREAD
+            if not kernel_thread and pid not in ours:
+                found[pid] = int(fields[11]) + int(fields[12])
+    return found
+
+
+def foreign_since(before, ours):
+    """What they had since then. What has ended meanwhile is not known."""
+    return sum(ticks - before.get(pid, 0) for pid, ticks in foreign_ticks(ours).items())
 
 
 def wait_idle(limit_s=5):
@@ -270,7 +275,7 @@ def measure_rate(lab, peer, family, length, window_s):
     first, cores, ticks = sink.counters(), core_times(), process_ticks(peer.process)
     time.sleep(window_s)
     last, cores_end, ticks_end = sink.counters(), core_times(), process_ticks(peer.process)
-    foreign = foreign_ticks(ours) - foreign
+    foreign = foreign_since(foreign, ours)
     flood.terminate()
     issued = json.loads(flood.communicate(timeout=30)[0])
     end = sink.settled()

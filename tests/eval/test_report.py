@@ -25,7 +25,7 @@ def records(key, shares):
             rate = share * line_pps(size)
             yield {**common, "experiment": "rtt", "rtt_mean_ms": 0.1}
             yield {**common, "experiment": "highest", "received_pps": rate, "received_gbps": 8e-9 * size * rate,
-                   "cpu_percent": 100, "cpu_threads": {"plane0": 60, "emulator": 40}, "generator_limit": "none",
+                   "cpu_percent": 60, "cpu_stand_ins_percent": 40, "cpu_threads": {"plane0": 60, "emulator": 40}, "generator_limit": "none",
                    "loss_percent": 100 * (1 - share), "foreign_cpu": 0}
             yield {**common, "experiment": "no_drop", "no_drop_pps": rate / 2, "resolution_pps": 1}
             for load in (10, 50, 90):

@@ -12,12 +12,13 @@ pytest.importorskip("matplotlib", reason="not installed: python3-matplotlib")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench/eval"))
 
 import eval as E  # noqa: E402: found by the path above
+import setups  # noqa: E402: likewise
 
 ARGS = argparse.Namespace(repetitions=2, sizes=[])
 HELD = "peerlane-gen: eth0: another program has an AF_XDP socket on queue 0 of eth0"
 
 
-class Failing:
+class Failing(setups.Setup):
     """A set-up that fails with one error after another as it starts, and then for good with the last."""
 
     def __init__(self, key, *errors):
