@@ -102,7 +102,7 @@ struct pl_nic_counter;
 struct pl_port_config {
 	const char *name;   /* "pl0", for messages */
 	const char *device; /* "eth1"; of a NIC whatever it is to be called */
-	unsigned n_queues;  /* one per plane; 0: as many as there are, only to probe */
+	unsigned n_queues;  /* one per plane; 0, of AF_XDP, only to probe: whatever there are */
 	unsigned ring_size; /* descriptors per ring, a power of two, 64 to 4096 */
 
 	/* The PCI device to drive ourselves (peerlane/nic.h): kind "nic". It stays the caller's and

@@ -21,7 +21,6 @@
 #define IXGBE_ESDP_TX_DISABLE \
 	IXGBE_BIT(3) /* pin 3, as Intel's boards are wired: the laser is off */
 #define IXGBE_I2CCTL 0x00028u
-#define IXGBE_I2CCTL_CLK_IN IXGBE_BIT(0)
 #define IXGBE_I2CCTL_CLK_OUT IXGBE_BIT(1)
 #define IXGBE_I2CCTL_DATA_IN IXGBE_BIT(2)
 #define IXGBE_I2CCTL_DATA_OUT IXGBE_BIT(3)
@@ -50,7 +49,6 @@
 #define IXGBE_FCRTV 0x032a0u
 #define IXGBE_FCCFG 0x03d00u
 #define IXGBE_FCCFG_TFCE_LINK IXGBE_BIT(3)
-#define IXGBE_FCCFG_TFCE_MASK (3u << 3)
 #define IXGBE_TRAFFIC_CLASSES 8u
 
 /* 8.2.3.4 PCIe */
@@ -145,7 +143,6 @@
 #define IXGBE_DCA_RXCTRL_BIT12 IXGBE_BIT(12) /* 82599: must be cleared */
 #define IXGBE_DCA_RXCTRL_DATA_RO IXGBE_BIT(13)
 #define IXGBE_DCA_RXCTRL_HEAD_RO IXGBE_BIT(15)
-#define IXGBE_RDH(n) (IXGBE_RX_QUEUE(n) + 0x10)
 #define IXGBE_SRRCTL(n) (IXGBE_RX_QUEUE(n) + 0x14)
 #define IXGBE_SRRCTL_HEADER_256 (4u << 8) /* the reset value; 64 bytes each */
 #define IXGBE_SRRCTL_ADVANCED (1u << 25)  /* one buffer per packet */
@@ -166,7 +163,6 @@
 #define IXGBE_RSCDBU 0x03028u
 #define IXGBE_RSCDBU_ACKDIS IXGBE_BIT(7)
 #define IXGBE_RXPBSIZE(n) (0x03c00u + 4 * (n))
-#define IXGBE_RXPBSIZE_SHIFT 10
 
 /* 8.2.3.9 Transmit DMA */
 #define IXGBE_DMATXCTL 0x04a80u
