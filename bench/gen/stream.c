@@ -108,18 +108,20 @@ void gen_stream_start(struct gen_stream *s, uint64_t now_ns, uint64_t count)
 		s->flows[i].seq = 0;
 }
 
-/* To the next frame. When all flows have had their turn sizes are moved by one, lest each flow has the same
- * few for ever. */
+static inline uint32_t next_of(uint32_t at, uint32_t n)
+{
+	return at + 1 == n ? 0 : at + 1;
+}
+
+/* To the next frame. Where flows and sizes would begin again together, each flow having had the same few all along,
+ * sizes begin by one further on: every size has its share of the frames, and every flow all of them. */
 static inline void step(const struct gen_stream *s, struct gen_cursor *at)
 {
 	gen_time_add(&at->due, s->steps[at->size]);
-	at->size++;
-	if (++at->flow == s->n_flows) {
-		at->flow = 0;
-		at->size++;
-	}
-	while (at->size >= s->n_sizes)
-		at->size -= s->n_sizes;
+	at->size = next_of(at->size, s->n_sizes);
+	at->flow = next_of(at->flow, s->n_flows);
+	if (at->flow == 0 && at->size == at->first)
+		at->first = at->size = next_of(at->first, s->n_sizes);
 }
 
 /* What is due, and how long the frames will be. Returns how many; `at` goes behind them. */

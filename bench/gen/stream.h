@@ -11,6 +11,7 @@
 
 struct gen_cursor {
 	uint32_t flow, size; /* of the next frame; indices */
+	uint32_t first;	     /* of the sizes: the one that came with the first flow */
 	struct gen_time due;
 };
 

@@ -232,6 +232,51 @@ static void flows_have_all_sizes(void **state)
 	gen_targets_fini(&to);
 }
 
+/* Sizes have their shares, and each flow all of them, whatever the numbers of both. */
+static void sizes_have_their_shares(void **state)
+{
+	static const uint16_t sizes[] = {64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75};
+	struct gen_targets to = {0}, from = {0};
+	struct gen_frame frames[GEN_BURST];
+	struct gen_record r;
+	struct gen_end *end;
+	struct pl_error err;
+
+	(void)state;
+	assert_int_equal(gen_end_open("loop", 128, &end, &err), 0);
+	for (unsigned n_sizes = 1; n_sizes <= 12; n_sizes++) {
+		for (uint32_t n_flows = 1; n_flows <= 13; n_flows++) {
+			struct gen_stream_config c = config(&to, &from, sizes, n_sizes, "max");
+			unsigned all[12] = {0}, of_flow[13][12] = {0}, n;
+			struct gen_stream s;
+
+			c.n_flows = n_flows;
+			assert_int_equal(gen_stream_init(&s, end, &c, &filler, &err), 0);
+			gen_stream_start(&s, 1, 4 * n_sizes * n_flows);
+			while (gen_stream_send(&s, 1, 2)) {
+				n = end->ops->receive(end, frames, GEN_BURST);
+				for (unsigned i = 0; i < n; i++) {
+					unsigned size = frames[i].len + GEN_FCS - sizes[0];
+
+					gen_frame_parse(frames[i].data, frames[i].len, 9, &filler,
+							&r);
+					all[size]++;
+					of_flow[r.flow][size]++;
+				}
+				end->ops->release(end);
+			}
+			for (unsigned size = 0; size < n_sizes; size++) {
+				assert_int_equal(all[size], 4 * n_flows);
+				for (uint32_t f = 0; f < n_flows; f++)
+					assert_int_equal(of_flow[f][size], 4);
+			}
+			gen_stream_fini(&s);
+		}
+	}
+	gen_end_close(end);
+	gen_targets_fini(&to);
+}
+
 /* ---- runs ---- */
 
 /* What the harmful end did. */
@@ -577,6 +622,7 @@ int main(void)
 		cmocka_unit_test(late_frames_tell),
 		cmocka_unit_test(refusals_leave_no_gaps),
 		cmocka_unit_test(flows_have_all_sizes),
+		cmocka_unit_test(sizes_have_their_shares),
 		cmocka_unit_test(harm_is_reported),
 		cmocka_unit_test(latency_is_from_when_it_was_due),
 		cmocka_unit_test(a_warm_up_does_not_count),
