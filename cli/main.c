@@ -14,6 +14,7 @@
 #include "grammar.h"
 #include "render.h"
 #include "watch.h"
+#include "words.h"
 
 /* Which driver a device was taken from is of use until the machine restarts. */
 #define BIND_STATE "/run/peerlane-drivers"
@@ -26,17 +27,23 @@
 #define EXIT_UNREACHED 3
 #define EXIT_OUTPUT 4 /* could not be written */
 
+/* An error in JSON. Words of others, which it quotes or of which it is cut short, may be no UTF-8. */
+static json_t *error_json(const char *code, const struct pl_error *err)
+{
+	json_t *error = json_pack("{s:s, s:s, s:s}", "code", code, "message", err->what, "remedy",
+				  err->remedy);
+
+	return error ? error
+		     : json_pack("{s:s, s:o, s:o}", "code", code, "message", json_text(err->what),
+				 "remedy", json_text(err->remedy));
+}
+
 /* Says an error, as JSON on standard output if JSON is wanted, else in two lines. */
 static int fail(int status, bool json, const char *code, const struct pl_error *err)
 {
 	if (json) {
-		json_t *error = json_pack("{s:{s:s, s:s, s:s}}", "error", "code", code, "message",
-					  err->what, "remedy", err->remedy);
+		json_t *error = json_pack("{s:o}", "error", error_json(code, err));
 
-		/* A word that is no UTF-8 cannot be quoted. */
-		if (!error)
-			error = json_pack("{s:{s:s, s:s, s:s}}", "error", "code", code, "message",
-					  "an argument is not UTF-8", "remedy", "");
 		json_dumpf(error, stdout, JSON_INDENT(2));
 		putchar('\n');
 		json_decref(error);
@@ -117,8 +124,7 @@ static bool json_end(struct json_listing *l, const char *code, const struct pl_e
 	else
 		printf("{\n  \"%s\": []", l->name);
 	if (err) {
-		error = json_pack("{s:s, s:s, s:s}", "code", code, "message", err->what, "remedy",
-				  err->remedy);
+		error = error_json(code, err);
 		fputs(",\n  \"error\": ", stdout);
 		json_dumpf(error, stdout, 0);
 		json_decref(error);

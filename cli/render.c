@@ -541,8 +541,9 @@ static void list_cell(struct table *t, json_t *list)
 
 	json_array_foreach(list, i, value) {
 		if (len < sizeof(line))
-			len += (size_t)snprintf(line + len, sizeof(line) - len, "%s%s",
-						i ? ", " : "", json_string_value(value));
+			len += (size_t)snprintf(
+				line + len, sizeof(line) - len, "%s%s", i ? ", " : "",
+				json_is_string(value) ? json_string_value(value) : "?");
 	}
 	table_cell(t, line);
 }

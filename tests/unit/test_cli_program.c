@@ -333,6 +333,39 @@ static void test_listing_breaks_off(void **state)
 	rmdir(path);
 }
 
+/* Words that are cut short in the midst of a character are JSON all the same. */
+static void test_words_are_cut_short(void **state)
+{
+	char refusal[600] = "{\"id\":1,\"ok\":false,\"error\":{\"code\":\"EBUSY\",\"message\":\"";
+	const char *const answers[] = {
+		"{\"id\":1,\"ok\":true,\"data\":{\"routes\":[{\"prefix\":\"192.0.2.0/24\"}],"
+		"\"next\":7}}",
+		refusal, NULL};
+	const char *const *const first_or_second[] = {answers + 1, answers};
+	char path[] = "/tmp/test_cli.XXXXXX", socket[64], text[100];
+
+	(void)state;
+	for (unsigned i = 0; i < 200; i++)
+		strcat(refusal, "\xc3\xa9"); /* e with an accent */
+	strcat(refusal, "\",\"remedy\":\"\"}}");
+	assert_non_null(mkdtemp(path));
+	snprintf(socket, sizeof(socket), "%s/socket", path);
+	snprintf(text, sizeof(text), "-j -s %s show routes", socket);
+	for (unsigned i = 0; i < 2; i++) {
+		pid_t pid = answer_with(socket, first_or_second[i]);
+		json_t *answer;
+
+		assert_int_equal(1, run(text));
+		answer = json_loads(out, 0, NULL);
+		has(json_string_value(json_object_get(json_object_get(answer, "error"), "message")),
+		    "???");
+		json_decref(answer);
+		assert_int_equal(pid, waitpid(pid, NULL, 0));
+		unlink(socket);
+	}
+	rmdir(path);
+}
+
 static void test_full_disk_is_an_error(void **state)
 {
 	static const char *const lines[] = {"show ports", "-j show ports", "watch -n 1 -i 0.1",
@@ -401,6 +434,7 @@ int main(void)
 		cmocka_unit_test(test_exit_statuses),
 		cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_listing_breaks_off),
+		cmocka_unit_test(test_words_are_cut_short),
 		cmocka_unit_test(test_full_disk_is_an_error),
 		cmocka_unit_test(test_watch_prints_lines),
 	};
