@@ -139,7 +139,9 @@ static int remember(const struct handover *h, struct pl_error *err)
 				    "%s: cannot make this folder: %s", h->world->state,
 				    strerror(errno));
 	file = fopen(state_path(h, path), "we");
-	if (file && fprintf(file, "%s\n", h->f.driver) > 0 && fclose(file) == 0)
+	if (file)
+		fprintf(file, "%s\n", h->f.driver); /* a failure is fclose()'s, too */
+	if (file && fclose(file) == 0)
 		return 0;
 	code = errno;
 	unlink(path);
@@ -249,6 +251,12 @@ static int check_use(const struct handover *h, struct pl_error *err)
 {
 	const char *port = used_by(h);
 
+	if (h->world->unknown)
+		return pl_error_set(err, -EBUSY,
+				    "see that it answers: peerlane show ports; or, if none of its "
+				    "ports is the device: --force",
+				    "%s: whether it is a port of the daemon is not known: %s",
+				    h->f.address, h->world->unknown);
 	if (!port)
 		return 0;
 	return pl_error_set(err, -EBUSY, "stop peerlaned; or, to take it away from it: --force",

@@ -17,6 +17,7 @@ struct bind_world {
 		state; /* a folder for what must be remembered until the machine restarts, and for a
 			    * lock: one run at a time; it is made when it is needed */
 	json_t *ports; /* what the daemon answers to "show ports"; NULL. Stays the caller's */
+	const char *unknown; /* why it does not answer; NULL: it does, or does not run */
 
 	/* Writes a line to a file of sysfs, by its full path. Returns 0 or -errno. */
 	int (*write)(void *ctx, const char *path, const char *line);
@@ -30,7 +31,7 @@ int bind_write(void *ctx, const char *path, const char *line);
  * "vfio" or "kmod"; NULL: vfio if it has an IOMMU, else kmod.
  *
  * Refuses, unless `force`, what carries the machine's default route, an ssh session or a port of the
- * daemon. If a step fails the ones before are undone. Returns 0 and what docs/protocol.md describes, or
+ * daemon, and any if that does not answer. If a step fails the ones before are undone. Returns 0 and what docs/protocol.md describes, or
  * -errno with `err` filled. */
 int bind_device(const struct bind_world *world, const char *device, const char *backend, bool force,
 		json_t **data, struct pl_error *err);

@@ -21,6 +21,9 @@
 
 #define ACCELERATORS_MAX 64u
 
+/* What ask_ports() says of a daemon that cannot use anything. */
+#define NOT_RUNNING "not running"
+
 #define EXIT_DONE 0
 #define EXIT_REFUSED 1 /* by the daemon, or the kernel */
 #define EXIT_USAGE 2
@@ -268,7 +271,7 @@ static json_t *ask_ports(const struct invocation *inv, json_t **accelerator,
 	if (!rc)
 		snprintf(daemon->what, sizeof(daemon->what), "running");
 	else if ((rc == -ENOENT || rc == -ECONNREFUSED) && !inv->socket_given)
-		snprintf(daemon->what, sizeof(daemon->what), "not running");
+		snprintf(daemon->what, sizeof(daemon->what), NOT_RUNNING);
 	return ports;
 }
 
@@ -319,6 +322,8 @@ static int bind_or_unbind(const struct invocation *inv)
 	json_t *data = NULL;
 	int rc;
 
+	if (!world.ports && strcmp(daemon.what, NOT_RUNNING) != 0)
+		world.unknown = daemon.what;
 	if (inv->command->action == ACTION_BIND)
 		rc = bind_device(&world, inv->args[0], inv->args[1], inv->force, &data, &err);
 	else

@@ -501,6 +501,19 @@ static void test_ports(void **state)
 	json_decref(w.ports);
 }
 
+/* A daemon that runs and does not say what it uses may use it. */
+static void test_daemon_is_silent(void **state)
+{
+	struct bind_world w = world();
+
+	(void)state;
+	w.unknown = "peerlaned did not answer in 10 s";
+	expect_refusal(-EBUSY, bind_device(&w, NIC, "vfio", false, &data, &err),
+		       "not known: peerlaned did not answer in 10 s", "--force");
+	assert_int_equal(0, bind_device(&w, NIC, "vfio", true, &data, &err));
+	expect_refusal(-EBUSY, unbind_device(&w, NIC, false, &data, &err), "not known", "--force");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -514,6 +527,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_many_interfaces, begin, end),
 		cmocka_unit_test_setup_teardown(test_ssh, begin, end),
 		cmocka_unit_test_setup_teardown(test_ports, begin, end),
+		cmocka_unit_test_setup_teardown(test_daemon_is_silent, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
