@@ -8,43 +8,16 @@
  * shared: the least and the median of the turns are worth something, a single one is not. */
 #include <getopt.h>
 #include <sched.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
-#include <peerlane/plane.h>
+#include "loop.h"
+#include "routes/routes.h"
 
-#include "../router/program/cpu.h"
-#include "../router/tables/tables.h"
-#include "net/options.h"
-
-#define FRAME_BYTES 64u
 #define POOL_BUFFERS 4096u
 #define BUFFER_BYTES 2048u
-#define N_PORTS 5u /* packets come in on 0 and leave by the others */
-#define N_NEXTHOPS 16u
-#define MANY_ROUTES 100000u
-#define V6_ALLOCATIONS 4096u
-#define REPETITIONS_MAX 1000u
 #define CASES_MAX 32u
-
-struct options {
-	unsigned long long repetitions, ms, frames;
-	int core;
-	bool json;
-	enum cpu_isa isa_first, isa_last;
-};
-
-/* What is fed: frames on end in one piece of memory, each with its own destination. */
-struct traffic {
-	struct pl_mem_frame *list;
-	uint8_t *bytes;
-	unsigned n;
-};
 
 /* One line of the result. */
 struct measured {
@@ -59,240 +32,13 @@ struct measured {
 
 struct bench {
 	struct options options;
-	struct tables *one, *many;
-	uint32_t one_nexthop;
-	uint32_t nexthops[N_NEXTHOPS];
-	struct prefix *routes4, *routes6;
-	struct traffic one4, one6, many4, many6;
+	struct input input;
 	struct pl_plane plane;
 	struct pl_immediate answer;
-	struct police *police; /* as the daemon has it; nothing here is punted */
+	struct police *police;
 	struct measured cases[CASES_MAX];
 	unsigned n_cases;
 };
-
-static uint64_t random_state = 42;
-
-/* SplitMix64: the same routes and destinations every time. */
-static uint64_t random64(void)
-{
-	uint64_t x = random_state += 0x9e3779b97f4a7c15ull;
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
-	x = (x ^ x >> 27) * 0x94d049bb133111ebull;
-	return x ^ x >> 31;
-}
-
-static void random_bytes(uint8_t *p, unsigned n)
-{
-	while (n--)
-		*p++ = (uint8_t)random64();
-}
-
-static void *checked(void *p)
-{
-	if (!p)
-		die("no memory");
-	return p;
-}
-
-static const uint8_t port_mac[6] = {0x02, 0, 0, 0, 0, 0x01};
-
-/* ---- routes ---- */
-
-/* IPv4 prefix lengths as routing tables have them: most are /24, hardly one is longer. */
-static uint8_t random_length4(void)
-{
-	uint64_t r = random64() % 100;
-
-	return (uint8_t)(r < 60 ? 24 : r < 82 ? 22 + r % 2 : r < 94 ? 19 + r % 3 : 16 + r % 3);
-}
-
-static struct prefix random_route4(void)
-{
-	uint8_t addr[4];
-
-	do
-		random_bytes(addr, 4);
-	while (addr[0] == 0 || addr[0] == 127 || addr[0] >= 224);
-	return prefix_make(AF_INET, addr, random_length4());
-}
-
-/* IPv6: /32 to /48 within allocations of /32, as registries give them out. */
-static struct prefix random_route6(const uint8_t (*allocations)[4])
-{
-	static const uint8_t lengths[] = {32, 36, 40, 44, 48, 48, 48, 48};
-	uint8_t addr[16] = {0};
-
-	memcpy(addr, allocations[random64() % V6_ALLOCATIONS], 4);
-	random_bytes(addr + 4, 4);
-	return prefix_make(AF_INET6, addr, lengths[random64() % sizeof(lengths)]);
-}
-
-static void set_route(struct tables *t, const struct prefix *p, uint32_t nexthop)
-{
-	int rc = tables_route_set(t, p, nexthop);
-
-	if (rc)
-		die("cannot set a route: %s", strerror(-rc));
-}
-
-static struct tables *new_tables(void)
-{
-	struct tables *t = checked(tables_new(pl_plane_synchronize, REASON_NO_ROUTE));
-
-	for (uint16_t i = 0; i < N_PORTS; i++)
-		tables_port_set(t, i, port_mac, true);
-	return t;
-}
-
-static uint32_t new_nexthop(struct tables *t, unsigned i)
-{
-	struct nexthop_spec spec = {
-		.kind = NEXTHOP_FORWARD,
-		.mtu = 1500,
-		.port = (uint16_t)(1 + i % (N_PORTS - 1)),
-		.dmac = {0x02, 0, 0, 0, 1, (uint8_t)i},
-		.smac = {0x02, 0, 0, 0, 0, 0x01},
-	};
-	uint32_t index;
-	int rc = tables_nexthop_new(t, &spec, &index);
-
-	if (rc)
-		die("cannot make a next hop: %s", strerror(-rc));
-	return index;
-}
-
-static void make_one(struct bench *b)
-{
-	struct prefix p;
-
-	b->one = new_tables();
-	b->one_nexthop = new_nexthop(b->one, 0);
-	prefix_parse("198.18.0.0/15", &p);
-	set_route(b->one, &p, b->one_nexthop);
-	prefix_parse("2001:db8::/32", &p);
-	set_route(b->one, &p, b->one_nexthop);
-}
-
-static void make_many(struct bench *b)
-{
-	uint8_t(*allocations)[4] = checked(calloc(V6_ALLOCATIONS, 4));
-
-	b->many = new_tables();
-	for (unsigned i = 0; i < N_NEXTHOPS; i++)
-		b->nexthops[i] = new_nexthop(b->many, i);
-	b->routes4 = checked(calloc(MANY_ROUTES, sizeof(*b->routes4)));
-	b->routes6 = checked(calloc(MANY_ROUTES, sizeof(*b->routes6)));
-	for (unsigned i = 0; i < V6_ALLOCATIONS; i++) {
-		random_bytes(allocations[i], 4);
-		allocations[i][0] = (uint8_t)(0x20 | (allocations[i][0] & 0x1f));
-	}
-	for (unsigned i = 0; i < MANY_ROUTES; i++) {
-		b->routes4[i] = random_route4();
-		b->routes6[i] = random_route6((const uint8_t(*)[4])allocations);
-		set_route(b->many, &b->routes4[i], b->nexthops[random64() % N_NEXTHOPS]);
-		set_route(b->many, &b->routes6[i], b->nexthops[random64() % N_NEXTHOPS]);
-	}
-	tables_settle(b->many);
-	free(allocations);
-}
-
-/* ---- traffic ---- */
-
-/* An address in `p`, its bits behind the prefix random. */
-static void random_in_prefix(const struct prefix *p, uint8_t *addr, unsigned n)
-{
-	random_bytes(addr, n);
-	memcpy(addr, p->bytes, p->len / 8);
-	if (p->len % 8) {
-		uint8_t host = (uint8_t)(0xff >> p->len % 8);
-
-		addr[p->len / 8] = p->bytes[p->len / 8] | (addr[p->len / 8] & host);
-	}
-}
-
-static void put16(uint8_t *p, unsigned v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-static void make_frame4(uint8_t *frame, const struct prefix *to)
-{
-	uint8_t *ip = frame + 14;
-	uint32_t sum = 0;
-
-	put16(frame + 12, 0x0800);
-	ip[0] = 0x45;
-	put16(ip + 2, FRAME_BYTES - 14);
-	ip[8] = 64;
-	ip[9] = 17;
-	memcpy(ip + 12, (uint8_t[]){198, 51, 100, 1}, 4);
-	random_in_prefix(to, ip + 16, 4);
-	for (unsigned i = 0; i < 20; i += 2)
-		sum += (uint32_t)ip[i] << 8 | ip[i + 1];
-	sum = (sum & 0xffff) + (sum >> 16);
-	put16(ip + 10, ~(sum + (sum >> 16)) & 0xffff);
-	put16(ip + 22, 9); /* discard */
-	put16(ip + 24, FRAME_BYTES - 34);
-}
-
-static void make_frame6(uint8_t *frame, const struct prefix *to)
-{
-	uint8_t *ip = frame + 14;
-
-	put16(frame + 12, 0x86dd);
-	ip[0] = 0x60;
-	put16(ip + 4, FRAME_BYTES - 54);
-	ip[6] = 17;
-	ip[7] = 64;
-	memcpy(ip + 8, (uint8_t[16]){0x20, 0x01, 0x0d, 0xb8, 0xff, 0xff, [15] = 1}, 16);
-	random_in_prefix(to, ip + 24, 16);
-	put16(ip + 42, 9);
-	put16(ip + 44, FRAME_BYTES - 54);
-}
-
-/* `n` frames to addresses in prefixes drawn from `routes`. */
-static void make_traffic(struct traffic *t, unsigned n, const struct prefix *routes,
-			 unsigned n_routes)
-{
-	t->n = n;
-	t->list = checked(calloc(n, sizeof(*t->list)));
-	t->bytes = checked(aligned_alloc(64, (size_t)n * FRAME_BYTES));
-	memset(t->bytes, 0, (size_t)n * FRAME_BYTES);
-	for (unsigned i = 0; i < n; i++) {
-		uint8_t *frame = t->bytes + (size_t)i * FRAME_BYTES;
-		const struct prefix *to = &routes[random64() % n_routes];
-
-		memcpy(frame, port_mac, 6);
-		memcpy(frame + 6, (uint8_t[]){0x02, 0, 0, 0, 2, 1}, 6);
-		if (to->family == AF_INET)
-			make_frame4(frame, to);
-		else
-			make_frame6(frame, to);
-		t->list[i] = (struct pl_mem_frame){frame, FRAME_BYTES};
-	}
-}
-
-static void free_traffic(struct traffic *t)
-{
-	free(t->list);
-	free(t->bytes);
-}
-
-static void make_all_traffic(struct bench *b)
-{
-	unsigned n = (unsigned)b->options.frames;
-	struct prefix p;
-
-	prefix_parse("198.18.0.0/15", &p);
-	make_traffic(&b->one4, n, &p, 1);
-	prefix_parse("2001:db8::/32", &p);
-	make_traffic(&b->one6, n, &p, 1);
-	make_traffic(&b->many4, n, b->routes4, MANY_ROUTES);
-	make_traffic(&b->many6, n, b->routes6, MANY_ROUTES);
-}
 
 /* ---- the loop ---- */
 
@@ -304,46 +50,67 @@ static void answer_transmit(void *ctx, struct pl_burst *burst)
 		burst->verdict[i] = PL_VERDICT(PL_VERDICT_TX, 1);
 }
 
-static void make_plane(struct bench *b)
+void plane_make(struct pl_plane *plane)
 {
-	struct pl_plane *plane = &b->plane;
 	struct pl_error err;
 
+	memset(plane, 0, sizeof(*plane));
 	plane->cpu = -1;
-	plane->processor = pl_immediate_processor(&b->answer, answer_transmit, NULL);
 	if (pl_pool_init(&plane->pool, POOL_BUFFERS, BUFFER_BYTES, &err))
 		die("%s", err.what);
 	for (unsigned i = 0; i < N_PORTS; i++)
 		plane->ports[i].wire = checked(pl_mem_queue_new(&plane->pool, true, NULL, NULL));
 	plane->n_ports = N_PORTS;
-	if (pl_plane_init(plane, &err))
-		die("%s", err.what);
 }
 
-static uint64_t sent_packets(const struct bench *b)
+void plane_free(struct pl_plane *plane)
+{
+	if (plane->pool.n_free != plane->pool.n_bufs)
+		die("%u buffers leaked", plane->pool.n_bufs - plane->pool.n_free);
+	pl_plane_fini(plane);
+	for (unsigned i = 0; i < N_PORTS; i++)
+		pl_queue_close(plane->ports[i].wire);
+	pl_pool_fini(&plane->pool);
+}
+
+void plane_feed(struct pl_plane *plane, const struct traffic *traffic)
+{
+	/* Each time from another of the frames on, so that short runs are not about the same few. */
+	unsigned skip = (unsigned)(random64() % (traffic->n / 2 + 1));
+
+	pl_mem_queue_feed(plane->ports[0].wire, traffic->list + skip, traffic->n - skip);
+}
+
+uint64_t plane_sent(const struct pl_plane *plane)
 {
 	uint64_t sent = 0;
 
 	for (unsigned i = 0; i < N_PORTS; i++)
-		sent += pl_stat_read(&b->plane.ports[i].wire->stats.tx_packets);
+		sent += pl_stat_read(&plane->ports[i].wire->stats.tx_packets);
 	return sent;
+}
+
+struct police *make_police(void)
+{
+	uint32_t rates[LIMIT_COUNT];
+
+	for (unsigned i = 0; i < LIMIT_COUNT; i++)
+		rates[i] = limit_default(i);
+	return checked(police_new(N_PORTS, rates, 0, NULL));
 }
 
 /* Runs one case for about `ms`; returns ns per packet. Dies if a single packet was not sent: the
  * bench would be measuring something else than forwarding. */
 static double run_case(struct bench *b, struct measured *m, unsigned ms)
 {
-	uint64_t sent = sent_packets(b), taken = 0;
+	uint64_t sent = plane_sent(&b->plane), taken = 0;
 	double start, now, end;
-	unsigned skip;
 
 	b->plane.processor = m->processor;
-	/* Each time from another of the frames on, so that short runs are not about the same few. */
-	skip = (unsigned)(random64() % (m->traffic->n / 2 + 1));
-	pl_mem_queue_feed(b->plane.ports[0].wire, m->traffic->list + skip, m->traffic->n - skip);
+	plane_feed(&b->plane, m->traffic);
 	for (unsigned i = 0; i < 16; i++) /* warm up */
 		pl_plane_turn(&b->plane);
-	sent = sent_packets(b);
+	sent = plane_sent(&b->plane);
 	start = now_s();
 	end = start + ms / 1e3;
 	do {
@@ -351,10 +118,20 @@ static double run_case(struct bench *b, struct measured *m, unsigned ms)
 			taken += pl_plane_turn(&b->plane);
 		now = now_s();
 	} while (now < end);
-	if (sent_packets(b) - sent != taken)
+	if (plane_sent(&b->plane) - sent != taken)
 		die("%s: %llu packets taken, %llu sent", m->name, (unsigned long long)taken,
-		    (unsigned long long)(sent_packets(b) - sent));
+		    (unsigned long long)(plane_sent(&b->plane) - sent));
 	return (now - start) * 1e9 / (double)taken;
+}
+
+static void make_plane(struct bench *b)
+{
+	struct pl_error err;
+
+	plane_make(&b->plane);
+	b->plane.processor = pl_immediate_processor(&b->answer, answer_transmit, NULL);
+	if (pl_plane_init(&b->plane, &err))
+		die("%s", err.what);
 }
 
 static void add_case(struct bench *b, const char *name, int family, unsigned routes,
@@ -376,21 +153,21 @@ static void add_case(struct bench *b, const char *name, int family, unsigned rou
 
 static void make_cases(struct bench *b)
 {
-	uint32_t rates[LIMIT_COUNT];
+	struct input *in = &b->input;
 
-	for (unsigned i = 0; i < LIMIT_COUNT; i++)
-		rates[i] = limit_default(i);
-	b->police = checked(police_new(N_PORTS, rates, 0, NULL));
-	add_case(b, "rx+tx alone", AF_INET, 0, &b->one4, NULL, 0);
+	b->police = make_police();
+	add_case(b, "rx+tx alone", AF_INET, 0, &in->one4.traffic, NULL, 0);
 	for (enum cpu_isa isa = b->options.isa_first; isa <= b->options.isa_last; isa++) {
-		add_case(b, "IPv4, 1 route", AF_INET, 1, &b->one4, b->one, isa);
-		add_case(b, "IPv4, 100,000 routes", AF_INET, MANY_ROUTES, &b->many4, b->many, isa);
-		add_case(b, "IPv6, 1 route", AF_INET6, 1, &b->one6, b->one, isa);
-		add_case(b, "IPv6, 100,000 routes", AF_INET6, MANY_ROUTES, &b->many6, b->many, isa);
+		add_case(b, "IPv4, 1 route", AF_INET, 1, &in->one4.traffic, in->one, isa);
+		add_case(b, "IPv4, 100,000 routes", AF_INET, MANY_ROUTES, &in->many4.traffic,
+			 in->many, isa);
+		add_case(b, "IPv6, 1 route", AF_INET6, 1, &in->one6.traffic, in->one, isa);
+		add_case(b, "IPv6, 100,000 routes", AF_INET6, MANY_ROUTES, &in->many6.traffic,
+			 in->many, isa);
 	}
 }
 
-static int by_value(const void *a, const void *b)
+int by_value(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
 
@@ -449,22 +226,68 @@ static void print_json(const struct bench *b)
 	printf("]}\n");
 }
 
+/* ---- all of it ---- */
+
+/* The cases one after the other, in turns, on one core. */
+static void measure(const struct options *options)
+{
+	struct bench *b = checked(aligned_alloc(_Alignof(struct bench), sizeof(*b)));
+
+	memset(b, 0, sizeof(*b));
+	b->options = *options;
+	input_make(&b->input, options);
+	make_plane(b);
+	make_cases(b);
+	run_cases(b);
+	if (options->json)
+		print_json(b);
+	else
+		print_table(b);
+
+	for (unsigned i = 0; i < b->n_cases; i++)
+		if (b->cases[i].routes)
+			cpu_processor_fini(&b->cases[i].processor);
+	police_free(b->police);
+	plane_free(&b->plane);
+	input_free(&b->input);
+	free(b);
+}
+
 static const char usage[] =
 	"usage: loop [-j] [-a] [-c CORE] [-r REPETITIONS] [-t MS] [-n FRAMES]\n"
+	"       loop --planes N [--v4 ROUTES] [--v6 ROUTES] [-j] [-r REPETITIONS] [-t MS] [-n "
+	"FRAMES]\n"
 	"  -j  JSON\n"
 	"  -a  every instruction set that this processor has, not only the best\n"
 	"  -c  core to run on\n"
 	"  -r  times that every case is run (11)\n"
 	"  -t  milliseconds for each time (50)\n"
-	"  -n  different frames per case, each to its own random destination (1048576)\n";
+	"  -n  different frames per case, each to its own random destination (1048576)\n"
+	"  --planes  what one plane forwards, and so many on as many cores at the same time\n"
+	"  --v4, --v6  routes of their full tables (901899, 160147)\n";
+
+enum { PLANES = 256, V4, V6 };
+
+static const struct option long_options[] = {
+	{"planes", required_argument, NULL, PLANES},
+	{"v4", required_argument, NULL, V4},
+	{"v6", required_argument, NULL, V6},
+	{0},
+};
 
 static void read_options(struct options *o, int argc, char **argv)
 {
+	bool full = false;
 	int c;
 
-	*o = (struct options){.repetitions = 11, .ms = 50, .frames = 1 << 20, .core = -1};
+	*o = (struct options){.repetitions = 11,
+			      .ms = 50,
+			      .frames = 1 << 20,
+			      .core = -1,
+			      .v4 = ROUTES_FULL4,
+			      .v6 = ROUTES_FULL6};
 	o->isa_first = o->isa_last = cpu_isa_best();
-	while ((c = getopt(argc, argv, "jac:r:t:n:h")) != -1) {
+	while ((c = getopt_long(argc, argv, "jac:r:t:n:h", long_options, NULL)) != -1) {
 		if (c == 'j')
 			o->json = true;
 		else if (c == 'a')
@@ -477,9 +300,18 @@ static void read_options(struct options *o, int argc, char **argv)
 			o->ms = number("-t", optarg, 1, 100000);
 		else if (c == 'n')
 			o->frames = number("-n", optarg, 1, 1 << 24);
+		else if (c == PLANES)
+			o->planes = number("--planes", optarg, 2, PLANES_MAX);
+		else if (c == V4)
+			o->v4 = number("--v4", optarg, 1, ROUTES_FULL4), full = true;
+		else if (c == V6)
+			o->v6 = number("--v6", optarg, 1, ROUTES_FULL6), full = true;
 		else
 			die("%s", usage);
 	}
+	if (optind < argc || (full && !o->planes) ||
+	    (o->planes && (o->core >= 0 || o->isa_first != o->isa_last)))
+		die("%s", usage);
 }
 
 static void pin(int core)
@@ -496,38 +328,12 @@ static void pin(int core)
 
 int main(int argc, char **argv)
 {
-	struct bench *b = checked(aligned_alloc(_Alignof(struct bench), sizeof(*b)));
+	struct options options;
 
-	memset(b, 0, sizeof(*b));
-	read_options(&b->options, argc, argv);
-	pin(b->options.core);
-	make_one(b);
-	make_many(b);
-	make_all_traffic(b);
-	make_plane(b);
-	make_cases(b);
-	run_cases(b);
-	if (b->options.json)
-		print_json(b);
-	else
-		print_table(b);
-
-	for (unsigned i = 0; i < b->n_cases; i++)
-		if (b->cases[i].routes)
-			cpu_processor_fini(&b->cases[i].processor);
-	police_free(b->police);
-	pl_plane_fini(&b->plane);
-	for (unsigned i = 0; i < N_PORTS; i++)
-		pl_queue_close(b->plane.ports[i].wire);
-	pl_pool_fini(&b->plane.pool);
-	free_traffic(&b->one4);
-	free_traffic(&b->one6);
-	free_traffic(&b->many4);
-	free_traffic(&b->many6);
-	free(b->routes4);
-	free(b->routes6);
-	tables_free(b->one);
-	tables_free(b->many);
-	free(b);
+	read_options(&options, argc, argv);
+	pin(options.core);
+	if (options.planes)
+		return planes_measure(&options);
+	measure(&options);
 	return 0;
 }
