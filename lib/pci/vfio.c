@@ -15,9 +15,17 @@
 
 #include "bar.h"
 
+/* Memory that the device reaches, behind the address that everybody sees. */
+struct mapping {
+	struct mapping *next; /* of the device's */
+	uint64_t len_bytes;
+	uint64_t address;
+};
+
 struct vfio {
 	struct pl_pci pci;
 	struct vfio_space *space; /* NULL: not any more */
+	struct mapping *mappings; /* in it, which others may share */
 	int fd;			  /* -1: not any more */
 	int wanted_fd;		  /* readable: the kernel wants the device back */
 	uint64_t config;	  /* where configuration space begins in `fd` */
@@ -151,31 +159,65 @@ static void be_asked(const struct vfio *vfio)
 
 /* ---- memory ---- */
 
+static struct mapping *mapping_of(const struct pl_dma *dma)
+{
+	return (void *)((char *)(uintptr_t)dma->address - offsetof(struct mapping, address));
+}
+
+static int map(struct vfio *vfio, void *base, size_t page_bytes, struct mapping *mapping)
+{
+	struct vfio_space *space = vfio->space;
+	int rc;
+
+	if (!space)
+		return -ENODEV;
+	rc = iova_take(&space->iova, mapping->len_bytes, page_bytes, &mapping->address);
+	if (rc)
+		return rc;
+	rc = space->map(space, base, mapping->len_bytes, mapping->address);
+	if (rc) {
+		iova_give(&space->iova, mapping->address);
+		return rc;
+	}
+	mapping->next = vfio->mappings;
+	vfio->mappings = mapping;
+	return 0;
+}
+
+/* Does nothing to one that is ended already. */
+static void end_mapping(struct vfio *vfio, const struct mapping *mapping)
+{
+	struct mapping **at = &vfio->mappings;
+
+	while (*at && *at != mapping)
+		at = &(*at)->next;
+	if (!*at)
+		return;
+	*at = mapping->next;
+	vfio->space->unmap(vfio->space, mapping->address, mapping->len_bytes);
+	iova_give(&vfio->space->iova, mapping->address);
+}
+
 /* The region lies in one piece for the device, wherever its pages are. */
 static int vfio_dma_map(struct pl_pci *pci, void *base, size_t len_bytes, size_t page_bytes,
 			struct pl_dma *dma)
 {
-	struct vfio_space *space = vfio_of(pci)->space;
-	uint64_t *address = malloc(sizeof(*address));
+	struct mapping *mapping = calloc(1, sizeof(*mapping));
 	unsigned shift = 0;
 	int rc;
 
-	if (!address)
+	if (!mapping)
 		return -ENOMEM;
-	rc = space ? iova_take(&space->iova, len_bytes, page_bytes, address) : -ENODEV;
-	if (!rc) {
-		rc = space->map(space, base, len_bytes, *address);
-		if (rc)
-			iova_give(&space->iova, *address);
-	}
+	mapping->len_bytes = len_bytes;
+	rc = map(vfio_of(pci), base, page_bytes, mapping);
 	if (rc) {
-		free(address);
+		free(mapping);
 		return rc;
 	}
 	while (len_bytes > (uint64_t)1 << shift)
 		shift++;
 	*dma = (struct pl_dma){
-		.address = address,
+		.address = &mapping->address,
 		.shift = shift,
 		.n = 1,
 		.base = base,
@@ -186,14 +228,10 @@ static int vfio_dma_map(struct pl_pci *pci, void *base, size_t len_bytes, size_t
 
 static void vfio_dma_unmap(struct pl_pci *pci, struct pl_dma *dma)
 {
-	struct vfio_space *space = vfio_of(pci)->space;
+	struct mapping *mapping = mapping_of(dma);
 
-	/* Without one it went with the device's file. */
-	if (space) {
-		space->unmap(space, dma->address[0], dma->len_bytes);
-		iova_give(&space->iova, dma->address[0]);
-	}
-	free((void *)dma->address);
+	end_mapping(vfio_of(pci), mapping);
+	free(mapping);
 }
 
 /* ---- the end ---- */
@@ -222,6 +260,9 @@ static void vfio_release(struct pl_pci *pci)
 		close(vfio->fd);
 	}
 	vfio->fd = -1;
+	/* Others of its group may go on using the table. Who has asked for a mapping still has it to free. */
+	while (vfio->mappings)
+		end_mapping(vfio, vfio->mappings);
 	if (vfio->space)
 		vfio->space->close(vfio->space);
 	vfio->space = NULL;
