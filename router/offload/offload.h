@@ -93,7 +93,7 @@ struct offload_stats {
 	uint64_t retry_in_ms;	  /* FAILED: until it is tried again */
 	uint64_t bursts, packets; /* that the accelerator has processed */
 	uint64_t cpu_packets;	  /* that the CPU has in its place */
-	uint64_t lost_packets;	  /* dropped with an accelerator that failed, or for want of one */
+	uint64_t lost_packets;	  /* dropped: with one that failed or erred, or for want of one */
 	uint64_t memory_bytes;	  /* of the device, taken by the tables */
 	uint64_t fills, updates, update_bytes; /* of the copy */
 };

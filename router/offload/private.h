@@ -84,7 +84,7 @@ struct offload_plane {
 	_Alignas(128) _Atomic bool attached;
 	pl_stat bursts, packets; /* that the accelerator has processed */
 	pl_stat cpu_packets;	 /* that the CPU has in its place */
-	pl_stat lost_packets;	 /* dropped with an accelerator that failed, or for want of one */
+	pl_stat lost_packets;	 /* dropped: with one that failed or erred, or for want of one */
 
 	/* The plane's own. */
 	_Alignas(128) struct offload_shared *shared;

@@ -239,13 +239,46 @@ static void moved(struct offload_plane *plane)
 	plane->waited_ms = 0;
 }
 
+/* Whether it is none that the packet program gives: a port that is not there is for the plane to see. */
+static bool is_nonsense(uint16_t verdict)
+{
+	return (verdict >= PL_VERDICT(PL_VERDICT_KEEP, 0)) |
+	       ((verdict >= PL_VERDICT(PL_VERDICT_PUNT, 0)) &
+		(PL_VERDICT_LOW(verdict) >= REASON_COUNT));
+}
+
+_Static_assert(PL_VERDICT_KEEP == PL_VERDICT_KINDS - 1, "what is beyond is no verdict");
+
+/* Drops what a device has given such a verdict: one that keeps a packet, above all, is this file's alone, and the
+ * buffer would be nobody's. Looks first, in one pass without branches. Returns how many. */
+static uint32_t drop_nonsense(struct pl_burst *burst)
+{
+	uint16_t any = 0;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < burst->n; i++)
+		any |= is_nonsense(burst->verdict[i]);
+	for (uint32_t i = 0; any && i < burst->n; i++) {
+		if (!is_nonsense(burst->verdict[i]))
+			continue;
+		burst->verdict[i] = PL_VERDICT(PL_VERDICT_DROP, REASON_ACCELERATOR);
+		n++;
+	}
+	return n;
+}
+
 static struct pl_burst *done(struct offload_plane *plane, struct pl_burst *burst)
 {
+	uint32_t lost = drop_nonsense(burst);
+
 	moved(plane);
-	pl_stat_add(&plane->bursts, 1);
-	pl_stat_add(&plane->packets, burst->n);
 	if (has_remote(plane))
-		offload_remote_swap(plane->remote, plane->shared->accel, plane->lane, burst);
+		lost += offload_remote_swap(plane->remote, plane->shared->accel, plane->lane,
+					    burst);
+	pl_stat_add(&plane->bursts, 1);
+	pl_stat_add(&plane->packets, burst->n - lost);
+	if (lost)
+		pl_stat_add(&plane->lost_packets, lost);
 	/* The tables may have changed since: a later view of them will do. */
 	if (plane->police)
 		police_burst(plane->police, tables_view(plane->tables), burst);

@@ -145,7 +145,7 @@ static void settle(struct lent *lent, uint32_t n, uint32_t taken)
 			lent->frame[--to] = lent->frame[k];
 }
 
-/* One pass without branches. Finds PL_VERDICT_KEEP, too, which is no device's to say. */
+/* One pass without branches. */
 static bool has_punts(const struct pl_burst *burst)
 {
 	uint16_t punts = 0;
@@ -155,28 +155,29 @@ static bool has_punts(const struct pl_burst *burst)
 	return punts != 0;
 }
 
-_Static_assert(PL_VERDICT_KEEP &PL_VERDICT_PUNT, "has_punts() finds both");
+_Static_assert(!((PL_VERDICT_TX | PL_VERDICT_DROP) & PL_VERDICT_PUNT),
+	       "one bit tells punts from the others");
 
-void offload_remote_swap(struct offload_remote *remote, const struct pl_accel *accel, unsigned lane,
-			 struct pl_burst *burst)
+uint32_t offload_remote_swap(struct offload_remote *remote, const struct pl_accel *accel,
+			     unsigned lane, struct pl_burst *burst)
 {
 	struct lent *lent = lent_to(remote, remote->completed++);
-	uint32_t own[PL_BURST_MAX], n, taken = 0;
+	uint32_t own[PL_BURST_MAX], n, taken = 0, denied = 0;
 	const uint16_t *copied;
 
 	if (!has_punts(burst))
-		return;
+		return 0;
 	copied = pl_accel_copied(accel, lane, &n);
 	n = n < lent->n ? n : lent->n; /* whatever the device says */
 	for (uint32_t i = 0; i < burst->n; i++) {
-		unsigned kind = PL_VERDICT_KIND(burst->verdict[i]);
 		uint32_t host;
 
-		if (kind != PL_VERDICT_PUNT && kind != PL_VERDICT_KEEP)
+		if (PL_VERDICT_KIND(burst->verdict[i]) != PL_VERDICT_PUNT)
 			continue;
-		host = kind == PL_VERDICT_PUNT ? take_place(lent, copied[i], n) : NO_FRAME;
+		host = take_place(lent, copied[i], n);
 		if (host == NO_FRAME) {
 			burst->verdict[i] = PL_VERDICT(PL_VERDICT_DROP, REASON_ACCELERATOR);
+			denied++;
 			continue;
 		}
 		own[taken++] = burst->frame[i];
@@ -185,6 +186,7 @@ void offload_remote_swap(struct offload_remote *remote, const struct pl_accel *a
 	}
 	settle(lent, n, taken);
 	pl_pool_put(remote->pool, own, taken, PL_OWNER_BURST);
+	return denied;
 }
 
 void offload_remote_lose(struct offload_remote *remote)

@@ -38,9 +38,10 @@ void offload_remote_lend(struct offload_remote *remote, struct pl_accel *accel, 
 			 uint64_t generation);
 
 /* Puts host buffers in the place of what is punted of the burst that pl_accel_complete() gave; the packets' own go
- * back to the pool. A punt for which the device does not name a copy is dropped. After each pl_accel_complete(). */
-void offload_remote_swap(struct offload_remote *remote, const struct pl_accel *accel, unsigned lane,
-			 struct pl_burst *burst);
+ * back to the pool. A punt for which the device does not name a copy is dropped. After each pl_accel_complete().
+ * Returns how many were dropped. */
+uint32_t offload_remote_swap(struct offload_remote *remote, const struct pl_accel *accel,
+			     unsigned lane, struct pl_burst *burst);
 
 /* The burst that pl_accel_abandon() gave: nothing of it is used. */
 void offload_remote_lose(struct offload_remote *remote);

@@ -49,7 +49,7 @@
 	X(LIMIT_NO_ROUTE,    DROP, "limit-no-route",    "no route, or one that refuses, beyond the limit NoRoute=") \
 	X(LIMIT_UNRESOLVED,  DROP, "limit-unresolved",  "neighbour not resolved, beyond the limit Unresolved=") \
 	X(LIMIT_OTHER,       DROP, "limit-other",       "other packets for the kernel, beyond the limit Other=") \
-	X(ACCELERATOR,       DROP, "accelerator",       "with an accelerator when it failed; with Mode=nic-gpu also while there is none") \
+	X(ACCELERATOR,       DROP, "accelerator",       "with an accelerator when it failed, or by one that gave no verdict there is; with Mode=nic-gpu also while there is none") \
 	X(PUNT_BUFFER,       DROP, "punt-buffer",       "for the kernel, from an accelerator's memory, with no buffer left to copy it into")
 /* clang-format on */
 

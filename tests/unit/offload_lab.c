@@ -30,6 +30,23 @@ static void hang(void)
 	lab_hanging--;
 }
 
+/* What no program gives, in place of some packets' transmission. */
+static uint32_t verdict_or_lie(uint32_t verdict, uint32_t i)
+{
+	static const uint16_t lies[] = {
+		PL_VERDICT(PL_VERDICT_KEEP, REASON_TTL),
+		PL_VERDICT(PL_VERDICT_KEEP, 255),
+		PL_VERDICT(PL_VERDICT_KINDS, 0),
+		UINT16_MAX,
+		PL_VERDICT(PL_VERDICT_DROP, REASON_COUNT),
+		PL_VERDICT(PL_VERDICT_PUNT, REASON_COUNT),
+		PL_VERDICT(PL_VERDICT_PUNT, 255),
+	};
+
+	return lab_fault == LAB_LIES && i % 3 == 0 ? lies[i / 3 % (sizeof(lies) / sizeof(lies[0]))]
+						   : verdict;
+}
+
 /* Half of the burst, then the fault, then the other half: as late as it comes it is written all the same. */
 static void run_with_faults(struct mailbox *mailbox, uint32_t worker, uint64_t launch)
 {
@@ -58,7 +75,7 @@ static void run_with_faults(struct mailbox *mailbox, uint32_t worker, uint64_t l
 			if (mailbox_copies(&group) && PL_VERDICT_KIND(verdict) == PL_VERDICT_PUNT &&
 			    !mailbox_take(&group, i, before))
 				verdict = VERDICT_DROP(REASON_PUNT_BUFFER);
-			burst->verdict[i] = (uint16_t)verdict;
+			burst->verdict[i] = (uint16_t)verdict_or_lie(verdict, i);
 			mailbox_shorten(&group, i, len);
 		}
 		if (mailbox_copies(&group))

@@ -30,6 +30,7 @@ enum lab_fault {
 	LAB_HANGS, /* stops in the midst of it, until there is another fault to have */
 	LAB_ENDS,  /* ends in the midst of it */
 	LAB_SLOW,  /* takes lab_slow_us for it */
+	LAB_LIES,  /* gives some packets verdicts that are none */
 };
 extern _Atomic int lab_fault;
 extern _Atomic unsigned lab_slow_us;

@@ -82,7 +82,6 @@ struct lab {
 	struct lab_port ports[LAB_PORTS];
 	struct lab_mix mix;
 	uint32_t n_host;
-	uint64_t denied; /* dropped for what a device said that is not so; told by the test */
 };
 
 struct lab_config {

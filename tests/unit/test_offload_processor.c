@@ -65,6 +65,27 @@ static uint64_t without(struct lab *lab)
 	return lab_remote ? LAB_SUM(lab, lost_packets) : LAB_SUM(lab, cpu_packets);
 }
 
+/* A device that says what no program says is not believed: the packet is dropped and counted, and its buffer is not
+ * lost. lab_free() looks for every one of both. */
+static void test_lies(void **state)
+{
+	struct lab *lab = lab_new(PL_ACCEL_PERSISTENT, NEVER_MS, true);
+	uint64_t lost;
+
+	(void)state;
+	lab_open(lab);
+	lab_set(lab, PHASE_ACCEL);
+	lab_fault = LAB_LIES;
+	lab_feed(lab, PACKETS);
+	lab_start(lab);
+	finish(lab);
+	lost = lab_dropped(lab, REASON_ACCELERATOR);
+	assert_true(lost >= 4 * PACKETS / 3);
+	assert_int_equal(lab_sent(lab), 4 * PACKETS - lost);
+	assert_int_equal(LAB_SUM(lab, packets), 4 * PACKETS - lost);
+	lab_free(lab);
+}
+
 /* In good health nothing is lost on the way to the CPU and back, nor overtaken. */
 static void test_to_the_cpu_and_back(void **state)
 {
@@ -397,6 +418,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order_with_many_under_way),
+		cmocka_unit_test(test_lies),
 		cmocka_unit_test(test_to_the_cpu_and_back),
 		cmocka_unit_test(test_hang),
 		cmocka_unit_test(test_ends_by_itself),

@@ -377,7 +377,6 @@ static void test_lies_about_copies(void **state)
 		lie = now;
 	}
 	lie = LIE_NONE;
-	lab->denied = lab_dropped(lab, REASON_ACCELERATOR);
 	assert_int_equal(lab_stats(lab).faults, 0);
 	lab_free(lab);
 }
