@@ -63,6 +63,10 @@ json_t *show_page_end(struct show_page *page, const char *name);
 json_t *show_or_fail(json_t *data, int *code, struct pl_error *err);
 
 const char *show_mode(const struct router *router); /* "nic-cpu" */
+
+/* Text with names of the kernel's in it, which can be of any bytes: if it is not UTF-8, what is not ASCII
+ * becomes question marks. NULL: out of memory. */
+json_t *show_text(const char *text);
 json_t *show_mac(const uint8_t mac[6]);
 json_t *show_addr(const struct ip_addr *addr); /* null for family 0 */
 json_t *show_port_name(const struct router *router, int port);

@@ -189,18 +189,18 @@ static json_t *describe(const struct router *router, const struct ip_addr *addr,
 	else
 		say(&text, "no route matches");
 	say(&text, ".");
-	return json_pack("{s:s, s:s, s:s?, s:o, s:o, s:s, s:o, s:o, s:o}", "address", address,
-			 "verdict",
-			 fate->known && kind < 3 ? words[kind]
-			 : routed		 ? verdict_of(&e->via)
-						 : "punt",
-			 "reason", stopped ? reason_name(low) : NULL, "port",
-			 forwarded ? show_port_name(router, (int)low) : json_null(), "dmac",
-			 forwarded ? show_mac(fate->dmac) : json_null(), "text", text.buf, "route",
-			 routed ? show_kernel_route(router, &e->route) : json_null(), "nexthop",
-			 routed ? show_nexthop_row(router, &e->via) : json_null(), "neighbor",
-			 routed && e->neighbour.index ? show_nexthop_row(router, &e->neighbour)
-						      : json_null());
+	return json_pack(
+		"{s:s, s:s, s:s?, s:o, s:o, s:o, s:o, s:o, s:o}", "address", address, "verdict",
+		fate->known && kind < 3 ? words[kind]
+		: routed		? verdict_of(&e->via)
+					: "punt",
+		"reason", stopped ? reason_name(low) : NULL, "port",
+		forwarded ? show_port_name(router, (int)low) : json_null(), "dmac",
+		forwarded ? show_mac(fate->dmac) : json_null(), "text", show_text(text.buf),
+		"route", routed ? show_kernel_route(router, &e->route) : json_null(), "nexthop",
+		routed ? show_nexthop_row(router, &e->via) : json_null(), "neighbor",
+		routed && e->neighbour.index ? show_nexthop_row(router, &e->neighbour)
+					     : json_null());
 }
 
 json_t *show_fate(struct router *router, json_t *args, int *code, struct pl_error *err)

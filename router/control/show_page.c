@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 /* Some 200 bytes a unit: a page takes less than 0.5 MB, and the control thread about 10 ms. */
 #define PAGE_WEIGHT 2048
@@ -69,6 +71,21 @@ json_t *show_or_fail(json_t *data, int *code, struct pl_error *err)
 		pl_error_set(err, -ENOMEM, NULL, "out of memory");
 	}
 	return data;
+}
+
+json_t *show_text(const char *text)
+{
+	json_t *string = json_string(text);
+	char *ascii = string ? NULL : strdup(text);
+
+	if (!ascii)
+		return string;
+	for (char *c = ascii; *c; c++)
+		if (*c & 0x80)
+			*c = '?';
+	string = json_string(ascii);
+	free(ascii);
+	return string;
 }
 
 json_t *show_mac(const uint8_t mac[6])

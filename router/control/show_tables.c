@@ -50,10 +50,10 @@ json_t *show_hop(const struct router *router, const struct mirror_hop *hop)
 {
 	bool resolved = hop->state && !strcmp(hop->state, "resolved");
 
-	return json_pack("{s:o, s:s, s:o, s:i, s:b, s:s, s:o}", "gateway", show_addr(&hop->gateway),
-			 "device", hop->device, "port", show_port_name(router, hop->port), "weight",
-			 (int)hop->weight, "usable", hop->usable, "state",
-			 hop->state ? hop->state : "", "mac",
+	return json_pack("{s:o, s:o, s:o, s:i, s:b, s:s, s:o}", "gateway", show_addr(&hop->gateway),
+			 "device", show_text(hop->device), "port",
+			 show_port_name(router, hop->port), "weight", (int)hop->weight, "usable",
+			 hop->usable, "state", hop->state ? hop->state : "", "mac",
 			 resolved ? show_mac(hop->mac) : json_null());
 }
 

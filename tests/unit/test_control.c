@@ -173,6 +173,33 @@ static void test_routes_and_filters(void **state)
 	json_decref(within);
 }
 
+/* The kernel takes any bytes for an interface's name, and JSON only UTF-8. */
+static void test_device_name_of_any_bytes(void **state)
+{
+	json_t *data, *route;
+
+	(void)state;
+	control_world_command(
+		world, "ip link add name \"$(printf 'k\\366ln')\" type veth peer name far && "
+		       "ip link set \"$(printf 'k\\366ln')\" up && ip link set far up && "
+		       "ip route add 100.64.0.0/10 dev \"$(printf 'k\\366ln')\"");
+	data = data_of("\"command\":\"show routes\",\"args\":{\"prefix\":\"100.64.0.0/10\"}");
+	route = row(data, "routes", "prefix", "100.64.0.0/10");
+	assert_string_equal("k?ln",
+			    text(json_array_get(json_object_get(route, "hops"), 0), "device"));
+	json_decref(data);
+	data = data_of("\"command\":\"show route\",\"args\":{\"address\":\"100.64.0.1\"}");
+	assert_non_null(strstr(text(data, "text"), " on k?ln"));
+	json_decref(data);
+	control_world_command(world,
+			      "ip link set far name \"$(printf 'k\\303\\266ln')\" && "
+			      "ip route replace 100.64.0.0/10 dev \"$(printf 'k\\303\\266ln')\"");
+	data = data_of("\"command\":\"show route\",\"args\":{\"address\":\"100.64.0.1\"}");
+	assert_non_null(strstr(text(data, "text"), " on k\303\266ln"));
+	json_decref(data);
+	control_world_command(world, "ip link del \"$(printf 'k\\366ln')\"");
+}
+
 static void test_neighbours_and_nexthops(void **state)
 {
 	json_t *data = data_of("\"command\":\"show neighbors\"");
@@ -516,6 +543,7 @@ int main(void)
 		cmocka_unit_test(test_ports),
 		cmocka_unit_test(test_route_to_an_address),
 		cmocka_unit_test(test_routes_and_filters),
+		cmocka_unit_test(test_device_name_of_any_bytes),
 		cmocka_unit_test(test_neighbours_and_nexthops),
 		cmocka_unit_test(test_counters),
 		cmocka_unit_test(test_limits),
