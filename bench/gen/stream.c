@@ -187,8 +187,8 @@ unsigned gen_stream_send(struct gen_stream *s, uint64_t now_ns, uint64_t until_n
 	s->left -= taken;
 	s->busy++;
 	s->full += taken < n;
-	/* The first has waited longest: for the others this is an upper bound. */
-	if (taken)
-		gen_histogram_add(s->lateness, now_ns - plan.due[0], taken);
+	/* Without a schedule none is late. */
+	for (unsigned i = 0; i < taken && s->asked_pps > 0; i++)
+		gen_histogram_add(s->lateness, now_ns - plan.due[i], 1);
 	return taken;
 }
