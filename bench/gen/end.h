@@ -24,6 +24,12 @@ struct gen_end_counters {
 	uint64_t missed;  /* arrived, and lost before we saw them: we were too slow */
 };
 
+enum gen_link {
+	GEN_LINK_UP,
+	GEN_LINK_DOWN, /* may come up again */
+	GEN_LINK_GONE, /* for good: the interface, or who was at the wire's other side */
+};
+
 struct gen_end;
 
 struct gen_end_ops {
@@ -39,8 +45,8 @@ struct gen_end_ops {
 	void (*flush)(struct gen_end *end);
 	/* May be slow; about once a second. NULL: it loses nothing. */
 	void (*counters)(struct gen_end *end, struct gen_end_counters *counters);
-	/* Whether there is something at the other end. NULL: always. */
-	bool (*link)(struct gen_end *end);
+	/* About once a second. NULL: GEN_LINK_UP, always. */
+	enum gen_link (*link)(struct gen_end *end);
 	void (*close)(struct gen_end *end);
 };
 

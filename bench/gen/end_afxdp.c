@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <peerlane/port.h>
 
@@ -21,6 +24,8 @@ struct afxdp {
 	struct pl_pool pool;
 	struct pl_port *port;
 	struct pl_queue *queue;
+	int asking; /* a socket, for questions about the interface */
+	int ifindex;
 	uint32_t sending[GEN_BURST], received[GEN_BURST];
 	unsigned n_received;
 };
@@ -96,12 +101,27 @@ static void afxdp_counters(struct gen_end *end, struct gen_end_counters *counter
 	counters->missed = pl_stat_read(&a->queue->stats.rx_dropped);
 }
 
+static enum gen_link afxdp_link(struct gen_end *end)
+{
+	struct afxdp *a = afxdp_of(end);
+	struct ifreq request = {0};
+
+	memcpy(request.ifr_name, a->device, sizeof(request.ifr_name));
+	if (ioctl(a->asking, SIOCGIFINDEX, &request) || request.ifr_ifindex != a->ifindex ||
+	    ioctl(a->asking, SIOCGIFFLAGS, &request))
+		return GEN_LINK_GONE;
+	return request.ifr_flags & IFF_UP && request.ifr_flags & IFF_RUNNING ? GEN_LINK_UP
+									     : GEN_LINK_DOWN;
+}
+
 static void afxdp_close(struct gen_end *end)
 {
 	struct afxdp *a = afxdp_of(end);
 
 	pl_port_close(a->port);
 	pl_pool_fini(&a->pool);
+	if (a->asking >= 0)
+		close(a->asking);
 	free(a);
 }
 
@@ -112,6 +132,7 @@ static const struct gen_end_ops afxdp_ops = {
 	.release = afxdp_release,
 	.flush = afxdp_flush,
 	.counters = afxdp_counters,
+	.link = afxdp_link,
 	.close = afxdp_close,
 };
 
@@ -139,6 +160,7 @@ static int open_port(struct afxdp *a, unsigned queue, unsigned size_max, struct 
 		.device = a->device,
 		.ring_size = RING,
 	};
+	struct pl_port_info info;
 	struct pl_port_caps caps;
 	int rc = pl_port_probe(&config, &caps, err);
 
@@ -158,8 +180,11 @@ static int open_port(struct afxdp *a, unsigned queue, unsigned size_max, struct 
 	rc = pl_port_open(&a->port, &config, err);
 	if (!rc)
 		rc = pl_port_queue_open(a->port, queue, &a->pool, &a->queue, err);
-	if (!rc)
+	if (!rc) {
+		pl_port_info(a->port, &info);
+		a->ifindex = (int)info.ifindex;
 		rc = pl_port_start(a->port, err);
+	}
 	if (!rc)
 		rc = pl_port_accept_mac(a->port, caps.mac, err);
 	return rc;
@@ -173,7 +198,9 @@ int gen_end_afxdp(const char *device, unsigned size_max, struct gen_end **end, s
 
 	if (!a)
 		return pl_error_set(err, -ENOMEM, NULL, "no memory");
-	rc = split(device, a->device, &queue, err);
+	a->asking = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	rc = a->asking < 0 ? pl_error_set(err, -errno, NULL, "no socket: %s", strerror(errno))
+			   : split(device, a->device, &queue, err);
 	/* Buffers that hold what the interface may receive, which only its MTU bounds. */
 	if (!rc)
 		rc = pl_pool_init(&a->pool, pl_queue_bufs(RING), 4096, err);

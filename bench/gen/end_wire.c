@@ -59,9 +59,9 @@ static void wire_counters(struct gen_end *end, struct gen_end_counters *counters
 	counters->missed = wire_client_missed(wire_of(end)->client);
 }
 
-static bool wire_link(struct gen_end *end)
+static enum gen_link wire_link(struct gen_end *end)
 {
-	return wire_client_link(wire_of(end)->client);
+	return wire_client_link(wire_of(end)->client) ? GEN_LINK_UP : GEN_LINK_GONE;
 }
 
 static void wire_close(struct gen_end *end)

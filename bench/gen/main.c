@@ -59,10 +59,10 @@ static int open_json(const struct gen_settings *settings, FILE **to, struct pl_e
 	return *to ? 0 : json_failed(settings, err);
 }
 
-static int write_json(const struct gen_run *run, FILE *to, int argc, char *const *argv,
-		      struct pl_error *err)
+static int write_json(const struct gen_run *run, const struct pl_error *failed, FILE *to, int argc,
+		      char *const *argv, struct pl_error *err)
 {
-	json_t *report = gen_report_json(run, argc, argv);
+	json_t *report = gen_report_json(run, failed, argc, argv);
 	bool written = report &&
 		       json_dumpf(report, to, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) == 0 &&
 		       fputc('\n', to) != EOF && fflush(to) == 0;
@@ -75,22 +75,26 @@ static int write_json(const struct gen_run *run, FILE *to, int argc, char *const
 static int run_all(struct gen_run *run, const struct gen_settings *settings, int argc,
 		   char *const *argv)
 {
-	struct pl_error err = {0};
+	struct pl_error err = {0}, json_err = {0};
 	FILE *json = NULL;
-	int rc = open_json(settings, &json, &err);
+	int rc = open_json(settings, &json, &err), unwritten;
 
 	if (!rc)
 		rc = gen_run_open(run, settings, &interrupted, &err);
 	if (!rc)
 		rc = gen_run(run, settings->quiet ? NULL : show_progress, &err);
-	if (!rc && json != stdout)
-		gen_report_text(stdout, run);
-	if (!rc && json)
-		rc = write_json(run, json, argc, argv, &err);
-	if (json && json != stdout)
-		fclose(json);
 	if (rc)
-		return fail(EXIT_CANNOT, &err);
+		fail(EXIT_CANNOT, &err);
+	/* What was found until it failed is worth telling, too. */
+	if (run->counting && json != stdout)
+		gen_report_text(stdout, run);
+	unwritten = json ? write_json(run, rc ? &err : NULL, json, argc, argv, &json_err) : 0;
+	if (json && json != stdout && fclose(json) && !unwritten)
+		unwritten = json_failed(settings, &json_err);
+	if (unwritten)
+		fail(EXIT_CANNOT, &json_err);
+	if (rc || unwritten)
+		return EXIT_CANNOT;
 	return gen_report_fine(run) ? EXIT_FINE : EXIT_NOT_FINE;
 }
 

@@ -307,17 +307,25 @@ static void add_sent(json_t *o, const struct gen_run *run)
 	json_object_set_new(o, "lateness_ns", asked > 0 ? times_json(late) : json_null());
 }
 
-json_t *gen_report_json(const struct gen_run *run, int argc, char *const *argv)
+static json_t *command_json(int argc, char *const *argv)
+{
+	json_t *command = json_array(), *word;
+
+	for (int i = 0; i < argc; i++) {
+		word = json_string(argv[i]);
+		json_array_append_new(command, word ? word : json_string("(not UTF-8)"));
+	}
+	return command;
+}
+
+/* All that was counted. */
+static void add_results(json_t *o, const struct gen_run *run)
 {
 	const struct gen_totals *all = &run->flows.all;
-	json_t *o = json_object(), *command = json_array(), *sizes = json_array();
+	json_t *sizes = json_array();
 
-	for (int i = 0; i < argc; i++)
-		json_array_append_new(command, json_string(argv[i]));
 	for (unsigned i = 0; i < run->settings->n_sizes; i++)
 		json_array_append_new(sizes, json_integer(run->settings->sizes[i]));
-	json_object_set_new(o, "format", json_integer(1));
-	json_object_set_new(o, "command", command);
 	json_object_set_new(o, "run", run->id ? json_integer(run->id) : json_null());
 	json_object_set_new(o, "sizes", sizes);
 	json_object_set_new(o, "began_ns", json_integer((json_int_t)run->start_ns));
@@ -341,6 +349,18 @@ json_t *gen_report_json(const struct gen_run *run, int argc, char *const *argv)
 	json_object_set_new(o, "n_flows", json_integer(run->flows.n));
 	json_object_set_new(o, "n_flows_in_trouble", json_integer(count_troubled(run)));
 	json_object_set_new(o, "flows", flows_json(run));
-	json_object_set_new(o, "fine", json_boolean(gen_report_fine(run)));
+}
+
+json_t *gen_report_json(const struct gen_run *run, const struct pl_error *failed, int argc,
+			char *const *argv)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "format", json_integer(1));
+	json_object_set_new(o, "command", command_json(argc, argv));
+	json_object_set_new(o, "error", failed ? json_string(failed->what) : json_null());
+	if (run->counting)
+		add_results(o, run);
+	json_object_set_new(o, "fine", json_boolean(!failed && gen_report_fine(run)));
 	return o;
 }

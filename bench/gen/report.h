@@ -17,8 +17,10 @@ void gen_report_progress(FILE *to, const struct gen_run *run, uint64_t now_ns,
 
 void gen_report_text(FILE *to, const struct gen_run *run);
 
-/* NULL: no memory. The caller's. `argv` are the command's words. */
-json_t *gen_report_json(const struct gen_run *run, int argc, char *const *argv);
+/* NULL: no memory. The caller's. `argv` are the command's words. `failed` (NULL: it did not) says why the run did not go
+ * to its end; one that never began counting has no more to say. */
+json_t *gen_report_json(const struct gen_run *run, const struct pl_error *failed, int argc,
+			char *const *argv);
 
 /* Whether nothing was corrupted, not more was lost than allowed, and, if the settings are strict, nothing was reordered,
  * duplicated, misrouted or lost by the generator itself, which was fast enough. */

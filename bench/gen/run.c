@@ -65,7 +65,7 @@ static void take_record(struct gen_run *run, unsigned at, const struct gen_recor
 	if (run->id && r->run != run->id) {
 		/* Read in the burst that told whose frames count. */
 		run->foreign++;
-	} else if (elapsed(r->time_ns, run->start_ns) < 0) {
+	} else if (latency > (int64_t)(now_ns - run->start_ns)) {
 		run->stale++;
 	} else if (!run->receives[at]) {
 		run->misrouted++;
@@ -196,16 +196,46 @@ static int resolve(struct gen_run *run, struct pl_error *err)
 	return 0;
 }
 
+static enum gen_link link_of(struct gen_end *end)
+{
+	return end->ops->link ? end->ops->link(end) : GEN_LINK_UP;
+}
+
+/* The first end that has no link; NULL: all have. */
+static struct gen_end *end_down(const struct gen_run *run)
+{
+	for (unsigned i = 0; i < run->n_ends; i++)
+		if (link_of(run->ends[i]) != GEN_LINK_UP)
+			return run->ends[i];
+	return NULL;
+}
+
+/* What is sent into a link that is not up yet is lost, and some lose theirs when they are opened. */
+static int await_links(const struct gen_run *run, struct pl_error *err)
+{
+	const struct timespec pause = {.tv_nsec = 10 * MS};
+	uint64_t end_ns = clock_ns() + ASK_FOR;
+	struct gen_end *down;
+
+	while ((down = end_down(run)) && !is_interrupted(run)) {
+		if (clock_ns() >= end_ns)
+			return pl_error_set(err, -ENETDOWN,
+					    "set it up (ip link set ... up), and what it is "
+					    "connected with",
+					    "%s: has no link within %u s", down->name,
+					    (unsigned)(ASK_FOR / SECOND));
+		nanosleep(&pause, NULL);
+	}
+	return 0;
+}
+
 static int check_links(const struct gen_run *run, struct pl_error *err)
 {
-	for (unsigned i = 0; i < run->n_ends; i++) {
-		struct gen_end *end = run->ends[i];
-
-		if (end->ops->link && !end->ops->link(end))
+	for (unsigned i = 0; i < run->n_ends; i++)
+		if (link_of(run->ends[i]) == GEN_LINK_GONE)
 			return pl_error_set(err, -ENETDOWN, "see whether the other side still runs",
-					    "%s: there is nobody at its other side any more",
-					    end->name);
-	}
+					    "%s: is gone, or who was at its other side",
+					    run->ends[i]->name);
 	return 0;
 }
 
@@ -246,8 +276,8 @@ static void note_stop(struct gen_run *run, const struct phase *phase, uint64_t n
 		run->stop_ns = now_ns;
 	for (unsigned i = 0; i < run->n_streams && !is_interrupted(run); i++) {
 		const struct gen_stream *s = &run->streams[i];
-		/* Without a schedule there was something to send until the end, or the count. */
-		uint64_t due = s->asked_pps > 0 ? s->at.due.ns : s->left ? phase->until_ns : 0;
+		/* What is left was held up; without a schedule there was something to send until the end, or the count. */
+		uint64_t due = s->left ? phase->until_ns : s->asked_pps > 0 ? s->at.due.ns : 0;
 
 		due = due < phase->until_ns ? due : phase->until_ns;
 		run->stop_ns = due > run->stop_ns ? due : run->stop_ns;
@@ -271,8 +301,10 @@ static int send_phase(struct gen_run *run, struct phase *phase, struct pl_error 
 		}
 		if (now_ns >= phase->look_ns) {
 			rc = check_links(run, err);
-			if (rc)
+			if (rc) {
+				run->stop_ns = now_ns;
 				return rc;
+			}
 			if (phase->progress)
 				phase->progress(run, now_ns);
 			phase->look_ns += SECOND;
@@ -331,6 +363,8 @@ int gen_run(struct gen_run *run, void (*progress)(const struct gen_run *run, uin
 		if (!rc)
 			drain(run);
 	}
+	if (!rc && is_interrupted(run))
+		rc = pl_error_set(err, -EINTR, NULL, "interrupted before anything was measured");
 	if (rc)
 		return rc;
 	start(run, true);
@@ -338,15 +372,13 @@ int gen_run(struct gen_run *run, void (*progress)(const struct gen_run *run, uin
 	phase.look_ns = run->start_ns + SECOND;
 	phase.progress = progress;
 	rc = send_phase(run, &phase, err);
-	if (rc)
-		return rc;
 	drain(run);
 	read_counters(run, run->lost);
 	for (unsigned i = 0; i < run->n_ends; i++) {
 		run->lost[i].refused -= run->lost_before[i].refused;
 		run->lost[i].missed -= run->lost_before[i].missed;
 	}
-	return 0;
+	return rc;
 }
 
 /* ---- open and close ---- */
@@ -471,6 +503,8 @@ int gen_run_open(struct gen_run *run, const struct gen_settings *settings, atomi
 	gen_filler_init(run->filler);
 	rc = open_ends(run, err);
 	if (!rc)
+		rc = await_links(run, err);
+	if (!rc)
 		rc = resolve(run, err);
 	return rc ? rc : make_streams(run, err);
 }
@@ -537,12 +571,13 @@ enum gen_limit gen_run_limit(const struct gen_run *run)
 
 	for (unsigned i = 0; i < run->n_streams; i++) {
 		const struct gen_stream *s = &run->streams[i];
-		double asked = s->asked_pps * seconds;
-		double behind = asked - (double)s->sent;
+		/* By how much the schedule was not kept: what sizes came last, if they differ, is no matter. */
+		double behind = (double)(int64_t)(run->stop_ns - s->at.due.ns) / 1e9;
 
 		busy += s->busy;
 		full += s->full;
-		limited |= s->asked_pps <= 0 || (behind > 1 && behind > asked / 1000);
+		limited |= s->asked_pps <= 0 ||
+			   (behind * s->asked_pps > 1 && behind > seconds / 1000);
 	}
 	if (!limited)
 		return GEN_LIMIT_NONE;

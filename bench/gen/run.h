@@ -45,8 +45,8 @@ struct gen_run {
 int gen_run_open(struct gen_run *run, const struct gen_settings *settings, atomic_bool *interrupted,
 		 struct pl_error *err);
 
-/* Runs to the end. `progress` (may be NULL) is told once a second. Returns 0 or -errno with `err` filled: an end has
- * lost its link. */
+/* Runs to the end. `progress` (may be NULL) is told once a second. Returns 0 or -errno with `err` filled (-ENETDOWN: an
+ * end is gone; -EINTR: interrupted before anything counted): if `counting`, what was found until then is there. */
 int gen_run(struct gen_run *run, void (*progress)(const struct gen_run *run, uint64_t now_ns),
 	    struct pl_error *err);
 

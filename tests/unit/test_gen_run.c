@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The generator's sending, by a clock of our own, and whole runs over an end that does harm of which it keeps book. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -138,13 +139,45 @@ static void late_frames_tell(void **state)
 			gen_frame_parse(frames[i].data, frames[i].len, 9, RUN, &filler, &r), 0);
 		assert_int_equal(r.time_ns, SECOND + i * 1000);
 	}
+	/* 0 of the first; 49 to 0 us of the others. */
 	assert_int_equal(s.lateness->max, 49000);
+	assert_int_equal(s.lateness->sum, 50 * 49000 / 2);
 	/* No more than the count, nor what is due too late. */
 	assert_int_equal(gen_stream_send(&s, SECOND + 60000, SECOND + 55000), 4);
 	assert_int_equal(gen_stream_send(&s, 2 * SECOND, UINT64_MAX), 45);
 	assert_int_equal(gen_stream_send(&s, 2 * SECOND, UINT64_MAX), 0);
 	assert_int_equal(s.sent, 100);
 	gen_stream_fini(&s);
+	gen_end_close(end);
+	gen_targets_fini(&to);
+}
+
+/* Whether the rate was kept is a matter of time: of sizes that differ those that came last may have been longer than
+ * most. */
+static void who_was_late_is_the_limit(void **state)
+{
+	static const uint16_t sizes[] = {1518, 1518, 1518, 1518, 64, 64, 64, 64};
+	struct gen_targets to = {0}, from = {0};
+	struct gen_stream_config c = config(&to, &from, sizes, 8, "1Mbps");
+	struct gen_run run = {.n_streams = 1, .start_ns = SECOND};
+	struct gen_stream *s = &run.streams[0];
+	const uint64_t step = 12144000; /* ns of 1518 bytes */
+	struct gen_end *end;
+	struct pl_error err;
+
+	(void)state;
+	assert_int_equal(gen_end_open("loop", 1518, &end, &err), 0);
+	assert_int_equal(gen_stream_init(s, end, &c, &filler, &err), 0);
+	gen_stream_start(s, SECOND, 4);
+	assert_int_equal(gen_stream_send(s, SECOND + 3 * step, UINT64_MAX), 4);
+	run.stop_ns = SECOND + 4 * step;
+	assert_int_equal(gen_run_limit(&run), GEN_LIMIT_NONE);
+	/* Half a frame's time is none, two are. */
+	run.stop_ns = SECOND + 4 * step + step / 4;
+	assert_int_equal(gen_run_limit(&run), GEN_LIMIT_NONE);
+	run.stop_ns = SECOND + 6 * step;
+	assert_int_equal(gen_run_limit(&run), GEN_LIMIT_CORE);
+	gen_stream_fini(s);
 	gen_end_close(end);
 	gen_targets_fini(&to);
 }
@@ -258,8 +291,8 @@ static void sizes_have_their_shares(void **state)
 				for (unsigned i = 0; i < n; i++) {
 					unsigned size = frames[i].len + GEN_FCS - sizes[0];
 
-					gen_frame_parse(frames[i].data, frames[i].len, 9, &filler,
-							&r);
+					gen_frame_parse(frames[i].data, frames[i].len, 9, RUN,
+							&filler, &r);
 					all[size]++;
 					of_flow[r.flow][size]++;
 				}
@@ -366,7 +399,7 @@ static void harm_is_reported(void **state)
 	assert_int_equal(gen_run(&run, NULL, &err), 0);
 	assert_true(harm.lost && harm.duplicated && harm.reordered && harm.corrupted &&
 		    harm.damaged);
-	report = gen_report_json(&run, 0, NULL);
+	report = gen_report_json(&run, NULL, 0, NULL);
 	assert_int_equal(number_in(report, "sent"), 100000);
 	assert_int_equal(harm.n, 100000);
 	assert_int_equal(number_in(report, "lost"), harm.lost);
@@ -432,6 +465,129 @@ static void latency_is_from_when_it_was_due(void **state)
 	gen_settings_free(&s);
 }
 
+static unsigned room_left;
+
+static unsigned reserve_until_full(struct gen_end *end, struct gen_frame *frames, unsigned n)
+{
+	n = reserve_all(end, frames, n < room_left ? n : room_left);
+	room_left -= n;
+	return n;
+}
+
+/* An end that takes nothing any more is the limit, though what it took came in time. */
+static void who_stops_taking_is_the_limit(void **state)
+{
+	static struct gen_settings s;
+	static struct gen_run run;
+	struct gen_end_ops full;
+	struct pl_error err;
+
+	(void)state;
+	parse(&s, ARGS("--tx", "loop", "--rx", "loop", "--duration", "200ms", "--rate", "10kpps",
+		       "--drain", "1ms"));
+	assert_int_equal(gen_run_open(&run, &s, &interrupted, &err), 0);
+	full = *run.ends[0]->ops;
+	reserve_all = full.reserve;
+	full.reserve = reserve_until_full;
+	run.ends[0]->ops = &full;
+	room_left = 500;
+	assert_int_equal(gen_run(&run, NULL, &err), 0);
+	assert_int_equal(gen_run_sent(&run), 500);
+	assert_true(gen_run_seconds(&run) > 0.199);
+	assert_int_equal(gen_run_limit(&run), GEN_LIMIT_END);
+	gen_run_close(&run);
+	gen_settings_free(&s);
+}
+
+static enum gen_link link_gone(struct gen_end *end)
+{
+	(void)end;
+	return GEN_LINK_GONE;
+}
+
+/* What was found until an end was gone is told, with the reason. */
+static void an_end_that_is_gone_ends_it(void **state)
+{
+	static struct gen_settings s;
+	static struct gen_run run;
+	struct gen_end_ops gone;
+	struct pl_error err;
+	json_t *report;
+
+	(void)state;
+	parse(&s, ARGS("--tx", "loop", "--rx", "loop", "--duration", "60s", "--rate", "10kpps",
+		       "--drain", "1ms"));
+	assert_int_equal(gen_run_open(&run, &s, &interrupted, &err), 0);
+	gone = *run.ends[0]->ops;
+	gone.link = link_gone;
+	run.ends[0]->ops = &gone;
+	assert_int_equal(gen_run(&run, NULL, &err), -ENETDOWN);
+	report = gen_report_json(&run, &err, 0, NULL);
+	assert_true(number_in(report, "sent") > 0);
+	assert_string_equal(json_string_value(json_object_get(report, "error")), err.what);
+	assert_true(json_is_false(json_object_get(report, "fine")));
+	json_decref(report);
+	gen_run_close(&run);
+	gen_settings_free(&s);
+}
+
+/* Who is interrupted before anything counts sends nothing, and has no figures. */
+static void interrupted_before_it_began(void **state)
+{
+	static struct gen_settings s;
+	static struct gen_run run;
+	struct pl_error err;
+	json_t *report;
+
+	(void)state;
+	parse(&s, ARGS("--tx", "loop", "--rx", "loop"));
+	assert_int_equal(gen_run_open(&run, &s, &interrupted, &err), 0);
+	interrupted = true;
+	assert_int_equal(gen_run(&run, NULL, &err), -EINTR);
+	interrupted = false;
+	assert_int_equal(gen_run_sent(&run), 0);
+	report = gen_report_json(&run, &err, 0, NULL);
+	assert_non_null(json_string_value(json_object_get(report, "error")));
+	assert_null(json_object_get(report, "sent"));
+	json_decref(report);
+	gen_run_close(&run);
+	gen_settings_free(&s);
+}
+
+static struct gen_run *aged;
+
+static unsigned receive_days_later(struct gen_end *end, struct gen_frame *frames, unsigned max)
+{
+	/* As if it had begun 60 hours ago: more than half of what time stamps can tell. */
+	if (aged) {
+		aged->start_ns -= 60 * 3600 * SECOND;
+		aged = NULL;
+	}
+	return harm.receive(end, frames, max);
+}
+
+static void runs_may_take_days(void **state)
+{
+	static struct gen_settings s;
+	static struct gen_run run;
+	struct gen_end_ops old;
+	struct pl_error err;
+
+	(void)state;
+	parse(&s, ARGS("--tx", "loop", "--rx", "loop", "--count", "1000"));
+	assert_int_equal(gen_run_open(&run, &s, &interrupted, &err), 0);
+	old = *run.ends[0]->ops;
+	harm.receive = old.receive;
+	old.receive = receive_days_later;
+	run.ends[0]->ops = &old;
+	aged = &run;
+	assert_int_equal(gen_run(&run, NULL, &err), 0);
+	assert_int_equal(run.flows.all.received, 1000);
+	assert_int_equal(run.stale, 0);
+	gen_run_close(&run);
+	gen_settings_free(&s);
+}
+
 static void a_warm_up_does_not_count(void **state)
 {
 	static struct gen_settings s;
@@ -444,7 +600,7 @@ static void a_warm_up_does_not_count(void **state)
 		       "--flows", "1000", "--per-flow", "--drain", "20ms"));
 	assert_int_equal(gen_run_open(&run, &s, &interrupted, &err), 0);
 	assert_int_equal(gen_run(&run, NULL, &err), 0);
-	report = gen_report_json(&run, 0, NULL);
+	report = gen_report_json(&run, NULL, 0, NULL);
 	assert_int_equal(number_in(report, "sent"), 5000);
 	assert_int_equal(number_in(report, "received"), 5000);
 	assert_int_equal(number_in(report, "reordered"), 0);
@@ -470,7 +626,7 @@ static void halves_know_half(void **state)
 	parse(&s, ARGS("--rx", "loop", "--duration", "5ms", "--drain", "1ms"));
 	assert_int_equal(gen_run_open(&run, &s, &interrupted, &err), 0);
 	assert_int_equal(gen_run(&run, NULL, &err), 0);
-	report = gen_report_json(&run, 0, NULL);
+	report = gen_report_json(&run, NULL, 0, NULL);
 	assert_null(json_object_get(report, "sent"));
 	assert_null(json_object_get(report, "lost"));
 	assert_int_equal(number_in(report, "received"), 0);
@@ -483,7 +639,7 @@ static void halves_know_half(void **state)
 		       "1ms"));
 	assert_int_equal(gen_run_open(&run, &s, &interrupted, &err), 0);
 	assert_int_equal(gen_run(&run, NULL, &err), 0);
-	report = gen_report_json(&run, 0, NULL);
+	report = gen_report_json(&run, NULL, 0, NULL);
 	assert_int_equal(number_in(report, "sent"), 100);
 	assert_null(json_object_get(report, "lost"));
 	assert_int_equal(number_in(report, "misrouted"), 100); /* they came back to the sender */
@@ -521,7 +677,7 @@ static void others_do_not_keep_it(void **state)
 	others.receive = receive_others;
 	run.ends[0]->ops = &others;
 	assert_int_equal(gen_run(&run, NULL, &err), 0);
-	report = gen_report_json(&run, 0, NULL);
+	report = gen_report_json(&run, NULL, 0, NULL);
 	assert_int_equal(number_in(report, "lost"), 100);
 	assert_true(number_in(report, "others") > 100);
 	json_decref(report);
@@ -586,7 +742,7 @@ static void another_run_does_not_count(void **state)
 	assert_int_equal(gen_run_open(&run, &s, &interrupted, &err), 0);
 	assert_int_not_equal(run.id, GEN_RUN_ANY);
 	run_beside(&run, run.id < 60000 ? run.id + 1 : 1);
-	report = gen_report_json(&run, 0, NULL);
+	report = gen_report_json(&run, NULL, 0, NULL);
 	assert_int_equal(number_in(report, "run"), run.id);
 	assert_int_equal(number_in(report, "received"), 3000);
 	assert_int_equal(number_in(report, "lost"), 0);
@@ -620,11 +776,16 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rates_are_kept),
 		cmocka_unit_test(late_frames_tell),
+		cmocka_unit_test(who_was_late_is_the_limit),
 		cmocka_unit_test(refusals_leave_no_gaps),
 		cmocka_unit_test(flows_have_all_sizes),
 		cmocka_unit_test(sizes_have_their_shares),
 		cmocka_unit_test(harm_is_reported),
 		cmocka_unit_test(latency_is_from_when_it_was_due),
+		cmocka_unit_test(who_stops_taking_is_the_limit),
+		cmocka_unit_test(an_end_that_is_gone_ends_it),
+		cmocka_unit_test(interrupted_before_it_began),
+		cmocka_unit_test(runs_may_take_days),
 		cmocka_unit_test(a_warm_up_does_not_count),
 		cmocka_unit_test(halves_know_half),
 		cmocka_unit_test(others_do_not_keep_it),
