@@ -160,8 +160,9 @@ uint64_t emu_wire_memory_sent(const struct emu_wire *wire); /* frames so far. An
  * for us alone (0600); one that is there and nobody's is replaced. There is a link while somebody has
  * joined: one at a time, until it leaves or ends, or writes into the memory what makes no sense, of which
  * the operator is told. Lost on the way to the NIC are as many frames as there were such; from the NIC
- * those for which there was no room. `path`.lock keeps others off. All that is needed is had now: what comes
- * later are accept4(), sendmsg(), and messages on the socket. `mac` gets emu_wire_shared_mac(). Control
+ * those for which there was no room. `path`.lock keeps others off. Each has memory of its own, which one that was
+ * thrown out may keep: what comes later are accept4(), sendmsg(), messages on the socket, and for whoever
+ * comes after the first memfd_create(), ftruncate(), fcntl() and mmap(). `mac` gets emu_wire_shared_mac(). Control
  * thread. Returns 0 or -errno with `err` filled: -EBUSY when another NIC has the path. */
 int emu_wire_shared(const char *path, struct emu_wire **wire, uint8_t mac[6], struct pl_error *err);
 /* A locally administered address, which is another for another path, and the same after a restart. */

@@ -29,15 +29,6 @@ void wire_consumer_init(struct wire_consumer *consumer, struct wire_ring *ring)
 	atomic_init(&consumer->broken, false);
 }
 
-void wire_ring_reset(struct wire_ring *ring)
-{
-	/* The memory is passed on by a system call after this. */
-	atomic_store_explicit(&ring->head, 0, memory_order_relaxed);
-	atomic_store_explicit(&ring->tail, 0, memory_order_relaxed);
-	atomic_store_explicit(&ring->asleep, 0, memory_order_relaxed);
-	atomic_store_explicit(&ring->missed, 0, memory_order_relaxed);
-}
-
 static uint32_t units_of(uint32_t len)
 {
 	return (WIRE_HEADER + len + WIRE_UNIT - 1) / WIRE_UNIT;

@@ -72,11 +72,9 @@ struct wire_consumer {
 	atomic_bool broken;
 };
 
-/* At the beginning of a ring that nobody uses. */
+/* At the beginning of a ring that nobody has used: it is all 0. */
 void wire_producer_init(struct wire_producer *producer, struct wire_ring *ring);
 void wire_consumer_init(struct wire_consumer *consumer, struct wire_ring *ring);
-/* Empties a ring. */
-void wire_ring_reset(struct wire_ring *ring);
 
 /* Room for a frame of 1 to WIRE_FRAME_MAX bytes; NULL: none now, or broken. */
 uint8_t *wire_producer_reserve(struct wire_producer *producer, uint32_t len);

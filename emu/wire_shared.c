@@ -3,7 +3,8 @@
  * it. What arrives is copied before the NIC sees it: the other side may change what it has sent at any
  * time, but not what is parsed here.
  *
- * All that is needed is had when the wire is opened: whoever comes later gets the same memory, emptied.
+ * Whoever comes gets memory of its own: one that has been unplugged may keep its mapping, and write there
+ * for ever. What the first one gets is had when the wire is opened.
  * Bells are messages on the socket, not eventfds: who has one of those can have another's write() to it
  * wait. */
 #include <errno.h>
@@ -33,6 +34,7 @@ struct shared {
 	char lock_path[sizeof(((struct sockaddr_un *)NULL)->sun_path) + 8];
 	int lock_fd, listen_fd, peer_fd; /* -1: none */
 	int memory_fd;
+	bool shown; /* somebody has had the memory */
 	bool bound;
 	struct wire_memory *memory;
 	struct wire_hello hello;
@@ -81,6 +83,14 @@ static void check_peer(struct shared *shared)
 				 "or lengths that make no sense");
 }
 
+static void drop_memory(struct shared *shared)
+{
+	if (shared->memory)
+		munmap(shared->memory, WIRE_BYTES);
+	if (shared->memory_fd >= 0)
+		close(shared->memory_fd);
+}
+
 static int send_hello(const struct shared *shared, int fd)
 {
 	union {
@@ -99,19 +109,43 @@ static int send_hello(const struct shared *shared, int fd)
 	return sendmsg(fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-/* A second one is turned away: it sees the socket close. */
+/* Memory that can be neither cut nor grown, and is all there from the start; in place of what there was. */
+static int renew_memory(struct shared *shared)
+{
+	int fd = memfd_create("wire", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	void *memory = MAP_FAILED;
+	int rc = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, WIRE_BYTES) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) ||
+	    (memory = mmap(NULL, WIRE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd,
+			   0)) == MAP_FAILED)
+		rc = -errno;
+	if (rc) {
+		close(fd);
+		return rc;
+	}
+	drop_memory(shared);
+	shared->memory_fd = fd;
+	shared->memory = memory;
+	shared->shown = false;
+	return 0;
+}
+
+/* A second one is turned away: it sees the socket close. So is one for whom there is no memory. */
 static void welcome(struct shared *shared)
 {
 	int fd = accept4(shared->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd < 0)
 		return;
-	if (shared->peer_fd >= 0) {
+	if (shared->peer_fd >= 0 || (shared->shown && renew_memory(shared))) {
 		close(fd);
 		return;
 	}
-	wire_ring_reset(&shared->memory->to_nic);
-	wire_ring_reset(&shared->memory->from_nic);
+	shared->shown = true;
 	wire_consumer_init(&shared->to_nic, &shared->memory->to_nic);
 	wire_producer_init(&shared->from_nic, &shared->memory->from_nic);
 	if (watch(shared, fd) || send_hello(shared, fd)) {
@@ -227,10 +261,7 @@ static void shared_close(struct emu_wire *wire)
 		unlink(shared->address.sun_path);
 	if (shared->listen_fd >= 0)
 		close(shared->listen_fd);
-	if (shared->memory)
-		munmap(shared->memory, WIRE_BYTES);
-	if (shared->memory_fd >= 0)
-		close(shared->memory_fd);
+	drop_memory(shared);
 	if (wire->event_fd >= 0)
 		close(wire->event_fd);
 	if (shared->lock_fd >= 0) {
@@ -250,24 +281,6 @@ static const struct emu_wire_ops shared_ops = {
 	.lost = shared_lost,
 	.close = shared_close,
 };
-
-/* Memory that can be neither cut nor grown, and is all there from the start. */
-static int make_memory(struct shared *shared)
-{
-	void *memory;
-
-	shared->memory_fd = memfd_create("wire", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (shared->memory_fd < 0 || ftruncate(shared->memory_fd, WIRE_BYTES) ||
-	    fcntl(shared->memory_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
-		return -errno;
-	memory = mmap(NULL, WIRE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
-		      shared->memory_fd, 0);
-	if (memory == MAP_FAILED)
-		return -errno;
-	shared->memory = memory;
-	shared->lent = malloc(LENT_BYTES);
-	return shared->lent ? 0 : -ENOMEM;
-}
 
 /* Keeps other routers off the path for as long as this one lives. */
 static int take_lock(struct shared *shared, struct pl_error *err)
@@ -327,7 +340,8 @@ static int open_all(struct shared *shared, const char *path, struct pl_error *er
 		rc = pl_socket_remove_stale(path, "use another path", err);
 	if (rc)
 		return rc;
-	rc = make_memory(shared);
+	shared->lent = malloc(LENT_BYTES);
+	rc = shared->lent ? renew_memory(shared) : -ENOMEM;
 	if (!rc)
 		rc = listen_at(shared);
 	return rc ? pl_error_set(err, rc, NULL, "%s: cannot offer the wire: %s", path,

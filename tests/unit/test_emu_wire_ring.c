@@ -26,7 +26,6 @@ static struct wire_ring *new_ring(void)
 
 	assert_non_null(ring);
 	memset(ring, 0, sizeof(*ring));
-	wire_ring_reset(ring);
 	return ring;
 }
 

@@ -475,6 +475,52 @@ static void test_hostile_peer(void **state)
 	lab_close(&lab);
 }
 
+/* One that was thrown out keeps what it has mapped: nobody else hears of what it writes there. */
+static void test_memory_is_kept(void **state)
+{
+	struct lab lab;
+	struct wire_client *client = open_lab(&lab);
+	uint8_t data[60];
+	struct emu_frame frame = {data, sizeof(data)};
+	struct wire_memory *memory;
+	struct emu_stats stats;
+	uint32_t seed = 42;
+	char byte;
+	int fd;
+
+	(void)state;
+	wire_client_leave(client);
+	start(&lab);
+	await_link(&lab, false, false);
+	memory = join_raw(&fd);
+	atomic_store(&memory->to_nic.head, WIRE_UNITS + 1);
+	wire_ring_bell(fd);
+	/* Thrown out: a reset, if the bell has not been heard, and then the end. */
+	while (recv(fd, &byte, 1, 0) != 0)
+		assert_int_equal(errno, ECONNRESET);
+	await_link(&lab, false, false);
+	assert_non_null(client = join(NULL));
+	await_link(&lab, true, false);
+	emu_stop(lab.emu);
+	lab_expect_report(&lab, "unplugged");
+	lab_frame(data, sizeof(data), 1);
+	lab_give(&lab, 0, 2);
+	for (unsigned i = 0; i < 1000; i++) {
+		scribble(memory, &seed);
+		lab_settle(&lab);
+	}
+	assert_int_equal(wire_client_send(client, &frame, 1), 1);
+	lab_settle(&lab);
+	assert_true(link_of(&lab) && wire_client_link(client));
+	emu_stats(lab.pci, &stats);
+	assert_int_equal(stats.wire_lost_to_nic, 1);
+	assert_int_equal(stats.wire_lost_from_nic, 0);
+	wire_client_leave(client);
+	munmap(memory, WIRE_BYTES);
+	close(fd);
+	lab_close(&lab);
+}
+
 /* What plays the NIC's side, and how it is wrong. */
 struct impostor {
 	const char *magic;
@@ -610,7 +656,8 @@ int main(void)
 		cmocka_unit_test(test_frames),	       cmocka_unit_test(test_lost),
 		cmocka_unit_test(test_comes_and_goes), cmocka_unit_test(test_path),
 		cmocka_unit_test(test_sleep),	       cmocka_unit_test(test_killed),
-		cmocka_unit_test(test_hostile_peer),   cmocka_unit_test(test_hostile_nic),
+		cmocka_unit_test(test_hostile_peer),   cmocka_unit_test(test_memory_is_kept),
+		cmocka_unit_test(test_hostile_nic),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);
