@@ -129,10 +129,11 @@ static int receive_hello(struct wire_client *client)
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control;
 	struct iovec iov = {.iov_base = &client->hello, .iov_len = sizeof(client->hello)};
-	struct msghdr msg = {.msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = &control,
-			     .msg_controllen = sizeof(control)};
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = CMSG_LEN(sizeof(int))}; /* with padding there is room for two */
 	const struct cmsghdr *cmsg;
 	ssize_t n;
 	int fd = -1;
@@ -160,11 +161,12 @@ static int receive_hello(struct wire_client *client)
 static int map_memory(struct wire_client *client, int fd)
 {
 	const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
+	int sealed = fcntl(fd, F_GET_SEALS); /* -1: of a kind that cannot be */
 	struct stat st;
 	void *memory;
 
-	if (fstat(fd, &st) || st.st_size != (off_t)WIRE_BYTES ||
-	    (fcntl(fd, F_GET_SEALS) & seals) != seals)
+	if (fstat(fd, &st) || st.st_size != (off_t)WIRE_BYTES || sealed < 0 ||
+	    (sealed & seals) != seals)
 		return -EPROTO;
 	memory = mmap(NULL, WIRE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
 	if (memory == MAP_FAILED)

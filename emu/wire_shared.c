@@ -28,6 +28,10 @@
 /* Frames that have arrived. Few of these pages are touched unless frames are long. */
 #define LENT_BYTES (EMU_BATCH * WIRE_FRAME_MAX)
 
+/* Who may wait to be let in. The kernel keeps one more than it is told. */
+#define BACKLOG 4
+#define KNOCKS_MAX (BACKLOG + 1)
+
 struct shared {
 	struct emu_wire wire;
 	struct sockaddr_un address;
@@ -58,7 +62,7 @@ static struct shared *shared_of(struct emu_wire *wire)
 
 static int watch(struct shared *shared, int fd)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+	struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.fd = fd};
 
 	return epoll_ctl(shared->wire.event_fd, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
@@ -135,12 +139,8 @@ static int renew_memory(struct shared *shared)
 }
 
 /* A second one is turned away: it sees the socket close. So is one for whom there is no memory. */
-static void welcome(struct shared *shared)
+static void welcome(struct shared *shared, int fd)
 {
-	int fd = accept4(shared->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-	if (fd < 0)
-		return;
 	if (shared->peer_fd >= 0 || (shared->shown && renew_memory(shared))) {
 		close(fd);
 		return;
@@ -155,7 +155,20 @@ static void welcome(struct shared *shared)
 	shared->peer_fd = fd;
 }
 
-/* One that goes makes room for one that comes. */
+/* All that have knocked so far: we are not told again of those. Who comes meanwhile has us look again. */
+static void open_door(struct shared *shared)
+{
+	for (unsigned i = 0; i < KNOCKS_MAX; i++) {
+		int fd = accept4(shared->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+		if (fd < 0)
+			return;
+		welcome(shared, fd);
+	}
+}
+
+/* One that goes makes room for one that comes. That it has gone may be hidden behind bells, of which not all are
+ * read at a time. */
 static void look_around(struct shared *shared)
 {
 	struct epoll_event events[2];
@@ -165,11 +178,12 @@ static void look_around(struct shared *shared)
 	for (int i = 0; i < n; i++) {
 		if (events[i].data.fd == shared->listen_fd)
 			knocked = true;
-		else if (!wire_hear_bell(shared->peer_fd))
+		else if (events[i].events & (EPOLLHUP | EPOLLRDHUP) ||
+			 !wire_hear_bell(shared->peer_fd))
 			unplug(shared);
 	}
 	if (knocked)
-		welcome(shared);
+		open_door(shared);
 }
 
 /* While frames come nobody need ring. */
@@ -321,7 +335,7 @@ static int listen_at(struct shared *shared)
 	    bind(shared->listen_fd, address, sizeof(shared->address)))
 		return -errno;
 	shared->bound = true;
-	if (listen(shared->listen_fd, 4))
+	if (listen(shared->listen_fd, BACKLOG))
 		return -errno;
 	return watch(shared, shared->listen_fd);
 }

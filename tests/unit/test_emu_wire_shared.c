@@ -252,6 +252,63 @@ static void test_comes_and_goes(void **state)
 	wire_client_leave(NULL);
 }
 
+/* A socket that has knocked, and has not looked for an answer. */
+static int knock(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	strcpy(address.sun_path, path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+/* The emulator's thread hears of several that knock at once only once. */
+static void test_many_knock(void **state)
+{
+	struct emu_wire *wire = new_wire();
+	struct wire_hello hello;
+	int fds[5];
+
+	(void)state;
+	for (unsigned i = 0; i < 5; i++)
+		fds[i] = knock();
+	close(fds[0]);
+	wire->ops->look(wire);
+	assert_true(wire->ops->link(wire));
+	assert_int_equal(recv(fds[1], &hello, sizeof(hello), MSG_DONTWAIT), sizeof(hello));
+	for (unsigned i = 2; i < 5; i++) {
+		assert_int_equal(recv(fds[i], &hello, sizeof(hello), MSG_DONTWAIT), 0);
+		close(fds[i]);
+	}
+	close(fds[1]);
+	wire->ops->close(wire);
+}
+
+/* Bells that nobody has listened to do not hide that the one who rang has gone, or will send no more. */
+static void test_rings_and_leaves(void **state)
+{
+	struct emu_wire *wire = new_wire();
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct wire_client *client = join(wire);
+
+		assert_true(wire->ops->link(wire));
+		for (unsigned bell = 0; bell < 60; bell++)
+			wire_ring_bell(wire_client_fd(client));
+		if (i == 0)
+			wire_client_leave(client);
+		else
+			assert_int_equal(shutdown(wire_client_fd(client), SHUT_WR), 0);
+		wire->ops->look(wire);
+		assert_false(wire->ops->link(wire));
+		if (i == 1)
+			wire_client_leave(client);
+	}
+	wire->ops->close(wire);
+}
+
 static void test_path(void **state)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -526,20 +583,34 @@ struct impostor {
 	const char *magic;
 	uint32_t bytes;
 	size_t size;
-	bool with_fd, sealed;
+	bool sealed;
+	unsigned n_fds; /* of the memory that it sends along */
+	bool on_disk;	/* of a kind that cannot be sealed */
 	int listen_fd;
 	struct wire_memory *memory;
 	int fd;
 };
 
+static int disk_file(void)
+{
+	char name[] = "impostor-XXXXXX";
+	int fd = mkostemp(name, O_CLOEXEC);
+
+	if (fd < 0 || unlink(name))
+		abort();
+	return fd;
+}
+
 static void *play(void *arg)
 {
 	struct impostor *impostor = arg;
 	struct wire_hello hello = {.bytes = impostor->bytes};
-	char control[CMSG_SPACE(sizeof(int))] = {0};
+	char control[CMSG_SPACE(2 * sizeof(int))] = {0};
 	struct iovec iov = {&hello, sizeof(hello)};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-	int memory_fd = memfd_create("impostor", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	int memory_fd = impostor->on_disk
+				? disk_file()
+				: memfd_create("impostor", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	struct cmsghdr *cmsg;
 
 	impostor->fd = accept(impostor->listen_fd, NULL, NULL);
@@ -548,14 +619,15 @@ static void *play(void *arg)
 		abort();
 	if (impostor->sealed)
 		fcntl(memory_fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-	if (impostor->with_fd) {
+	if (impostor->n_fds) {
 		msg.msg_control = control;
-		msg.msg_controllen = sizeof(control);
+		msg.msg_controllen = CMSG_SPACE(impostor->n_fds * sizeof(int));
 		cmsg = CMSG_FIRSTHDR(&msg);
-		cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+		cmsg->cmsg_len = CMSG_LEN(impostor->n_fds * sizeof(int));
 		cmsg->cmsg_level = SOL_SOCKET;
 		cmsg->cmsg_type = SCM_RIGHTS;
-		memcpy(CMSG_DATA(cmsg), &memory_fd, sizeof(memory_fd));
+		for (unsigned i = 0; i < impostor->n_fds; i++)
+			memcpy(CMSG_DATA(cmsg) + i * sizeof(int), &memory_fd, sizeof(memory_fd));
 	}
 	if (sendmsg(impostor->fd, &msg, MSG_NOSIGNAL) < 0)
 		abort();
@@ -591,15 +663,27 @@ static void impostor_end(struct impostor *impostor)
 	close(impostor->fd);
 }
 
+static unsigned open_files(void)
+{
+	unsigned n = 0;
+
+	for (int fd = 0; fd < 1024; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
 static void test_hostile_nic(void **state)
 {
 	struct impostor wrong[] = {
-		{"peerlane-w0", WIRE_BYTES, WIRE_BYTES, true, true},
-		{WIRE_MAGIC, 4096, WIRE_BYTES, true, true},
-		{WIRE_MAGIC, WIRE_BYTES, 4096, true, true},
-		{WIRE_MAGIC, WIRE_BYTES, WIRE_BYTES, true, false},
-		{WIRE_MAGIC, WIRE_BYTES, WIRE_BYTES, false, true},
+		{"peerlane-w0", WIRE_BYTES, WIRE_BYTES, true, 1},
+		{"peerlane-w0", WIRE_BYTES, WIRE_BYTES, true, 2},
+		{WIRE_MAGIC, 4096, WIRE_BYTES, true, 1},
+		{WIRE_MAGIC, WIRE_BYTES, 4096, true, 1},
+		{WIRE_MAGIC, WIRE_BYTES, WIRE_BYTES, false, 1},
+		{WIRE_MAGIC, WIRE_BYTES, WIRE_BYTES, true, 1, .on_disk = true},
+		{WIRE_MAGIC, WIRE_BYTES, WIRE_BYTES, true, 0},
 	};
+	unsigned n_open = open_files();
 	uint32_t seed = 17;
 
 	(void)state;
@@ -609,10 +693,11 @@ static void test_hostile_nic(void **state)
 		assert_int_equal(join_impostor(&wrong[i], &client), -EPROTO);
 		assert_null(client);
 		impostor_end(&wrong[i]);
+		assert_int_equal(open_files(), n_open);
 	}
 	/* One that is right, and then writes what comes to its mind. */
 	for (unsigned i = 0; i < 30; i++) {
-		struct impostor right = {WIRE_MAGIC, WIRE_BYTES, WIRE_BYTES, true, true};
+		struct impostor right = {WIRE_MAGIC, WIRE_BYTES, WIRE_BYTES, true, 1};
 		struct emu_frame got[64];
 		struct wire_client *client;
 		uint8_t *to;
@@ -653,10 +738,15 @@ static int remove_folder(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_frames),	       cmocka_unit_test(test_lost),
-		cmocka_unit_test(test_comes_and_goes), cmocka_unit_test(test_path),
-		cmocka_unit_test(test_sleep),	       cmocka_unit_test(test_killed),
-		cmocka_unit_test(test_hostile_peer),   cmocka_unit_test(test_memory_is_kept),
+		cmocka_unit_test(test_frames),
+		cmocka_unit_test(test_lost),
+		cmocka_unit_test(test_comes_and_goes),
+		cmocka_unit_test(test_many_knock),
+		cmocka_unit_test(test_rings_and_leaves),
+		cmocka_unit_test(test_path),
+		cmocka_unit_test(test_sleep),
+		cmocka_unit_test(test_killed),
+		cmocka_unit_test(test_hostile_peer),
 		cmocka_unit_test(test_hostile_nic),
 	};
 
