@@ -24,6 +24,7 @@
 #include "request.h"
 #include "router.h"
 #include "server.h"
+#include "show.h"
 #include "startup.h"
 
 #define EXIT_START 1
@@ -238,7 +239,7 @@ static void log_removed(void *ctx, const char *what)
 
 static void list_removed(void *ctx, const char *what)
 {
-	json_array_append_new(ctx, json_string(what));
+	json_array_append_new(ctx, show_text(what));
 }
 
 /* As peerlane(1) says things in JSON. */
@@ -250,8 +251,7 @@ static int cleanup_json(struct pl_error *err)
 	if (!rc)
 		rc = cleanup_run(&self.config, list_removed, removed, err);
 	if (rc)
-		answer = json_pack("{s:{s:s, s:s, s:s}}", "error", "code", strerrorname_np(-rc),
-				   "message", err->what, "remedy", err->remedy);
+		answer = json_pack("{s:o}", "error", request_error(-rc, err));
 	else
 		answer = json_pack("{s:O}", "removed", removed);
 	json_dumpf(answer, stdout, JSON_INDENT(2));

@@ -42,7 +42,7 @@ static char *print_data(json_t *id, json_t *data)
 	return text;
 }
 
-/* A message quotes what the client sent, which need not be UTF-8 throughout once cut to length:
+/* A message quotes what the client sent, which need not be UTF-8 throughout once cut to length, and paths:
  * what JSON cannot carry becomes question marks. */
 static const char *make_ascii(char *text)
 {
@@ -52,16 +52,21 @@ static const char *make_ascii(char *text)
 	return text;
 }
 
-static char *print_error(json_t *id, int code, const struct pl_error *err)
+json_t *request_error(int code, const struct pl_error *err)
 {
 	struct pl_error safe = *err;
 	const char *name = strerrorname_np(code);
-	json_t *answer;
+
+	return json_pack("{s:s, s:s, s:s}", "code", name ? name : "EIO", "message",
+			 make_ascii(safe.what), "remedy", make_ascii(safe.remedy));
+}
+
+static char *print_error(json_t *id, int code, const struct pl_error *err)
+{
+	json_t *answer =
+		json_pack("{s:O?, s:b, s:o}", "id", id, "ok", 0, "error", request_error(code, err));
 	char *text;
 
-	answer = json_pack("{s:O?, s:b, s:{s:s, s:s, s:s}}", "id", id, "ok", 0, "error", "code",
-			   name ? name : "EIO", "message", make_ascii(safe.what), "remedy",
-			   make_ascii(safe.remedy));
 	text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
 	json_decref(answer);
 	return text;

@@ -3,6 +3,7 @@
 #ifndef PEERLANE_CONTROL_REQUEST_H
 #define PEERLANE_CONTROL_REQUEST_H
 
+#include <jansson.h>
 #include <stddef.h>
 
 #include "router.h"
@@ -13,5 +14,8 @@ char *request_answer(struct router *router, const char *line, size_t len);
 
 /* The answer that says `code` (an errno, positive) to nobody's request: its id is null. */
 char *request_refusal(int code, const char *message, const char *remedy);
+
+/* An error as all answers have it, of an errno (positive): code, message, remedy. NULL: out of memory. */
+json_t *request_error(int code, const struct pl_error *err);
 
 #endif

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What is left after the daemon's end, or after a start that fails; clean-up; and second daemons."""
 
+import contextlib
+import fcntl
 import json
 import os
 import re
 import signal
+import socket as socketlib
 import subprocess
 import time
 
@@ -199,6 +202,24 @@ def test_cleanup_refuses_while_a_daemon_runs(lab):
     assert f"process {lab.router.daemon.pid} holds" in done.stderr
     assert taps(lab.router) == {"pl0", "pl1"}
     still_forwards(lab)
+
+
+def test_cleanup_says_paths_of_any_bytes(lab):
+    socket = os.fsdecode(os.fsencode(lab.folder) + b"/k\xf6ln")
+    arguments = [PEERLANED, "--cleanup", "--json", "--control-socket", socket]
+    with open(socket + ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = lab.router.run(arguments, check=False)
+    assert done.returncode == 1
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == "EBUSY" and error["message"].endswith("/k?ln: another peerlaned uses it")
+    # A former daemon's socket, which nobody has any more.
+    with contextlib.closing(socketlib.socket(socketlib.AF_UNIX)) as stale:
+        stale.bind(socket)
+    lab.router.stop()
+    done = lab.router.run(arguments)
+    removed = json.loads(done.stdout)["removed"]
+    assert sorted(removed) == sorted(["pl0", "pl1", f"{lab.folder}/k?ln"])
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
