@@ -117,7 +117,10 @@ int main(int argc, char **argv)
 		gen_run_close(&run);
 	}
 	gen_settings_free(&settings);
-	if (fflush(stdout) && !rc)
-		rc = EXIT_CANNOT;
+	if (fflush(stdout)) {
+		pl_error_set(&err, -errno, NULL, "cannot write to standard output: %s",
+			     strerror(errno));
+		rc = fail(EXIT_CANNOT, &err);
+	}
 	return rc;
 }

@@ -434,7 +434,7 @@ static int make_streams(struct gen_run *run, struct pl_error *err)
 	for (unsigned i = 0; i < s->n_ends; i++) {
 		const struct gen_stream_config config = {
 			.destinations = &s->ends[i].destinations,
-			.sources = &s->ends[i].sources,
+			.sources = s->ends[i].sources,
 			.run = run->id,
 			.first_flow = run->n_streams * s->flows,
 			.n_flows = s->flows,

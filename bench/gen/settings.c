@@ -150,7 +150,11 @@ static int set_sources(struct gen_settings *s, const char *name, const char *val
 {
 	struct gen_end_settings *end = last_end(s, name, err);
 
-	return end ? gen_targets_add(&end->sources, value, err) : -EINVAL;
+	int rc = end ? gen_targets_add(&end->sources[GEN_V4], value, err) : -EINVAL;
+
+	if (rc)
+		return rc;
+	return gen_targets_move(&end->sources[GEN_V6], &end->sources[GEN_V4], AF_INET6, err);
 }
 
 /* ---- traffic ---- */
@@ -243,19 +247,19 @@ static int set_count(struct gen_settings *s, const char *name, const char *value
 static int set_duration(struct gen_settings *s, const char *name, const char *value,
 			struct pl_error *err)
 {
-	return gen_value_time(name, value, &s->duration_ns, err);
+	return gen_value_time(name, value, 1, &s->duration_ns, err);
 }
 
 static int set_warmup(struct gen_settings *s, const char *name, const char *value,
 		      struct pl_error *err)
 {
-	return gen_value_time(name, value, &s->warmup_ns, err);
+	return gen_value_time(name, value, 0, &s->warmup_ns, err);
 }
 
 static int set_drain(struct gen_settings *s, const char *name, const char *value,
 		     struct pl_error *err)
 {
-	return gen_value_time(name, value, &s->drain_ns, err);
+	return gen_value_time(name, value, 0, &s->drain_ns, err);
 }
 
 static int set_port(struct gen_settings *s, const char *name, const char *value,
@@ -441,7 +445,9 @@ static int parse_options(struct gen_settings *s, int argc, char *const *argv, st
 			return unknown(argv[i], len, err);
 		if (value && !option->value)
 			return pl_error_set(err, -EINVAL, NULL, "%s takes no value", option->name);
-		if (!value && option->value && ++i == argc)
+		/* A value that looks like an option is one behind "=". */
+		if (!value && option->value &&
+		    (++i == argc || (strncmp(argv[i], "--", 2) == 0 && argv[i][2])))
 			return pl_error_set(err, -EINVAL, NULL, "%s: its value (%s) is missing",
 					    option->name, option->value);
 		if (!value && option->value)
@@ -586,6 +592,9 @@ static int check(struct gen_settings *s, struct pl_error *err)
 		return pl_error_set(err, -EINVAL, NULL,
 				    "--flows: %u of each of %u ends are more than %u in all",
 				    s->flows, n_tx, GEN_FLOWS_MAX);
+	if (s->judges_loss && !(sends && receives))
+		return pl_error_set(err, -EINVAL, "give --tx and --rx",
+				    "--loss-max: only who sends and receives knows what is lost");
 	if (s->count && !sends)
 		return pl_error_set(err, -EINVAL, "give --duration, or an end that sends (--tx)",
 				    "--count: is of frames sent, and no end sends");
@@ -617,6 +626,7 @@ void gen_settings_free(struct gen_settings *s)
 {
 	for (unsigned i = 0; i < s->n_ends; i++) {
 		gen_targets_fini(&s->ends[i].destinations);
-		gen_targets_fini(&s->ends[i].sources);
+		gen_targets_fini(&s->ends[i].sources[GEN_V4]);
+		gen_targets_fini(&s->ends[i].sources[GEN_V6]);
 	}
 }

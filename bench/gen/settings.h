@@ -19,7 +19,7 @@ struct gen_end_settings {
 	uint8_t mac[6], gateway_mac[6];
 	bool has_address[GEN_FAMILIES], has_gateway[GEN_FAMILIES];
 	uint8_t address[GEN_FAMILIES][16], gateway[GEN_FAMILIES][16];
-	struct gen_targets destinations, sources;
+	struct gen_targets destinations, sources[GEN_FAMILIES];
 };
 
 struct gen_settings {

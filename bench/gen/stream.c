@@ -24,6 +24,7 @@ static enum gen_family family_of(uint8_t family)
 static void make_flows(struct gen_stream *s, const struct gen_stream_config *c)
 {
 	const struct gen_host *host = &s->end->host;
+	const struct gen_targets *from;
 	uint64_t random = c->seed + c->first_flow;
 	uint8_t family;
 
@@ -33,9 +34,9 @@ static void make_flows(struct gen_stream *s, const struct gen_stream_config *c)
 		gen_targets_draw(c->destinations, i, s->n_flows, &random, &flow->family,
 				 flow->destination);
 		memcpy(flow->source, host->address[family_of(flow->family)], 16);
-		/* Sources are of one family, and used where that is the destination's. */
-		if (gen_targets_has(c->sources, flow->family))
-			gen_targets_draw(c->sources, i, s->n_flows, &random, &family, flow->source);
+		from = &c->sources[family_of(flow->family)];
+		if (from->n)
+			gen_targets_draw(from, i, s->n_flows, &random, &family, flow->source);
 		flow->source_port = htons((uint16_t)(SOURCE_PORT_FIRST + i % SOURCE_PORTS));
 		gen_flow_tx_init(flow);
 	}

@@ -33,8 +33,9 @@ struct gen_stream {
 };
 
 struct gen_stream_config {
-	const struct gen_targets *destinations,
-		*sources; /* sources may be empty: the host's address */
+	const struct gen_targets *destinations;
+	const struct gen_targets
+		*sources; /* GEN_FAMILIES; of one that is empty the host's address */
 	uint16_t run;	  /* not GEN_RUN_ANY */
 	uint32_t first_flow, n_flows;
 	const uint16_t *sizes; /* with FCS; they take turns */

@@ -26,13 +26,12 @@ static int add(struct gen_targets *targets, const struct gen_target *target, str
 	return 0;
 }
 
-static bool is_unicast(const struct gen_target *t)
+static bool is_unicast(uint8_t family, const uint8_t *a)
 {
-	if (t->family == AF_INET)
-		return t->first[0] != 0 && t->first[0] != 127 && t->first[0] < 224;
+	if (family == AF_INET)
+		return a[0] != 0 && a[0] != 127 && a[0] < 224;
 	/* Of IPv6: not multicast, not link-local, nor below ::/8 (unspecified, loopback). */
-	return t->first[0] != 0xff && t->first[0] != 0 &&
-	       !(t->first[0] == 0xfe && (t->first[1] & 0xc0) == 0x80);
+	return a[0] != 0xff && a[0] != 0 && !(a[0] == 0xfe && (a[1] & 0xc0) == 0x80);
 }
 
 /* The last 8 bytes of an address (IPv4: all 4) as a number, and back. */
@@ -109,20 +108,24 @@ static int add_line(struct gen_targets *targets, const char *path, unsigned line
 	if (!parse(text, &t))
 		return pl_error_set(err, -EINVAL, remedy,
 				    "%s, line %u: \"%.60s\" is no destination", path, line, text);
-	return is_unicast(&t) ? add(targets, &t, err) : 0;
+	return is_unicast(t.family, t.first) ? add(targets, &t, err) : 0;
 }
 
 static int add_file(struct gen_targets *targets, const char *path, FILE *file, struct pl_error *err)
 {
-	char text[256];
+	char *text = NULL;
+	size_t room = 0;
 	unsigned line = 0;
 	uint32_t before = targets->n;
 	int rc = 0;
 
-	while (!rc && fgets(text, sizeof(text), file))
+	errno = 0;
+	while (!rc && getline(&text, &room, file) >= 0)
 		rc = add_line(targets, path, ++line, text, err);
-	if (!rc && ferror(file))
-		rc = pl_error_set(err, -EIO, NULL, "%s: cannot read it", path);
+	if (!rc && !feof(file))
+		rc = pl_error_set(err, errno ? -errno : -EIO, remedy, "%s: cannot read it: %s",
+				  path, strerror(errno ? errno : EIO));
+	free(text);
 	if (!rc && targets->n == before)
 		rc = pl_error_set(err, -EINVAL, remedy, "%s: has no destination in it", path);
 	return rc;
@@ -135,7 +138,7 @@ int gen_targets_add(struct gen_targets *targets, const char *text, struct pl_err
 	int rc;
 
 	if (parse(text, &t)) {
-		if (!is_unicast(&t))
+		if (!is_unicast(t.family, t.first))
 			return pl_error_set(err, -EINVAL, "give unicast addresses",
 					    "\"%s\" is nothing a router forwards to", text);
 		return add(targets, &t, err);
@@ -148,6 +151,16 @@ int gen_targets_add(struct gen_targets *targets, const char *text, struct pl_err
 	rc = add_file(targets, text, file, err);
 	fclose(file);
 	return rc;
+}
+
+int gen_targets_move(struct gen_targets *to, struct gen_targets *from, uint8_t family,
+		     struct pl_error *err)
+{
+	for (uint32_t i = 0; i < from->n; i++)
+		if (from->list[i].family == family && add(to, &from->list[i], err))
+			return -ENOMEM;
+	gen_targets_drop(from, family);
+	return 0;
 }
 
 void gen_targets_drop(struct gen_targets *targets, uint8_t family)
@@ -199,13 +212,14 @@ void gen_targets_draw(const struct gen_targets *targets, uint32_t i, uint32_t n,
 
 	*family = t->family;
 	memcpy(address, t->first, 16);
-	if (t->range)
-		set_low_part(address, bytes,
-			     low_part(t->first, bytes) + gen_random(random) % t->range);
-	else
-		do
+	/* The first is one that routers forward to: sooner or later one is drawn. */
+	do {
+		if (t->range)
+			set_low_part(address, bytes,
+				     low_part(t->first, bytes) + gen_random(random) % t->range);
+		else
 			draw_host(t, random, address);
-		while (t->family == AF_INET && is_edge(t, address));
+	} while (!is_unicast(t->family, address) || (t->family == AF_INET && is_edge(t, address)));
 }
 
 void gen_targets_fini(struct gen_targets *targets)

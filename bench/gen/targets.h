@@ -36,13 +36,17 @@ static inline uint64_t gen_random(uint64_t *state)
  * and the like) is left out of files, and refused otherwise. Returns 0 or -errno with `err` filled. */
 int gen_targets_add(struct gen_targets *targets, const char *text, struct pl_error *err);
 
+/* Moves those of a family to `to`. Returns 0 or -ENOMEM with `err` filled. */
+int gen_targets_move(struct gen_targets *to, struct gen_targets *from, uint8_t family,
+		     struct pl_error *err);
+
 /* Removes those of a family. */
 void gen_targets_drop(struct gen_targets *targets, uint8_t family);
 bool gen_targets_has(const struct gen_targets *targets, uint8_t family);
 
 /* The address for the i-th of n flows: from each target in turn, or where there are more of them than flows
- * from one at random; within it at random, and of IPv4 prefixes never the first or the last address,
- * which may be a network's and its broadcast. */
+ * from one at random; within it at random, but nothing that no router forwards to, and of IPv4 prefixes never the first
+ * or the last address, which may be a network's and its broadcast. */
 void gen_targets_draw(const struct gen_targets *targets, uint32_t i, uint32_t n, uint64_t *random,
 		      uint8_t *family, uint8_t address[16]);
 

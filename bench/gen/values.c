@@ -45,15 +45,17 @@ int gen_value_with_unit(const char *text, const struct gen_unit *units, double *
 	return -EINVAL;
 }
 
-int gen_value_time(const char *option, const char *text, uint64_t *ns, struct pl_error *err)
+int gen_value_time(const char *option, const char *text, uint64_t min_ns, uint64_t *ns,
+		   struct pl_error *err)
 {
 	static const struct gen_unit units[] = {
 		{"", 1e9}, {"s", 1e9}, {"ms", 1e6}, {"us", 1e3}, {"min", 60e9}, {"h", 3600e9}, {0}};
 	double v;
 
-	if (gen_value_with_unit(text, units, &v) < 0 || v < 1 || v > 7 * 86400e9)
+	if (gen_value_with_unit(text, units, &v) < 0 || v < (double)min_ns || v > 7 * 86400e9)
 		return pl_error_set(err, -EINVAL, "give it as in 10, 10s, 500ms or 2min",
-				    "%s: \"%s\" is no time of up to a week", option, text);
+				    "%s: \"%s\" is no time%s of up to a week", option, text,
+				    min_ns ? " above 0" : "");
 	*ns = (uint64_t)v;
 	return 0;
 }

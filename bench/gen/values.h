@@ -11,8 +11,9 @@
 int gen_value_number(const char *option, const char *text, uint64_t min, uint64_t max,
 		     uint64_t *value, struct pl_error *err);
 
-/* A time: "10", "10s", "500ms", "20us", in ns; more than 0 and at most a week. */
-int gen_value_time(const char *option, const char *text, uint64_t *ns, struct pl_error *err);
+/* A time: "10", "10s", "500ms", "20us", in ns; at least `min_ns` and at most a week. */
+int gen_value_time(const char *option, const char *text, uint64_t min_ns, uint64_t *ns,
+		   struct pl_error *err);
 
 /* A percentage, with or without its sign, from 0 to 100. */
 int gen_value_percent(const char *option, const char *text, double *percent, struct pl_error *err);

@@ -76,7 +76,7 @@ static void rates_are_kept(void **state)
 		{"500Mbps", 1000, 62500},
 		{"1.5kpps", 64, 1500},
 	};
-	struct gen_targets to = {0}, from = {0};
+	struct gen_targets to = {0}, from[GEN_FAMILIES] = {0};
 	struct gen_end *end;
 	struct pl_error err;
 
@@ -84,7 +84,7 @@ static void rates_are_kept(void **state)
 	assert_int_equal(gen_end_open("loop", 1518, &end, &err), 0);
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		uint16_t size = (uint16_t)cases[i].size;
-		struct gen_stream_config c = config(&to, &from, &size, 1, cases[i].rate);
+		struct gen_stream_config c = config(&to, from, &size, 1, cases[i].rate);
 		struct gen_stream s;
 		uint32_t seq[3] = {0};
 		uint64_t start = 12345, now = start;
@@ -113,9 +113,9 @@ static void rates_are_kept(void **state)
 /* A generator that was held up catches up, and what it sends then says when it should have been sent. */
 static void late_frames_tell(void **state)
 {
-	struct gen_targets to = {0}, from = {0};
+	struct gen_targets to = {0}, from[GEN_FAMILIES] = {0};
 	uint16_t size = 64;
-	struct gen_stream_config c = config(&to, &from, &size, 1, "1Mpps");
+	struct gen_stream_config c = config(&to, from, &size, 1, "1Mpps");
 	struct gen_frame frames[GEN_BURST];
 	struct gen_record r;
 	struct gen_stream s;
@@ -157,8 +157,8 @@ static void late_frames_tell(void **state)
 static void who_was_late_is_the_limit(void **state)
 {
 	static const uint16_t sizes[] = {1518, 1518, 1518, 1518, 64, 64, 64, 64};
-	struct gen_targets to = {0}, from = {0};
-	struct gen_stream_config c = config(&to, &from, sizes, 8, "1Mbps");
+	struct gen_targets to = {0}, from[GEN_FAMILIES] = {0};
+	struct gen_stream_config c = config(&to, from, sizes, 8, "1Mbps");
 	struct gen_run run = {.n_streams = 1, .start_ns = SECOND};
 	struct gen_stream *s = &run.streams[0];
 	const uint64_t step = 12144000; /* ns of 1518 bytes */
@@ -194,9 +194,9 @@ static unsigned reserve_some(struct gen_end *end, struct gen_frame *frames, unsi
 /* What an end does not take is sent again later under the same number, not lost. */
 static void refusals_leave_no_gaps(void **state)
 {
-	struct gen_targets to = {0}, from = {0};
+	struct gen_targets to = {0}, from[GEN_FAMILIES] = {0};
 	uint16_t sizes[] = {64, 65, 66, 67, 68};
-	struct gen_stream_config c = config(&to, &from, sizes, 5, "max");
+	struct gen_stream_config c = config(&to, from, sizes, 5, "max");
 	struct gen_end_ops some;
 	uint32_t seq[3] = {0};
 	struct gen_stream s;
@@ -237,9 +237,9 @@ static void refusals_leave_no_gaps(void **state)
 /* Every flow has every size, though both take turns. */
 static void flows_have_all_sizes(void **state)
 {
-	struct gen_targets to = {0}, from = {0};
+	struct gen_targets to = {0}, from[GEN_FAMILIES] = {0};
 	uint16_t sizes[] = {64, 128, 256};
-	struct gen_stream_config c = config(&to, &from, sizes, 3, "max");
+	struct gen_stream_config c = config(&to, from, sizes, 3, "max");
 	bool seen[3][3] = {0};
 	struct gen_frame frames[GEN_BURST];
 	struct gen_record r;
@@ -269,7 +269,7 @@ static void flows_have_all_sizes(void **state)
 static void sizes_have_their_shares(void **state)
 {
 	static const uint16_t sizes[] = {64, 65, 66, 67, 68, 69, 70, 71, 72, 73, 74, 75};
-	struct gen_targets to = {0}, from = {0};
+	struct gen_targets to = {0}, from[GEN_FAMILIES] = {0};
 	struct gen_frame frames[GEN_BURST];
 	struct gen_record r;
 	struct gen_end *end;
@@ -279,7 +279,7 @@ static void sizes_have_their_shares(void **state)
 	assert_int_equal(gen_end_open("loop", 128, &end, &err), 0);
 	for (unsigned n_sizes = 1; n_sizes <= 12; n_sizes++) {
 		for (uint32_t n_flows = 1; n_flows <= 13; n_flows++) {
-			struct gen_stream_config c = config(&to, &from, sizes, n_sizes, "max");
+			struct gen_stream_config c = config(&to, from, sizes, n_sizes, "max");
 			unsigned all[12] = {0}, of_flow[13][12] = {0}, n;
 			struct gen_stream s;
 
@@ -702,8 +702,8 @@ static unsigned receive_all_runs(struct gen_end *end, struct gen_frame *frames, 
 static void run_beside(struct gen_run *run, uint16_t first)
 {
 	static const uint16_t size = 64;
-	struct gen_targets to = {0}, from = {0};
-	struct gen_stream_config c = config(&to, &from, &size, 1, "max");
+	struct gen_targets to = {0}, from[GEN_FAMILIES] = {0};
+	struct gen_stream_config c = config(&to, from, &size, 1, "max");
 	static struct gen_end_ops beside; /* until the run is closed */
 	struct pl_error err;
 

@@ -16,6 +16,7 @@
 
 #include "../../bench/gen/frame.h"
 #include "../../bench/gen/settings.h"
+#include "../../bench/gen/stream.h"
 
 static struct gen_settings s;
 
@@ -123,6 +124,8 @@ static void bad_lines_are_refused_with_what_is_right(void **state)
 	} cases[] = {
 		{"", "neither --tx nor --rx", "--help"},
 		{"--tx", "value (END) is missing", ""},
+		{"--tx loop --rx loop --json --quiet", "value (FILE) is missing", ""},
+		{"--tx loop --destinations 192.0.2.1 --loss-max 1", "sends and receives", "--rx"},
 		{"--tx loop --rx loop --rat 5", "\"--rat\" is no option", "--rate"},
 		{"loop", "\"loop\" is no option", "--help"},
 		{"--strict=yes --rx loop", "--strict takes no value", ""},
@@ -208,9 +211,62 @@ static void addresses_are_of_their_prefixes(void **state)
 		}
 	}
 	assert_int_equal(seen, 0xf);
+	/* Nor loopback or multicast, where a prefix has that besides. */
+	gen_targets_fini(&t);
+	assert_int_equal(gen_targets_add(&t, "126.0.0.0/7", &err), 0);
+	assert_int_equal(gen_targets_add(&t, "192.0.0.0/2", &err), 0);
+	assert_int_equal(gen_targets_add(&t, "223.255.255.255-224.0.0.9", &err), 0);
+	for (uint32_t i = 0; i < 3000; i++) {
+		gen_targets_draw(&t, i, 3000, &random, &family, a);
+		assert_true(a[0] < 224 && a[0] != 127);
+	}
+	gen_targets_fini(&t);
+	assert_int_equal(gen_targets_add(&t, "2001:db8::/33", &err), 0);
+	assert_int_equal(gen_targets_add(&t, "192.0.2.7", &err), 0);
 	gen_targets_drop(&t, AF_INET);
 	assert_true(t.n == 1 && gen_targets_has(&t, AF_INET6) && !gen_targets_has(&t, AF_INET));
 	gen_targets_fini(&t);
+}
+
+/* Sources of both families: each flow has one of its destination's. */
+static void sources_are_of_their_destinations_family(void **state)
+{
+	char line[] = "--tx loop --address 10.0.0.1 --address 2001:db8::1 --destinations 192.0.2.1 "
+		      "--destinations 2001:db8::2 --sources 198.51.100.7 --sources 2001:db8:1::7 "
+		      "--flows 4 --warmup 0 --drain 0";
+	static struct gen_filler filler;
+	struct gen_stream stream;
+	struct gen_end *end;
+	struct pl_error err;
+
+	(void)state;
+	must_parse(line);
+	assert_int_equal(s.ends[0].sources[GEN_V4].n, 1);
+	assert_int_equal(s.ends[0].sources[GEN_V6].n, 1);
+	assert_int_equal(gen_end_open("loop", 128, &end, &err), 0);
+	assert_int_equal(gen_stream_init(&stream, end,
+					 &(struct gen_stream_config){
+						 .destinations = &s.ends[0].destinations,
+						 .sources = s.ends[0].sources,
+						 .n_flows = 4,
+						 .sizes = s.sizes,
+						 .n_sizes = s.n_sizes,
+						 .rate = s.rate,
+					 },
+					 &filler, &err),
+			 0);
+	for (unsigned i = 0; i < 4; i++) {
+		const struct gen_flow_tx *flow = &stream.flows[i];
+
+		if (flow->family == AF_INET)
+			assert_memory_equal(flow->source, ((uint8_t[]){198, 51, 100, 7}), 4);
+		else
+			assert_memory_equal(flow->source, ((uint8_t[]){0x20, 1, 0xd, 0xb8, 0, 1}),
+					    6);
+	}
+	gen_stream_fini(&stream);
+	gen_end_close(end);
+	gen_settings_free(&s);
 }
 
 static void files_of_prefixes(void **state)
@@ -230,6 +286,14 @@ static void files_of_prefixes(void **state)
 	assert_int_equal(write(fd, "oops\n", 5), 5);
 	assert_int_equal(gen_targets_add(&t, path, &err), -EINVAL);
 	assert_non_null(strstr(err.what, "line 6"));
+	/* Lines may be long. */
+	assert_int_equal(ftruncate(fd, 0), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	assert_int_equal(dprintf(fd, "198.51.100.0/24 #%0999d\n", 0), 17 + 999 + 1);
+	t.n = 0;
+	assert_int_equal(gen_targets_add(&t, path, &err), 0);
+	assert_int_equal(t.n, 1);
+	assert_int_equal(gen_targets_add(&t, "/tmp", &err), -EISDIR);
 	assert_int_equal(ftruncate(fd, 0), 0);
 	assert_int_equal(gen_targets_add(&t, path, &err), -EINVAL);
 	assert_non_null(strstr(err.what, "has no destination"));
@@ -335,6 +399,7 @@ int main(void)
 		cmocka_unit_test(both_ways),
 		cmocka_unit_test(bad_lines_are_refused_with_what_is_right),
 		cmocka_unit_test(addresses_are_of_their_prefixes),
+		cmocka_unit_test(sources_are_of_their_destinations_family),
 		cmocka_unit_test(files_of_prefixes),
 		cmocka_unit_test(hosts_resolve_each_other),
 		cmocka_unit_test(who_has_no_address_is_answered),
