@@ -31,13 +31,13 @@ int bind_write(void *ctx, const char *path, const char *line);
  * "vfio" or "kmod"; NULL: vfio if it has an IOMMU, else kmod.
  *
  * Refuses, unless `force`, what carries the machine's default route, an ssh session or a port of the
- * daemon, and any if that does not answer. If a step fails the ones before are undone. Returns 0 and what docs/protocol.md describes, or
- * -errno with `err` filled. */
+ * daemon, and any if that does not answer. If a step fails the ones before are undone. Returns 0 and what
+ * docs/protocol.md describes, or -errno with `err` filled. */
 int bind_device(const struct bind_world *world, const char *device, const char *backend, bool force,
 		json_t **data, struct pl_error *err);
 
 /* Gives it back to the driver it was taken from; if that is not known, or not there any more, to whichever
- * driver the kernel finds for it. Refuses, unless `force`, what is a port of the daemon's. The same
+ * driver the kernel finds for it. Refuses, unless `force`, what is a port of the daemon's, or may be. The same
  * otherwise. */
 int unbind_device(const struct bind_world *world, const char *device, bool force, json_t **data,
 		  struct pl_error *err);

@@ -65,7 +65,7 @@ struct pl_nic_counter {
  * must not be bus master. Returns 0 and the NIC, or -errno with `err` filled and the device
  * reset again (-ENODEV: it is gone, or not one we know; -ETIMEDOUT: a step was not completed,
  * which the message names; -EBUSY: its firmware keeps what both share; -EIO: its EEPROM is bad;
- * -EINVAL: config). */
+ * -EINVAL: config; -EMSGSIZE: it can have no such MTU; as pl_pci_dma_map() and pl_pci_irq()). */
 int pl_nic_open(struct pl_nic **nic, struct pl_pci *pci, const struct pl_nic_config *config,
 		struct pl_error *err);
 
@@ -103,10 +103,11 @@ int pl_nic_link(struct pl_nic *nic, struct pl_nic_link *link);
 bool pl_nic_answers(struct pl_nic *nic);
 
 /* Frames for `mac`, broadcasts and all multicasts are received, beside nothing else. Holds over
- * pl_nic_start(). */
+ * pl_nic_start(). Returns 0, or -EINVAL with `err` filled: it is nobody's address, or a multicast one. */
 int pl_nic_set_mac(struct pl_nic *nic, const uint8_t mac[6], struct pl_error *err);
 
-/* All frames are received, whoever they are for; or no more. Holds over pl_nic_start(). */
+/* All frames are received, whoever they are for; or no more. Holds over pl_nic_start(). Returns 0: all
+ * devices can. */
 int pl_nic_set_promiscuous(struct pl_nic *nic, bool on, struct pl_error *err);
 
 /* Returns 0 or -EMSGSIZE with `err` filled: the queues' buffers are too small, or the device
