@@ -10,6 +10,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "answer.h"
+
 /* How long the daemon may take: it answers from memory, but may be at a resynchronisation. */
 #define ANSWER_TIMEOUT_S 10
 /* An answer longer than this is none of ours. */
@@ -121,13 +123,6 @@ static ssize_t receive_line(struct client *client, struct pl_error *err)
 
 /* ---- requests ---- */
 
-static const char *text_of(json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
-
 /* Takes an answer apart. Returns 0 with *data, -EREMOTEIO or -EPROTO. */
 static int read_answer(struct client *client, json_t *answer, json_t **data, struct pl_error *err)
 {
@@ -140,9 +135,8 @@ static int read_answer(struct client *client, json_t *answer, json_t **data, str
 	if (!error)
 		return pl_error_set(err, -EPROTO, "is it peerlaned's socket, of this version?",
 				    "an answer that is none");
-	snprintf(client->code, sizeof(client->code), "%s", text_of(error, "code"));
-	return pl_error_set(err, -EREMOTEIO, text_of(error, "remedy"), "%s",
-			    text_of(error, "message"));
+	snprintf(client->code, sizeof(client->code), "%s", text(error, "code"));
+	return pl_error_set(err, -EREMOTEIO, text(error, "remedy"), "%s", text(error, "message"));
 }
 
 static int send_request(struct client *client, const char *command, json_t *args,

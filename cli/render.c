@@ -6,19 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "answer.h"
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-static const char *text(json_t *object, const char *key)
-{
-	const char *value = json_string_value(json_object_get(object, key));
-
-	return value ? value : "";
-}
-
-static json_int_t number(json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
 
 /* Counters added and subtracted: whatever the other side says they are, without overflow. */
 static json_int_t sum(json_int_t a, json_int_t b)

@@ -3,19 +3,9 @@
 
 #include <string.h>
 
+#include "answer.h"
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-static const char *text(json_t *object, const char *key)
-{
-	const char *value = json_string_value(json_object_get(object, key));
-
-	return value ? value : "";
-}
-
-static json_int_t number(json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
-}
 
 void memory_cell(struct table *t, json_t *object, const char *key)
 {
