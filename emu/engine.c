@@ -55,9 +55,15 @@ static uint32_t load_tail(const struct emu_nic *nic, const struct emu_ring *ring
 
 void emu_ring_start(struct emu_nic *nic, struct emu_ring *ring)
 {
-	ring->stuck = false;
 	ring->tail_seen = ring->written = ring->head;
-	if (load_tail(nic, ring) != ring->head)
+	/* From a ring that was longer. */
+	ring->stuck = ring->head >= ring->n;
+	if (ring->stuck)
+		emu_report(nic,
+			   "the head is %u, beyond the %u descriptors of a ring that is enabled, "
+			   "tail at 0x%05x",
+			   ring->head, ring->n, ring->tail_at);
+	else if (load_tail(nic, ring) != ring->head)
 		emu_report(nic, "the tail at 0x%05x is %u, and the head %u, as its ring is enabled",
 			   ring->tail_at, load_tail(nic, ring), ring->head);
 }

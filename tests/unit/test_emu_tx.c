@@ -352,6 +352,33 @@ static void test_tail_beyond(void **state)
 }
 
 /* The driver has put more into the ring than it holds: the tail has gone past the head. */
+/* Enabled with a ring that has become shorter, while the head is where it was. */
+static void test_head_beyond(void **state)
+{
+	struct lab lab;
+
+	(void)state;
+	lab_open(&lab, 1);
+	for (unsigned i = 0; i < 10; i++)
+		send_one(&lab, i, 60, i);
+	assert_int_equal(lab_read(&lab, TDH(0)), 10);
+	lab_write(&lab, TXDCTL(0), 0);
+	while (lab_read(&lab, TXDCTL(0)) & DCTL_ENABLE)
+		emu_turn(lab.emu);
+	lab_write(&lab, TDLEN(0), 8 * sizeof(union lab_desc));
+	lab_write(&lab, TXDCTL(0), DCTL_ENABLE);
+	while (!(lab_read(&lab, TXDCTL(0)) & DCTL_ENABLE))
+		emu_turn(lab.emu);
+	lab_expect_report(&lab, "the head is 10, beyond the 8 descriptors");
+	for (unsigned i = 0; i < 4; i++)
+		lab_tx_desc(&lab, 0, i, TX_PLAIN, 60, 60);
+	lab_tx_ring(&lab, 0, 3);
+	lab_settle(&lab);
+	assert_int_equal(lab.n_sent, 10);
+	assert_int_equal(lab_read(&lab, TDH(0)), 10);
+	lab_close(&lab);
+}
+
 static void test_overrun(void **state)
 {
 	struct lab lab;
@@ -489,6 +516,7 @@ int main(void)
 		cmocka_unit_test(test_bad_descriptors),
 		cmocka_unit_test(test_not_written_anew),
 		cmocka_unit_test(test_tail_beyond),
+		cmocka_unit_test(test_head_beyond),
 		cmocka_unit_test(test_overrun),
 		cmocka_unit_test(test_too_many_buffers),
 		cmocka_unit_test(test_frame_too_long),
