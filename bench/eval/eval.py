@@ -96,12 +96,13 @@ class Turn:
             for size in sizes:
                 if size in pings:
                     self.add(size, measure.round_trip(size, pings[size]))
-                # What takes long is repeated with the shortest frames, which is enough to know its noise.
-                if self.repetition and size != sizes[0]:
+                # What takes long is repeated with the shortest frames, which is enough to know its noise; a quick
+                # run has it with these only.
+                if size != sizes[0] and (self.repetition or args.quick):
                     self.highest(bench, size)
                     continue
                 passes = self.rates(bench, size)
-                if size == sizes[0] or (size == sizes[-1] and not args.quick):
+                if size in (sizes[0], sizes[-1]):
                     for record in measure.latency(bench, size, args.latency, passes):
                         self.add(size, record)
             if not self.repetition:
@@ -144,11 +145,25 @@ def turn(setup, args, repetition):
             print(f"{setup.key}: once more: {error}", file=sys.stderr)
 
 
+def reckon_s(chosen, args):
+    """About how long it takes."""
+    def turn_s(setup, repetition):
+        sizes = 0 if setup.planes > 1 else len(setup.sizes(args.sizes))
+        many = 1 if setup.planes > 1 or not repetition else 0
+        searched = min(sizes, 1) if repetition or args.quick else sizes
+        searches, loads = many + searched, min(searched, 2) * len(measure.LOADS)
+        full = not repetition and setup.mode is not None
+        return (8 + (sizes + many + full) * (args.seconds + 1) + searches * args.trials * 1.5 * (args.trial + 0.6) +
+                loads * (args.latency + 0.6) + full * args.routes / 30_000)
+
+    return sum(turn_s(setup, repetition) for setup in chosen for repetition in range(args.repetitions))
+
+
 def measure_all(chosen, args, records):
     failed = {}
     for repetition in range(args.repetitions):
         for setup in chosen:
-            if setup.key in failed:
+            if setup.key in failed or (setup.planes > 1 and repetition and args.quick):
                 continue
             began = time.monotonic()
             try:
@@ -214,6 +229,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     accelerator = setups.find_accelerator(args.accelerator)
     chosen, left_out = choose(args, accelerator)
+    print(f"this takes about {max(1, round(reckon_s(chosen, args) / 60))} minutes", file=sys.stderr)
     records, began = [], time.monotonic()
     with net.huge_pages():
         told = about(args, accelerator)
