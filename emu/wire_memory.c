@@ -19,6 +19,7 @@ struct memory {
 	void *ctx;
 	struct frame_list list; /* the emulator's thread's own */
 	unsigned at;
+	bool link_seen;		 /* by the thread */
 	pthread_mutex_t lock;	 /* of what follows, but for the thread's glances at it */
 	struct frame_list next;	 /* to replace `list` */
 	atomic_bool has_next;	 /* release when set: pairs with the thread's acquire */
@@ -42,14 +43,15 @@ static void make_readable(struct memory *memory)
 	atomic_store_explicit(&memory->is_readable, true, memory_order_relaxed);
 }
 
-/* There is nothing left: unless there is a next list. */
+/* There is nothing left: unless there is a next list, or the cable came or went since the thread looked. */
 static void make_quiet(struct memory *memory)
 {
 	uint64_t count;
 	ssize_t n;
 
 	pthread_mutex_lock(&memory->lock);
-	if (!atomic_load_explicit(&memory->has_next, memory_order_relaxed)) {
+	if (!atomic_load_explicit(&memory->has_next, memory_order_relaxed) &&
+	    memory->link_seen == atomic_load_explicit(&memory->link, memory_order_relaxed)) {
 		n = read(memory->wire.event_fd, &count, sizeof(count));
 		(void)n;
 		atomic_store_explicit(&memory->is_readable, false, memory_order_relaxed);
@@ -103,7 +105,10 @@ static void memory_send(struct emu_wire *wire, const struct emu_frame *frames, u
 
 static bool memory_link(struct emu_wire *wire)
 {
-	return atomic_load_explicit(&memory_of(wire)->link, memory_order_relaxed);
+	struct memory *memory = memory_of(wire);
+
+	memory->link_seen = atomic_load_explicit(&memory->link, memory_order_relaxed);
+	return memory->link_seen;
 }
 
 static void memory_close(struct emu_wire *wire)

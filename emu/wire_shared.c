@@ -167,8 +167,8 @@ static void open_door(struct shared *shared)
 	}
 }
 
-/* One that goes makes room for one that comes. That it has gone may be hidden behind bells, of which not all are
- * read at a time. */
+/* One that goes makes room for one that comes. That it has gone may be hidden behind bells, of which not
+ * all are read at a time. */
 static void look_around(struct shared *shared)
 {
 	struct epoll_event events[2];

@@ -2,6 +2,7 @@
 /* Wires of emulated NICs: network interfaces, with their links going and coming, and capture files. Those
  * on interfaces need root; skipped without. */
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -139,6 +140,36 @@ static void test_capture_refused(void **state)
 	rc = emu_wire_capture(emu_wire_memory(NULL, NULL), "/nonexistent/file", &wire, &err);
 	expect_error(rc, -ENOENT, &err, "/nonexistent/file", "");
 	assert_null(wire);
+}
+
+/* ---- memory ---- */
+
+static bool is_readable(const struct emu_wire *wire)
+{
+	struct pollfd pollfd = {.fd = wire->event_fd, .events = POLLIN};
+
+	return poll(&pollfd, 1, 0) == 1;
+}
+
+/* A cable that is pulled between the emulator's looks at the link and at frames is reason to look again. */
+static void test_pulled_unseen(void **state)
+{
+	struct emu_wire *wire = emu_wire_memory(NULL, NULL);
+	struct emu_frame frame;
+
+	(void)state;
+	assert_non_null(wire);
+	assert_true(wire->ops->link(wire));
+	emu_wire_memory_feed(wire, NULL, 0, false);
+	assert_int_equal(wire->ops->arrived(wire, &frame, 1), 0);
+	assert_false(is_readable(wire));
+	emu_wire_memory_link(wire, false);
+	assert_int_equal(wire->ops->arrived(wire, &frame, 1), 0);
+	assert_true(is_readable(wire));
+	assert_false(wire->ops->link(wire));
+	assert_int_equal(wire->ops->arrived(wire, &frame, 1), 0);
+	assert_false(is_readable(wire));
+	wire->ops->close(wire);
 }
 
 /* ---- interfaces ---- */
@@ -438,6 +469,7 @@ int main(void)
 	const struct CMUnitTest captures[] = {
 		cmocka_unit_test(test_capture),
 		cmocka_unit_test(test_capture_refused),
+		cmocka_unit_test(test_pulled_unseen),
 	};
 	const struct CMUnitTest interfaces[] = {
 		cmocka_unit_test(test_frames_pass),    cmocka_unit_test(test_short_and_tagged),
