@@ -42,23 +42,12 @@ static char *print_data(json_t *id, json_t *data)
 	return text;
 }
 
-/* A message quotes what the client sent, which need not be UTF-8 throughout once cut to length, and paths:
- * what JSON cannot carry becomes question marks. */
-static const char *make_ascii(char *text)
-{
-	for (char *c = text; *c; c++)
-		if (*c < ' ' || *c > '~')
-			*c = '?';
-	return text;
-}
-
 json_t *request_error(int code, const struct pl_error *err)
 {
-	struct pl_error safe = *err;
 	const char *name = strerrorname_np(code);
 
-	return json_pack("{s:s, s:s, s:s}", "code", name ? name : "EIO", "message",
-			 make_ascii(safe.what), "remedy", make_ascii(safe.remedy));
+	return json_pack("{s:s, s:o, s:o}", "code", name ? name : "EIO", "message",
+			 show_text(err->what), "remedy", show_text(err->remedy));
 }
 
 static char *print_error(json_t *id, int code, const struct pl_error *err)

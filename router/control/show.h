@@ -64,8 +64,8 @@ json_t *show_or_fail(json_t *data, int *code, struct pl_error *err);
 
 const char *show_mode(const struct router *router); /* "nic-cpu" */
 
-/* Text with names or paths in it, which can be of any bytes: if it is not UTF-8, what is not ASCII
- * becomes question marks. NULL: out of memory. */
+/* Text that quotes names, paths or what a client has sent, which can be of any bytes: control characters become
+ * question marks, and so does what is not ASCII if it is not UTF-8. NULL: out of memory. */
 json_t *show_text(const char *text);
 json_t *show_mac(const uint8_t mac[6]);
 json_t *show_addr(const struct ip_addr *addr); /* null for family 0 */

@@ -14,24 +14,12 @@ static json_t *counter(uint64_t n)
 	return json_integer((json_int_t)n);
 }
 
-/* Names come from drivers and may be no UTF-8. */
-static json_t *text(const char *from)
-{
-	char clean[sizeof(((struct pl_error *)NULL)->what)];
-	size_t i;
-
-	for (i = 0; from[i] && i < sizeof(clean) - 1; i++)
-		clean[i] = from[i] < ' ' || from[i] > '~' ? '?' : from[i];
-	clean[i] = '\0';
-	return json_string(clean);
-}
-
 static json_t *fault(const struct offload_stats *stats)
 {
 	if (!stats->fault.what[0])
 		return json_null();
-	return json_pack("{s:o, s:o}", "message", text(stats->fault.what), "remedy",
-			 text(stats->fault.remedy));
+	return json_pack("{s:o, s:o}", "message", show_text(stats->fault.what), "remedy",
+			 show_text(stats->fault.remedy));
 }
 
 static json_t *device(const struct pl_accel_info *info)
@@ -39,7 +27,7 @@ static json_t *device(const struct pl_accel_info *info)
 	return json_pack("{s:o, s:s, s:i, s:o, s:o, s:o}", "accelerator",
 			 json_sprintf("%s:%u", pl_accel_kind_name(info->kind), info->index), "kind",
 			 pl_accel_kind_name(info->kind), "index", (int)info->index, "name",
-			 text(info->name), "driver", text(info->driver), "memory_bytes",
+			 show_text(info->name), "driver", show_text(info->driver), "memory_bytes",
 			 counter(info->memory_bytes));
 }
 

@@ -76,15 +76,17 @@ json_t *show_or_fail(json_t *data, int *code, struct pl_error *err)
 json_t *show_text(const char *text)
 {
 	json_t *string = json_string(text);
-	char *ascii = string ? NULL : strdup(text);
+	bool utf8 = string;
+	char *clean = strdup(text);
 
-	if (!ascii)
-		return string;
-	for (char *c = ascii; *c; c++)
-		if (*c & 0x80)
+	json_decref(string);
+	if (!clean)
+		return NULL;
+	for (char *c = clean; *c; c++)
+		if ((*c & 0x80 && !utf8) || (unsigned char)*c < ' ' || *c == 0x7f)
 			*c = '?';
-	string = json_string(ascii);
-	free(ascii);
+	string = json_string(clean);
+	free(clean);
 	return string;
 }
 
