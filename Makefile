@@ -111,6 +111,14 @@ eval: bench-packages build-release/build.ninja
 	ninja -C build-release $(EVAL_TARGETS)
 	bench/eval/eval.py $(if $(QUICK),--quick) $(if $(DUT),--dut $(DUT) --interfaces $(INTERFACES)) $(EVAL_ARGS)
 
+# What the benchmarks and measuring tests print, into docs/measurements: some ten minutes.
+#   make measurements ONLY="loop nic"
+#   make measurements ALL=1
+measurements: bench-packages build-release/build.ninja
+	meson configure build-release -Ddpdk=enabled
+	meson compile -C build-release
+	bench/record/record.py $(if $(ONLY),--only $(ONLY)) $(if $(ALL),--all)
+
 # The working tree's benchmarks beside those of an earlier commit, in turns, with the noise of this machine:
 #   make bench-compare BASE=HEAD~1
 #   make bench-compare BASE=v0.3 ONLY="loop fib" PAIRS=15 FAIL=1 JSON=compare.json
@@ -134,9 +142,10 @@ format:
 
 check-format:
 	clang-format --dry-run --Werror $(SOURCES)
+	bench/record/record.py --check
 
 clean:
 	rm -rf $(BUILD) build-asan build-tsan build-clang build-fuzz build-release
 
 .PHONY: all packages demo-packages test-packages vm-packages fuzz-packages bench-packages build demo test test-vm sanitize fuzz release \
-	bench bench-compare eval differ install format check-format clean
+	bench bench-compare eval measurements differ install format check-format clean

@@ -3,7 +3,7 @@
 """Draws what `fib --json FILE` measured: lookups, how often Peerlane's are those of its peers, and
 updates, a row for each family.
 
-    bench/fib/plot.py FILE docs/img/fib.svg
+    bench/fib/plot.py FILE docs/measurements/fib.svg
 """
 
 import argparse
