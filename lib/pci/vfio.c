@@ -248,7 +248,6 @@ static bool vfio_lost(struct pl_pci *pci)
 
 /* Nobody resets the device after that if it is for a driver of the kernel that it is given back: vfio does
  * when the file is closed, but cannot while an unbind is under way. */
-
 static void vfio_release(struct pl_pci *pci)
 {
 	struct vfio *vfio = vfio_of(pci);
@@ -394,12 +393,13 @@ static bool is_open(const char *address)
 int pci_vfio_open(struct pl_pci **pci, const struct pci_paths *paths, int folder,
 		  const char *address, struct pl_error *err)
 {
-	struct vfio *vfio = is_open(address) ? NULL : calloc(1, sizeof(*vfio));
+	struct vfio *vfio;
 	int rc;
 
-	if (!vfio && is_open(address))
+	if (is_open(address))
 		return pl_error_set(err, -EBUSY, NULL, "%s: this process has it open already",
 				    address);
+	vfio = calloc(1, sizeof(*vfio));
 	if (!vfio)
 		return pl_error_set(err, -ENOMEM, NULL, "%s: no memory", address);
 	vfio->fd = -1;

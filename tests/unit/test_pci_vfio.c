@@ -187,7 +187,12 @@ static int end(void **state)
 
 static void test_each_has_its_own(void **state)
 {
+	const struct pci_paths paths = {.sysfs = root, .dev = root};
+	struct pl_error err;
+	struct pl_pci *again;
+
 	(void)state;
+	assert_int_equal(-EBUSY, pci_open_at(&again, &paths, addresses[0], PL_PCI_VFIO, &err));
 	assert_int_equal(2, table.n);
 	assert_true(pl_dma_address(&dma[0], 0) != pl_dma_address(&dma[1], 0));
 	pl_pci_dma_unmap(pci[0], &dma[0]);
