@@ -2,7 +2,7 @@
 """The whole Internet's routes come and go while numbered packets pass by a route that stays: none of
 them is lost, and the router has all of the table in the end, and nothing when it is gone.
 
-    TABLE=N4,N6       how many prefixes (240000,48000 unless told; the whole is 901899,160147)
+    TABLE=N4,N6       how many prefixes (120000,24000 unless told; the whole is 901899,160147)
     TABLE_FILE=FILE   a table, a prefix a line, instead of one that is made
 """
 
@@ -23,7 +23,7 @@ from test_churn import audit, daemon_pid, memory_kib, netlink_sockets
 from test_freshness import waits_s
 from test_routes import kernel_answer
 
-N4, N6 = (int(n) for n in os.environ.get("TABLE", "240000,48000").split(","))
+N4, N6 = (int(n) for n in os.environ.get("TABLE", "120000,24000").split(","))
 FILE = os.environ.get("TABLE_FILE")
 LIMIT_S = 120 + (N4 + N6) / 2000  # for what takes seconds; the machine may be busy with others
 STILL = "203.0.113.9"  # beyond host 2

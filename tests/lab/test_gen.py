@@ -157,7 +157,9 @@ def test_a_rate_beyond_reach_is_told(ends):
     assert result["sent_pps"] < 39e6 and status == NOT_FINE
 
 
+@pytest.mark.parametrize("ends", [interface_ends], indirect=True)
 def test_no_gateway(ends):
+    """It asks for some seconds."""
     done = ends.hosts[0].run([GEN, "--tx", ends.names[0], "--address", "10.0.1.2/24", "--gateway",
                               "10.0.1.77", "--destinations", "10.0.2.2"], check=False)
     assert done.returncode == CANNOT
