@@ -4,6 +4,8 @@
 
 BUILD ?= build
 PYTHON := /usr/bin/python3
+# Half of the tests wait for what time brings: more of them at a time than there are processors.
+TEST_JOBS ?= $(shell echo $$((2 * $$(nproc))))
 # Expanded where it is used only: the formatting targets.
 SOURCES = $(shell git ls-files '*.c' '*.h')
 
@@ -32,7 +34,7 @@ demo: demo-packages build
 	PEERLANE_BUILD=$(BUILD) $(PYTHON) tests/lab/demo.py
 
 test: test-packages build
-	meson test -C $(BUILD) --print-errorlogs
+	meson test -C $(BUILD) --print-errorlogs --num-processes $(TEST_JOBS)
 
 vm-packages:
 	dist/install-packages build vm
@@ -49,7 +51,7 @@ SANITIZED = \
 	ASAN_OPTIONS=halt_on_error=1:abort_on_error=1:detect_stack_use_after_return=1 \
 	UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:print_stacktrace=1 \
 	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
-	meson test --print-errorlogs --timeout-multiplier 3
+	meson test --print-errorlogs --timeout-multiplier 3 --num-processes $(TEST_JOBS)
 
 # Less optimised, and with line numbers alone for debuggers: gcc takes twice as long to compile it otherwise.
 build-asan/build.ninja: | packages
@@ -59,9 +61,15 @@ build-asan/build.ninja: | packages
 build-tsan/build.ninja: | packages
 	meson setup build-tsan -Db_sanitize=thread -Db_lundef=false
 
-sanitize: build-asan/build.ninja build-tsan/build.ninja
+sanitize-addresses: build-asan/build.ninja
 	$(SANITIZED) -C build-asan --no-suite lab
+
+sanitize-threads: build-tsan/build.ninja
 	$(SANITIZED) -C build-tsan --suite threads
+
+# Both, whatever the first has found.
+sanitize:
+	$(MAKE) --keep-going sanitize-addresses sanitize-threads
 
 # Hunts for inputs that break something; what is found is kept in fuzz-work (tests/fuzz/README.md).
 #   make fuzz FUZZ_SECONDS=60 FUZZ_TARGETS="program replica"
@@ -147,5 +155,6 @@ check-format:
 clean:
 	rm -rf $(BUILD) build-asan build-tsan build-clang build-fuzz build-release
 
-.PHONY: all packages demo-packages test-packages vm-packages fuzz-packages bench-packages build demo test test-vm sanitize fuzz release \
-	bench bench-compare eval measurements differ install format check-format clean
+.PHONY: all packages demo-packages test-packages vm-packages fuzz-packages bench-packages build demo test test-vm \
+	sanitize sanitize-addresses sanitize-threads fuzz release \
+	bench bench-compare eval differ install format check-format clean
