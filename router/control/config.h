@@ -128,7 +128,7 @@ struct config {
 
 /* What the command line asks beside the configuration. */
 struct config_command {
-	char file[256]; /* -c; "": not given */
+	const char *file; /* -c, in argv; NULL: not given */
 	bool check;
 	bool cleanup;
 	bool json; /* of cleanup */

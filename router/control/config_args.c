@@ -199,7 +199,7 @@ static int walk(struct config *config, struct config_command *command, bool *por
 	while (!rc && (opt = getopt_long(argc, argv, ":c:h", options, NULL)) != -1) {
 		switch (opt) {
 		case 'c':
-			snprintf(command->file, sizeof(command->file), "%s", optarg);
+			command->file = optarg;
 			break;
 		case 'h':
 			command->help = true;
@@ -247,7 +247,7 @@ int config_read_args(struct config *config, struct config_command *command, int 
 		return rc;
 	if (command->json && !command->cleanup)
 		return pl_error_set(err, -EINVAL, "leave it out", "--json: is for --cleanup");
-	if (command->file[0])
+	if (command->file)
 		rc = config_read_file(config, command->file, err);
 	else if (!ports && (!command->cleanup || access(CONFIG_FILE_DEFAULT, F_OK) == 0))
 		rc = config_read_file(config, CONFIG_FILE_DEFAULT, err);

@@ -118,6 +118,29 @@ static void test_options_override_file(void **state)
 	assert_string_equal(line, err.what);
 }
 
+/* A path can be longer than any line of a configuration. */
+static void test_long_path(void **state)
+{
+	char path[] = "/tmp/test_config_XXXXXX", line[500] = "-c /tmp",
+	     *argv[] = {"peerlaned", "-c", line + 3};
+	struct config_command command;
+	struct config c;
+	struct pl_error err;
+	FILE *file = fdopen(mkstemp(path), "w");
+
+	(void)state;
+	assert_non_null(file);
+	fputs("[Router]\nPlanes=3\n", file);
+	fclose(file);
+	for (unsigned i = 0; i < 150; i++)
+		strcat(line, "/.");
+	strcat(line, path + strlen("/tmp"));
+	config_init(&c);
+	assert_int_equal(0, config_read_args(&c, &command, 3, argv, &err));
+	assert_int_equal(3, c.planes);
+	unlink(path);
+}
+
 static const struct {
 	const char *line, *what, *remedy;
 } option_errors[] = {
@@ -215,6 +238,7 @@ int main(void)
 		cmocka_unit_test(test_options),
 		cmocka_unit_test(test_port_option),
 		cmocka_unit_test(test_options_override_file),
+		cmocka_unit_test(test_long_path),
 		cmocka_unit_test(test_option_errors),
 		cmocka_unit_test(test_manual_has_every_setting),
 		cmocka_unit_test(test_suggestions),
