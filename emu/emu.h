@@ -165,6 +165,10 @@ uint64_t emu_wire_memory_sent(const struct emu_wire *wire); /* frames so far. An
  * comes after the first memfd_create(), ftruncate(), fcntl() and mmap(). `mac` gets emu_wire_shared_mac(). Control
  * thread. Returns 0 or -errno with `err` filled: -EBUSY when another NIC has the path. */
 int emu_wire_shared(const char *path, struct emu_wire **wire, uint8_t mac[6], struct pl_error *err);
+/* Whether it could be had at `path`, but for one that another NIC has, which may be about to end: the path is not too
+ * long, its folder is there (else -ENOENT) and can be written to, and what lies there is a socket. Changes nothing.
+ * Returns 0, or -errno with `err` filled, as emu_wire_shared() would say it. Any thread. */
+int emu_wire_shared_check(const char *path, struct pl_error *err);
 /* A locally administered address, which is another for another path, and the same after a restart. */
 void emu_wire_shared_mac(const char *path, uint8_t mac[6]);
 

@@ -28,6 +28,8 @@
 /* Frames that have arrived. Few of these pages are touched unless frames are long. */
 #define LENT_BYTES (EMU_BATCH * WIRE_FRAME_MAX)
 
+#define OTHER_PATH "use another path"
+
 /* Who may wait to be let in. The kernel keeps one more than it is told. */
 #define BACKLOG 4
 #define KNOCKS_MAX (BACKLOG + 1)
@@ -296,18 +298,58 @@ static const struct emu_wire_ops shared_ops = {
 	.close = shared_close,
 };
 
+/* Fills in what depends on the path alone. */
+static int set_path(struct shared *shared, const char *path, struct pl_error *err)
+{
+	if (strlen(path) >= sizeof(shared->address.sun_path))
+		return pl_error_set(err, -ENAMETOOLONG, "use a shorter path",
+				    "%.80s...: longer than the kernel takes for a socket", path);
+	shared->address.sun_family = AF_UNIX;
+	strcpy(shared->address.sun_path, path);
+	snprintf(shared->lock_path, sizeof(shared->lock_path), "%s.lock", path);
+	return 0;
+}
+
+static int no_lock(const struct shared *shared, int rc, struct pl_error *err)
+{
+	return pl_error_set(err, rc, "make the folder, or " OTHER_PATH,
+			    "%s: cannot open the wire's lock: %s", shared->lock_path,
+			    strerror(-rc));
+}
+
+/* Whether the lock's file could be opened, or made: it is not. */
+static int check_lock(const struct shared *shared, struct pl_error *err)
+{
+	char folder[sizeof(shared->address.sun_path)];
+	int fd = open(shared->lock_path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	char *slash;
+
+	if (fd >= 0) {
+		close(fd);
+		return 0;
+	}
+	if (errno != ENOENT)
+		return no_lock(shared, -errno, err);
+	strcpy(folder, shared->address.sun_path);
+	slash = strrchr(folder, '/');
+	if (slash)
+		slash[slash == folder] = 0;
+	else
+		strcpy(folder, ".");
+	if (faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS))
+		return no_lock(shared, -errno, err);
+	return 0;
+}
+
 /* Keeps other routers off the path for as long as this one lives. */
 static int take_lock(struct shared *shared, struct pl_error *err)
 {
 	int fd;
 
-	snprintf(shared->lock_path, sizeof(shared->lock_path), "%s.lock", shared->address.sun_path);
 	for (;;) {
 		fd = open(shared->lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 		if (fd < 0)
-			return pl_error_set(err, -errno, "make the folder, or use another path",
-					    "%s: cannot open the wire's lock: %s",
-					    shared->lock_path, strerror(errno));
+			return no_lock(shared, -errno, err);
 		if (flock(fd, LOCK_EX | LOCK_NB)) {
 			close(fd);
 			return pl_error_set(err, -EBUSY, "give every port a wire of its own",
@@ -342,16 +384,12 @@ static int listen_at(struct shared *shared)
 
 static int open_all(struct shared *shared, const char *path, struct pl_error *err)
 {
-	int rc;
+	int rc = set_path(shared, path, err);
 
-	if (strlen(path) >= sizeof(shared->address.sun_path))
-		return pl_error_set(err, -ENAMETOOLONG, "use a shorter path",
-				    "%.80s...: longer than the kernel takes for a socket", path);
-	shared->address.sun_family = AF_UNIX;
-	strcpy(shared->address.sun_path, path);
-	rc = take_lock(shared, err);
 	if (!rc)
-		rc = pl_socket_remove_stale(path, "use another path", err);
+		rc = take_lock(shared, err);
+	if (!rc)
+		rc = pl_socket_remove_stale(path, OTHER_PATH, err);
 	if (rc)
 		return rc;
 	shared->lent = malloc(LENT_BYTES);
@@ -361,6 +399,16 @@ static int open_all(struct shared *shared, const char *path, struct pl_error *er
 	return rc ? pl_error_set(err, rc, NULL, "%s: cannot offer the wire: %s", path,
 				 strerror(-rc))
 		  : 0;
+}
+
+int emu_wire_shared_check(const char *path, struct pl_error *err)
+{
+	struct shared shared;
+	int rc = set_path(&shared, path, err);
+
+	if (!rc)
+		rc = check_lock(&shared, err);
+	return rc ? rc : pl_socket_check(path, OTHER_PATH, err);
 }
 
 void emu_wire_shared_mac(const char *path, uint8_t mac[6])

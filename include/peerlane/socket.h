@@ -11,6 +11,10 @@
  * nobody off. Any thread. */
 bool pl_socket_is_file(int fd, const char *path);
 
+/* Whether a socket can be had at `path`: there is nothing, or a socket. Changes nothing. `other` as below. Returns 0,
+ * or -EEXIST with `err` filled. Any thread. */
+int pl_socket_check(const char *path, const char *other, struct pl_error *err);
+
 /* Removes a socket that a former process left at `path`; whoever has the lock knows that it is nobody's. Anything
  * else is not ours to remove. `other` says how to have another path: "use another path".
  *

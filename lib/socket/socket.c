@@ -15,17 +15,24 @@ bool pl_socket_is_file(int fd, const char *path)
 	       opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
 }
 
-int pl_socket_remove_stale(const char *path, const char *other, struct pl_error *err)
+int pl_socket_check(const char *path, const char *other, struct pl_error *err)
 {
 	char remedy[96];
 	struct stat st;
 
-	if (lstat(path, &st))
+	if (lstat(path, &st) || S_ISSOCK(st.st_mode))
 		return 0;
 	snprintf(remedy, sizeof(remedy), "remove it, or %s", other);
-	if (!S_ISSOCK(st.st_mode))
-		return pl_error_set(err, -EEXIST, remedy, "%s: exists and is not a socket", path);
-	if (unlink(path))
+	return pl_error_set(err, -EEXIST, remedy, "%s: exists and is not a socket", path);
+}
+
+int pl_socket_remove_stale(const char *path, const char *other, struct pl_error *err)
+{
+	int rc = pl_socket_check(path, other, err);
+
+	if (rc)
+		return rc;
+	if (unlink(path) && errno != ENOENT)
 		return pl_error_set(err, -errno, NULL, "%s: cannot replace the old socket: %s",
 				    path, strerror(errno));
 	return 0;

@@ -65,6 +65,22 @@ static int probe_wire(const struct config_port *port, struct pl_port_caps *caps,
 	return pl_port_probe(&asked, caps, err);
 }
 
+static bool same_folder(const char *a, const char *b)
+{
+	const char *end_a = strrchr(a, '/'), *end_b = strrchr(b, '/');
+
+	return end_a && end_b && end_a - a == end_b - b && !memcmp(a, b, (size_t)(end_a - a));
+}
+
+/* Whether the port could have its shared wire. A folder that is not there is made with the control socket. */
+static int check_wire(const struct config *config, const struct config_port *port,
+		      struct pl_error *err)
+{
+	int rc = emu_wire_shared_check(port->wire, err);
+
+	return rc == -ENOENT && same_folder(port->wire, config->control_socket) ? 0 : rc;
+}
+
 /* Asks a NIC that has no cable. */
 static int probe_emulated(const struct config_port *port, const struct pl_port_config *asked,
 			  struct pl_port_caps *caps, struct pl_error *err)
@@ -140,19 +156,22 @@ static int open_emulated(struct router *router, unsigned index, struct pl_error 
 
 /* ---- all of them ---- */
 
-int devices_probe(const struct config_port *port, const struct pl_port_config *asked,
-		  struct pl_port_caps *caps, struct pl_error *err)
+int devices_probe(const struct config *config, const struct config_port *port,
+		  const struct pl_port_config *asked, struct pl_port_caps *caps,
+		  struct pl_error *err)
 {
-	struct pl_port_config config = *asked;
-	int rc;
+	struct pl_port_config nic = *asked;
+	int rc = port->wire[0] ? check_wire(config, port, err) : 0;
 
-	if (is_emulated(port))
-		return probe_emulated(port, asked, caps, err);
-	rc = open_pci(port, &config.pci, err);
 	if (rc)
 		return rc;
-	rc = pl_port_probe(&config, caps, err);
-	pl_pci_close(config.pci);
+	if (is_emulated(port))
+		return probe_emulated(port, asked, caps, err);
+	rc = open_pci(port, &nic.pci, err);
+	if (rc)
+		return rc;
+	rc = pl_port_probe(&nic, caps, err);
+	pl_pci_close(nic.pci);
 	return rc;
 }
 

@@ -6,10 +6,11 @@
 
 #include "router.h"
 
-/* Fills in what the device of a port that is a NIC can do, and its MTU. `asked` is as for
+/* Fills in what the device of one of the configuration's ports that is a NIC can do, and its MTU. `asked` is as for
  * pl_port_probe(), without the device. Nothing stays open. Returns 0, or -errno with `err` filled. */
-int devices_probe(const struct config_port *port, const struct pl_port_config *asked,
-		  struct pl_port_caps *caps, struct pl_error *err);
+int devices_probe(const struct config *config, const struct config_port *port,
+		  const struct pl_port_config *asked, struct pl_port_caps *caps,
+		  struct pl_error *err);
 
 /* Whether the port's NIC can be told where this memory is, so that it reads and writes packets there. Nothing stays
  * open. Returns 0, or -errno with `err` filled: what stands in the way, and what an operator can do. */

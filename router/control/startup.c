@@ -138,7 +138,7 @@ int router_probe(struct router *router, struct pl_error *err)
 		if (config->ports[i].kind == CONFIG_AFXDP)
 			rc = pl_port_probe(&asked, &port->caps, err);
 		else
-			rc = devices_probe(&config->ports[i], &asked, &port->caps, err);
+			rc = devices_probe(config, &config->ports[i], &asked, &port->caps, err);
 		if (rc)
 			return at_device(&config->ports[i], rc, err);
 		memcpy(port->mac, port->caps.mac, sizeof(port->mac));

@@ -75,6 +75,28 @@ def test_link_follows_the_program(make_lab):
         lab.wait_through()
 
 
+def test_path_is_checked(make_lab):
+    """--check says of a path that cannot be had what the start says, and makes nothing."""
+    lab = make_lab()
+    folder, control = lab.folder, lab.folder / "run/socket"
+    (folder / "file").touch()
+    for path, reason, remedy in (
+            (folder / "file", f"{folder}/file: exists and is not a socket", "remove it, or use another path"),
+            (folder / "none/wire", f"{folder}/none/wire.lock: cannot open the wire's lock: No such file",
+             "make the folder, or use another path")):
+        args = [PEERLANED, "--control-socket", control, "--port", f"pl0=emu:w,wire={path}"]
+        said = [lab.router.run([*args, *extra], check=False) for extra in (["--check"], [])]
+        assert [done.returncode for done in said] == [1, 1], said
+        for done in said:
+            assert f"--port pl0: {reason}" in done.stderr and remedy in done.stderr, done
+        assert not lab.router.ip_json("link show type tun")
+    # The control socket's folder is made at the start, and so is there for a wire.
+    control.parent.rmdir()
+    args = [PEERLANED, "--control-socket", control, "--port", f"pl0=emu:w,wire={control.parent}/wire", "--check"]
+    lab.router.run(args)
+    assert sorted(path.name for path in folder.iterdir()) == ["file"]
+
+
 def test_daemon_is_killed(make_lab):
     """The programs see it, and the next daemon takes the paths over."""
     lab = make_lab()

@@ -252,6 +252,19 @@ static void test_comes_and_goes(void **state)
 	wire_client_leave(NULL);
 }
 
+/* What opening would say, and nothing is there afterwards that was not before. */
+static void expect_same(const char *at, int rc)
+{
+	struct emu_wire *wire;
+	struct pl_error checked, opened;
+	uint8_t mac[6];
+
+	assert_int_equal(emu_wire_shared_check(at, &checked), rc);
+	assert_int_equal(emu_wire_shared(at, &wire, mac, &opened), rc);
+	assert_string_equal(checked.what, opened.what);
+	assert_string_equal(checked.remedy, opened.remedy);
+}
+
 /* A socket that has knocked, and has not looked for an answer. */
 static int knock(void)
 {
@@ -320,9 +333,15 @@ static void test_path(void **state)
 	int fd;
 
 	(void)state;
+	/* By one that may be about to end. */
+	assert_int_equal(emu_wire_shared_check(path, &err), 0);
 	assert_int_equal(emu_wire_shared(path, &other, mac, &err), -EBUSY);
 	assert_null(other);
 	wire->ops->close(wire);
+	assert_int_equal(emu_wire_shared_check(path, &err), 0);
+	assert_int_equal(access(path, F_OK), -1);
+	snprintf(far, sizeof(far), "%s.lock", path);
+	assert_int_equal(access(far, F_OK), -1);
 	/* Of a process that was killed. */
 	strcpy(address.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
@@ -335,13 +354,17 @@ static void test_path(void **state)
 	/* Not ours to remove. */
 	fd = open(path, O_CREAT | O_WRONLY, 0600);
 	close(fd);
-	assert_int_equal(emu_wire_shared(path, &wire, mac, &err), -EEXIST);
+	expect_same(path, -EEXIST);
 	assert_int_equal(unlink(path), 0);
+	assert_int_equal(mkdir(far, 0700), 0); /* where its lock would be */
+	expect_same(path, -EISDIR);
+	assert_int_equal(rmdir(far), 0);
 	memset(far, 'x', sizeof(far) - 1);
 	far[sizeof(far) - 1] = 0;
-	assert_int_equal(emu_wire_shared(far, &wire, mac, &err), -ENAMETOOLONG);
+	expect_same(far, -ENAMETOOLONG);
 	assert_int_equal(wire_client_join(far, &client, &err), -ENAMETOOLONG);
-	assert_int_equal(emu_wire_shared("/nowhere/at/all", &wire, mac, &err), -ENOENT);
+	expect_same("/nowhere/at/all", -ENOENT);
+	expect_same("/dev/null/wire", -ENOTDIR);
 }
 
 /* ---- on a thread of its own ---- */
@@ -747,6 +770,7 @@ int main(void)
 		cmocka_unit_test(test_sleep),
 		cmocka_unit_test(test_killed),
 		cmocka_unit_test(test_hostile_peer),
+		cmocka_unit_test(test_memory_is_kept),
 		cmocka_unit_test(test_hostile_nic),
 	};
 
