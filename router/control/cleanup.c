@@ -16,6 +16,7 @@
 
 #define REQUEST_BYTES 64
 #define NAMES_MAX 256u
+#define LIST_TRIES 20u
 
 struct names {
 	char name[NAMES_MAX][CONFIG_NAME_SIZE];
@@ -58,7 +59,8 @@ static int add_marked(const struct nlmsghdr *message, void *ctx)
 	return MNL_CB_OK;
 }
 
-/* Has the kernel list all links, and hands each to `fn`. Returns 0 or -errno. */
+/* Has the kernel list all links, and hands each to `fn`. Returns 0 or -errno: -EINTR if one has come or gone
+ * meanwhile, and another may be left out for that. */
 static int list_links(mnl_cb_t fn, void *ctx)
 {
 	_Alignas(struct nlmsghdr) char buf[REQUEST_BYTES];
@@ -87,6 +89,16 @@ out:
 	free(answer);
 	if (socket)
 		mnl_socket_close(socket);
+	return rc;
+}
+
+/* Adds all that bear the mark. Returns 0 or -errno. */
+static int add_all_marked(struct names *names)
+{
+	int rc = -EINTR;
+
+	for (unsigned i = 0; i < LIST_TRIES && rc == -EINTR; i++)
+		rc = list_links(add_marked, names);
 	return rc;
 }
 
@@ -145,9 +157,12 @@ static int remove_taps(const struct config *config, cleanup_fn *removed, void *c
 
 	for (unsigned i = 0; i < config->n_ports; i++)
 		add_name(&names, config->ports[i].name);
-	rc = list_links(add_marked, &names);
+	rc = add_all_marked(&names);
 	if (rc)
-		return pl_error_set(err, rc, NULL, "cannot list the interfaces: %s", strerror(-rc));
+		return pl_error_set(
+			err, rc,
+			rc == -EINTR ? "try again: interfaces came and went all the while" : NULL,
+			"cannot list the interfaces: %s", strerror(-rc));
 	rc = attach_all(&names, &taps, err);
 	return rc ? rc : remove_all(&taps, removed, ctx, err);
 }
