@@ -200,7 +200,10 @@ def choose(args, accelerator):
 
 def about(args, accelerator):
     told = net.machine()
-    told.update(accelerator=f"{accelerator.name}: {accelerator.words}", cores_used=setups.Setup.cores.text(),
+    if args.dut:
+        told.update(setups.Dut.about(args.dut, args.interfaces))
+    kind = setups.Dut if args.dut else setups.Setup
+    told.update(accelerator=f"{accelerator.name}: {accelerator.words}", cores_used=kind.cores.text(),
                 command=" ".join(["bench/eval/eval.py", *map(shlex.quote, sys.argv[1:])]),
                 seconds=args.seconds, trial_s=args.trial, trials=args.trials, repetitions=args.repetitions)
     return told
@@ -229,6 +232,8 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     accelerator = setups.find_accelerator(args.accelerator)
     chosen, left_out = choose(args, accelerator)
+    if not chosen:
+        sys.exit("eval.py: nothing is left to measure")
     print(f"this takes about {max(1, round(reckon_s(chosen, args) / 60))} minutes", file=sys.stderr)
     records, began = [], time.monotonic()
     with net.huge_pages():

@@ -243,15 +243,20 @@ def disturbed(data):
             f"{FOREIGN_MAX:.0%} of a core, at most {max(foreign):.0%}. {word}".rstrip(), ""]
 
 
+def kinds(data):
+    return {key.split("-")[0] for key in data["setups"]}
+
+
 def introduction(data):
-    about = data["about"]
+    about, real = data["about"], kinds(data) == {"dut"}
     quick = "This was a quick run: short trials, few sizes; it shows that all works, and roughly how fast." \
         if data["quick"] else ""
     out = ["<!-- SPDX-License-Identifier: BSD-2-Clause -->",
            "<!-- Made by bench/eval/eval.py: not to be edited. -->", "# Evaluation", "",
            "What the report of 2015 measured in its chapter 4, on this machine. " + quick, "",
-           "**What is emulated and what is real.** No figure here is one of a NIC's or of a cable's. The router, its "
-           "driver of the NIC and the packet program are the real ones, and so is the generator.", "",
+           "**What is emulated and what is real.** " + ("" if real else "No figure here is one of a NIC's or of a "
+                                                        "cable's. ") +
+           "The router, its driver of the NIC and the packet program are the real ones, and so is the generator.", "",
            "| set-up | emulated |", "| --- | --- |"]
     out += [f"| {title(data, key)} | {one['emulated']} |" for key, one in data["setups"].items()]
     if data.get("damaged"):
@@ -259,12 +264,14 @@ def introduction(data):
         out += [f"- {title(data, key)}: {words}" for key, words in data["damaged"].items()]
     if data["left_out"]:
         out += ["", "Left out:", ""] + [f"- {key}: {why}" for key, why in data["left_out"].items()]
-    out += ["", "A *wire* is an emulated 82599's cable in shared memory, offered 10 Gb/s; it has no speed of its own, "
-            "so more than line rate is possible in principle. The emulator's work (DMA, registers, the queue's choice) "
-            "is done by a thread of the processor, which a NIC would do beside it. Where threads have to share a core "
-            "(*cores_used*), they take turns: each goes on until it has nothing to do. *veth* is a pair of virtual "
-            "interfaces of the kernel, by AF_XDP with copies at the generator's and the router's side, offered all "
-            "the generator has.", "", "| | |", "| --- | --- |"]
+    out += ["", ("*dut* is the router on devices of this machine. The generator's ends are interfaces cabled to them, "
+                 "by AF_XDP, offered 10 Gb/s, or what it can." if real else
+                 "A *wire* is an emulated 82599's cable in shared memory, offered 10 Gb/s; it has no speed of its own, "
+                 "so more than line rate is possible in principle. The emulator's work (DMA, registers, the queue's "
+                 "choice) is done by a thread of the processor, which a NIC would do beside it. Where threads have to "
+                 "share a core (*cores_used*), they take turns: each goes on until it has nothing to do. *veth* is a "
+                 "pair of virtual interfaces of the kernel, by AF_XDP with copies at the generator's and the router's "
+                 "side, offered all the generator has."), "", "| | |", "| --- | --- |"]
     out += [f"| {key} | {value} |" for key, value in about.items()]
     return out
 
@@ -282,15 +289,17 @@ def line_rate_from(table, key):
 def original(data):
     modes = ("nic-cpu", "nic-cpu-gpu", "nic-gpu")
     rtt, most = Table(data, "rtt"), Table(data, "highest")
+    kind = "dut" if kinds(data) == {"dut"} else "wire"
 
     def ours(table, size, name, scale, digits, unit):
-        return [f"{cell(table.spread(f'wire-{mode}', size, name, scale), digits)} {unit}"
-                if f"wire-{mode}" in table.setups else "not measured" for mode in modes]
+        return [f"{cell(table.spread(f'{kind}-{mode}', size, name, scale), digits)} {unit}"
+                if f"{kind}-{mode}" in table.setups else "not measured" for mode in modes]
 
     out = ["## Beside the original", "",
            "The original had two machines, 10 Gb/s NICs and a GPU, all real, and counted the blocking wait for the "
-           "GPU as CPU load. Ours are the *wire* set-ups: the router is the real one, its NICs are not, so it is a "
-           "comparison of what the router's own work allows.", "",
+           "GPU as CPU load. " + ("What of ours is emulated the first table says." if kind == "dut" else
+                                  "Ours are the *wire* set-ups: the router is the real one, its NICs are not, so it is "
+                                  "a comparison of what the router's own work allows."), "",
            "| | NIC-CPU | NIC-CPU-GPU | NIC-GPU |", "| --- | --- | --- | --- |"]
     out += ["| " + " | ".join((f"{what}, original", *values)) + " |" for what, *values in ORIGINAL]
     if rtt.sizes:
@@ -300,7 +309,7 @@ def original(data):
         out.append(f"| Packet rate at {most.sizes[0]} bytes, here | " +
                    " | ".join(ours(most, most.sizes[0], "received_pps", 1e-6, 2, "Mpps")) + " |")
     out.append("| 10 Gb/s line rate from frames of, here | " +
-               " | ".join(line_rate_from(most, f"wire-{mode}") for mode in modes) + " |")
+               " | ".join(line_rate_from(most, f"{kind}-{mode}") for mode in modes) + " |")
     if most.sizes:
         out.append(f"| CPU load at {most.sizes[0]} bytes, here | " +
                    " | ".join(ours(most, most.sizes[0], "cpu_percent", 1, 0, "%")) + " |")
@@ -318,8 +327,9 @@ def page(data):
             "[results.csv](results.csv).", "", *disturbed(data)]
     out += original(data)
     if rtt.sizes:
-        out += ["", "## Round-trip time", "", "Mean of 20 pings, in ms, as in the report. Hosts of *wire* set-ups are at "
-                "TAP interfaces, whose copying is in it.", "", "![](rtt.svg)", "", *rows(rtt, "rtt_mean_ms", 1, 3)]
+        out += ["", "## Round-trip time", "", "Mean of 20 pings, in ms, as in the report." +
+                (" Hosts of *wire* set-ups are at TAP interfaces, whose copying is in it." if "wire" in kinds(data)
+                 else ""), "", "![](rtt.svg)", "", *rows(rtt, "rtt_mean_ms", 1, 3)]
     out += ["", "## Packet rate", "", "Received, in Mpps, while the most is offered:", "", "![](mpps.svg)", "",
             *rows(most, "received_pps", 1e-6, 2), "", "![](gbps.svg)", "",
             *(["The generator, not the router, was the limit here (less than 1 % was lost):", "", *limits, ""]

@@ -24,6 +24,7 @@ sys.path[:0] = [str(ROOT / "tests/lab"), str(ROOT / "bench/net")]
 
 import lab as L  # noqa: E402: found by the path above
 import bench as net  # noqa: E402: likewise
+from dut_lab import DutLab, driver_of, in_use, interface_of  # noqa: E402: likewise
 from full_table import Table, prefixes  # noqa: E402
 from wire_lab import WireLab  # noqa: E402
 
@@ -48,7 +49,7 @@ class Cores:
         self.generator = allowed[0]
         self.shared = len(allowed) < 1 + planes + stand_ins
         self.planes = allowed[-planes:] if self.shared else allowed[1:1 + planes]  # where they are started
-        self.stand_ins = {allowed[-1]} if self.shared else set(allowed[1 + planes:])
+        self.stand_ins = {allowed[-1]} if self.shared else set(allowed[1 + planes:] if stand_ins else ())
 
     def place(self, pid):
         """The threads of a router."""
@@ -62,6 +63,8 @@ class Cores:
 
     def text(self):
         emulated = ", ".join(str(core) for core in sorted(self.stand_ins))
+        if not self.stand_ins:
+            return f"generator on core {self.generator}, planes from {self.planes[0]}"
         if self.shared:
             return (f"generator on core {self.generator}; planes, the emulator and an accelerator's stand-in take turns "
                     f"on core {emulated} (SCHED_FIFO)")
@@ -146,6 +149,17 @@ def ping(lab, sizes, count):
     return times
 
 
+def check(options, ports):
+    return subprocess.run([str(L.PEERLANED), *options, "--check", *(x for p in ports for x in ("--port", p))],
+                          text=True, capture_output=True, check=False)
+
+
+def refusal(options, ports):
+    """Why peerlaned would not start like this, or None."""
+    done = check(options, ports)
+    return " ".join(done.stderr.split()) if done.returncode else None
+
+
 def load_routes(router, gateway, device, count):
     """A table like the Internet's. Returns the file that names its prefixes, for the generator."""
     found = prefixes(count, 0)
@@ -179,9 +193,7 @@ class Wire(Setup):
 
     def why_not(self):
         ports = [f"pl{i}=emu:wire{i},wire=/run/eval-{i}" for i in range(2)]
-        done = subprocess.run([str(L.PEERLANED), *self.options, "--check", *(x for p in ports for x in ("--port", p))],
-                              text=True, capture_output=True, check=False)
-        return " ".join(done.stderr.split()) if done.returncode else None
+        return refusal(self.options, ports)
 
     @contextlib.contextmanager
     def running(self, ping_sizes=(), ping_count=0):
@@ -306,49 +318,59 @@ class Veth(Setup):
 class Dut(Setup):
     """`devices`: two, as Device= has them; `interfaces`: two that are cabled to them."""
 
+    cores = Cores(stand_ins=0)
+
     def __init__(self, devices, interfaces, mode, accelerator=None):
         self.devices, self.interfaces, self.mode = devices, interfaces, mode
-        self.key, self.title = f"dut-{mode}", f"{mode.upper()}, {' and '.join(devices)}"
-        self.emulated = "nothing" if not accelerator or accelerator.kind == "cuda" else \
-            f"the GPU ({accelerator.words})"
+        self.key, self.title = f"dut-{mode}", mode.upper()
+        stand_in = accelerator if accelerator and accelerator.kind != "cuda" else None
+        if stand_in:
+            self.title += f" ({stand_in.kind}: no GPU)"
+            self.cores = Cores(stand_ins=1)
+        self.emulated = self.not_real(stand_in)
         self.options = ["--mode", mode, *(["--accelerator", accelerator.name] if accelerator else [])]
+
+    @staticmethod
+    def about(devices, interfaces):
+        """What they are: {name: words}."""
+        told = check([], [f"pl{i}={device}" for i, device in enumerate(devices)]).stdout
+        words = dict(re.findall(r"^port pl(\d): (.*)$", told, re.M))
+        return {f"cable_{i + 1}": f"{words.get(str(i), device)}, to {interface} ({driver_of(interface)})"
+                for i, (device, interface) in enumerate(zip(devices, interfaces))}
+
+    def not_real(self, stand_in):
+        used = [*filter(None, map(interface_of, self.devices)), *self.interfaces]
+        virtual = [name for name in used if not Path(f"/sys/class/net/{name}/device").exists()]
+        told = {
+            "the NICs (82599, emulated)": any(device.startswith("emu:") for device in self.devices),
+            f"the cables ({', '.join(virtual)}: interfaces without a device)": virtual,
+            "this is a virtual machine: whatever of its NICs and cables its host emulates":
+                re.search(r"^flags\s*:.*\bhypervisor\b", Path("/proc/cpuinfo").read_text(), re.M),
+            f"the GPU ({stand_in and stand_in.words})": stand_in,
+        }
+        return "; ".join(words for words, so in told.items() if so) or "nothing"
+
+    def why_not(self):
+        used = next(filter(None, map(in_use, self.interfaces)), None)
+        return used or refusal(self.options, [f"pl{i}={device}" for i, device in enumerate(self.devices)])
 
     @contextlib.contextmanager
     def running(self, ping_sizes=(), ping_count=0):
-        """The router's TAPs are in the namespace that its devices are in: this one."""
         with contextlib.ExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="peerlane-eval-")))
-            process = stack.enter_context(self.daemon(folder))
-            ends = []
-            for i, interface in enumerate(self.interfaces):
-                subprocess.run(["ip", "addr", "replace", f"10.0.{i + 1}.1/24", "dev", f"pl{i}"], check=True)
-                subprocess.run(["ip", "link", "set", f"pl{i}", "up"], check=True)
-                ends.append([f"afxdp:{interface}", "--address", f"10.0.{i + 1}.2/24",
-                             "--gateway", f"10.0.{i + 1}.1"])
-            bench = Bench(self, *ends, [process.pid])
-            bench.destinations = ("--destinations", "10.0.2.2")
-            yield bench, {}
-
-    @contextlib.contextmanager
-    def daemon(self, folder):
-        control = folder / "control"
-        args = [str(L.PEERLANED), "--control-socket", str(control), *self.options, "--cores",
-                ",".join(str(c) for c in self.cores.planes)]
-        for i, device in enumerate(self.devices):
-            args += ["--port", f"pl{i}={device}"]
-        with open(folder / "log", "w") as log:
-            process = subprocess.Popen(args, stdout=log, stderr=log, preexec_fn=L.die_with_parent)
-        try:
-            L.wait_until(lambda: process.poll() is not None or "forwarding" in (folder / "log").read_text(),
-                         "peerlaned forwards", 60)
-            if process.poll() is not None:
-                raise RuntimeError((folder / "log").read_text())
-            yield process
-        finally:
-            process.terminate()
-            process.wait(30)
-            subprocess.run([str(L.PEERLANED), "--cleanup", *args[1:3], *args[-4:]], check=False,
-                           capture_output=True)
+            lab = DutLab(L.namespace_name("eval"), stack, self.devices, self.interfaces)
+            lab.start([*self.options, "--cores", ",".join(str(c) for c in self.cores.planes)])
+            times = ping(lab, ping_sizes, ping_count) if ping_count else {}
+            self.cores.place(lab.router.daemon.pid)
+            lab.join()
+            ends = [[f"afxdp:{host.interface}", "--address", f"{host.v4}/24", "--gateway", host.gateway4]
+                    for host in lab.hosts]
+            bench = VethBench(self, *ends, [lab.router.daemon.pid])
+            bench.destinations = ("--destinations", lab.hosts[1].v4)
+            bench.lab = lab
+            bench.load = lambda count: load_routes(lab.router, lab.hosts[1].v4, "pl1", count)
+            yield bench, times
+            assert lab.router.daemon.poll() is None, lab.router.log()
+            lab.router.stop()
 
 
 # ---- which there are ----

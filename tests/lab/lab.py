@@ -492,7 +492,7 @@ def sweep():
     listed = subprocess.run(["ip", "netns", "list"], text=True, capture_output=True, check=True)
     for line in listed.stdout.splitlines():
         name = line.split()[0]
-        owner = re.fullmatch(r"pl(\d+)-(\d+-[rh]\d*|mirror|peers|(kmod|vfio)\d)", name)
+        owner = re.fullmatch(r"pl(\d+)-(\w+-[rh]\d*|mirror|peers|(kmod|vfio)\d)", name)
         if owner and not Path(f"/proc/{owner.group(1)}").exists():
             # Daemons that changed their user are out of reach of die_with_parent().
             inside = subprocess.run(["ip", "netns", "pids", name], text=True, capture_output=True,

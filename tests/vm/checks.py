@@ -6,11 +6,12 @@ import re
 import subprocess
 import traceback
 
+import checks_eval
 import checks_gpu
 import checks_pci
 import checks_router
 from guest import Guest, GuestError
-from world import N_NICS, World
+from world import World
 
 
 class Skip(Exception):
@@ -33,7 +34,7 @@ def alarms(lines):
 def boots(world):
     """The guest is up, its kernel without complaint, all its NICs there."""
     found = world.guest.output("cat /sys/bus/pci/devices/*/device").split().count("0x10c9")
-    assert found == N_NICS, f"{found} NICs of {N_NICS}"
+    assert found == world.n_nics, f"{found} NICs of {world.n_nics}"
 
 
 def running(check):
@@ -105,6 +106,9 @@ CHECKS = {
              *router("emu", ["emu:eth0", "emu:eth1"]),
              ("emu-stop", running(checks_router.stopped)),
              *but(over_pci("vfio", gpu=[("gpu-refused", checks_gpu.over_vfio)]), *OF_MODULE)],
+    "eval": [("boot", boots), ("files", checks_eval.files),
+             ("vfio", checks_eval.evaluated("vfio", ["nic-cpu", "nic-cpu-gpu"], {"nic-gpu": "vfio cannot"})),
+             ("kmod", checks_eval.evaluated("kmod", ["nic-gpu"], {}))],
     # On the newer kernel what depends on it, and the module behind an IOMMU.
     "newer": [*FIRST,
               *but(over_pci("kmod", "kmod-", OF_UDMABUF), *(f"kmod-{name}" for name in (

@@ -11,7 +11,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 # Debian's kernel modules that tests load, with those they depend on.
-MODULES = ["tun", "veth", "igb", "e1000e", "vfio-pci", "vfio_iommu_type1", "udmabuf", "aer_inject"]
+MODULES = ["tun", "veth", "igb", "e1000e", "vfio-pci", "vfio_iommu_type1", "udmabuf", "aer_inject",
+           "virtio_pci", "9p", "9pnet_virtio", "overlay"]
 TOOLS = ["dash", "ip", "ethtool", "ping", "udevadm", "setpriv"]
 
 

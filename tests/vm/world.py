@@ -30,10 +30,17 @@ BAR_MB = 32
 MEMORY = ["-object", f"memory-backend-file,id=bar,size={BAR_MB}M,share=on,mem-path={{sockets}}/bar",
           "-device", "ivshmem-plain,memdev=bar"]
 
+# This machine's files, to be read.
+FILES = ["-fsdev", "local,id=files,path=/,security_model=none,readonly=on,multidevs=remap",
+         "-device", "virtio-9p-pci,fsdev=files,mount_tag=files"]
+
 GUESTS = {
     "kmod": {"kernel": "own", "append": CAREFUL, "options": MEMORY},
     "vfio": {"kernel": "own", "append": f"intel_iommu=on {CAREFUL}", "options": IOMMU},
     "newer": {"kernel": "newer", "append": f"intel_iommu=on {CAREFUL}", "options": IOMMU + MEMORY},
+    # Each of its NICs is cabled to another of its own.
+    "eval": {"kernel": "newer", "append": "intel_iommu=on", "options": IOMMU + FILES, "by_hand": True,
+             "cables": {0: 2, 1: 3, 2: 0, 3: 1}, "memory_mb": 2048},
 }
 N_NICS = 6
 HUGE_PAGES = 64
@@ -57,17 +64,20 @@ class World:
             # Paths of sockets must be short.
             sockets = Path(self.cleanup.enter_context(
                 tempfile.TemporaryDirectory(prefix="peerlane-vm-")))
+            settings = GUESTS[name]
+            cables = settings.get("cables")
             self.hosts = []
-            for number in (1, 2):
+            for number in () if cables else (1, 2):
                 host = Host(number, sockets, name)
                 self.cleanup.callback(host.close)
                 self.hosts.append(host)
-            nics = [(sockets / f"nic{i}", sockets / f"host{i + 1}") for i in range(N_NICS)]
-            settings = GUESTS[name]
+            nics = [(sockets / f"nic{i}", sockets / (f"nic{cables[i]}" if cables else f"host{i + 1}"))
+                    for i in cables or range(N_NICS)]
+            self.n_nics = len(nics)
             self.bar = sockets / "bar"  # the memory of the device that is nothing else
             self.guest = self.cleanup.enter_context(
-                Guest(manifest, image, self.folder, sockets, nics, MEMORY_MB,
-                      append=f"{settings['append']} {append}", options=[option.format(sockets=sockets)
+                Guest(manifest, image, self.folder, sockets, nics,
+                      settings.get("memory_mb", MEMORY_MB), append=f"{settings['append']} {append}", options=[option.format(sockets=sockets)
                                for option in settings["options"]]))
             self.guest.wait_ready()
             self.guest.run(f"echo {HUGE_PAGES} >/proc/sys/vm/nr_hugepages")

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Peerlane on devices that are there, between two hosts that have the interfaces cabled to them.
+
+Router and hosts have a namespace each, and in it what interfaces they use, so that frames cross the cables though
+both ends are one machine's. At the end all comes back; of a run that is killed L.sweep() deletes the namespaces, and
+the kernel gives back what was in them, virtual interfaces apart.
+"""
+
+import contextlib
+import json
+import os
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+import lab as L
+
+LINK_S = 30  # NICs take seconds to agree with each other on a speed
+
+
+def ip_json(*args):
+    """What `ip` says here, or AssertionError with why not."""
+    done = subprocess.run(["ip", "-j", *args], text=True, capture_output=True, check=False)
+    if done.returncode:
+        raise AssertionError(" ".join(done.stderr.split()))
+    return json.loads(done.stdout)
+
+
+def interface_of(device):
+    """Of this namespace, that Device= names; None if it names none."""
+    kind, _, rest = device.partition(":")
+    name = rest.split(",")[0]
+    return name if kind in L.PORT_KINDS and Path(f"/sys/class/net/{name}").exists() else None
+
+
+def driver_of(interface):
+    told = subprocess.run(["ethtool", "-i", interface], text=True, capture_output=True, check=False)
+    found = re.search(r"^driver: (.+)$", told.stdout, re.M)
+    return found.group(1) if found else "no driver"
+
+
+def in_use(interface):
+    """Why it is not to be taken away from this namespace, or None."""
+    try:
+        found = ip_json("addr", "show", "dev", interface, "scope", "global")
+    except AssertionError as error:
+        return str(error)
+    if any(one.get("addr_info") for one in found):
+        return f"{interface} has addresses and may be in use: ip addr flush dev {interface}"
+    return None
+
+
+@contextlib.contextmanager
+def one_queue(interface):
+    """The generator has one, and RSS must not give frames to others."""
+    told = subprocess.run(["ethtool", "-l", interface], text=True, capture_output=True, check=False)
+    now = re.search(r"^Current hardware settings:.*^Combined:\s+(\d+)", told.stdout, re.S | re.M)
+    if not now or now.group(1) == "1":
+        yield
+        return
+    subprocess.run(["ethtool", "-L", interface, "combined", "1"], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["ethtool", "-L", interface, "combined", now.group(1)], check=False)
+
+
+@contextlib.contextmanager
+def lent(interface, *namespaces):
+    """It goes to the first of these, up, and comes back as it was from whichever has it then."""
+    was_up = "UP" in ip_json("link", "show", "dev", interface)[0]["flags"]
+    subprocess.run(["ip", "link", "set", interface, "netns", namespaces[0].name], check=True)
+    try:
+        namespaces[0].sysctl(f"net.ipv6.conf.{interface}.disable_ipv6=1")
+        namespaces[0].ip(f"link set {interface} up")
+        yield
+    finally:
+        for namespace in namespaces:
+            namespace.ip(f"link set {interface} netns {os.getpid()}", check=False)
+        if was_up:
+            subprocess.run(["ip", "link", "set", interface, "up"], check=False)
+
+
+class DutHost(L.Namespace):
+    """At the router's port `number` (from 1)."""
+
+    def __init__(self, name, number, interface):
+        super().__init__(name)
+        self.number, self.interface = number, interface
+        self.v4, self.gateway4 = f"10.0.{number}.2", f"10.0.{number}.1"
+
+    def configure(self):
+        self.ip(f"addr add {self.v4}/24 dev {self.interface}")
+        self.ip(f"route add default via {self.gateway4}")
+
+
+class DutLab:
+    def __init__(self, name, stack, devices, interfaces):
+        self.devices = devices
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="peerlane-eval-")))
+        self.router = L.Router(f"{name}-r", folder)
+        stack.callback(self.router.delete)
+        self.hosts = []
+        for number, interface in enumerate(interfaces, 1):
+            host = DutHost(f"{name}-h{number}", number, interface)
+            stack.callback(host.delete)
+            self.hosts.append(host)
+        for interface in filter(None, map(interface_of, devices)):
+            stack.enter_context(lent(interface, self.router))
+        for host in self.hosts:
+            stack.enter_context(one_queue(host.interface))
+            stack.enter_context(lent(host.interface, host, self.hosts[0]))
+            host.configure()
+        stack.callback(self.close)
+
+    def start(self, options):
+        """The router forwards when this returns."""
+        args = [L.PEERLANED, "--control-socket", self.router.control, *options]
+        for i, device in enumerate(self.devices):
+            args += ["--port", f"pl{i}={device}"]
+        self.router.start(args)
+        for host in self.hosts:
+            device = f"pl{host.number - 1}"
+            self.router.ip(f"addr replace {host.gateway4}/24 dev {device}")
+            self.router.ip(f"link set {device} up")
+        one, two = self.hosts
+        for host in self.hosts:
+            L.wait_until(lambda h=host: h.carrier(h.interface) and self.router.carrier(f"pl{h.number - 1}"),
+                         f"{host.interface} and {self.devices[host.number - 1]} have a link", LINK_S)
+        L.wait_until(lambda: one.run(["ping", "-n", "-c", 1, "-W", 1, two.v4], check=False).returncode == 0,
+                     lambda: f"{one.interface} reaches {two.interface} through the router; are they cabled to "
+                     f"{' and '.join(self.devices)}, in this order?\n{self.router.log()}", LINK_S)
+
+    def join(self):
+        """Both interfaces are in the namespace of host 1, which has no addresses any more: a generator's, which
+        answers for them. The router keeps them as neighbours though the links' going makes it forget others."""
+        one, two = self.hosts
+        for host in self.hosts:
+            mac = host.mac(host.interface)
+            self.router.ip(f"neigh replace {host.v4} lladdr {mac} dev pl{host.number - 1} nud permanent")
+        two.ip(f"link set {two.interface} netns {one.name}")
+        one.sysctl(f"net.ipv6.conf.{two.interface}.disable_ipv6=1")
+        for host in self.hosts:
+            one.ip(f"addr flush dev {host.interface}")
+            one.ip(f"link set {host.interface} up")
+
+    def close(self):
+        if self.router.daemon and self.router.daemon.poll() is None:
+            self.router.daemon.kill()
+            self.router.daemon.wait()
