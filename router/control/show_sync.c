@@ -23,8 +23,8 @@ static bool add_unfollowed(void *ctx, const struct mirror_unfollowed *u)
 	}
 	json_array_append_new(
 		list->items,
-		json_pack("{s:s, s:s?, s:o}", "what", u->text, "family", family, "routes",
-			  u->routes ? json_integer((json_int_t)u->routes) : json_null()));
+		json_pack("{s:o, s:s?, s:o}", "what", show_text(u->text), "family", family,
+			  "routes", u->routes ? json_integer((json_int_t)u->routes) : json_null()));
 	return true;
 }
 

@@ -198,6 +198,12 @@ static void test_device_name_of_any_bytes(void **state)
 	assert_non_null(strstr(text(data, "text"), " on k\303\266ln"));
 	json_decref(data);
 	control_world_command(world, "ip link del \"$(printf 'k\\366ln')\"");
+	control_world_command(world, "ip link add name \"$(printf 'br\\374cke')\" type bridge && "
+				     "ip link set pl0 master \"$(printf 'br\\374cke')\"");
+	data = data_of("\"command\":\"show sync\"");
+	row(data, "unfollowed", "what", "pl0 belongs to br?cke");
+	json_decref(data);
+	control_world_command(world, "ip link del \"$(printf 'br\\374cke')\"");
 }
 
 static void test_neighbours_and_nexthops(void **state)
