@@ -59,8 +59,8 @@ int igb_sync_take(struct pl_nic *nic, uint32_t what, struct pl_error *err)
 
 void igb_sync_give(struct pl_nic *nic, uint32_t what)
 {
-	if (take_semaphore(nic))
-		return;
+	/* Without the semaphore rather than not at all: others wait for it. */
+	(void)take_semaphore(nic);
 	nic_unset(nic, IGB_SW_FW_SYNC, what);
 	give_semaphore(nic);
 }

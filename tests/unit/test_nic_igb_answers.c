@@ -105,6 +105,34 @@ static void test_left_semaphores(void **state)
 	end(&lab);
 }
 
+/* Firmware that has the semaphore from when the driver has taken the EEPROM until it has given up giving it back. */
+static bool firmware_is_busy(struct spy *spy, bool write, uint32_t offset, uint32_t *value)
+{
+	static unsigned looks;
+
+	if (write && offset == 0x05b5c && *value & 1)
+		looks = 2 +
+			100 * 2; /* to give the semaphore, to take it from software; then two a try */
+	if (write || offset != 0x05b50 || !looks)
+		return false;
+	looks--;
+	*value = spy->inner->ops->read(spy->inner, offset) & ~2u;
+	return true;
+}
+
+/* Then it is given back all the same. */
+static void test_semaphore_not_had_to_give(void **state)
+{
+	struct nic_lab lab;
+
+	(void)state;
+	lab_open(&lab, 1);
+	lab.spy.instead = firmware_is_busy;
+	lab_start(&lab);
+	assert_int_equal(pl_pci_read(lab.device, 0x05b5c), 0);
+	end(&lab);
+}
+
 /* An 82576 that never tells that its EEPROM has been read, as QEMU's: the address is proof, too. */
 static void test_no_auto_read(void **state)
 {
@@ -285,10 +313,15 @@ static void test_fiber(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_bad_answers),  cmocka_unit_test(test_left_semaphores),
-		cmocka_unit_test(test_no_auto_read), cmocka_unit_test(test_managed_phy),
-		cmocka_unit_test(test_i350_eeprom),  cmocka_unit_test(test_i350),
-		cmocka_unit_test(test_i210),	     cmocka_unit_test(test_fiber),
+		cmocka_unit_test(test_bad_answers),
+		cmocka_unit_test(test_left_semaphores),
+		cmocka_unit_test(test_semaphore_not_had_to_give),
+		cmocka_unit_test(test_no_auto_read),
+		cmocka_unit_test(test_managed_phy),
+		cmocka_unit_test(test_i350_eeprom),
+		cmocka_unit_test(test_i350),
+		cmocka_unit_test(test_i210),
+		cmocka_unit_test(test_fiber),
 	};
 
 	lab_model = EMU_82576;
