@@ -21,8 +21,8 @@ static json_t *obstacles_of(const struct pl_accel_info *info)
 		obstacle(list, false, info->why_no_packets.remedy, "not for Mode=nic-gpu: %s",
 			 info->why_no_packets.what);
 	else if (info->no_dmabuf && !info->unusable && info->index != UINT_MAX)
-		obstacle(list, false, "", "Mode=nic-gpu is not for NICs on the bus (pci:): %s",
-			 info->no_dmabuf);
+		obstacle(list, false, info->dmabuf_remedy ? info->dmabuf_remedy : "",
+			 "Mode=nic-gpu is not for NICs on the bus (pci:): %s", info->no_dmabuf);
 	if (info->is_cpu && !info->unusable && info->index != UINT_MAX)
 		obstacle(list, false, "Mode=nic-cpu forwards more with the same cores",
 			 "it is made of this machine's own cores, which planes then lack");

@@ -54,6 +54,7 @@ struct pl_accel_info {
 	/* If it has: because of what no NIC reaches it, as in struct pl_remote, as far as can be told without
 	 * making any; NULL: they do. */
 	const char *no_dmabuf;
+	const char *dmabuf_remedy; /* and what would help; NULL: nothing that is known */
 };
 
 /* Lists devices of all kinds, CUDA first, and one entry (index UINT_MAX) for a kind that has none.

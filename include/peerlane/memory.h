@@ -46,6 +46,8 @@ struct pl_remote {
 	 * because of `no_dmabuf`, which ends a sentence: "the driver is not the open one". */
 	int dmabuf_fd;
 	const char *no_dmabuf;
+	const char *
+		dmabuf_remedy; /* what would help: "install nvidia-open"; NULL: nothing that is known */
 	/* Where an emulated NIC's DMA engine, which is of this process, finds it; NULL: nowhere. */
 	void *emulated;
 	/* Nowhere, but it can have the accelerator move pieces between it and memory of the host's, as over a bus;

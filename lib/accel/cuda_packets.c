@@ -70,19 +70,26 @@ static bool can_rdma(const struct cuda_api *api, int device)
 			      CU_DEVICE_ATTRIBUTE_GPU_DIRECT_RDMA_WITH_CUDA_VMM_SUPPORTED);
 }
 
-/* Which link of the chain from a NIC to the device's memory is missing; NULL: none, as far as the driver knows. */
-static const char *unreached(const struct cuda_api *api, int device)
+/* Which link of the chain from a NIC to the device's memory is missing, and what would help (NULL: nothing that is
+ * known); NULL: none is, as far as the driver knows. */
+static const char *unreached(const struct cuda_api *api, int device, const char **remedy)
 {
-	if (!api->range_handle)
-		return "the driver is too old: it has no cuMemGetHandleForAddressRange (install "
-		       "515.43 or newer, CUDA 11.7)";
-	if (!cuda_attribute(api, device, CU_DEVICE_ATTRIBUTE_DMA_BUF_SUPPORTED))
-		return kernel_module_is_open()
-			       ? "the driver has no dma-buf of it (Linux 5.12 or newer is needed)"
-			       : "NVIDIA's kernel module is not the open one (install nvidia-open)";
-	if (!can_rdma(api, device))
-		return "the GPU has no GPUDirect RDMA (those for data centres and workstations "
-		       "have)";
+	*remedy = NULL;
+	if (!api->range_handle) {
+		*remedy = "install NVIDIA's driver 515.43 (CUDA 11.7) or newer";
+		return "the driver is too old: it has no cuMemGetHandleForAddressRange";
+	}
+	if (!cuda_attribute(api, device, CU_DEVICE_ATTRIBUTE_DMA_BUF_SUPPORTED)) {
+		bool open = kernel_module_is_open();
+
+		*remedy = open ? "run Linux 5.12 or newer" : "install nvidia-open";
+		return open ? "the driver has no dma-buf of it"
+			    : "NVIDIA's kernel module is not the open one";
+	}
+	if (!can_rdma(api, device)) {
+		*remedy = "use one that has, as those for data centres and workstations";
+		return "the GPU has no GPUDirect RDMA";
+	}
 	if (!ordered(api, device) && !can_flush(api, device))
 		return "the driver does not say when the GPU sees what a NIC has written "
 		       "(GPU_DIRECT_RDMA_WRITES_ORDERING)";
@@ -118,7 +125,7 @@ void cuda_packets_judge(const struct cuda_api *api, int device, struct pl_accel_
 			"CUDA: %s has no memory for packets: no virtual memory management",
 			info->name);
 	else
-		info->no_dmabuf = unreached(api, device);
+		info->no_dmabuf = unreached(api, device, &info->dmabuf_remedy);
 }
 
 /* ---- making it ---- */
@@ -147,7 +154,7 @@ static int map(const struct cuda_api *api, const struct cuda_allocation *allocat
 static void export(struct cuda_packets *p, int device, struct pl_remote *remote)
 {
 	const struct cuda_api *api = &p->api;
-	const char *why = unreached(api, device), *name;
+	const char *why = unreached(api, device, &remote->dmabuf_remedy), *name;
 	int result;
 
 	remote->dmabuf_fd = -1;

@@ -108,7 +108,7 @@ static unsigned host_scan(struct pl_accel_info *infos, unsigned max)
 	snprintf(infos->name, sizeof(infos->name), "host (%ld cores)",
 		 sysconf(_SC_NPROCESSORS_ONLN));
 	snprintf(infos->driver, sizeof(infos->driver), "threads");
-	infos->no_dmabuf = accel_packets_of_host_unreached();
+	accel_packets_of_host_judge(infos);
 	return 1;
 }
 

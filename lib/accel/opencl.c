@@ -41,7 +41,7 @@ static void judge_packets(struct pl_accel_info *info)
 	if (info->unusable)
 		info->why_no_packets = info->why;
 	else
-		info->no_dmabuf = accel_packets_of_host_unreached();
+		accel_packets_of_host_judge(info);
 }
 
 static unsigned scan_none(struct pl_accel_info *info, int rc)

@@ -20,7 +20,8 @@
 #define UDMABUF "/dev/udmabuf"
 #define UDMABUF_LIMIT "/sys/module/udmabuf/parameters/size_limit_mb"
 #define GIVEN "PEERLANE_PACKETS_FD"
-#define NO_UDMABUF "the kernel has no " UDMABUF " (modprobe udmabuf)"
+#define NO_UDMABUF "the kernel has no " UDMABUF
+#define LOAD_UDMABUF "modprobe udmabuf"
 
 struct packets {
 	int file; /* -1: it is PEERLANE_PACKETS_FD's */
@@ -30,9 +31,12 @@ struct packets {
 /* Whether somebody has the memory of PEERLANE_PACKETS_FD. */
 static _Atomic bool given_taken;
 
-const char *accel_packets_of_host_unreached(void)
+void accel_packets_of_host_judge(struct pl_accel_info *info)
 {
-	return getenv(GIVEN) || access(UDMABUF, R_OK | W_OK) == 0 ? NULL : NO_UDMABUF;
+	if (getenv(GIVEN) || access(UDMABUF, R_OK | W_OK) == 0)
+		return;
+	info->no_dmabuf = errno == ENOENT ? NO_UDMABUF : UDMABUF " cannot be opened";
+	info->dmabuf_remedy = errno == ENOENT ? LOAD_UDMABUF : "run this as root";
 }
 
 /* ---- memory of our own ---- */
@@ -88,18 +92,19 @@ static void export(struct packets *p, struct pl_remote *remote)
 	unsigned long limit = udmabuf_limit();
 	int device = open(UDMABUF, O_RDWR | O_CLOEXEC);
 
-	if (device < 0 && errno == ENOENT)
+	if (device < 0 && errno == ENOENT) {
 		snprintf(p->no_dmabuf, sizeof(p->no_dmabuf), NO_UDMABUF);
-	else if (device < 0)
+		remote->dmabuf_remedy = LOAD_UDMABUF;
+	} else if (device < 0)
 		snprintf(p->no_dmabuf, sizeof(p->no_dmabuf), UDMABUF " cannot be opened: %m");
 	if (device < 0)
 		return;
 	remote->dmabuf_fd = ioctl(device, UDMABUF_CREATE, &create);
-	if (remote->dmabuf_fd < 0 && errno == EINVAL && limit && remote->len_bytes >> 20 > limit)
+	if (remote->dmabuf_fd < 0 && errno == EINVAL && limit && remote->len_bytes >> 20 > limit) {
 		snprintf(p->no_dmabuf, sizeof(p->no_dmabuf),
-			 "the kernel's udmabuf takes no more than %lu MiB (" UDMABUF_LIMIT ")",
-			 limit);
-	else if (remote->dmabuf_fd < 0)
+			 "the kernel's udmabuf takes no more than %lu MiB", limit);
+		remote->dmabuf_remedy = "raise " UDMABUF_LIMIT;
+	} else if (remote->dmabuf_fd < 0)
 		snprintf(p->no_dmabuf, sizeof(p->no_dmabuf), "the kernel's udmabuf refuses it: %m");
 	close(device);
 }

@@ -128,8 +128,8 @@ int accel_packets_of_host(struct pl_accel_packets *packets, const char *name, si
 			  struct pl_error *err);
 void accel_packets_of_host_free(struct pl_accel_packets *packets);
 
-/* Why no NIC will reach such memory, as far as can be told beforehand; NULL: they will. */
-const char *accel_packets_of_host_unreached(void);
+/* Fills in no_dmabuf and dmabuf_remedy of a device that has such memory. */
+void accel_packets_of_host_judge(struct pl_accel_info *info);
 
 #define ACCEL_UPDATES_BYTES ((size_t)1 << 20) /* of the ring of updates */
 

@@ -249,7 +249,9 @@ static int kmod_dma_import(struct pl_pci *pci, const struct pl_remote *remote, s
 	int rc;
 
 	if (remote->dmabuf_fd < 0)
-		return pl_error_set(err, -EOPNOTSUPP, "see: peerlane devices",
+		return pl_error_set(err, -EOPNOTSUPP,
+				    remote->dmabuf_remedy ? remote->dmabuf_remedy
+							  : "see: peerlane devices",
 				    "%s: the accelerator's memory is for no other device: %s",
 				    pci->name, remote->no_dmabuf);
 	rc = map(pci,

@@ -83,7 +83,8 @@ def test_is_told(make_lab):
     # Its memory is the machine's own, which emulated NICs reach, and others by the kernel's udmabuf alone.
     assert one["modes"][1] == {**one["modes"][0], "mode": "nic-gpu"}
     if not os.path.exists("/dev/udmabuf"):
-        assert any("udmabuf" in obstacle["what"] for obstacle in one["obstacles"]), one["obstacles"]
+        assert any("udmabuf" in obstacle["what"] and obstacle["remedy"] == "modprobe udmabuf"
+                   for obstacle in one["obstacles"]), one["obstacles"]
     text = lab.router.peerlane("devices").stdout
     assert re.search(r"opencl:0 .* in use", text), text
 

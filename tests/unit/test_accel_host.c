@@ -590,6 +590,9 @@ static void test_scan(void **state)
 			assert_int_equal(infos[i].no_packets, 0);
 			assert_true((access("/dev/udmabuf", R_OK | W_OK) == 0) ==
 				    !infos[i].no_dmabuf);
+			/* What is to be done is said apart from what is missing. */
+			assert_true(!infos[i].no_dmabuf == !infos[i].dmabuf_remedy);
+			assert_true(!infos[i].no_dmabuf || !strchr(infos[i].no_dmabuf, '('));
 			assert_non_null(strstr(infos[i].name, "host"));
 		}
 	assert_int_equal(hosts, 1);

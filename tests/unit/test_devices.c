@@ -584,7 +584,8 @@ static void test_modes(void **state)
 		{.kind = PL_ACCEL_HOST,
 		 .name = "host",
 		 .driver = "threads",
-		 .no_dmabuf = "there is no udmabuf"},
+		 .no_dmabuf = "there is no udmabuf",
+		 .dmabuf_remedy = "modprobe udmabuf"},
 	};
 	static const struct {
 		bool cpu_gpu, gpu;
@@ -616,13 +617,18 @@ static void test_modes(void **state)
 		assert_int_equal(wanted[i].n_obstacles, n_obstacles(one));
 	}
 	assert_int_equal(4, i);
+	one = json_array_get(
+		json_object_get(json_array_get(json_object_get(data, "accelerators"), 3),
+				"obstacles"),
+		0);
+	assert_string_equal("modprobe udmabuf", text(one, "remedy"));
 	text_of = printed();
 	assert_non_null(strstr(text_of, "nic-cpu-gpu, nic-gpu  usable\n"));
 	assert_non_null(strstr(text_of, "  - not for Mode=nic-gpu: cuda:1: exports nothing\n"
 					"      open modules\n"));
 	assert_non_null(strstr(text_of,
 			       "  - Mode=nic-gpu is not for NICs on the bus (pci:): there is no "
-			       "udmabuf\n"));
+			       "udmabuf\n      modprobe udmabuf\n"));
 	free(text_of);
 	accelerators = NULL;
 	n_accelerators = 0;

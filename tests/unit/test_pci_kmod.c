@@ -178,6 +178,9 @@ static void test_refused(void **state)
 	remote.no_dmabuf = "the driver is not the open one";
 	refused(-EOPNOTSUPP, "is for no other device: the driver is not the open one",
 		"peerlane devices");
+	remote.dmabuf_remedy = "install the open one";
+	refused(-EOPNOTSUPP, "is for no other device: the driver is not the open one",
+		"install the open one");
 	remote.dmabuf_fd = BUF_FD;
 	module.map_rc = -EREMOTEIO;
 	refused(-EREMOTEIO, "do not reach each other on the bus: Remote I/O error",
