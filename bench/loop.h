@@ -79,6 +79,9 @@ struct police *make_police(void);
 
 int by_value(const void *a, const void *b); /* of doubles, for qsort() */
 
+/* loop_cores.c: what `n` threads compute on these cores, in millions of multiplications a second. */
+double cores_measure(const int *cores, unsigned n, unsigned long long ms);
+
 /* loop_planes.c: what one plane forwards, and several at the same time. Returns the program's exit status. */
 int planes_measure(const struct options *options);
 

@@ -37,6 +37,8 @@ struct planes {
 	unsigned n;
 	struct pl_plane *plane; /* n of them */
 	struct police *police[PLANES_MAX];
+	int cores[PLANES_MAX];
+	double machine[SERIES][REPETITIONS_MAX]; /* as a case's, of arithmetic alone */
 	struct planes_case cases[N_CASES];
 };
 
@@ -53,7 +55,7 @@ static void make_planes(struct planes *p, const cpu_set_t *cores)
 		while (!CPU_ISSET((unsigned)core, cores));
 		plane_make(&p->plane[i]);
 		p->plane[i].index = i;
-		p->plane[i].cpu = core;
+		p->plane[i].cpu = p->cores[i] = core;
 		p->plane[i].busy_poll = true;
 		p->police[i] = make_police();
 	}
@@ -145,7 +147,10 @@ static void run_cases(struct planes *p)
 	add_case(p, 1, p->input.many, &p->input.many4);
 	add_case(p, 2, p->input.one, &p->input.one6);
 	add_case(p, 3, p->input.many, &p->input.many6);
-	for (unsigned r = 0; r < n; r++)
+	for (unsigned r = 0; r < n; r++) {
+		p->machine[ONE][r] = cores_measure(&p->cores[r % p->n], 1, p->options.ms);
+		p->machine[ALL][r] = cores_measure(p->cores, p->n, p->options.ms);
+		p->machine[RATIO][r] = p->machine[ALL][r] / p->machine[ONE][r];
 		for (unsigned i = 0; i < N_CASES; i++) {
 			struct planes_case *c = &p->cases[i];
 
@@ -153,54 +158,71 @@ static void run_cases(struct planes *p)
 			c->series[ALL][r] = run(p, c, 0, p->n);
 			c->series[RATIO][r] = c->series[ALL][r] / c->series[ONE][r];
 		}
-	for (unsigned i = 0; i < N_CASES; i++)
-		for (unsigned s = 0; s < SERIES; s++)
+	}
+	for (unsigned s = 0; s < SERIES; s++) {
+		qsort(p->machine[s], n, sizeof(double), by_value);
+		for (unsigned i = 0; i < N_CASES; i++)
 			qsort(p->cases[i].series[s], n, sizeof(double), by_value);
+	}
 }
 
 /* ---- results ---- */
 
-static void print_table(const struct planes *p)
+static void print_row(const struct planes *p, const char *name,
+		      const double (*series)[REPETITIONS_MAX])
 {
 	unsigned n = (unsigned)p->options.repetitions;
 
-	printf("%u-byte frames, %llu different ones per case, %u repetitions of %llu ms, %s; Mpps "
-	       "of one "
-	       "plane, of %u at the same time, and the ratio: min/median/max\n",
-	       FRAME_BYTES, p->options.frames, n, p->options.ms, cpu_isa_name(p->options.isa_last),
-	       p->n);
-	for (unsigned i = 0; i < N_CASES; i++) {
-		const struct planes_case *c = &p->cases[i];
+	printf("%-22s", name);
+	for (unsigned s = 0; s < SERIES; s++)
+		printf("  %6.2f/%6.2f/%6.2f", series[s][0], series[s][n / 2], series[s][n - 1]);
+	printf("\n");
+}
 
-		printf("%-22s", c->name);
-		for (unsigned s = 0; s < SERIES; s++)
-			printf("  %6.2f/%6.2f/%6.2f", c->series[s][0], c->series[s][n / 2],
-			       c->series[s][n - 1]);
-		printf("\n");
-	}
+static void print_table(const struct planes *p)
+{
+	printf("%u-byte frames, %llu different ones per case, %llu repetitions of %llu ms, %s; "
+	       "Mpps of one plane, of %u at the same time, and the ratio: min/median/max\n",
+	       FRAME_BYTES, p->options.frames, p->options.repetitions, p->options.ms,
+	       cpu_isa_name(p->options.isa_last), p->n);
+	for (unsigned i = 0; i < N_CASES; i++)
+		print_row(p, p->cases[i].name, p->cases[i].series);
+	printf("no packets, but arithmetic, in millions of multiplications a second: what these "
+	       "cores give\n");
+	print_row(p, "arithmetic alone", p->machine);
+}
+
+static void print_series(const struct planes *p, const double (*series)[REPETITIONS_MAX],
+			 const char *const names[SERIES])
+{
+	unsigned n = (unsigned)p->options.repetitions;
+
+	for (unsigned s = 0; s < SERIES; s++)
+		printf("%s\"%s\": {\"min\": %.3f, \"median\": %.3f, \"max\": %.3f}", s ? ", " : "",
+		       names[s], series[s][0], series[s][n / 2], series[s][n - 1]);
 }
 
 static void print_json(const struct planes *p)
 {
-	static const char *const names[SERIES] = {"one_mpps", "all_mpps", "ratio"};
-	unsigned n = (unsigned)p->options.repetitions;
+	static const char *const mpps[SERIES] = {"one_mpps", "all_mpps", "ratio"};
+	static const char *const rates[SERIES] = {"one_per_us", "all_per_us", "ratio"};
 
-	printf("{\"frame_bytes\": %u, \"frames\": %llu, \"repetitions\": %u, \"ms\": %llu, "
+	printf("{\"frame_bytes\": %u, \"frames\": %llu, \"repetitions\": %llu, \"ms\": %llu, "
 	       "\"isa\": \"%s\",\n"
 	       " \"planes\": %u, \"cores\": [",
-	       FRAME_BYTES, p->options.frames, n, p->options.ms, cpu_isa_name(p->options.isa_last),
-	       p->n);
+	       FRAME_BYTES, p->options.frames, p->options.repetitions, p->options.ms,
+	       cpu_isa_name(p->options.isa_last), p->n);
 	for (unsigned i = 0; i < p->n; i++)
-		printf("%s%d", i ? ", " : "", p->plane[i].cpu);
-	printf("],\n \"cases\": [\n");
+		printf("%s%d", i ? ", " : "", p->cores[i]);
+	printf("],\n \"arithmetic\": {");
+	print_series(p, p->machine, rates);
+	printf("},\n \"cases\": [\n");
 	for (unsigned i = 0; i < N_CASES; i++) {
 		const struct planes_case *c = &p->cases[i];
 
-		printf("  {\"name\": \"%s\", \"family\": %d, \"routes\": %u", c->name,
+		printf("  {\"name\": \"%s\", \"family\": %d, \"routes\": %u, ", c->name,
 		       c->family == AF_INET ? 4 : 6, c->to->n);
-		for (unsigned s = 0; s < SERIES; s++)
-			printf(", \"%s\": {\"min\": %.3f, \"median\": %.3f, \"max\": %.3f}",
-			       names[s], c->series[s][0], c->series[s][n / 2], c->series[s][n - 1]);
+		print_series(p, c->series, mpps);
 		printf("}%s\n", i + 1 < N_CASES ? "," : "");
 	}
 	printf("]}\n");
