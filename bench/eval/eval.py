@@ -177,6 +177,16 @@ def measure_all(chosen, args, records):
     return failed
 
 
+def planes_beside(args):
+    """What one plane and two forward between ports in memory, as bench/loop says; {} with one core."""
+    routes = [] if args.routes == ROUTES else ["--v4", args.routes, "--v6", args.routes // 6]
+    command = [L.BUILD / "bench/loop", "--planes", 2, "-r", 5, "-t", 50, "-j", *routes]
+    done = subprocess.run([str(a) for a in command], text=True, capture_output=True, check=False)
+    if done.returncode:
+        print(f"loop: {done.stderr}", file=sys.stderr)
+    return json.loads(done.stdout) if done.returncode == 0 else {}
+
+
 # ---- what there is, and what comes out ----
 
 def choose(args, accelerator):
@@ -238,12 +248,14 @@ def main():
     records, began = [], time.monotonic()
     with net.huge_pages():
         told = about(args, accelerator)
+        beside = {} if args.setups or args.dut else planes_beside(args)
         left_out.update(measure_all(chosen, args, records))
     told["took_s"] = round(time.monotonic() - began)
     args.out.mkdir(parents=True, exist_ok=True)
     data = {"about": told, "left_out": left_out, "quick": args.quick, "damaged": damaged(records),
             "setups": {s.key: {"title": s.title, "mode": s.mode, "planes": s.planes, "emulated": s.emulated}
                        for s in chosen},
+            "planes": beside,
             "records": records}
     (args.out / "results.json").write_text(json.dumps(data, indent=1) + "\n")
     write_csv(args.out / "results.csv", records)

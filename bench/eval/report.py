@@ -204,6 +204,19 @@ def noise_rows(data):
     return out
 
 
+def planes_rows(told):
+    """Of bench/loop, what one plane forwards and several do."""
+    def spread(series, digits):
+        return cell((series["min"], series["median"], series["max"]), digits)
+
+    out = [f"| | one plane, Mpps | {told['planes']} planes, Mpps | ratio |", "| --- | ---: | ---: | ---: |"]
+    for case in told["cases"]:
+        out.append(f"| {case['name']} | {spread(case['one_mpps'], 1)} | {spread(case['all_mpps'], 1)} | "
+                   f"{spread(case['ratio'], 2)} |")
+    out.append(f"| arithmetic alone, no packets | | | {spread(told['arithmetic']['ratio'], 2)} |")
+    return out
+
+
 def thread_rows(data):
     """CPU time by thread, at the shortest frames; of several planes with the flows that are spread over them."""
     out = ["| set-up | CPU time of its threads, % of a core |", "| --- | --- |"]
@@ -340,6 +353,11 @@ def page(data):
             "hold.", "",
             *rows(safe, "no_drop_pps", 1e-6, 3)]
     out += ["", "Flows and routes, received in Mpps, the shortest frames:", "", *variants(data)]
+    if data.get("planes"):
+        out += ["", "Planes on cores of their own, between ports in memory (`bench/loop --planes`): no NIC, no generator, no "
+                "other thread. The last row is what these cores give to a computation that shares nothing: where they "
+                "are threads of one core, as virtual ones may be, it is far from the number of planes.", "",
+                *planes_rows(data["planes"])]
     beside = ratios(data)
     if beside:
         out += ["", "Peerlane's NIC-CPU mode by others on the same wires, ratios of what was received in the same "

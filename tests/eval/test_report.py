@@ -58,6 +58,17 @@ def test_ratios_to_others(data):
     assert ratios == {64: ["2.00"] * 3, 512: ["1.00"] * 3, 1518: ["0.50"] * 3}
 
 
+def test_planes_beside_each_other(data):
+    assert "ratio |" not in report.page(data)
+    data["planes"] = {"planes": 2, "arithmetic": {"ratio": {"min": 1.2, "median": 1.3, "max": 1.4}},
+                      "cases": [{"name": "IPv4, 1 route", "one_mpps": {"min": 80, "median": 90, "max": 90.5},
+                                 "all_mpps": {"min": 150, "median": 160, "max": 170},
+                                 "ratio": {"min": 1.5, "median": 1.75, "max": 1.8}}]}
+    page = report.page(data)
+    assert row(page, "| IPv4, 1 route |") == ["90.0 (80.0 to 90.5)", "160.0 (150.0 to 170.0)", "1.75 (1.50 to 1.80)"]
+    assert row(page, "| arithmetic alone")[-1] == "1.30 (1.20 to 1.40)"
+
+
 def test_noise_of_every_quantity_is_stated(data):
     page = report.page(data)
     assert [cell for cell in row(page[page.index("## Noise"):], "| WIRE-NIC-CPU, wire |")] == ["2%"] * 7
