@@ -51,7 +51,7 @@ def parse_arguments():
     args = parser.parse_args()
     if bool(args.dut) != bool(args.interfaces):
         parser.error("--dut and --interfaces belong together")
-    usual = dict(sizes=SIZES, repetitions=3, seconds=20, trial=1, trials=8, latency=3, routes=ROUTES)
+    usual = dict(sizes=SIZES, repetitions=3, seconds=20, trial=1, trials=7, latency=2, routes=ROUTES)
     if args.quick:
         usual = dict(sizes=[64, 512, 1518], repetitions=2, seconds=0.6, trial=0.3, trials=4, latency=0.3,
                      routes=100_000)
@@ -88,7 +88,7 @@ class Turn:
         return found["no_drop_pps"] or most["received_pps"] / 2
 
     def run(self):
-        args, sizes = self.args, self.setup.sizes(self.args.sizes)
+        args, sizes = self.args, self.setup.sizes(self.args.sizes, self.repetition)
         with self.setup.running(sizes, PINGS) as (bench, pings):
             if self.setup.planes > 1:
                 self.many_flows(bench)
@@ -110,7 +110,7 @@ class Turn:
 
     def many_flows(self, bench):
         self.rates(bench, self.args.sizes[0], flows=measure.FLOWS)
-        if bench.load and self.setup.mode and not self.repetition:
+        if bench.load and self.setup.mode:
             self.full_table(bench)
 
     def full_table(self, bench):
@@ -148,22 +148,24 @@ def turn(setup, args, repetition):
 def reckon_s(chosen, args):
     """About how long it takes."""
     def turn_s(setup, repetition):
-        sizes = 0 if setup.planes > 1 else len(setup.sizes(args.sizes))
-        many = 1 if setup.planes > 1 or not repetition else 0
+        if setup.planes > 1 and repetition:
+            return 0
+        sizes = 0 if setup.planes > 1 else len(setup.sizes(args.sizes, repetition))
+        many = not repetition
         searched = min(sizes, 1) if repetition or args.quick else sizes
         searches, loads = many + searched, min(searched, 2) * len(measure.LOADS)
         full = not repetition and setup.mode is not None
-        return (8 + (sizes + many + full) * (args.seconds + 1) + searches * args.trials * 1.5 * (args.trial + 0.6) +
+        return (8 + (sizes + many + full) * (args.seconds + 1) + searches * args.trials * (args.trial + 0.6) +
                 loads * (args.latency + 0.6) + full * args.routes / 30_000)
 
     return sum(turn_s(setup, repetition) for setup in chosen for repetition in range(args.repetitions))
 
 
-def measure_all(chosen, args, records):
-    failed = {}
+def measure_all(chosen, args, records, failed):
+    """All turns; `records` and `failed` ({key: why}) have what there is at any time."""
     for repetition in range(args.repetitions):
         for setup in chosen:
-            if setup.key in failed or (setup.planes > 1 and repetition and args.quick):
+            if setup.key in failed or (setup.planes > 1 and repetition):
                 continue
             began = time.monotonic()
             try:
@@ -174,7 +176,6 @@ def measure_all(chosen, args, records):
                 continue
             print(f"{repetition + 1}/{args.repetitions} {setup.key}: {time.monotonic() - began:.0f} s",
                   file=sys.stderr)
-    return failed
 
 
 def planes_beside(args):
@@ -232,6 +233,26 @@ def write_csv(path, records):
             writer.writerow({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()})
 
 
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def measured(args, accelerator, chosen, left_out):
+    """All that comes out of it. What was measured before an interrupt is not lost."""
+    records, began = [], time.monotonic()
+    data = {"about": about(args, accelerator), "left_out": left_out, "quick": args.quick,
+            "setups": {s.key: {"title": s.title, "mode": s.mode, "planes": s.planes, "emulated": s.emulated}
+                       for s in chosen}}
+    try:
+        data["planes"] = {} if args.setups or args.dut else planes_beside(args)
+        measure_all(chosen, args, records, left_out)
+    except KeyboardInterrupt:
+        data["about"]["interrupted"] = "some repetitions are missing"
+        print("interrupted", file=sys.stderr)
+    data["about"]["took_s"] = round(time.monotonic() - began)
+    return {**data, "damaged": damaged(records), "records": records}
+
+
 def main():
     args = parse_arguments()
     if os.geteuid() != 0:
@@ -239,32 +260,27 @@ def main():
     if os.cpu_count() < 2:
         sys.exit("eval.py: generator and router need a core each; there is one")
     L.sweep()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, interrupt)
     accelerator = setups.find_accelerator(args.accelerator)
     chosen, left_out = choose(args, accelerator)
     if not chosen:
         sys.exit("eval.py: nothing is left to measure")
     print(f"this takes about {max(1, round(reckon_s(chosen, args) / 60))} minutes", file=sys.stderr)
-    records, began = [], time.monotonic()
     with net.huge_pages():
-        told = about(args, accelerator)
-        beside = {} if args.setups or args.dut else planes_beside(args)
-        left_out.update(measure_all(chosen, args, records))
-    told["took_s"] = round(time.monotonic() - began)
+        data = measured(args, accelerator, chosen, left_out)
+    if not data["records"]:
+        print("eval.py: nothing was measured", file=sys.stderr)
+        return 1
     args.out.mkdir(parents=True, exist_ok=True)
-    data = {"about": told, "left_out": left_out, "quick": args.quick, "damaged": damaged(records),
-            "setups": {s.key: {"title": s.title, "mode": s.mode, "planes": s.planes, "emulated": s.emulated}
-                       for s in chosen},
-            "planes": beside,
-            "records": records}
     (args.out / "results.json").write_text(json.dumps(data, indent=1) + "\n")
-    write_csv(args.out / "results.csv", records)
+    write_csv(args.out / "results.csv", data["records"])
     report.write(args.out, data)
     print(f"{args.out}/README.md")
     for key, words in data["damaged"].items():
         print(f"{key}: frames came out wrong: {words}", file=sys.stderr)
     ours = {setup.key for setup in chosen if setup.mode}
-    return 1 if any(setup.key in left_out for setup in chosen) or ours & set(data["damaged"]) else 0
+    bad = any(setup.key in left_out for setup in chosen) or ours & set(data["damaged"])
+    return 1 if bad or "interrupted" in data["about"] else 0
 
 
 if __name__ == "__main__":

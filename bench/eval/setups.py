@@ -124,7 +124,7 @@ class Setup:
     line_rate = True  # whether as much as 10 Gb/s carries is offered, or all that the generator has
     cores = Cores()
 
-    def sizes(self, asked):
+    def sizes(self, asked, repetition=0):
         """Of the frame sizes asked for, those to measure."""
         return asked
 
@@ -188,7 +188,7 @@ class Wire(Setup):
             self.key += f"-{planes}-planes"
             self.title += f", {planes} planes" + (" on one core" if self.cores.shared else "")
 
-    def sizes(self, asked):
+    def sizes(self, asked, repetition=0):
         return asked if self.planes == 1 else asked[:1]
 
     def why_not(self):
@@ -266,9 +266,9 @@ class Veth(Setup):
         self.key, self.title, self.peer, self.mode = f"veth-{key}", title, peer, mode
         self.emulated = "the cables (veth interfaces of the kernel)"
 
-    def sizes(self, asked):
-        """Peers: shortest, middle, longest."""
-        return asked if self.mode else sorted({asked[0], asked[len(asked) // 2], asked[-1]})
+    def sizes(self, asked, repetition=0):
+        """All once; again, and of peers, the shortest, middle and longest."""
+        return asked if self.mode and not repetition else sorted({asked[0], asked[len(asked) // 2], asked[-1]})
 
     def why_not(self):
         return self.peer.why_not(L.BUILD)

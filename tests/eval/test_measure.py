@@ -81,8 +81,10 @@ def test_cores(monkeypatch, cores, planes, stand_ins, shared, places, emulator):
     assert (found.generator, found.shared, found.planes, found.stand_ins) == (cores[0], shared, places, emulator)
 
 
-def test_peers_are_measured_at_three_sizes():
+def test_what_is_measured_at_three_sizes():
     sizes = [64, 128, 256, 512, 1024, 1280, 1518]
     assert setups.Veth("a", "a", None, "nic-cpu").sizes(sizes) == sizes
     assert setups.Veth("a", "a", None).sizes(sizes) == [64, 512, 1518]
     assert setups.Veth("a", "a", None).sizes([64]) == [64]
+    assert setups.Veth("a", "a", None, "nic-cpu").sizes(sizes, 1) == [64, 512, 1518]
+    assert setups.Wire("nic-cpu").sizes(sizes, 1) == sizes

@@ -34,7 +34,8 @@ class Failing(setups.Setup):
 @pytest.mark.parametrize("errors,started", [(["no"], 1), ([HELD], 2), ([HELD, "no"], 2)])
 def test_a_set_up_that_fails_is_given_up_and_only_a_held_socket_tried_again(errors, started):
     setup, records = Failing("a", *errors), []
-    failed = E.measure_all([setup], ARGS, records)
+    failed = {}
+    E.measure_all([setup], ARGS, records, failed)
     assert setup.started == started
     assert failed == {"a": errors[-1]}
     assert not records
