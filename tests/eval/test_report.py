@@ -86,3 +86,14 @@ def test_what_is_left_out_or_damaged_is_said(data):
 def test_figures_are_drawn(data, tmp_path):
     report.write(tmp_path, data)
     assert {path.name for path in tmp_path.iterdir()} == {"README.md", "rtt.svg", "mpps.svg", "gbps.svg", "cpu.svg"}
+
+
+def test_nics_that_are_there(data):
+    """The page says of them what is not real, and no more; they stand beside the original."""
+    for record in data["records"]:
+        record["setup"] = record["setup"].replace("wire-", "dut-")
+    data["setups"] = {"dut-nic-cpu": {"title": "NIC-CPU", "mode": "nic-cpu", "emulated": "nothing", "planes": 1}}
+    page = report.page(data)
+    assert "No figure here is one of a NIC's" not in page and "*wire*" not in page
+    assert row(page, "| NIC-CPU, dut | noth") == ["nothing"]
+    assert row(page, "| 10 Gb/s line rate from frames of, here") == ["64 bytes", "not measured", "not measured"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The evaluation on NICs that are there (bench/eval --dut): igbs of the guest, each cabled to another of its own.
+"""The evaluation on NICs that are there (bench/eval --dut): the guest's igbs, each cabled to another of its own.
 
 How fast they are says nothing: QEMU emulates them and the processor."""
 
@@ -38,8 +38,9 @@ def evaluated(backend, wanted, refused):
         before = state(world)
         devices = " ".join(f"pci:{device}" for device in DEVICES)
         keys = " ".join(f"dut-{mode}" for mode in [*wanted, *refused])
-        on_files(world, f"env PEERLANE_BUILD={shlex.quote(os.environ['PEERLANE_BUILD'])} {ROOT}/bench/eval/eval.py {SHORT} "
-                 f"--dut {devices} --interfaces {' '.join(INTERFACES)} --setups {keys} --out {OUT} 2>&1", 1500)
+        build = shlex.quote(f"PEERLANE_BUILD={os.environ['PEERLANE_BUILD']}")
+        on_files(world, f"env {build} {ROOT}/bench/eval/eval.py {SHORT} --dut {devices} "
+                 f"--interfaces {' '.join(INTERFACES)} --setups {keys} --out {OUT} 2>&1", 1500)
         kept(world, backend)
         data = json.loads(world.guest.output(f"cat {OUT}/results.json"))
         assert data["left_out"].keys() == {f"dut-{mode}" for mode in refused}, data["left_out"]
@@ -70,7 +71,8 @@ def state(world):
     """Of what an evaluation borrows."""
     links = json.loads(world.guest.output("ip -j link"))
     queues = [on_files(world, f"ethtool -l {name}") for name in INTERFACES]
-    return sorted(link["ifname"] for link in links), world.guest.output("ls /run/netns 2>/dev/null || true"), queues
+    namespaces = world.guest.output("ls /run/netns 2>/dev/null || true")
+    return sorted(link["ifname"] for link in links), namespaces, queues
 
 
 def kept(world, backend):

@@ -76,8 +76,8 @@ class World:
             self.n_nics = len(nics)
             self.bar = sockets / "bar"  # the memory of the device that is nothing else
             self.guest = self.cleanup.enter_context(
-                Guest(manifest, image, self.folder, sockets, nics,
-                      settings.get("memory_mb", MEMORY_MB), append=f"{settings['append']} {append}", options=[option.format(sockets=sockets)
+                Guest(manifest, image, self.folder, sockets, nics, settings.get("memory_mb", MEMORY_MB),
+                      append=f"{settings['append']} {append}", options=[option.format(sockets=sockets)
                                for option in settings["options"]]))
             self.guest.wait_ready()
             self.guest.run(f"echo {HUGE_PAGES} >/proc/sys/vm/nr_hugepages")
