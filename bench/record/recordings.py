@@ -52,7 +52,7 @@ RECORDINGS = [
     Recording("gen-sink", wire(" --sink", "")),
     Recording("senders", "bench/net/senders.py --window 0.5 --repetitions 3"),
     Recording("net", "bench/net/bench.py --lengths 64 1514 --repetitions 3 --window 0.5 --pings 50"),
-    Recording("convergence", "bench/net/convergence.py --repetitions 1"),
+    Recording("convergence", "bench/net/convergence.py --repetitions 1 --daemons bird"),
     Recording("rings", f"{UNIT}/test_nic_ring_soak && {UNIT}/test_nic_soak"),
     Recording("restart", lab("restart", "^pauses", "under_traffic or notice_nothing")),
     Recording("kill", lab("kill", "^killed", settings="PEERLANE_KILLS=15")),
@@ -68,6 +68,7 @@ RECORDINGS = [
     Recording("limits", lab("punt_limits", "answered|kept|dropped"), lengthy=True),
     Recording("limits-none", lab("punt_limits", "answered|kept|dropped", settings="PEERLANE_LIMITS=no"),
               lengthy=True),
+    Recording("convergence-frr", "bench/net/convergence.py --repetitions 3 --daemons frr", lengthy=True),
     Recording("convergence-routes", "bench/net/convergence.py --repetitions 3 --daemons bird --paths backup "
                                     "--routes 20000", lengthy=True),
     Recording("freshness", lab("freshness", "latest|changes", "busy", "ROUTES=900000"), lengthy=True),

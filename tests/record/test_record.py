@@ -71,8 +71,8 @@ def test_check_finds(page, monkeypatch, spoil, found):
     assert run(monkeypatch, "--check") == 1
 
 
-def test_own_time_is_not_others(monkeypatch):
-    """A command that keeps a core busy is not taken for another's work, whatever others do meanwhile."""
+def test_time_of_children_is_our_own():
+    """What a command and its children use counts as the command's."""
     begin = R.own_s()
     began = time.monotonic()
     R.run("timeout 1 sh -c 'while :; do :; done'")
