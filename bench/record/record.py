@@ -129,7 +129,7 @@ def run(command):
             output, _ = process.communicate()
             status = f"stopped after {LIMIT_S} s"
         except BaseException:
-            os.killpg(process.pid, signal.SIGINT)  # at which tests remove their namespaces
+            os.killpg(process.pid, signal.SIGTERM)  # at which tests remove their namespaces
             raise
     reap()
     took_s = time.monotonic() - began
