@@ -159,14 +159,22 @@ static int reset_once(struct pl_nic *nic)
 	return rc;
 }
 
+static void note_port(struct pl_nic *nic)
+{
+	ixgbe_of(nic)->lan = IXGBE_STATUS_LAN_ID(nic_read(nic, IXGBE_STATUS));
+}
+
 static int global_reset(struct pl_nic *nic, struct pl_error *err)
 {
 	/* 4.2.1.6.1: master disable comes first, unless an earlier reset has not been completed: then no
 	 * other register can be used. */
 	bool in_reset = nic_read(nic, IXGBE_CTRL) & IXGBE_CTRL_RST;
 	bool clean = in_reset || end_dma(nic);
-	int rc = reset_once(nic);
+	int rc;
 
+	if (!in_reset)
+		note_port(nic); /* whose PHY is kept meanwhile */
+	rc = reset_once(nic);
 	if (!rc && !clean)
 		rc = reset_once(nic);
 	if (rc)
@@ -232,7 +240,7 @@ static int ixgbe_reset(struct pl_nic *nic, struct pl_error *err)
 	rc = global_reset(nic, err);
 	if (rc)
 		return rc;
-	ixgbe->lan = IXGBE_STATUS_LAN_ID(nic_read(nic, IXGBE_STATUS));
+	note_port(nic);
 	rc = wait_until_ready(nic, err);
 	if (!rc && !ixgbe->nvm_checked)
 		rc = ixgbe_nvm_check(nic, err);

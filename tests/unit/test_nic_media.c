@@ -13,6 +13,7 @@
 #include "emu/i2c.h"
 #include "nic_lab.h"
 
+#define R_STATUS 0x00008u
 #define R_CTRL 0x00000u
 #define R_I2CCTL 0x00028u
 #define R_EICS 0x00808u
@@ -219,6 +220,7 @@ static void test_analogue(void **state)
 struct phy {
 	uint16_t device;
 	unsigned address; /* 32: nobody */
+	unsigned lan;	  /* which port's it is */
 	uint32_t links;	  /* if not 0 */
 	bool smbi, regsmp;
 	uint32_t sync;
@@ -252,7 +254,7 @@ static void mdio(struct phy *phy, uint32_t command)
 	unsigned at = command >> 21 & 0x1f, device = command >> 16 & 0x1f;
 	uint16_t *reg;
 
-	phy->without += !(phy->sync & 2);
+	phy->without += !(phy->sync & 2u << phy->lan);
 	phy->msca = command & ~(1u << 30);
 	if ((command >> 26 & 3) == 0) {
 		phy->address_cycle = command & 0xffff;
@@ -298,8 +300,12 @@ static bool play_x540(struct spy *spy, bool write, uint32_t offset, uint32_t *va
 
 	switch (offset) {
 	case R_CTRL:
-		phy->resets_beside += write && *value & 1u << 26 && !(phy->sync & 2);
+		phy->resets_beside += write && *value & 1u << 26 && !(phy->sync & 2u << phy->lan);
 		return false;
+	case R_STATUS:
+		if (!write)
+			*value = spy->inner->ops->read(spy->inner, offset) | phy->lan << 2;
+		return !write;
 	case R_MMNGC:
 		*value = phy->vetoed;
 		return true;
@@ -411,6 +417,20 @@ static void test_pauses_are_offered(void **state)
 	lab.config.flow_control = true;
 	lab_start(&lab);
 	assert_int_equal(phy.an_base, 3u << 10 | 1u << 8);
+	check_free(&phy);
+	lab_close(&lab);
+}
+
+/* The second port's PHY is another one, from the first reset on. */
+static void test_second_port(void **state)
+{
+	struct phy phy;
+	struct nic_lab lab;
+
+	(void)state;
+	open_x540(&lab, &phy, 0x1528, 1);
+	phy.lan = 1;
+	lab_start(&lab);
 	check_free(&phy);
 	lab_close(&lab);
 }
@@ -566,6 +586,7 @@ int main(void)
 		cmocka_unit_test(test_analogue),
 		cmocka_unit_test(test_x540),
 		cmocka_unit_test(test_pauses_are_offered),
+		cmocka_unit_test(test_second_port),
 		cmocka_unit_test(test_left_semaphores),
 		cmocka_unit_test(test_veto),
 		cmocka_unit_test(test_slow_module),
