@@ -116,7 +116,7 @@ def adopt_orphans():
 
 def run(command):
     """(output, exit status or what happened, seconds, cores that others had meanwhile)"""
-    environment = dict(os.environ, PEERLANE_BUILD=BUILD, COLUMNS="200", LC_ALL="C.UTF-8")
+    environment = dict(os.environ, COLUMNS="200", LC_ALL="C.UTF-8")
     began, all_s, kernel_s, ours = time.monotonic(), machine_s(), kernel_threads_s(), own_s()
     with subprocess.Popen(["bash", "-o", "pipefail", "-c", command], text=True, stdin=subprocess.DEVNULL, cwd=ROOT,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment,
@@ -175,7 +175,7 @@ def check():
     """What is wrong with page and files, a line each."""
     page = PAGE.read_text()
     shown = [match.group(2) for match in BLOCK.finditer(page)]
-    names = {recording.name for recording in RECORDINGS}
+    names = {recording.name: recording for recording in RECORDINGS}
     new, missing = filled(page)
     wrong = [f"{name} is shown and not there" for name in missing]
     wrong += [f"{name}.txt is shown, and no command of recordings.py writes it" for name in shown
@@ -184,6 +184,9 @@ def check():
               if path.name not in page]
     wrong += [f"{path.name} is written by no command of recordings.py" for path in sorted(OUT.glob("*.txt"))
               if path.stem not in names]
+    wrong += [f"{path.name} is of another command than recordings.py has" for path in sorted(OUT.glob("*.txt"))
+              if path.stem in names
+              and not path.read_text().startswith(f"command: {names[path.stem].command}\n")]
     for match, wanted in zip(BLOCK.finditer(page), BLOCK.finditer(new)):
         if match.group(3) != wanted.group(3):
             wrong.append(f"{match.group(2)}.txt is not what README.md shows: bench/record/record.py --page")

@@ -15,6 +15,7 @@ class Recording:
     lengthy: bool = False  # with --all only
 
 
+ON_RELEASE = "PEERLANE_BUILD=build-release "
 BENCH = "build-release/bench"
 UNIT = "build-release/tests/unit"
 GEN = f"{BENCH}/gen/peerlane-gen --quiet --core 1 --duration 2s"
@@ -26,7 +27,8 @@ def lab(test, wanted, choice=None, settings=""):
     """The lines of a test's output that match `wanted`, and how it ended."""
     choice = f" -k '{choice}'" if choice else ""
     settings = settings + " " if settings else ""
-    return f"{settings}tests/lab/run-pytest -s{choice} tests/lab/test_{test}.py | grep -E '{wanted}|passed|failed'"
+    return (f"{ON_RELEASE}{settings}tests/lab/run-pytest -s{choice} tests/lab/test_{test}.py | "
+            f"grep -E '{wanted}|[0-9] (passed|failed)'")
 
 
 def wire(sink, receive):
@@ -60,17 +62,17 @@ RECORDINGS = [
     Recording("churn", lab("churn", "changes,", "disturb", "CHURN=200000")),
     Recording("table", lab("full_table", "s later|an audit|^stream|^stopped", "goes or restart",
                            "TABLE=240000,48000")),
-    Recording("differ", "tests/lab/twins.py --seed 20261125 --count 500000 | grep ^result"),
+    Recording("differ", ON_RELEASE + "tests/lab/twins.py --seed 20261125 --count 500000 | grep ^result"),
     Recording("fuzz", "PEERLANE_FUZZ_REPORT=yes build-release/tests/fuzz/fuzz_program -seed=7 -runs=50000 "
                       "-max_len=2000 tests/fuzz/corpus/program"),
     Recording("table-full", lab("full_table", "s later|an audit|^stream|^stopped", settings="TABLE=901899,160147"),
               lengthy=True),
-    Recording("limits", lab("punt_limits", "answered|kept|dropped"), lengthy=True),
-    Recording("limits-none", lab("punt_limits", "answered|kept|dropped", settings="PEERLANE_LIMITS=no"),
+    Recording("limits", lab("punt_limits", "kept"), lengthy=True),
+    Recording("limits-none", lab("punt_limits", "kept", settings="PEERLANE_LIMITS=no"),
               lengthy=True),
     Recording("convergence-frr", "bench/net/convergence.py --repetitions 3 --daemons frr", lengthy=True),
     Recording("convergence-routes", "bench/net/convergence.py --repetitions 3 --daemons bird --paths backup "
                                     "--routes 20000", lengthy=True),
-    Recording("freshness", lab("freshness", "latest|changes", "busy", "ROUTES=900000"), lengthy=True),
+    Recording("freshness", lab("freshness", "late by", "busy", "ROUTES=900000"), lengthy=True),
     Recording("mirror", lab("mirror_random", "commands", settings="MIRROR_RUNS=4 MIRROR_STORM=2500"), lengthy=True),
 ]

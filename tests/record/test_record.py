@@ -59,6 +59,7 @@ def test_failure_is_recorded_and_told(page, monkeypatch):
 @pytest.mark.parametrize("spoil, found", [
     (lambda page: (R.OUT / "one.txt").write_text("other\n"), "not what README.md shows"),
     (lambda page: page.write_text(page.read_text().replace("\n1\n", "\n100\n")), "not what README.md shows"),
+    (lambda page: R.RECORDINGS.append(Recording("one", "echo 3")), "is of another command"),
     (lambda page: (R.OUT / "one.txt").unlink(), "shown and not there"),
     (lambda page: (R.OUT / "three.txt").write_text("x\n"), "neither shown nor linked to"),
     (lambda page: page.write_text(page.read_text() + "<!-- four.txt -->\n```\n```\n<!-- end -->\n"),
