@@ -72,11 +72,11 @@ static int make_cache(const struct config *config, char *path, size_t size, stru
 {
 	const char *given = getenv("CACHE_DIRECTORY");
 	size_t folder = (size_t)(strrchr(config->control_socket, '/') - config->control_socket);
-
+	/* With --check there is no server that has made it. */
 	int rc = given ? 0 : server_make_folder(config->control_socket, err);
 
 	if (rc)
-		return rc; /* with --check there is no server that has made it */
+		return rc;
 	if (given)
 		snprintf(path, size, "%s", given);
 	else

@@ -13,7 +13,7 @@
  * Only at the start: once for each name, before keep_end(). */
 int keep_find(const char *name);
 
-/* Has those closed that are of no port. */
+/* Closes those that are of no port, and has the store forget them. */
 void keep_end(const struct router *router);
 
 /* Has the port's TAP kept, instead of a former one. */

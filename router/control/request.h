@@ -12,7 +12,8 @@
  * line without newline in memory that the caller frees, or NULL when out of memory. */
 char *request_answer(struct router *router, const char *line, size_t len);
 
-/* The answer that says `code` (an errno, positive) to nobody's request: its id is null. */
+/* The answer that says `code` (an errno, positive) to nobody's request: its id is null. In memory that the caller
+ * frees; NULL: out of memory. */
 char *request_refusal(int code, const char *message, const char *remedy);
 
 /* An error as all answers have it, of an errno (positive): code, message, remedy. NULL: out of memory. */

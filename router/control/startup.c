@@ -121,7 +121,6 @@ static int at_device(const struct config_port *port, int rc, struct pl_error *er
 int router_probe(struct router *router, struct pl_error *err)
 {
 	const struct config *config = router->config;
-
 	int rc;
 
 	router->n_ports = config->n_ports;
@@ -516,7 +515,6 @@ void router_print(const struct router *router, FILE *out)
 	fprintf(out, "control socket: %s\n", config->control_socket);
 	for (unsigned i = 0; i < router->n_ports; i++) {
 		const struct router_port *port = &router->ports[i];
-
 		char how[64];
 
 		if (port->caps.model)
