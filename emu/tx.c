@@ -53,6 +53,18 @@ struct tx_turn {
 
 /* ---- descriptors ---- */
 
+/* Read once: what a driver changes after its tail has covered it must not be one thing to who checks it and
+ * another to who copies. */
+static inline struct emu_descriptor descriptor_at(const struct tx_turn *turn, uint32_t at)
+{
+	_Atomic uint64_t *low = (_Atomic uint64_t *)&turn->descriptors[at].low;
+	_Atomic uint64_t *high = (_Atomic uint64_t *)&turn->descriptors[at].high;
+
+	/* Relaxed: the load of the tail was acquire. */
+	return (struct emu_descriptor){atomic_load_explicit(low, memory_order_relaxed),
+				       atomic_load_explicit(high, memory_order_relaxed)};
+}
+
 /* What is wrong with a descriptor; NULL: nothing. */
 static const char *wrong_with(uint64_t high, bool first)
 {
@@ -109,17 +121,19 @@ static uint8_t *buffer_at(struct tx_turn *turn, const struct emu_descriptor *des
 
 /* ---- frames ---- */
 
-/* How many descriptors the frame has; 0: its end is not there yet, or something is wrong. */
-static unsigned measure(struct tx_turn *turn, uint32_t *len)
+/* The descriptors of a frame, and their buffers' length together. Returns how many there are; 0: its end is not
+ * there yet, or something is wrong. */
+static unsigned measure(struct tx_turn *turn, struct emu_descriptor parts[BUFFERS_MAX],
+			uint32_t *len)
 {
 	uint32_t at = turn->at;
 
 	*len = 0;
 	for (unsigned n = 1; n <= turn->owned; n++, at = emu_next(turn->ring, at)) {
-		uint64_t high = turn->descriptors[at].high;
-		const char *wrong = wrong_with(high, n == 1);
+		struct emu_descriptor part = descriptor_at(turn, at);
+		const char *wrong = wrong_with(part.high, n == 1);
 
-		*len += LENGTH(high);
+		*len += LENGTH(part.high);
 		if (!wrong && *len > EMU_FRAME_MAX)
 			wrong = "ends a frame that is too long";
 		if (!wrong && n > BUFFERS_MAX)
@@ -128,7 +142,8 @@ static unsigned measure(struct tx_turn *turn, uint32_t *len)
 			stuck(turn, at, wrong);
 			return 0;
 		}
-		if (high & EOP)
+		parts[n - 1] = part;
+		if (part.high & EOP)
 			return n;
 	}
 	if (turn->owned == turn->ring->n - 1)
@@ -137,23 +152,23 @@ static unsigned measure(struct tx_turn *turn, uint32_t *len)
 }
 
 /* Puts the buffers of a frame together. Returns false when one of them cannot be read. */
-static bool gather(struct tx_turn *turn, unsigned n, uint32_t len)
+static bool gather(struct tx_turn *turn, const struct emu_descriptor *parts, unsigned n,
+		   uint32_t len)
 {
 	uint8_t *frame = turn->nic->engine->bounce + turn->bounced;
 	const uint8_t *buffers[BUFFERS_MAX];
-	uint32_t at = turn->at, done = 0;
+	uint32_t done = 0;
 
-	for (unsigned i = 0; i < n; i++, at = emu_next(turn->ring, at)) {
-		buffers[i] = buffer_at(turn, &turn->descriptors[at]);
+	for (unsigned i = 0; i < n; i++) {
+		buffers[i] = buffer_at(turn, &parts[i]);
 		if (!buffers[i])
 			return false;
 	}
 	if (turn->nic->n_moves && emu_moves_run(turn->nic))
 		turn->failed = true;
-	at = turn->at;
-	for (unsigned i = 0; i < n; i++, at = emu_next(turn->ring, at)) {
-		memcpy(frame + done, buffers[i], LENGTH(turn->descriptors[at].high));
-		done += LENGTH(turn->descriptors[at].high);
+	for (unsigned i = 0; i < n; i++) {
+		memcpy(frame + done, buffers[i], LENGTH(parts[i].high));
+		done += LENGTH(parts[i].high);
 	}
 	if (len < MIN_LEN) {
 		memset(frame + len, 0, MIN_LEN - len);
@@ -167,15 +182,16 @@ static bool gather(struct tx_turn *turn, unsigned n, uint32_t len)
 /* A frame of any form. Returns false when there is none, or no room for it now. */
 static bool take_one(struct tx_turn *turn)
 {
+	struct emu_descriptor parts[BUFFERS_MAX];
 	uint32_t len;
 	unsigned n;
 
 	if (turn->bounced + EMU_FRAME_MAX > EMU_BOUNCE_BYTES)
 		return false;
-	n = measure(turn, &len);
+	n = measure(turn, parts, &len);
 	if (!n || !has_room(turn, n, len))
 		return false;
-	if (PAYLOAD(turn->descriptors[turn->at].high) != len) {
+	if (PAYLOAD(parts[0].high) != len) {
 		stuck(turn, turn->at, "has a PAYLEN that is not the frame's length");
 		return false;
 	}
@@ -183,7 +199,7 @@ static bool take_one(struct tx_turn *turn)
 		stuck(turn, turn->at, "begins a frame of less than 17 bytes");
 		return false;
 	}
-	if (!gather(turn, n, len))
+	if (!gather(turn, parts, n, len))
 		return false;
 	for (unsigned i = 0; i < n; i++)
 		turn->at = emu_next(turn->ring, turn->at);
@@ -202,19 +218,19 @@ static inline bool is_plain(uint64_t high)
 static void take_all(struct tx_turn *turn)
 {
 	while (turn->owned && turn->n < EMU_BATCH) {
-		const struct emu_descriptor *descriptor = &turn->descriptors[turn->at];
+		const struct emu_descriptor descriptor = descriptor_at(turn, turn->at);
 		uint8_t *buffer;
 
-		if (__builtin_expect(!is_plain(descriptor->high), false)) {
+		if (__builtin_expect(!is_plain(descriptor.high), false)) {
 			if (!take_one(turn))
 				return;
 			continue;
 		}
-		buffer = buffer_at(turn, descriptor);
+		buffer = buffer_at(turn, &descriptor);
 		if (!buffer)
 			return;
 		__builtin_prefetch(buffer);
-		turn->frames[turn->n++] = (struct emu_frame){buffer, LENGTH(descriptor->high)};
+		turn->frames[turn->n++] = (struct emu_frame){buffer, LENGTH(descriptor.high)};
 		turn->at = emu_next(turn->ring, turn->at);
 		turn->owned--;
 	}
