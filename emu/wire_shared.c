@@ -140,10 +140,17 @@ static int renew_memory(struct shared *shared)
 	return 0;
 }
 
-/* A second one is turned away: it sees the socket close. So is one for whom there is no memory. */
+/* A second one is turned away: it sees the socket close. So is one for whom there is no memory, which is said. */
 static void welcome(struct shared *shared, int fd)
 {
-	if (shared->peer_fd >= 0 || (shared->shown && renew_memory(shared))) {
+	if (shared->peer_fd >= 0) {
+		close(fd);
+		return;
+	}
+	if (shared->shown && renew_memory(shared)) {
+		if (shared->wire.say)
+			shared->wire.say(shared->wire.say_ctx,
+					 "there is no memory for what wants to join its cable");
 		close(fd);
 		return;
 	}

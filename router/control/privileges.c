@@ -148,11 +148,20 @@ static bool has_devices(const struct config *config)
 	return false;
 }
 
+static bool has_wires(const struct config *config)
+{
+	for (unsigned i = 0; i < config->n_ports; i++)
+		if (config->ports[i].wire[0])
+			return true;
+	return false;
+}
+
 static int restrict_calls(struct confinement *c, const struct config *config, struct pl_error *err)
 {
 	const struct syscalls_needs needs = {
 		.may_write = c->landlock > 0,
 		.has_devices = has_devices(config),
+		.has_wires = has_wires(config),
 		.has_accelerator = has_accelerator(config),
 	};
 	int rc;

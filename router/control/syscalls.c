@@ -321,6 +321,14 @@ static int allow_devices(scmp_filter_ctx ctx)
 	return rc ? rc : allow_names(ctx, config_space, COUNT(config_space));
 }
 
+/* Memory that is shared with another process; mmap() may be had anyway. */
+static int allow_wires(scmp_filter_ctx ctx)
+{
+	static const char *const calls[] = {"memfd_create", "ftruncate", "ftruncate64"};
+
+	return allow_names(ctx, calls, COUNT(calls));
+}
+
 /* nvidia-uvm's first and last; its others are plain numbers (uvm_linux_ioctl.h). */
 #define UVM_INITIALIZE 0x30000001u
 #define UVM_DEINITIALIZE 0x30000002u
@@ -374,6 +382,8 @@ static int allow_control_thread(scmp_filter_ctx ctx, const struct syscalls_needs
 		rc = allow_bpf(ctx);
 	if (!rc && needs->has_devices)
 		rc = allow_devices(ctx);
+	if (!rc && needs->has_wires)
+		rc = allow_wires(ctx);
 	if (!rc && needs->has_accelerator)
 		rc = allow_accelerator(ctx);
 	return rc ? rc : allow_threads(ctx);

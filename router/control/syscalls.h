@@ -15,6 +15,7 @@
 struct syscalls_needs {
 	bool may_write;	  /* files may be opened for writing: something else watches over which */
 	bool has_devices; /* there are devices on the PCI bus to drive */
+	bool has_wires;	  /* an emulated NIC makes memory for whoever joins its shared wire */
 	bool has_accelerator; /* one that has a driver in the kernel, perhaps */
 };
 

@@ -88,13 +88,13 @@ def test_path_is_checked(make_lab):
         said = [lab.router.run([*args, *extra], check=False) for extra in (["--check"], [])]
         assert [done.returncode for done in said] == [1, 1], said
         for done in said:
-            assert f"--port pl0: {reason}" in done.stderr and remedy in done.stderr, done
+            assert f"--port pl0=emu:w: {reason}" in done.stderr and remedy in done.stderr, done
         assert not lab.router.ip_json("link show type tun")
     # The control socket's folder is made at the start, and so is there for a wire.
-    control.parent.rmdir()
-    args = [PEERLANED, "--control-socket", control, "--port", f"pl0=emu:w,wire={control.parent}/wire", "--check"]
+    args = [PEERLANED, "--control-socket", folder / "made/socket", "--port", f"pl0=emu:w,wire={folder}/made/wire",
+            "--check"]
     lab.router.run(args)
-    assert sorted(path.name for path in folder.iterdir()) == ["file"]
+    assert not (folder / "made").exists()
 
 
 def test_daemon_is_killed(make_lab):
