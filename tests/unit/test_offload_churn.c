@@ -15,6 +15,7 @@
 #include "../../router/offload/thread.h"
 #include "offload_help.h"
 #include "offload_program.h"
+#include "sanitized.h"
 
 #define ADDRESSES 48u
 #define ROUTES 96u
@@ -29,7 +30,11 @@ static char grace_tag;
 #define READER_SAYS() __tsan_release(&grace_tag)
 #define WRITER_HEARS() __tsan_acquire(&grace_tag)
 #else
+#ifdef SANITIZED
+#define CHANGES 50000u
+#else
 #define CHANGES 200000u
+#endif
 #define READER_SAYS() ((void)0)
 #define WRITER_HEARS() ((void)0)
 #endif

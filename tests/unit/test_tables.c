@@ -4,11 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "sanitized.h"
 #include "tables_image_help.h"
 
-/* One thread has no races to find, and the sanitizer makes the reference very slow. */
+/* Sanitizers make the reference very slow, and one thread has no races to find. */
 #ifdef TSAN
 #define STEPS(n) ((n) / 20)
+#elif defined(SANITIZED)
+#define STEPS(n) ((n) / 4)
 #else
 #define STEPS(n) (n)
 #endif
