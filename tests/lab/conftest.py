@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Fixtures of the lab tests. See lab.py for what a lab is."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -37,10 +38,9 @@ def pytest_sessionstart():
     lab_module.sweep()
 
 
-@pytest.fixture
-def make_lab():
-    """Makes labs that end with the test: make_lab(hosts=2, queues=1, mtu=1500, kind="emu"). None of their
-    drivers has done to an emulated NIC what is illegal."""
+@contextlib.contextmanager
+def making_labs():
+    """None of their drivers has done to an emulated NIC what is illegal."""
     labs = []
 
     def make(**kwargs):
@@ -58,11 +58,27 @@ def make_lab():
 
 
 @pytest.fixture
+def make_lab():
+    """Makes labs that end with the test: make_lab(hosts=2, queues=1, mtu=1500, kind="emu")."""
+    with making_labs() as make:
+        yield make
+
+
+@pytest.fixture
 def lab(make_lab):
     """Two hosts and a router that runs."""
     one = make_lab()
     one.start()
     return one
+
+
+@pytest.fixture(scope="module")
+def lab_of_all():
+    """The same for all tests of a file, which leave it as they found it."""
+    with making_labs() as make:
+        one = make()
+        one.start()
+        yield one
 
 
 @pytest.fixture
