@@ -11,36 +11,10 @@ static inline uint64_t plain_poll64(const uint64_t *p)
 	return PL_POLL64(p);
 }
 
-static void dawdle(void);
-static inline uint16_t slow_load16(const uint16_t *p)
-{
-	uint16_t value = PL_LOAD16(p);
+#include "slow_loads.h"
 
-	dawdle();
-	return value;
-}
-static inline uint32_t slow_load32(const uint32_t *p)
-{
-	uint32_t value = PL_LOAD32(p);
-
-	dawdle();
-	return value;
-}
-static inline uint64_t slow_load64(const uint64_t *p)
-{
-	uint64_t value = PL_LOAD64(p);
-
-	dawdle();
-	return value;
-}
-#undef PL_LOAD16
-#undef PL_LOAD32
-#undef PL_LOAD64
 #undef PL_POLL64
 #define PL_POLL64(p) plain_poll64(p)
-#define PL_LOAD16(p) slow_load16(p)
-#define PL_LOAD32(p) slow_load32(p)
-#define PL_LOAD64(p) slow_load64(p)
 
 #define program_run slow_program_run
 #include "../../router/program/device.c"

@@ -8,38 +8,9 @@
 
 #include <urcu-qsbr.h>
 
-/* The lookups of image.h as this file compiles them dawdle between one load and the next, now and then
- * long enough for the writer to change a lot: the windows that a real reader leaves are some
- * nanoseconds wide. */
-#include <peerlane/lang.h>
-static void dawdle(void);
-static inline uint16_t slow_load16(const uint16_t *p)
-{
-	uint16_t value = PL_LOAD16(p);
-
-	dawdle();
-	return value;
-}
-static inline uint32_t slow_load32(const uint32_t *p)
-{
-	uint32_t value = PL_LOAD32(p);
-
-	dawdle();
-	return value;
-}
-static inline uint64_t slow_load64(const uint64_t *p)
-{
-	uint64_t value = PL_LOAD64(p);
-
-	dawdle();
-	return value;
-}
-#undef PL_LOAD16
-#undef PL_LOAD32
-#undef PL_LOAD64
-#define PL_LOAD16(p) slow_load16(p)
-#define PL_LOAD32(p) slow_load32(p)
-#define PL_LOAD64(p) slow_load64(p)
+/* The lookups of image.h as this file compiles them dawdle, now and then long enough for the writer to change a
+ * lot. */
+#include "slow_loads.h"
 
 #include "../../router/tables/private.h"
 #include "tables_help.h"
