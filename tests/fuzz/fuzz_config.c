@@ -87,8 +87,6 @@ static void read_args(char *text)
 	}
 	config_init(&config);
 	rc = config_read_args(&config, &command, argc, argv, &err);
-	if (!memchr(command.file, 0, sizeof(command.file)))
-		abort();
 	if (command.help || command.version || command.cleanup)
 		return;
 	if (!rc)
