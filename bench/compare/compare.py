@@ -8,7 +8,7 @@ build. What looks faster or slower is measured in as many pairs again, and is so
 so (verdicts.py). Ratios are how many times as fast the working tree is: below 1 it is slower.
 
 Exit status: 0; 1 with --fail where something is slower, or a benchmark works no more; 2 where nothing
-could be compared.
+could be compared; 130 or 143 when interrupted.
 """
 
 import argparse
@@ -279,7 +279,7 @@ def compare(args, commit, folder):
 def main():
     args = parse_arguments()
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(1))
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     commit, about = describe(args)
     # Ends the folder, too, however we end.
     with tempfile.TemporaryDirectory(prefix="peerlane-compare-") as folder:

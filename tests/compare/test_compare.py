@@ -137,7 +137,7 @@ def test_what_cannot_be_compared_is_said(repository):
     assert "this does not build" in output and "nonsense" in output
 
 
-@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 1)])
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_nothing_is_left_when_it_is_interrupted(repository, number, status):
     repository.loop(10, us=300000)
     process = repository.start("HEAD", "--pairs", "1000")

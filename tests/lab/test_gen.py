@@ -177,6 +177,39 @@ def test_it_stops_when_told(ends):
     assert 0 < result["sent"] < 600_000 and result["received"] > 0
 
 
+def test_a_router_that_dies_is_told(ends):
+    """Behind a wire the end is gone with it; an interface of the hosts' stays, and what it sent is lost."""
+    process = ends.hosts[0].popen(ends.command(4, "--rate", "1000", "--duration", "5s"),
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: sum(ends.router.plane_packets()) > 300, "traffic")
+    ends.router.daemon.kill()
+    out, said = process.communicate(timeout=30)
+    result = json.loads(out)
+    assert result["received"] > 0
+    if ends.names[0].startswith("wire:"):
+        assert process.returncode == CANNOT and "is gone" in result["error"] and "is gone" in said
+        assert result["fine"] is False
+    else:
+        assert process.returncode == FINE and result["error"] is None and result["lost"] > 0
+
+
+def test_an_interface_without_link_is_told():
+    with contextlib.ExitStack() as stack:
+        ends = interface_ends(stack)
+        h1 = ends.hosts[0]
+        h1.ip("link set far0 down")
+        result, _ = ends.generate(4, "--rate", "1000", "--duration", "1s", status=CANNOT)
+        assert "has no link" in result["error"] and "sent" not in result
+        h1.ip("link set far0 up")
+        process = h1.popen(ends.command(4, "--rate", "1000", "--duration", "60s"),
+                           stdout=subprocess.PIPE, text=True)
+        wait_until(lambda: sum(ends.router.plane_packets()) > 300, "traffic")
+        h1.ip("link del far0")
+        result = json.loads(process.communicate(timeout=30)[0])
+        assert process.returncode == CANNOT and "is gone" in result["error"]
+        assert result["received"] > 0
+
+
 def test_order_is_kept(ends):
     """A hundred thousand frames of all sizes, in a thousand flows."""
     result, _ = ends.generate(4, "--rate", "20000" if EMULATED else "50000", "--count", 100_000,
