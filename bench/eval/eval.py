@@ -213,8 +213,8 @@ def about(args, accelerator):
     told = net.machine()
     if args.dut:
         told.update(setups.Dut.about(args.dut, args.interfaces))
-    kind = setups.Dut if args.dut else setups.Setup
-    told.update(accelerator=f"{accelerator.name}: {accelerator.words}", cores_used=kind.cores.text(),
+    cores = setups.Cores(stand_ins=int(accelerator.kind != "cuda")) if args.dut else setups.Setup.cores
+    told.update(accelerator=f"{accelerator.name}: {accelerator.words}", cores_used=cores.text(),
                 command=" ".join(["bench/eval/eval.py", *map(shlex.quote, sys.argv[1:])]),
                 seconds=args.seconds, trial_s=args.trial, trials=args.trials, repetitions=args.repetitions)
     return told

@@ -66,9 +66,10 @@ class Cores:
         if not self.stand_ins:
             return f"generator on core {self.generator}, planes from {self.planes[0]}"
         if self.shared:
-            return (f"generator on core {self.generator}; planes, the emulator and an accelerator's stand-in take turns "
-                    f"on core {emulated} (SCHED_FIFO)")
-        return f"generator on core {self.generator}, planes from {self.planes[0]}, the emulator on {emulated}"
+            return (f"generator on core {self.generator}; planes and what stands in for NICs and a GPU take turns on "
+                    f"core {emulated} (SCHED_FIFO)")
+        return (f"generator on core {self.generator}, planes from {self.planes[0]}, what stands in for NICs and a GPU "
+                f"on {emulated}")
 
 
 def thread_times(pid):
