@@ -196,7 +196,7 @@ def check():
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these recordings")
-    parser.add_argument("--all", action="store_true", help="the lengthy ones, too: some ten minutes more")
+    parser.add_argument("--all", action="store_true", help="the lengthy ones, too: much longer")
     parser.add_argument("--list", action="store_true", help="names and commands")
     parser.add_argument("--page", action="store_true", help="measure nothing, put the files into the page")
     parser.add_argument("--check", action="store_true", help="whether page and files are the same")
@@ -225,8 +225,8 @@ def main():
         failed = [r.name for r in chosen if not record(r)]
     page, missing = filled(PAGE.read_text())
     PAGE.write_text(page)
-    for name in missing:
-        print(f"record.py: {name} is shown in {PAGE.name} and not there", file=sys.stderr)
+    if missing:
+        print(f"record.py: shown in {PAGE.name} and not there: {' '.join(missing)}", file=sys.stderr)
     if failed:
         print(f"record.py: failed: {' '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
