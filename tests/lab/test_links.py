@@ -85,6 +85,7 @@ def test_route_over_dead_link_is_left(lab3):
     for dead, alive in (("eth2", "pl2"), ("eth3", "pl1")):
         lab3.router.ip(f"link set {dead} down")
         lab3.router.wait_next_hop("10.9.0.1", alive)
+        wait_until(lambda: h1.reaches("10.9.0.1"), "neighbours are resolved")
         answered, output = h1.ping("10.9.0.1", count=5)
         assert answered == 5, output
         lab3.router.ip(f"link set {dead} up")
