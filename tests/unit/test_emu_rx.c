@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "emu/engine.h"
 #include "emu_lab.h"
 
 #define N_FRAMES 300u
@@ -425,6 +426,37 @@ static void test_waits_on_chip(void **state)
 	free(frames);
 }
 
+/* Frames that wait on the chip stay whole, however their lengths fall to its end. */
+static void test_chip_wraps(void **state)
+{
+	static uint8_t data[EMU_FRAME_MAX];
+	struct emu_chip chip = {0};
+	unsigned in = 0, out = 0;
+
+	(void)state;
+	for (unsigned round = 0; round < 2000; round++) {
+		struct emu_frame frame;
+
+		for (;; in++) {
+			frame = (struct emu_frame){data, 60 + in * 7919 % (EMU_FRAME_MAX - 59)};
+			memset(data, (int)in, frame.len);
+			if (!emu_chip_put(&chip, &frame))
+				break;
+			assert_true(chip.used <= EMU_CHIP_BYTES);
+		}
+		assert_int_equal(chip.n, in - out);
+		/* Few leave, or many. */
+		for (unsigned leave = 1 + round % 30; leave && chip.n; leave--, out++) {
+			emu_chip_peek(&chip, &frame);
+			assert_int_equal(frame.len, 60 + out * 7919 % (EMU_FRAME_MAX - 59));
+			assert_int_equal(frame.data[0], out & 0xff);
+			assert_int_equal(frame.data[frame.len - 1], out & 0xff);
+			emu_chip_drop(&chip);
+		}
+	}
+	free(chip.bytes);
+}
+
 /* With DROP_EN they are dropped at once, which is counted for the queue. */
 static void test_drop_enabled(void **state)
 {
@@ -749,6 +781,7 @@ int main(void)
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_damaged),
 		cmocka_unit_test(test_waits_on_chip),
+		cmocka_unit_test(test_chip_wraps),
 		cmocka_unit_test(test_drop_enabled),
 		cmocka_unit_test(test_rss),
 		cmocka_unit_test(test_blocked_by_another),

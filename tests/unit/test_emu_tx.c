@@ -211,6 +211,36 @@ static void test_long_frames(void **state)
 	free(want);
 }
 
+/* More long frames in pieces than are put together in one turn. */
+static void test_many_long_frames(void **state)
+{
+	uint32_t len = 15872;
+	struct lab lab;
+	uint8_t *want = malloc(len);
+
+	(void)state;
+	assert_non_null(want);
+	lab_open(&lab, 1);
+	lab_frame(want, len, 1);
+	memcpy(lab_tx_buffer(&lab, 0, 0) + LAB_OFFSET, want, len);
+	for (unsigned i = 0; i < 56; i++) {
+		lab_tx_desc(&lab, 0, i, i % 8 == 7 ? TX_PLAIN : TX_PLAIN & ~TX_EOP, 1984, len);
+		lab.tx[0][i].read.buffer =
+			lab_address(&lab, lab_tx_buffer(&lab, 0, 0) + LAB_OFFSET) + i % 8 * 1984;
+	}
+	lab_tx_ring(&lab, 0, 56);
+	assert_int_equal(emu_turn(lab.emu), 4); /* in 64 KB */
+	lab_settle(&lab);
+	assert_int_equal(lab.n_sent, 7);
+	for (unsigned i = 0; i < 7; i++) {
+		assert_int_equal(lab.sent[i].len, len);
+		assert_memory_equal(lab.sent[i].data, want, len);
+	}
+	lab_expect_no_report(&lab);
+	lab_close(&lab);
+	free(want);
+}
+
 /* With WTHRESH descriptors are written back together; the last ones when nothing more comes. */
 static void test_write_back_threshold(void **state)
 {
@@ -511,6 +541,7 @@ int main(void)
 		cmocka_unit_test(test_several_buffers),
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_long_frames),
+		cmocka_unit_test(test_many_long_frames),
 		cmocka_unit_test(test_write_back_threshold),
 		cmocka_unit_test(test_link_down),
 		cmocka_unit_test(test_bad_descriptors),

@@ -196,6 +196,31 @@ static uint32_t odd_value(uint32_t *seed, uint32_t near)
 	}
 }
 
+/* A head that goes back, to what has been taken already or not, is nonsense. */
+static void test_head_goes_back(void **state)
+{
+	struct wire_ring *ring = new_ring();
+
+	(void)state;
+	for (uint32_t back = 0; back < 4; back++) {
+		struct wire_producer in;
+		struct wire_consumer out;
+		struct emu_frame frames[2];
+
+		wire_ring_reset(ring);
+		wire_producer_init(&in, ring);
+		wire_consumer_init(&out, ring);
+		for (unsigned i = 0; i < 4; i++)
+			assert_non_null(wire_producer_reserve(&in, 60));
+		wire_producer_publish(&in);
+		assert_int_equal(wire_consumer_take(&out, frames, 2), 2);
+		atomic_store(&ring->head, back);
+		assert_int_equal(wire_consumer_take(&out, frames, 2), 0);
+		assert_true(wire_is_broken(&out.broken));
+	}
+	free(ring);
+}
+
 /* Whatever the other side has written, what is lent lies in the ring. */
 static void test_hostile_producer(void **state)
 {
@@ -287,6 +312,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_edges),
 		cmocka_unit_test(test_threads),
+		cmocka_unit_test(test_head_goes_back),
 		cmocka_unit_test(test_hostile_producer),
 		cmocka_unit_test(test_hostile_consumer),
 	};
