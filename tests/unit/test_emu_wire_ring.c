@@ -207,7 +207,7 @@ static void test_head_goes_back(void **state)
 		struct wire_consumer out;
 		struct emu_frame frames[2];
 
-		wire_ring_reset(ring);
+		memset(ring, 0, sizeof(*ring)); /* as new memory */
 		wire_producer_init(&in, ring);
 		wire_consumer_init(&out, ring);
 		for (unsigned i = 0; i < 4; i++)

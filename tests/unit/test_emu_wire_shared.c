@@ -649,8 +649,8 @@ static void *play(void *arg)
 		cmsg->cmsg_len = CMSG_LEN(impostor->n_fds * sizeof(int));
 		cmsg->cmsg_level = SOL_SOCKET;
 		cmsg->cmsg_type = SCM_RIGHTS;
-		for (unsigned i = 0; i < impostor->n_fds; i++)
-			memcpy(CMSG_DATA(cmsg) + i * sizeof(int), &memory_fd, sizeof(memory_fd));
+		memcpy(CMSG_DATA(cmsg), (int[]){memory_fd, memory_fd},
+		       impostor->n_fds * sizeof(int));
 	}
 	if (sendmsg(impostor->fd, &msg, MSG_NOSIGNAL) < 0)
 		abort();
