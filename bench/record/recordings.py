@@ -43,6 +43,7 @@ def loop(options):
 
 RECORDINGS = [
     Recording("loop", f"taskset -c 1 {BENCH}/loop -a -t 20"),
+    Recording("planes", f"{BENCH}/loop --planes 2 -t 20"),
     Recording("nic", f"{BENCH}/nic/nic"),
     Recording("fib", f"taskset -c 1 {BENCH}/fib/fib --only rte_fib --bars --json build-release/fib.json && "
                      "bench/fib/plot.py build-release/fib.json docs/measurements/fib.svg"),
