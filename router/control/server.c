@@ -42,6 +42,7 @@ struct server {
 	struct server_config config;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	int lock_fd, listen_fd, epoll_fd;
+	int spare_fd; /* given up to turn somebody away when there are no descriptors; -1: none */
 	bool bound;
 	struct client *clients;
 	unsigned n_clients;
@@ -211,10 +212,9 @@ static bool make_room(struct server *s)
 	return stalled;
 }
 
-static void refuse(struct server *s, int fd)
+static void refuse(struct server *s, int fd, int code, const char *message, const char *remedy)
 {
-	char *line = s->config.refuse(s->config.ctx, EUSERS, "too many clients",
-				      "close another peerlane command, such as a forgotten watch");
+	char *line = s->config.refuse(s->config.ctx, code, message, remedy);
 
 	/* A fresh socket has room for it; if not, closing says enough. */
 	if (line) {
@@ -233,7 +233,8 @@ int server_adopt(struct server *s, int fd)
 	struct client *c;
 
 	if (s->n_clients == SERVER_CLIENTS_MAX && !make_room(s)) {
-		refuse(s, fd);
+		refuse(s, fd, EUSERS, "too many clients",
+		       "close another peerlane command, such as a forgotten watch");
 		return -EUSERS;
 	}
 	c = calloc(1, sizeof(*c));
@@ -255,12 +256,27 @@ int server_adopt(struct server *s, int fd)
 	return 0;
 }
 
+/* Who waits to be let in and cannot be would wake us for ever. */
+static void turn_away(struct server *s)
+{
+	int fd;
+
+	close(s->spare_fd);
+	fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd >= 0)
+		refuse(s, fd, EMFILE, "the router has no descriptor for another client",
+		       "raise LimitNOFILE= of its service");
+	s->spare_fd = fcntl(s->listen_fd, F_DUPFD_CLOEXEC, 0);
+}
+
 static void accept_client(struct server *s)
 {
 	int fd = accept4(s->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (fd >= 0)
 		server_adopt(s, fd);
+	else if ((errno == EMFILE || errno == ENFILE) && s->spare_fd >= 0)
+		turn_away(s);
 }
 
 void server_run(struct server *s)
@@ -379,7 +395,8 @@ static int listen_at(struct server *s, struct pl_error *err)
 	memcpy(address.sun_path, s->path, strlen(s->path));
 	s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	s->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->epoll_fd < 0 || s->listen_fd < 0)
+	s->spare_fd = fcntl(s->listen_fd, F_DUPFD_CLOEXEC, 0);
+	if (s->epoll_fd < 0 || s->listen_fd < 0 || s->spare_fd < 0)
 		return pl_error_set(err, -errno, NULL, "%s: cannot make the socket: %s", s->path,
 				    strerror(errno));
 	/* Mode 0600, or 0660, from the first moment. */
@@ -419,7 +436,7 @@ static struct server *server_new(const struct server_config *config, struct pl_e
 	}
 	s->config = *config;
 	strcpy(s->path, config->path);
-	s->lock_fd = s->listen_fd = s->epoll_fd = -1;
+	s->lock_fd = s->listen_fd = s->epoll_fd = s->spare_fd = -1;
 	return s;
 }
 
@@ -492,6 +509,8 @@ void server_close(struct server *s)
 		close(s->listen_fd);
 	if (s->epoll_fd >= 0)
 		close(s->epoll_fd);
+	if (s->spare_fd >= 0)
+		close(s->spare_fd);
 	if (s->lock_fd >= 0)
 		close(s->lock_fd); /* releases the lock */
 	free(s);

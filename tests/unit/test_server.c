@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -266,6 +267,39 @@ static void test_too_many_clients(void **state)
 	server_close(server);
 }
 
+/* Who cannot be let in is told why, and the server does not go on being woken for it. */
+static void test_no_descriptors(void **state)
+{
+	struct server *server = open_server();
+	struct rlimit before, none;
+	char last[65536] = "";
+	int fds[2], first_free;
+
+	(void)state;
+	fds[0] = connect_client();
+	fds[1] = connect_client();
+	first_free = dup(0);
+	close(first_free);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = (struct rlimit){(rlim_t)first_free, before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	run_server(server, 2);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(1, read_lines(server, fds[i], last, sizeof(last)));
+		assert_non_null(strstr(last, "no descriptor for another client"));
+		assert_true(closed_by_server(fds[i]));
+		close(fds[i]);
+	}
+	/* Later ones are welcome. */
+	fds[0] = connect_client();
+	assert_true(send(fds[0], "{\"id\":4}\n", 9, 0) > 0);
+	assert_int_equal(1, read_lines(server, fds[0], last, sizeof(last)));
+	assert_non_null(strstr(last, "\"id\":4"));
+	close(fds[0]);
+	server_close(server);
+}
+
 static void test_garbage(void **state)
 {
 	struct server *server = open_server();
@@ -380,6 +414,7 @@ int main(void)
 		cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_disconnect_mid_answer),
 		cmocka_unit_test(test_too_many_clients),
+		cmocka_unit_test(test_no_descriptors),
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_socket_file),
 	};
