@@ -126,8 +126,9 @@ class Setup:
     cores = Cores()
 
     def sizes(self, asked, repetition=0):
-        """Of the frame sizes asked for, those to measure."""
-        return asked
+        """Of the frame sizes asked for, those to measure: all once; again, and of peers, the shortest, middle and
+        longest."""
+        return asked if self.mode and not repetition else sorted({asked[0], asked[len(asked) // 2], asked[-1]})
 
     def why_not(self):
         """A reason not to measure it here, or None."""
@@ -190,7 +191,7 @@ class Wire(Setup):
             self.title += f", {planes} planes" + (" on one core" if self.cores.shared else "")
 
     def sizes(self, asked, repetition=0):
-        return asked if self.planes == 1 else asked[:1]
+        return super().sizes(asked, repetition) if self.planes == 1 else asked[:1]
 
     def why_not(self):
         ports = [f"pl{i}=emu:wire{i},wire=/run/eval-{i}" for i in range(2)]
@@ -266,10 +267,6 @@ class Veth(Setup):
     def __init__(self, key, title, peer, mode=None):
         self.key, self.title, self.peer, self.mode = f"veth-{key}", title, peer, mode
         self.emulated = "the cables (veth interfaces of the kernel)"
-
-    def sizes(self, asked, repetition=0):
-        """All once; again, and of peers, the shortest, middle and longest."""
-        return asked if self.mode and not repetition else sorted({asked[0], asked[len(asked) // 2], asked[-1]})
 
     def why_not(self):
         return self.peer.why_not(L.BUILD)

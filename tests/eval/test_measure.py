@@ -87,4 +87,6 @@ def test_what_is_measured_at_three_sizes():
     assert setups.Veth("a", "a", None).sizes(sizes) == [64, 512, 1518]
     assert setups.Veth("a", "a", None).sizes([64]) == [64]
     assert setups.Veth("a", "a", None, "nic-cpu").sizes(sizes, 1) == [64, 512, 1518]
-    assert setups.Wire("nic-cpu").sizes(sizes, 1) == sizes
+    assert setups.Wire("nic-cpu").sizes(sizes) == sizes
+    assert setups.Wire("nic-cpu").sizes(sizes, 2) == [64, 512, 1518]
+    assert setups.Wire("nic-cpu", planes=2).sizes(sizes) == [64]

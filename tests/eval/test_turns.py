@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench/eval"))
 import eval as E  # noqa: E402: found by the path above
 import setups  # noqa: E402: likewise
 
-ARGS = argparse.Namespace(repetitions=2, sizes=[])
+ARGS = argparse.Namespace(repetitions=2, sizes=[64])
 HELD = "peerlane-gen: eth0: another program has an AF_XDP socket on queue 0 of eth0"
 
 
