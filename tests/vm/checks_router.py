@@ -8,9 +8,18 @@ import time
 from hosts import Stream, noise, wait_until
 
 
+def spread(world, device):
+    """The kernel's igb hashes addresses alone, with a random key: all of few hosts' streams may get one queue."""
+    kind, _, name = device.partition(":")
+    for family in (4, 6) if kind == "afxdp" else ():
+        world.guest.output(f"ethtool -N {name} rx-flow-hash udp{family} sdfn")
+
+
 def started(devices, **how):
     def start(world):
         """Comes up, its TAPs with carrier."""
+        for device in devices:
+            spread(world, device)
         world.start(devices, **how)
         world.configure()
         assert world.carrier("pl0") and world.carrier("pl1")
