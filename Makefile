@@ -65,7 +65,7 @@ sanitize-addresses: build-asan/build.ninja
 	$(SANITIZED) -C build-asan --no-suite lab
 
 sanitize-threads: build-tsan/build.ninja
-	$(SANITIZED) -C build-tsan --suite threads
+	$(SANITIZED) -C build-tsan --suite threads --num-processes $$(nproc) # several threads each
 
 # Both, whatever the first has found.
 sanitize:
@@ -157,4 +157,4 @@ clean:
 
 .PHONY: all packages demo-packages test-packages vm-packages fuzz-packages bench-packages build demo test test-vm \
 	sanitize sanitize-addresses sanitize-threads fuzz release \
-	bench bench-compare eval differ install format check-format clean
+	bench bench-compare eval measurements differ install format check-format clean

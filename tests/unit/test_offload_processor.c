@@ -35,27 +35,39 @@ static void finish(struct lab *lab)
 	assert_int_equal(lab_close(lab, 10000), 0);
 }
 
+/* Returns whether each plane has had many bursts under way at a time: not if others have the processors so much that a
+ * plane is slower than the device. */
+static bool pass_with_many_under_way(enum pl_accel_launch launch)
+{
+	struct lab *lab = lab_new(launch, NEVER_MS, false);
+	bool many = true;
+
+	lab_open(lab);
+	lab_set(lab, PHASE_ACCEL);
+	lab_slow_us = 3000;
+	lab_fault = LAB_SLOW; /* so that bursts pile up */
+	lab_feed(lab, PACKETS);
+	lab_start(lab);
+	finish(lab);
+	for (unsigned plane = 0; plane < LAB_PLANES; plane++)
+		many &= lab->planes[plane].most_under_way >= 4;
+	assert_int_equal(lab_sent(lab), 4 * PACKETS);
+	assert_int_equal(LAB_SUM(lab, packets), 4 * PACKETS);
+	assert_true(LAB_SUM(lab, bursts) >= 4 * PACKETS / PL_BURST_MAX);
+	lab_free(lab);
+	return many;
+}
+
 static void test_order_with_many_under_way(void **state)
 {
 	const enum pl_accel_launch launches[] = {PL_ACCEL_PERSISTENT, PL_ACCEL_BURST};
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
-		struct lab *lab = lab_new(launches[i], NEVER_MS, false);
+		unsigned tries = 5;
 
-		lab_open(lab);
-		lab_set(lab, PHASE_ACCEL);
-		lab_slow_us = 3000;
-		lab_fault = LAB_SLOW; /* so that bursts pile up whatever the machine has to do */
-		lab_feed(lab, PACKETS);
-		lab_start(lab);
-		finish(lab);
-		for (unsigned plane = 0; plane < LAB_PLANES; plane++)
-			assert_true(lab->planes[plane].most_under_way >= 4);
-		assert_int_equal(lab_sent(lab), 4 * PACKETS);
-		assert_int_equal(LAB_SUM(lab, packets), 4 * PACKETS);
-		assert_true(LAB_SUM(lab, bursts) >= 4 * PACKETS / PL_BURST_MAX);
-		lab_free(lab);
+		while (!pass_with_many_under_way(launches[i]))
+			assert_true(--tries > 0);
 	}
 }
 
