@@ -109,16 +109,12 @@ class Turn:
                 self.many_flows(bench)
 
     def many_flows(self, bench):
-        self.rates(bench, self.args.sizes[0], flows=measure.FLOWS)
-        if bench.load and self.setup.mode:
-            self.full_table(bench)
-
-    def full_table(self, bench):
-        """Addresses all over a table like the Internet's."""
-        path, count = bench.load(self.args.routes)
-        bench.destinations = ("--destinations", path)
         rate = self.highest if self.args.quick else self.rates
-        rate(bench, self.args.sizes[0], flows=100_000, routes=count, warmup_s=1.5)
+        rate(bench, self.args.sizes[0], flows=measure.FLOWS)
+        if bench.load and self.setup.mode:
+            path, count = bench.load(self.args.routes)
+            bench.destinations = ("--destinations", path)  # all over a table like the Internet's
+            rate(bench, self.args.sizes[0], flows=100_000, routes=count, warmup_s=1.5)
 
 
 def damaged(records):
@@ -153,7 +149,8 @@ def reckon_s(chosen, args):
         sizes = 0 if setup.planes > 1 else len(setup.sizes(args.sizes, repetition))
         many = not repetition
         searched = min(sizes, 1) if repetition or args.quick else sizes
-        searches, loads = many + searched, min(searched, 2) * len(measure.LOADS)
+        searches = searched + (0 if args.quick else many)
+        loads = min(searched, 2) * len(measure.LOADS)
         full = not repetition and setup.mode is not None
         return (8 + (sizes + many + full) * (args.seconds + 1) + searches * args.trials * (args.trial + 0.6) +
                 loads * (args.latency + 0.6) + full * args.routes / 30_000)
