@@ -54,7 +54,7 @@ RECORDINGS = [
     Recording("gen-wire", wire("", f" --rx wire:{WIRE}")),
     Recording("gen-sink", wire(" --sink", "")),
     Recording("senders", "bench/net/senders.py --window 0.5 --repetitions 3"),
-    Recording("net", "bench/net/bench.py --lengths 64 1514 --repetitions 3 --window 0.5 --pings 50"),
+    Recording("net", "bench/net/bench.py --lengths 64 1514 --repetitions 3 --window 0.5 --pings 50", lengthy=True),
     Recording("convergence", "bench/net/convergence.py --repetitions 1 --daemons bird"),
     Recording("rings", f"{UNIT}/test_nic_ring_soak && {UNIT}/test_nic_soak"),
     Recording("restart", lab("restart", "^pauses", "under_traffic or notice_nothing")),
