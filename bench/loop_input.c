@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "frame.h"
 #include "loop.h"
 #include "routes/routes.h"
 
@@ -176,30 +177,12 @@ static void random_in_prefix(const struct prefix *p, uint8_t *addr, unsigned n)
 	}
 }
 
-static void put16(uint8_t *p, unsigned v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
 static void make_frame4(uint8_t *frame, const struct prefix *to)
 {
-	uint8_t *ip = frame + 14;
-	uint32_t sum = 0;
+	uint8_t address[4];
 
-	put16(frame + 12, 0x0800);
-	ip[0] = 0x45;
-	put16(ip + 2, FRAME_BYTES - 14);
-	ip[8] = 64;
-	ip[9] = 17;
-	memcpy(ip + 12, (uint8_t[]){198, 51, 100, 1}, 4);
-	random_in_prefix(to, ip + 16, 4);
-	for (unsigned i = 0; i < 20; i += 2)
-		sum += (uint32_t)ip[i] << 8 | ip[i + 1];
-	sum = (sum & 0xffff) + (sum >> 16);
-	put16(ip + 10, ~(sum + (sum >> 16)) & 0xffff);
-	put16(ip + 22, 9); /* discard */
-	put16(ip + 24, FRAME_BYTES - 34);
+	random_in_prefix(to, address, 4);
+	frame_udp4(frame, FRAME_BYTES, 64, address);
 }
 
 static void make_frame6(uint8_t *frame, const struct prefix *to)

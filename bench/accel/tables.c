@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "../frame.h"
 #include "bench.h"
 
 const uint8_t bench_mac[6] = {0x02, 0, 0, 0, 0, 0x01};
@@ -71,30 +72,6 @@ void bench_forward(struct bench *b, bool forwards)
 
 /* ---- frames ---- */
 
-static void put16(uint8_t *p, unsigned v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
-static void make_ipv4(uint8_t *ip, const struct ip_addr *to)
-{
-	uint32_t sum = 0;
-
-	ip[0] = 0x45;
-	put16(ip + 2, FRAME_BYTES - 14);
-	ip[8] = 255;
-	ip[9] = 17;
-	memcpy(ip + 12, (uint8_t[]){198, 51, 100, 1}, 4);
-	memcpy(ip + 16, to->bytes, 4);
-	for (unsigned i = 0; i < 20; i += 2)
-		sum += (uint32_t)ip[i] << 8 | ip[i + 1];
-	sum = (sum & 0xffff) + (sum >> 16);
-	put16(ip + 10, ~(sum + (sum >> 16)) & 0xffff);
-	put16(ip + 22, 9); /* discard */
-	put16(ip + 24, FRAME_BYTES - 34);
-}
-
 static void make_ipv6(uint8_t *ip, const struct ip_addr *to)
 {
 	ip[0] = 0x60;
@@ -111,8 +88,7 @@ void frame_make(uint8_t *frame, const struct ip_addr *to)
 	memcpy(frame, bench_mac, 6);
 	memcpy(frame + 6, (uint8_t[]){0x02, 0, 0, 0, 2, 1}, 6);
 	if (to->family == AF_INET) {
-		put16(frame + 12, 0x0800);
-		make_ipv4(frame + 14, to);
+		frame_udp4(frame, FRAME_BYTES, 255, to->bytes);
 	} else {
 		put16(frame + 12, 0x86dd);
 		make_ipv6(frame + 14, to);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "../frame.h"
 #include "bench.h"
 
 #include <sched.h>
@@ -49,34 +50,14 @@ void pin(int core)
 
 /* ---- traffic ---- */
 
-static void put16(uint8_t *p, unsigned v)
-{
-	p[0] = (uint8_t)(v >> 8);
-	p[1] = (uint8_t)v;
-}
-
 void world_frame(uint8_t *frame, unsigned i, uint32_t len)
 {
-	uint8_t *ip = frame + 14;
-	uint32_t sum = 0;
+	const uint8_t to[4] = {198, (uint8_t)(18 + (i >> 16 & 1)), (uint8_t)(i >> 8), (uint8_t)i};
 
 	memset(frame, 0, len);
 	memcpy(frame, macs[0], 6);
 	memcpy(frame + 6, (uint8_t[]){0x02, 0, 0, 0, 2, 1}, 6);
-	put16(frame + 12, 0x0800);
-	ip[0] = 0x45;
-	put16(ip + 2, len - 14);
-	ip[8] = 64;
-	ip[9] = 17;
-	memcpy(ip + 12, (uint8_t[]){198, 51, 100, 1}, 4);
-	memcpy(ip + 16,
-	       (uint8_t[]){198, (uint8_t)(18 + (i >> 16 & 1)), (uint8_t)(i >> 8), (uint8_t)i}, 4);
-	for (unsigned at = 0; at < 20; at += 2)
-		sum += (uint32_t)ip[at] << 8 | ip[at + 1];
-	sum = (sum & 0xffff) + (sum >> 16);
-	put16(ip + 10, ~(sum + (sum >> 16)) & 0xffff);
-	put16(ip + 22, 9); /* discard */
-	put16(ip + 24, len - 34);
+	frame_udp4(frame, len, 64, to);
 }
 
 void world_traffic(struct world *w, unsigned n, uint32_t len)

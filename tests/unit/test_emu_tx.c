@@ -179,66 +179,75 @@ static void test_order(void **state)
 	lab_close(&lab);
 }
 
-/* Jumbo frames, in one buffer and in many, as long as the device takes them: 15.5 KB. */
+/* As long as the device takes them: 15.5 KB, in one buffer or in eight. */
+#define LONG_BYTES 15872u
+#define PIECES 8u
+#define PIECE_BYTES (LONG_BYTES / PIECES)
+
+/* Puts the long frame into the first buffers, which lie one behind the other. Returns what it is, to be freed. */
+static uint8_t *long_frame(struct lab *lab)
+{
+	uint8_t *frame = malloc(LONG_BYTES);
+
+	assert_non_null(frame);
+	lab_frame(frame, LONG_BYTES, 1);
+	memcpy(lab_tx_buffer(lab, 0, 0) + LAB_OFFSET, frame, LONG_BYTES);
+	return frame;
+}
+
+/* Descriptors from `at` on for all of its pieces; `last`: of the last one. */
+static void long_in_pieces(struct lab *lab, unsigned at, uint32_t last)
+{
+	for (unsigned i = 0; i < PIECES; i++) {
+		lab_tx_desc(lab, 0, at + i, i + 1 == PIECES ? last : TX_PLAIN & ~TX_EOP,
+			    PIECE_BYTES, LONG_BYTES);
+		lab->tx[0][at + i].read.buffer =
+			lab_address(lab, lab_tx_buffer(lab, 0, 0) + LAB_OFFSET) + i * PIECE_BYTES;
+	}
+}
+
+static void expect_long(struct lab *lab, unsigned n, uint8_t *want)
+{
+	assert_int_equal(lab->n_sent, n);
+	for (unsigned i = 0; i < n; i++) {
+		assert_int_equal(lab->sent[i].len, LONG_BYTES);
+		assert_memory_equal(lab->sent[i].data, want, LONG_BYTES);
+	}
+	lab_expect_no_report(lab);
+	lab_close(lab);
+	free(want);
+}
+
 static void test_long_frames(void **state)
 {
-	/* Buffers lie one behind the other. */
-	uint32_t len = 15872;
 	struct lab lab;
-	uint8_t *want = malloc(len);
+	uint8_t *want;
 
 	(void)state;
-	assert_non_null(want);
 	lab_open(&lab, 1);
-	lab_frame(want, len, 1);
-	memcpy(lab_tx_buffer(&lab, 0, 0) + LAB_OFFSET, want, len);
-	lab_tx_desc(&lab, 0, 0, TX_PLAIN | TX_RS, len, len);
-	for (unsigned i = 0; i < 8; i++)
-		lab_tx_desc(&lab, 0, 1 + i, i == 7 ? TX_PLAIN | TX_RS : TX_PLAIN & ~TX_EOP, 1984,
-			    len);
-	for (unsigned i = 0; i < 8; i++)
-		lab.tx[0][1 + i].read.buffer =
-			lab_address(&lab, lab_tx_buffer(&lab, 0, 0) + LAB_OFFSET) + i * 1984;
-	lab_tx_ring(&lab, 0, 9);
+	want = long_frame(&lab);
+	lab_tx_desc(&lab, 0, 0, TX_PLAIN | TX_RS, LONG_BYTES, LONG_BYTES);
+	long_in_pieces(&lab, 1, TX_PLAIN | TX_RS);
+	lab_tx_ring(&lab, 0, 1 + PIECES);
 	lab_settle(&lab);
-	assert_int_equal(lab.n_sent, 2);
-	for (unsigned i = 0; i < 2; i++) {
-		assert_int_equal(lab.sent[i].len, len);
-		assert_memory_equal(lab.sent[i].data, want, len);
-	}
-	lab_expect_no_report(&lab);
-	lab_close(&lab);
-	free(want);
+	expect_long(&lab, 2, want);
 }
 
 /* More long frames in pieces than are put together in one turn. */
 static void test_many_long_frames(void **state)
 {
-	uint32_t len = 15872;
 	struct lab lab;
-	uint8_t *want = malloc(len);
+	uint8_t *want;
 
 	(void)state;
-	assert_non_null(want);
 	lab_open(&lab, 1);
-	lab_frame(want, len, 1);
-	memcpy(lab_tx_buffer(&lab, 0, 0) + LAB_OFFSET, want, len);
-	for (unsigned i = 0; i < 56; i++) {
-		lab_tx_desc(&lab, 0, i, i % 8 == 7 ? TX_PLAIN : TX_PLAIN & ~TX_EOP, 1984, len);
-		lab.tx[0][i].read.buffer =
-			lab_address(&lab, lab_tx_buffer(&lab, 0, 0) + LAB_OFFSET) + i % 8 * 1984;
-	}
-	lab_tx_ring(&lab, 0, 56);
+	want = long_frame(&lab);
+	for (unsigned i = 0; i < 7; i++)
+		long_in_pieces(&lab, i * PIECES, TX_PLAIN);
+	lab_tx_ring(&lab, 0, 7 * PIECES);
 	assert_int_equal(emu_turn(lab.emu), 4); /* in 64 KB */
 	lab_settle(&lab);
-	assert_int_equal(lab.n_sent, 7);
-	for (unsigned i = 0; i < 7; i++) {
-		assert_int_equal(lab.sent[i].len, len);
-		assert_memory_equal(lab.sent[i].data, want, len);
-	}
-	lab_expect_no_report(&lab);
-	lab_close(&lab);
-	free(want);
+	expect_long(&lab, 7, want);
 }
 
 /* With WTHRESH descriptors are written back together; the last ones when nothing more comes. */

@@ -6,16 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tables_copy_help.h"
-
-#define NO_ROUTE_REASON 7
-
-static const struct tables_limits small = {.blocks4 = 60,
-					   .last4 = 20,
-					   .blocks6 = 120,
-					   .nexthops = 60,
-					   .slots = 4096,
-					   .neighbours = 1500};
+#include "tables_churn_help.h"
 
 static void no_grace(void)
 {
