@@ -114,7 +114,8 @@ class Turn:
         if bench.load and self.setup.mode:
             path, count = bench.load(self.args.routes)
             bench.destinations = ("--destinations", path)  # all over a table like the Internet's
-            rate(bench, self.args.sizes[0], flows=100_000, routes=count, warmup_s=1.5)
+            self.highest(bench, self.args.sizes[0], flows=100_000, routes=count,
+                         warmup_s=1.5 + self.setup.refill_s(count))
 
 
 def damaged(records):
@@ -150,10 +151,11 @@ def reckon_s(chosen, args):
         many = not repetition
         searched = min(sizes, 1) if repetition or args.quick else sizes
         searches = searched + (0 if args.quick else many)
+        settled_s = args.routes / 30_000 + setup.refill_s(args.routes)
         loads = min(searched, 2) * len(measure.LOADS)
         full = not repetition and setup.mode is not None
         return (8 + (sizes + many + full) * (args.seconds + 1) + searches * args.trials * (args.trial + 0.6) +
-                loads * (args.latency + 0.6) + full * args.routes / 30_000)
+                loads * (args.latency + 0.6) + full * settled_s)
 
     return sum(turn_s(setup, repetition) for setup in chosen for repetition in range(args.repetitions))
 

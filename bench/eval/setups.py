@@ -130,6 +130,11 @@ class Setup:
         longest."""
         return asked if self.mode and not repetition else sorted({asked[0], asked[len(asked) // 2], asked[-1]})
 
+    def refill_s(self, n_routes):
+        """A generator that joins brings the carrier, and with it the routes over that cable: for so long packets may still
+        go the way through the kernel, where others overtake them."""
+        return n_routes / 60_000
+
     def why_not(self):
         """A reason not to measure it here, or None."""
         return None
@@ -267,6 +272,9 @@ class Veth(Setup):
     def __init__(self, key, title, peer, mode=None):
         self.key, self.title, self.peer, self.mode = f"veth-{key}", title, peer, mode
         self.emulated = "the cables (veth interfaces of the kernel)"
+
+    def refill_s(self, n_routes):
+        return 0  # the carrier stays
 
     def why_not(self):
         return self.peer.why_not(L.BUILD)
