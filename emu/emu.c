@@ -33,6 +33,10 @@
 /* Rounds in which nothing moved, before others are let have the core. */
 #define VAIN_PER_YIELD 8u
 
+/* So long something has moved in every round before others are let have the core: they may be who processes it, and
+ * frames that come in less time than a round takes would fill the rings first. */
+#define YIELD_NS 30000u
+
 /* A wire that does not say when it has something is looked at that often. */
 #define POLL_NS 1000000u
 
@@ -273,6 +277,7 @@ static void *run(void *arg)
 {
 	struct emu *emu = arg;
 	uint64_t busy_ns = 0; /* when it last was */
+	uint64_t yielded_ns = 0;
 	unsigned in_vain = 0;
 
 	prctl(PR_SET_NAME, "emulator");
@@ -284,10 +289,13 @@ static void *run(void *arg)
 			busy_ns = round.now_ns;
 		if (round.now_ns - busy_ns < IDLE_NS) {
 			/* Who is waited for may be waiting for this core. */
-			if (round.starved || (!round.moved && ++in_vain % VAIN_PER_YIELD == 0))
+			if (round.starved || round.now_ns - yielded_ns >= YIELD_NS ||
+			    (!round.moved && ++in_vain % VAIN_PER_YIELD == 0)) {
 				sched_yield();
-			else if (!round.moved)
+				yielded_ns = emu_now_ns();
+			} else if (!round.moved) {
 				relax();
+			}
 		} else {
 			sleep_on(emu);
 			busy_ns = 0;
