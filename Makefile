@@ -114,7 +114,7 @@ bench: bench-packages build-release/build.ninja
 # On NICs that are there, cabled to two interfaces of this machine (bench/eval/README.md):
 #   make eval DUT="pci:0000:03:00.0 pci:0000:03:00.1" INTERFACES="enp4s0f0 enp4s0f1"
 EVAL_TARGETS = router/control/peerlaned cli/peerlane bench/gen/peerlane-gen bench/net/flood bench/net/sink \
-	bench/net/fib.bpf.o bench/routes/routes bench/loop tests/lab/wire_tap
+	bench/net/fib.bpf.o bench/routes/routes bench/loop bench/gen/echo tests/lab/wire_tap
 eval: bench-packages build-release/build.ninja
 	ninja -C build-release $(EVAL_TARGETS)
 	bench/eval/eval.py $(if $(QUICK),--quick) $(if $(DUT),--dut $(DUT) --interfaces $(INTERFACES)) $(EVAL_ARGS)

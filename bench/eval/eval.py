@@ -89,7 +89,7 @@ class Turn:
 
     def run(self):
         args, sizes = self.args, self.setup.sizes(self.args.sizes, self.repetition)
-        with self.setup.running(sizes, PINGS) as (bench, pings):
+        with self.setup.cores.unthrottled(), self.setup.running(sizes, PINGS) as (bench, pings):
             if self.setup.planes > 1:
                 self.many_flows(bench)
                 return

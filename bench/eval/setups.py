@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What is measured: a router between two ends, by which the generator sends and receives.
 
-    wire   Peerlane on emulated 82599s, whose wires are memory shared with the generator
+    wire   Peerlane on emulated 82599s, whose wires are memory shared with the generator; or no router at all
     veth   Peerlane, or a peer of bench/net, between veth interfaces; the generator's ends by AF_XDP
     dut    Peerlane on the devices that DUT= names; the generator's ends on two interfaces beside them
 
@@ -31,7 +31,9 @@ from wire_lab import WireLab  # noqa: E402
 GEN = L.BUILD / "bench/gen/peerlane-gen"
 MODES = ("nic-cpu", "nic-cpu-gpu", "nic-gpu")
 HEADERS = 14 + 20 + 8 + 4  # of a ping in an Ethernet frame: MACs and type, IPv4, ICMP, FCS
-STAND_INS = re.compile(r"emulator|accel\d")  # threads that do what a NIC, or a GPU, would do beside the processor
+RT_RUNTIME = Path("/proc/sys/kernel/sched_rt_runtime_us")
+ECHO = L.BUILD / "bench/gen/echo"
+STAND_INS = re.compile(r"emulator|accel\d|echo")  # threads that do what a NIC, or a GPU, would do beside the processor
 FAR_MACS = ("02:00:00:00:ee:01", "02:00:00:00:ee:02")  # of the generator's ends on wires
 
 
@@ -50,6 +52,20 @@ class Cores:
         self.shared = len(allowed) < 1 + planes + stand_ins
         self.planes = allowed[-planes:] if self.shared else allowed[1:1 + planes]  # where they are started
         self.stand_ins = {allowed[-1]} if self.shared else set(allowed[1 + planes:] if stand_ins else ())
+
+    @contextlib.contextmanager
+    def unthrottled(self):
+        """Threads that take turns want their core all the time, of which the kernel takes 50 ms of every second from
+        those of SCHED_FIFO, in one piece: it would be what the slowest frames wait for. Afterwards it is as it was."""
+        if not self.shared:
+            yield
+            return
+        before = RT_RUNTIME.read_text()
+        RT_RUNTIME.write_text("-1")
+        try:
+            yield
+        finally:
+            RT_RUNTIME.write_text(before)
 
     def place(self, pid):
         """The threads of a router."""
@@ -131,8 +147,8 @@ class Setup:
         return asked if self.mode and not repetition else sorted({asked[0], asked[len(asked) // 2], asked[-1]})
 
     def refill_s(self, n_routes):
-        """A generator that joins brings the carrier, and with it the routes over that cable: for so long packets may still
-        go the way through the kernel, where others overtake them."""
+        """A generator that joins brings the carrier, and with it the routes over that cable: for so long packets may
+        still go the way through the kernel, where others overtake them."""
         return n_routes / 60_000
 
     def why_not(self):
@@ -245,6 +261,40 @@ class Wire(Setup):
         for port in (0, 1):
             lab.wait_link(port, False)
         return times
+
+
+# ---- no router ----
+
+class Bare(Setup):
+    """A thread on the planes' core that sends back what comes over the wire: what the others' figures have in them of
+    the generator, the wire and this machine."""
+
+    key, title = "wire-bare", "no router"
+    emulated = "the cable (shared memory); what sends back is neither NIC nor router"
+    planes = 0
+
+    def sizes(self, asked, repetition=0):
+        return sorted({asked[0], asked[-1]})
+
+    def why_not(self):
+        return None if ECHO.exists() else f"{ECHO} is not built"
+
+    @contextlib.contextmanager
+    def running(self, ping_sizes=(), ping_count=0):
+        with tempfile.TemporaryDirectory(prefix="peerlane-bare-") as folder:
+            wire = Path(folder) / "wire"
+            echo = subprocess.Popen([ECHO, wire], preexec_fn=L.die_with_parent)
+            try:
+                L.wait_until(wire.exists, "the wire", 10)
+                self.cores.place(echo.pid)
+                end = [f"wire:{wire}", "--address", "10.0.1.2/24", "--gateway-mac", FAR_MACS[1]]
+                bench = Bench(self, end, end[:1], [echo.pid])
+                bench.destinations = ("--destinations", "10.0.2.2")
+                yield bench, {}
+                assert echo.poll() is None, "echo has ended"
+            finally:
+                echo.terminate()
+                echo.wait()
 
 
 # ---- Peerlane and others between veth interfaces ----
@@ -403,6 +453,7 @@ def all_setups(accelerator):
     gpu = ["--mode", "nic-cpu-gpu", "--accelerator", accelerator.name]
     stand_in = "" if accelerator.kind == "cuda" else f" ({accelerator.kind}: no GPU)"
     return [
+        Bare(),
         Wire("nic-cpu"),
         Wire("nic-cpu-gpu", accelerator),
         Wire("nic-gpu", accelerator),

@@ -15,7 +15,8 @@ from measure import line_pps  # noqa: E402: likewise
 
 SIZES = (64, 512, 1518)
 RATES = {"wire-nic-cpu": (1.0, 1.0, 1.0), "wire-nic-cpu-gpu": (0.5, 1.0, 1.0), "wire-nic-gpu": (0.2, 0.4, 0.5),
-         "wire-nic-cpu-2-planes": (0.9,), "veth-nic-cpu": (0.1, 0.1, 0.1), "veth-kernel": (0.05, 0.1, 0.2)}
+         "wire-nic-cpu-2-planes": (0.9,), "wire-bare": (1.0, 1.0, 1.0), "veth-nic-cpu": (0.1, 0.1, 0.1),
+         "veth-kernel": (0.05, 0.1, 0.2)}
 
 
 def records(key, shares):
@@ -25,8 +26,8 @@ def records(key, shares):
             rate = share * line_pps(size)
             yield {**common, "experiment": "rtt", "rtt_mean_ms": 0.1}
             yield {**common, "experiment": "highest", "received_pps": rate, "received_gbps": 8e-9 * size * rate,
-                   "cpu_percent": 60, "cpu_stand_ins_percent": 40, "cpu_threads": {"plane0": 60, "emulator": 40}, "generator_limit": "none",
-                   "loss_percent": 100 * (1 - share), "foreign_cpu": 0}
+                   "cpu_percent": 60, "cpu_stand_ins_percent": 40, "cpu_threads": {"plane0": 60, "emulator": 40},
+                   "generator_limit": "none", "loss_percent": 100 * (1 - share), "foreign_cpu": 0}
             yield {**common, "experiment": "no_drop", "no_drop_pps": rate / 2, "resolution_pps": 1}
             for load in (10, 50, 90):
                 yield {**common, "experiment": "latency", "load_percent": load, "loss_percent": 0,
@@ -35,9 +36,10 @@ def records(key, shares):
 
 @pytest.fixture
 def data():
+    planes = {"wire-bare": 0, "wire-nic-cpu-2-planes": 2}
     return {"about": {"trial_s": 1}, "quick": True, "left_out": {"veth-l3fwd": "DPDK is not installed"}, "damaged": {},
-            "setups": {key: {"title": key.upper(), "mode": None if key == "veth-kernel" else "nic-cpu", "emulated": "it",
-                             "planes": 2 if "planes" in key else 1} for key in RATES},
+            "setups": {key: {"title": key.upper(), "mode": None if key in ("veth-kernel", "wire-bare") else "nic-cpu",
+                             "emulated": "it", "planes": planes.get(key, 1)} for key in RATES},
             "records": [record for key, shares in RATES.items() for record in records(key, shares)]}
 
 
@@ -51,8 +53,21 @@ def test_line_rate_beside_the_original(data):
         ["64 bytes", "512 bytes", "none: 50% at 1518 bytes"]
 
 
+def test_latency_beside_the_original_and_without_a_router(data):
+    for record in data["records"]:
+        if record["setup"] == "wire-nic-gpu" and record.get("load_percent") == 50:
+            record["latency_p50_us"] = 400 + 100 * record["repetition"]
+    page = report.page(data)
+    assert row(page, "| One way, 64 bytes, half of what passes without loss, median, here") == \
+        ["0.010 ms", "0.010 ms", "0.450 (0.400 to 0.500) ms"]
+    assert [line for line in page.splitlines() if line.startswith("| WIRE-BARE, wire | 64 | 50 %")] == \
+        ["| WIRE-BARE, wire | 64 | 50 % | 10 | 20 | 30 | 0.000 % |"]
+    assert "| WIRE-BARE, wire | 14.88 | " not in page  # there is no router whose rate this would be
+
+
 def test_ratios_to_others(data):
     page = report.page(data)
+    assert "| WIRE-BARE, wire | 64 | 0." not in page
     ratios = {int(cells[0]): cells[1:] for line in page.splitlines() if line.startswith("| VETH-KERNEL, veth | ")
               and len(cells := [c.strip() for c in line.strip("|").split("|")][1:]) == 4 and cells[0].isdigit()}
     assert ratios == {64: ["2.00"] * 3, 512: ["1.00"] * 3, 1518: ["0.50"] * 3}

@@ -45,3 +45,16 @@ def test_damage_is_summed_by_set_up():
     records = [{"setup": "a", "reordered": 2, "duplicated": 0, "corrupted": 1}, {"setup": "a", "reordered": 3},
                {"setup": "b", "reordered": 0}, {"setup": "b"}]
     assert E.damaged(records) == {"a": "5 reordered, 1 corrupted"}
+
+
+@pytest.mark.parametrize("allowed,during", [({0, 1}, "-1"), (set(range(8)), "950000")])
+def test_only_threads_that_share_a_core_have_all_of_it(monkeypatch, tmp_path, allowed, during):
+    limit = tmp_path / "sched_rt_runtime_us"
+    limit.write_text("950000")
+    monkeypatch.setattr(setups, "RT_RUNTIME", limit)
+    monkeypatch.setattr(setups.os, "sched_getaffinity", lambda pid: allowed)
+    cores = setups.Cores()
+    with pytest.raises(KeyError), cores.unthrottled():
+        assert limit.read_text() == during
+        raise KeyError
+    assert limit.read_text() == "950000"
