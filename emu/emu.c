@@ -33,8 +33,9 @@
 /* Rounds in which nothing moved, before others are let have the core. */
 #define VAIN_PER_YIELD 8u
 
-/* So long something has moved in every round before others are let have the core: they may be who processes it, and
- * frames that come in less time than a round takes would fill the rings first. */
+/* So long frames have come one by one, but in less time than a round takes, before others are let have the core: they
+ * may be who processes them, and without it the rings would fill first. Where many wait they may: it is those whom
+ * larger batches serve. */
 #define YIELD_NS 30000u
 
 /* A wire that does not say when it has something is looked at that often. */
@@ -289,7 +290,8 @@ static void *run(void *arg)
 			busy_ns = round.now_ns;
 		if (round.now_ns - busy_ns < IDLE_NS) {
 			/* Who is waited for may be waiting for this core. */
-			if (round.starved || round.now_ns - yielded_ns >= YIELD_NS ||
+			if (round.starved ||
+			    (round.moved < EMU_BATCH && round.now_ns - yielded_ns >= YIELD_NS) ||
 			    (!round.moved && ++in_vain % VAIN_PER_YIELD == 0)) {
 				sched_yield();
 				yielded_ns = emu_now_ns();
