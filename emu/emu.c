@@ -33,9 +33,9 @@
 /* Rounds in which nothing moved, before others are let have the core. */
 #define VAIN_PER_YIELD 8u
 
-/* So long frames have come one by one, but in less time than a round takes, before others are let have the core: they
- * may be who processes them, and without it the rings would fill first. Where many wait they may: it is those whom
- * larger batches serve. */
+/* Frames that come one by one, but in less time than a round takes, leave no round in vain: so after so long others are
+ * let have the core all the same, for they may be who processes them, and the rings would fill first. Not while many
+ * frames wait: those are served best by large batches. */
 #define YIELD_NS 30000u
 
 /* A wire that does not say when it has something is looked at that often. */
