@@ -284,11 +284,11 @@ def introduction(data):
                  "A *wire* is an emulated 82599's cable in shared memory, offered 10 Gb/s; it has no speed of its own, "
                  "so more than line rate is possible in principle. The emulator's work (DMA, registers, the queue's "
                  "choice) is done by a thread of the processor, which a NIC would do beside it. Where threads have to "
-                 "share a core (*cores_used*), they take turns: each goes on until it has nothing to do, the emulator for "
-                 "30 us at most. At the far end of *no router* is a thread that sends back what comes: its latencies, in "
-                 "all others' on wires too, are the generator's and this machine's. *veth* is a pair of virtual "
-                 "interfaces of the kernel, by AF_XDP with copies at the generator's and the router's side, offered all "
-                 "the generator has."), "", "| | |", "| --- | --- |"]
+                 "share a core (*cores_used*), they take turns: each goes on until it has nothing to do, the emulator "
+                 "for 30 us unless many frames wait. At the far end of *no router* is a thread that sends back what "
+                 "comes: its latencies are the generator's and this machine's, which are in all others' on wires, too. "
+                 "*veth* is a pair of virtual interfaces of the kernel, by AF_XDP with copies at the generator's and the "
+                 "router's side, offered all the generator has."), "", "| | |", "| --- | --- |"]
     out += [f"| {key} | {value} |" for key, value in about.items()]
     return out
 
