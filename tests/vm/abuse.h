@@ -62,6 +62,8 @@ uint16_t command_register(void);
 /* Pages that are pinned by get_user_pages(), in the whole system; vectors of the device. */
 long pinned_pages(void);
 long irq_lines(void);
+/* How many interrupts of a vector the kernel has taken. */
+unsigned long irq_count(unsigned vector);
 /* In a child: what it returns is 0 where all was well there. */
 int in_child(int (*body)(void *), void *arg);
 void drop_capability(int capability);

@@ -278,6 +278,31 @@ long pinned_pages(void)
 	       proc_number("/proc/vmstat", "nr_foll_pin_released ");
 }
 
+unsigned long irq_count(unsigned vector)
+{
+	char line[512], name[16];
+	FILE *f = fopen("/proc/interrupts", "r");
+	unsigned long n = 0;
+
+	snprintf(name, sizeof(name), "-%u\n", vector);
+	while (f && fgets(line, sizeof(line), f)) {
+		char *at = strchr(line, ':'), *end;
+
+		if (!at || !strstr(line, "peerlane-") || !strstr(line, name))
+			continue;
+		for (at++;; at = end) { /* one for each processor, then words */
+			unsigned long on_one = strtoul(at, &end, 10);
+
+			if (end == at || *end != ' ')
+				break;
+			n += on_one;
+		}
+	}
+	if (f)
+		fclose(f);
+	return n;
+}
+
 long irq_lines(void)
 {
 	char line[512];
