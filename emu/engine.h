@@ -86,7 +86,7 @@ struct emu_engine {
 	/* Lent by the wire and not stored yet. */
 	struct emu_frame lent[EMU_BATCH];
 	unsigned n_lent;
-	bool starved; /* of descriptors to receive with, in this turn */
+	bool starved; /* of descriptors to receive with, or soon to be, in this turn */
 	struct emu_chip chip;
 	/* Of this turn, in order. */
 	struct emu_store stores[PL_REMOTE_COPIES_MAX];

@@ -6,6 +6,7 @@
 #include "engine.h"
 
 #define MIN_LEN 60u /* without FCS */
+#define SCARCE 4u   /* less than one descriptor in so many is left */
 
 /* Status and errors of a descriptor (82599 datasheet 7.1.6.2). */
 #define STATUS_DD (1u << 0)
@@ -383,6 +384,8 @@ static void store(struct rx_turn *turn, unsigned queue, const uint8_t *indices, 
 		note_stored(turn, queue, indices + done, stored);
 		done += stored;
 	}
+	/* Frames that find such a ring full are lost: who empties it may be waiting for this core. */
+	nic->engine->starved |= ring->drop && owned - used < ring->n / SCARCE;
 	if (!used)
 		return;
 	nic->stats.dma_bytes_read[EMU_DMA_DESCRIPTORS] += used * sizeof(*descriptors);
