@@ -131,6 +131,14 @@ struct pl_port_caps {
 	const char *model, *backend; /* as in pl_port_info */
 };
 
+/* The longest MTU of an AF_XDP port whose frames, with a VLAN tag, buffers of `buf_bytes` hold.
+ *
+ * In copy mode the kernel uses all of a buffer behind what it keeps in front of a frame. In zero-copy
+ * mode the device is told how long a buffer is, in units of its own; what is longer it drops, and no
+ * counter of ours says so. Linux does not tell the unit. The coarsest one known is 1 KB (ixgbe with an
+ * 82599, igb, igc: SRRCTL), so whole KB count, the FCS included. */
+unsigned pl_port_afxdp_mtu_max(uint32_t buf_bytes, bool zero_copy);
+
 /* Buffers that a queue may hold at a time: on its RX side as many as the ring has descriptors,
  * on its TX side as many again. A plane needs a pool of these for every wire, one burst
  * (PL_BURST_MAX) for itself, and what its faces hold; then no ring ever starves another. */
@@ -188,7 +196,7 @@ int pl_port_open(struct pl_port **port, const struct pl_port_config *config, str
  *
  * Waits up to half a second for a former owner's hold on the device's queue to end. Returns 0
  * and the queue, or -errno with `err` filled (-EMSGSIZE: the pool's buffers are too small for
- * the MTU; -ENOBUFS: not enough memory may be locked; -EOPNOTSUPP and others as pl_pci_dma_import(): part of the
+ * the MTU, see pl_port_afxdp_mtu_max(); -ENOBUFS: not enough memory may be locked; -EOPNOTSUPP and others as pl_pci_dma_import(): part of the
  * pool is an accelerator's memory, and the device does not reach it, as AF_XDP never does). Control thread,
  * planes not running. */
 int pl_port_queue_open(struct pl_port *port, unsigned index, struct pl_pool *pool,

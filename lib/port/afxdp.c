@@ -18,6 +18,10 @@
 #include "netdev.h"
 #include "redirect.skel.h"
 
+/* What devices are told the length of buffers in, at worst. */
+#define ZERO_COPY_GRAIN 1024u
+#define FCS_BYTES 4u
+
 static const char *const remedy_privilege =
 	"start as root, or grant CAP_NET_RAW, CAP_NET_ADMIN and CAP_BPF";
 
@@ -212,26 +216,43 @@ static int afxdp_probe(const struct pl_port_config *config, struct pl_port_caps 
 	caps->mtu = dev.mtu;
 	caps->ifindex = dev.ifindex;
 	caps->max_queues = dev.n_queues;
-	caps->mtu_max = AFXDP_BUF_BYTES_MAX - PL_FRAME_OFFSET - FRAME_OVERHEAD;
+	caps->mtu_max = pl_port_afxdp_mtu_max(AFXDP_BUF_BYTES_MAX, false);
 	caps->buf_sizes = 2048 | AFXDP_BUF_BYTES_MAX;
 	return probe_zero_copy(config, &caps->zero_copy, err);
 }
 
-/* Refuses an MTU whose frames would not fit into `room` bytes. */
-static int check_mtu(const char *name, const char *device, unsigned mtu, unsigned room,
+/* Bytes of a frame, without FCS, that buffers of `buf_bytes` hold. */
+static unsigned frame_room(uint32_t buf_bytes, bool zero_copy)
+{
+	unsigned room = buf_bytes - PL_FRAME_OFFSET;
+
+	return zero_copy ? room / ZERO_COPY_GRAIN * ZERO_COPY_GRAIN - FCS_BYTES : room;
+}
+
+unsigned pl_port_afxdp_mtu_max(uint32_t buf_bytes, bool zero_copy)
+{
+	return frame_room(buf_bytes, zero_copy) - FRAME_OVERHEAD;
+}
+
+/* Refuses an MTU of the port's device whose frames would not fit buffers of `buf_bytes`. */
+static int check_mtu(const struct afxdp_port *port, unsigned mtu, uint32_t buf_bytes,
 		     struct pl_error *err)
 {
+	unsigned room = frame_room(buf_bytes, port->zero_copy);
 	char remedy[sizeof(err->remedy)];
 
 	if (mtu + FRAME_OVERHEAD <= room)
 		return 0;
 	snprintf(remedy, sizeof(remedy),
-		 "ip link set %s mtu %u%s; frames over several buffers are not supported", device,
-		 room - FRAME_OVERHEAD,
-		 room < AFXDP_BUF_BYTES_MAX - PL_FRAME_OFFSET ? ", or buffers of 4096 bytes" : "");
+		 "ip link set %s mtu %u%s; frames over several buffers are not supported",
+		 port->device, room - FRAME_OVERHEAD,
+		 buf_bytes < AFXDP_BUF_BYTES_MAX ? ", or buffers of 4096 bytes"
+		 : port->zero_copy		 ? ", or no zero-copy mode"
+						 : "");
 	return pl_error_set(err, -EMSGSIZE, remedy,
-			    "%s: MTU %u of %s needs frames of %u bytes, but a buffer holds %u",
-			    name, mtu, device, mtu + FRAME_OVERHEAD, room);
+			    "%s: MTU %u of %s needs frames of %u bytes, but a buffer holds %u%s",
+			    port->name, mtu, port->device, mtu + FRAME_OVERHEAD, room,
+			    port->zero_copy ? " in zero-copy mode" : "");
 }
 
 /* Keeps VLAN tags in the frames: a tag taken off by the device is nowhere for an XDP program to see
@@ -354,10 +375,6 @@ static int afxdp_open(struct pl_port **result, const struct pl_port_config *conf
 	rc = query_device(config, &dev, err);
 	if (rc)
 		return rc;
-	rc = check_mtu(config->name, config->device, dev.mtu, AFXDP_BUF_BYTES_MAX - PL_FRAME_OFFSET,
-		       err);
-	if (rc)
-		return rc;
 	port = calloc(1, sizeof(*port));
 	if (!port)
 		return pl_error_set(err, -ENOMEM, NULL, "%s: no memory", config->name);
@@ -367,7 +384,7 @@ static int afxdp_open(struct pl_port **result, const struct pl_port_config *conf
 	port->ifindex = dev.ifindex;
 	port->n_queues = config->n_queues;
 	port->ring_size = config->ring_size;
-	port->frame_room = AFXDP_BUF_BYTES_MAX - PL_FRAME_OFFSET;
+	port->buf_bytes = AFXDP_BUF_BYTES_MAX;
 	port->zero_copy = config->zero_copy;
 	port->attach = config->attach;
 	port->link_fd = -1;
@@ -377,7 +394,9 @@ static int afxdp_open(struct pl_port **result, const struct pl_port_config *conf
 		rc = pl_error_set(err, -ENOMEM, NULL, "%s: no memory", config->name);
 		goto fail;
 	}
-	rc = keep_tags(port, err);
+	rc = check_mtu(port, dev.mtu, port->buf_bytes, err);
+	if (!rc)
+		rc = keep_tags(port, err);
 	if (rc)
 		goto fail;
 	libbpf_set_print(quiet); /* what went wrong is in `err` */
@@ -446,7 +465,7 @@ static int afxdp_retake(struct pl_port *base, struct pl_error *err)
 	if (port->ifindex && (rc || dev.ifindex != port->ifindex))
 		afxdp_leave(base);
 	if (!rc)
-		rc = check_mtu(port->name, port->device, dev.mtu, port->frame_room, err);
+		rc = check_mtu(port, dev.mtu, port->buf_bytes, err);
 	if (rc)
 		return rc;
 	port->ifindex = dev.ifindex;
@@ -480,7 +499,7 @@ static int afxdp_accept_mac(struct pl_port *base, const uint8_t mac[6], struct p
 static int afxdp_set_mtu(struct pl_port *base, unsigned mtu, struct pl_error *err)
 {
 	struct afxdp_port *port = afxdp_port_of(base);
-	int rc = check_mtu(port->name, port->device, mtu, port->frame_room, err);
+	int rc = check_mtu(port, mtu, port->buf_bytes, err);
 
 	if (rc)
 		return rc;
@@ -492,7 +511,7 @@ static int afxdp_set_mtu(struct pl_port *base, unsigned mtu, struct pl_error *er
 	return 0;
 }
 
-int afxdp_check_room(struct afxdp_port *port, unsigned room, struct pl_error *err)
+int afxdp_check_room(struct afxdp_port *port, uint32_t buf_bytes, struct pl_error *err)
 {
 	struct netdev dev;
 	int rc = netdev_query(port->device, &dev);
@@ -500,9 +519,9 @@ int afxdp_check_room(struct afxdp_port *port, unsigned room, struct pl_error *er
 	if (rc)
 		return pl_error_set(err, rc, NULL, "%s: cannot ask %s for its MTU: %s", port->name,
 				    port->device, strerror(-rc));
-	rc = check_mtu(port->name, port->device, dev.mtu, room, err);
-	if (!rc && room < port->frame_room)
-		port->frame_room = room;
+	rc = check_mtu(port, dev.mtu, buf_bytes, err);
+	if (!rc && buf_bytes < port->buf_bytes)
+		port->buf_bytes = buf_bytes;
 	return rc;
 }
 

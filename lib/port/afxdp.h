@@ -28,7 +28,7 @@ struct afxdp_port {
 	unsigned ifindex;
 	unsigned n_queues;
 	unsigned ring_size;
-	unsigned frame_room; /* the longest frame that the buffers of all queues hold */
+	uint32_t buf_bytes; /* of the smallest buffers among its queues' */
 	enum pl_attach attach;
 	bool native;
 	bool zero_copy;
@@ -49,9 +49,9 @@ static inline struct afxdp_port *afxdp_port_of(struct pl_port *port)
 /* Waits BIND_RETRY_MS. */
 void afxdp_sleep_before_retry(void);
 
-/* Refuses buffers that hold no frame of more than `room` bytes if the device's MTU allows longer
- * ones, and remembers it for later changes of the MTU. Returns 0 or -errno with `err` filled. */
-int afxdp_check_room(struct afxdp_port *port, unsigned room, struct pl_error *err);
+/* Refuses buffers of `buf_bytes` if the device's MTU allows longer frames than they hold, and
+ * remembers it for later changes of the MTU. Returns 0 or -errno with `err` filled. */
+int afxdp_check_room(struct afxdp_port *port, uint32_t buf_bytes, struct pl_error *err);
 
 /* Gives the queue a socket, in one try, unless it has one; and takes it away, if it has one, leaving
  * it to `closing` to end it. Of the queue's plane nothing is touched, it must have left

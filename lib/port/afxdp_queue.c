@@ -723,7 +723,7 @@ int afxdp_queue_open(struct pl_port *base, unsigned index, struct pl_pool *pool,
 				    "%s: AF_XDP cannot receive into an accelerator's memory: the "
 				    "kernel drives the device",
 				    port->name);
-	rc = afxdp_check_room(port, pl_pool_frame_max(pool), err);
+	rc = afxdp_check_room(port, pool->buf_bytes, err);
 	if (rc)
 		return rc;
 	aq = queue_new(port, index, pool);

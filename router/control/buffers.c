@@ -2,11 +2,96 @@
 #include "buffers.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "../offload/offload.h"
 #include "accelerator.h"
 #include "devices.h"
 #include "warnings.h"
+
+/* Bytes of a frame beyond its MTU: Ethernet header and a VLAN tag. */
+#define FRAME_OVERHEAD 18u
+
+/* ---- of what size ---- */
+
+static bool is_zero_copy(const struct router *router, const struct router_port *port)
+{
+	return router->zero_copy && port->caps.ifindex;
+}
+
+unsigned router_mtu_max(const struct router *router, const struct router_port *port)
+{
+	unsigned max = is_zero_copy(router, port)
+			       ? pl_port_afxdp_mtu_max(router->buf_bytes, true)
+			       : router->buf_bytes - PL_FRAME_OFFSET - FRAME_OVERHEAD;
+
+	return port->caps.mtu_max && port->caps.mtu_max < max ? port->caps.mtu_max : max;
+}
+
+/* Takes from what a device could do in copy mode what it cannot do without. */
+static void limit_zero_copy(const struct router *router, struct router_port *port)
+{
+	uint32_t longest = 1u << (31 - __builtin_clz(port->caps.buf_sizes));
+	unsigned max = pl_port_afxdp_mtu_max(longest, true);
+
+	if (is_zero_copy(router, port) && max < port->caps.mtu_max)
+		port->caps.mtu_max = max;
+}
+
+/* What an operator can do about a port whose MTU is longer than buffers hold. */
+static int mtu_too_long(const struct router *router, const struct router_port *port,
+			struct pl_error *err)
+{
+	bool is_nic = router->config->ports[port - router->ports].kind != CONFIG_AFXDP;
+	unsigned max = router_mtu_max(router, port);
+	char remedy[sizeof(err->remedy)];
+
+	if (is_nic)
+		snprintf(remedy, sizeof(remedy), "MTU=%u in [Port %s]%s", max, port->name,
+			 max < port->caps.mtu_max ? ", or no afxdp: ports beside it" : "");
+	else
+		snprintf(remedy, sizeof(remedy), "ip link set %s mtu %u%s", port->device, max,
+			 is_zero_copy(router, port) ? ", or ZeroCopy=no" : "");
+	return pl_error_set(err, -EMSGSIZE, remedy,
+			    "%s: %s has MTU %u, the longest that buffers hold is %u%s", port->name,
+			    port->device, port->mtu, max,
+			    is_zero_copy(router, port) ? " in zero-copy mode" : "");
+}
+
+/* One whose MTU does not fit the buffers; NULL: all do. */
+static const struct router_port *too_long(const struct router *router)
+{
+	for (unsigned i = 0; i < router->n_ports; i++)
+		if (router->ports[i].mtu > router_mtu_max(router, &router->ports[i]))
+			return &router->ports[i];
+	return NULL;
+}
+
+int buffers_choose(struct router *router, struct pl_error *err)
+{
+	static const uint32_t sizes[] = {2048, 4096, 16384};
+	uint32_t usable = UINT32_MAX;
+
+	/* One UMEM carries all ports of a plane, so it is zero-copy for all or for none. */
+	router->zero_copy = true;
+	for (unsigned i = 0; i < router->n_ports; i++) {
+		usable &= router->ports[i].caps.buf_sizes;
+		router->zero_copy &= router->config->ports[i].zero_copy &&
+				     router->ports[i].caps.zero_copy;
+	}
+	for (unsigned i = 0; i < router->n_ports; i++)
+		limit_zero_copy(router, &router->ports[i]);
+	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		if (!(usable & sizes[i]))
+			continue;
+		router->buf_bytes = sizes[i];
+		if (!too_long(router))
+			return 0;
+	}
+	return mtu_too_long(router, too_long(router), err);
+}
+
+/* ---- how many, and where ---- */
 
 /* Of one plane. */
 struct plan {
@@ -61,9 +146,8 @@ static int check_size(const struct router *router, struct pl_error *err)
 		return 0;
 	return pl_error_set(
 		err, -EINVAL,
-		jumbo ? "use a smaller RingSize=, fewer ports, or an MTU= that buffers of 2048 "
-			"bytes "
-			"hold"
+		jumbo ? "use a smaller RingSize=, fewer ports, or MTUs that buffers of 2048 bytes "
+			"hold (in zero-copy mode up to 1002)"
 		      : "use a smaller RingSize=, or fewer ports",
 		"buffers: for %u ports with rings of %u descriptors each plane needs %llu MiB, as "
 		"buffers of %u bytes; it can have less than 4 GiB",

@@ -56,13 +56,18 @@ static int probe_wire(const struct config_port *port, struct pl_port_caps *caps,
 		      struct pl_error *err)
 {
 	const struct pl_port_config asked = {.name = port->name, .device = port->interface};
+	int rc;
 
 	if (port->wire[0]) {
 		*caps = (struct pl_port_caps){.mtu = MTU_SHARED, .mtu_max = UINT_MAX};
 		emu_wire_shared_mac(port->wire, caps->mac);
 		return 0;
 	}
-	return pl_port_probe(&asked, caps, err);
+	rc = pl_port_probe(&asked, caps, err);
+	/* It will be zero-copy if it can. */
+	if (!rc && caps->zero_copy)
+		caps->mtu_max = pl_port_afxdp_mtu_max(4096, true);
+	return rc;
 }
 
 static bool same_folder(const char *a, const char *b)

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "../kernel/interface.h"
+#include "buffers.h"
 #include "devices.h"
 #include "reopen.h"
 

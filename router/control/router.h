@@ -82,6 +82,7 @@ struct router {
 	struct router_port ports[PL_PORTS_MAX];
 	unsigned n_ports;
 	uint32_t buf_bytes;
+	bool zero_copy; /* the AF_XDP ports are, if there are any */
 	enum cpu_isa isa;
 	struct tables *tables;
 	struct faces *faces;
@@ -109,10 +110,6 @@ struct router {
 	atomic_uint reports; /* of theirs, illegal uses and others */
 	uint64_t states_ms;  /* when NICs were last looked at */
 };
-
-/* Longest MTU of a port for which frames, with a VLAN tag, fit a plane's buffers, and that its device
- * can do. */
-unsigned router_mtu_max(const struct router *router, const struct router_port *port);
 
 uint64_t router_now_ms(void);
 

@@ -16,9 +16,6 @@
 #include "punt_limits.h"
 #include "warnings.h"
 
-/* Bytes of a frame beyond its MTU: Ethernet header and a VLAN tag. */
-#define FRAME_OVERHEAD 18u
-
 #define MTU_USUAL 1500u
 
 uint64_t router_now_ms(void)
@@ -29,28 +26,12 @@ uint64_t router_now_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-static unsigned mtu_max(uint32_t buf_bytes)
-{
-	return buf_bytes - PL_FRAME_OFFSET - FRAME_OVERHEAD;
-}
-
-unsigned router_mtu_max(const struct router *router, const struct router_port *port)
-{
-	unsigned max = mtu_max(router->buf_bytes);
-
-	return port->caps.mtu_max && port->caps.mtu_max < max ? port->caps.mtu_max : max;
-}
-
 /* ---- what the devices can do ---- */
 
 static struct pl_port_config port_config(const struct router *router, unsigned index)
 {
 	const struct config *config = router->config;
-	bool zero_copy = true;
 
-	/* One UMEM carries all ports of a plane, so it is zero-copy for all or for none. */
-	for (unsigned i = 0; i < config->n_ports; i++)
-		zero_copy &= config->ports[i].zero_copy && router->ports[i].caps.zero_copy;
 	return (struct pl_port_config){
 		.name = config->ports[index].name,
 		.device = config->ports[index].device,
@@ -58,56 +39,11 @@ static struct pl_port_config port_config(const struct router *router, unsigned i
 		.ring_size = config->ring_size,
 		.pci = router->ports[index].pci,
 		.attach = config->ports[index].attach,
-		.zero_copy = zero_copy,
+		.zero_copy = router->zero_copy,
 		.mtu = router->ports[index].mtu,
 		.moderation_us = config->ports[index].moderation_us,
 		.flow_control = config->ports[index].flow_control,
 	};
-}
-
-/* What an operator can do about a port whose MTU is longer than buffers hold. */
-static int mtu_too_long(const struct router *router, const struct router_port *port,
-			uint32_t buf_bytes, struct pl_error *err)
-{
-	bool is_nic = router->config->ports[port - router->ports].kind != CONFIG_AFXDP;
-	unsigned max = mtu_max(buf_bytes);
-	char remedy[160];
-
-	if (port->caps.mtu_max < max)
-		max = port->caps.mtu_max;
-	if (is_nic)
-		snprintf(remedy, sizeof(remedy), "MTU=%u in [Port %s]%s", max, port->name,
-			 max < port->caps.mtu_max ? ", or no afxdp: ports beside it" : "");
-	else
-		snprintf(remedy, sizeof(remedy), "ip link set %s mtu %u", port->device, max);
-	return pl_error_set(err, -EMSGSIZE, remedy,
-			    "%s: %s has MTU %u, the longest that buffers hold is %u", port->name,
-			    port->device, port->mtu, max);
-}
-
-/* Buffers that the longest MTU fits, of a size that all ports can receive into. */
-static int choose_buffers(struct router *router, struct pl_error *err)
-{
-	static const uint32_t sizes[] = {2048, 4096, 16384};
-	const struct router_port *longest = &router->ports[0];
-	uint32_t usable = UINT32_MAX;
-
-	for (unsigned i = 0; i < router->n_ports; i++) {
-		usable &= router->ports[i].caps.buf_sizes;
-		if (router->ports[i].mtu > longest->mtu)
-			longest = &router->ports[i];
-	}
-	for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-		if (!(usable & sizes[i]))
-			continue;
-		router->buf_bytes = sizes[i];
-		if (longest->mtu <= mtu_max(sizes[i]))
-			break;
-	}
-	for (unsigned i = 0; i < router->n_ports; i++)
-		if (router->ports[i].mtu > router_mtu_max(router, &router->ports[i]))
-			return mtu_too_long(router, &router->ports[i], router->buf_bytes, err);
-	return 0;
 }
 
 /* Puts in front of an error where the operator asked for the device. */
@@ -145,7 +81,7 @@ int router_probe(struct router *router, struct pl_error *err)
 		port->mtu = port->caps.mtu;
 		port->device_mtu = port->caps.mtu;
 	}
-	rc = choose_buffers(router, err);
+	rc = buffers_choose(router, err);
 	/* Last: what is quickly found wrong is not to wait for a driver. */
 	if (!rc)
 		rc = accelerator_probe(router, err);
