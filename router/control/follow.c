@@ -7,6 +7,9 @@
  * us look: what is compared, and passed on, is what TAP and device are like at that moment. After a
  * change both are alike, and later news of it find nothing to do: the two cannot chase each other.
  *
+ * Of a device that is without a link after the start it is not said at once, nor does a TAP that was kept from a
+ * former run lose its carrier: NO_LINK_MS.
+ *
  * Of a NIC that we drive ourselves there is no news from the kernel, and nobody but us changes it: its
  * own event descriptor, and a look every second, tell of its link and whether it is there. That look is
  * also at the MTU of the interface that is an emulated one's cable: what is longer would be lost there
@@ -25,9 +28,9 @@
 /* How often NICs are looked at unasked: one that is pulled out does not say so. */
 #define LOOK_MS 1000u
 
-/* A NIC was reset at the start, and its link may take this long to come up before it is said that there
- * is none: autonegotiation of 10GBASE-T alone takes seconds. */
-#define NO_LINK_MS 5000u
+/* A NIC was reset at the start, by us, or by its driver in the kernel when our XDP program came; its link may
+ * take this long to come up before it is said that there is none: with 10GBASE-T several seconds. */
+#define NO_LINK_MS 15000u
 
 #define MAC_FORMAT "%02x:%02x:%02x:%02x:%02x:%02x"
 #define MAC_BYTES(m) (m)[0], (m)[1], (m)[2], (m)[3], (m)[4], (m)[5]
@@ -208,6 +211,13 @@ static const char *link_text(const struct router_port *port, char *out, size_t s
 	return out;
 }
 
+/* From now on, once, there is NO_LINK_MS for the link to come up. */
+static void expect_link(struct router_port *port)
+{
+	if (!port->no_link_ms)
+		port->no_link_ms = router_now_ms() + NO_LINK_MS;
+}
+
 static void carrier_changed(struct router *router, struct router_port *port, bool carrier,
 			    bool admin_up)
 {
@@ -225,14 +235,15 @@ static void carrier_changed(struct router *router, struct router_port *port, boo
 			    carrier ? "on" : "off", strerror(-rc));
 	if (port->gone)
 		return;
-	if (first && !carrier && port->pci)
-		port->no_link_ms = port->no_link_ms ? port->no_link_ms
-						    : router_now_ms() + NO_LINK_MS;
-	else if (first && !carrier)
+	if (first && !carrier && admin_up) {
+		expect_link(port);
+	} else if (first && !carrier) {
+		port->no_link_ms = 0;
 		warn_no_link(router, port, admin_up);
-	else
+	} else {
 		log_info(router->log, "%s: link of %s is %s", port->name, port->device,
 			 link_text(port, text, sizeof(text)));
+	}
 }
 
 /* Passes on what MTU and MAC the device has now. */
@@ -252,17 +263,14 @@ static void compare_device(struct router *router, struct router_port *port,
 	}
 }
 
-/* A NIC without a link yet, whose TAP has been kept from a former run: whether the TAP, and what the
- * kernel has on it, is spared the loss of a carrier that will be back in a moment. */
-static bool spare_carrier(struct router_port *port)
+/* A device that is up and has had no link since the start, whose TAP has been kept from a former run: whether
+ * the TAP, and what the kernel has on it, is spared the loss of a carrier that will be back in a moment. */
+static bool spare_carrier(struct router_port *port, bool carrier, bool admin_up)
 {
-	uint64_t now_ms = router_now_ms();
-
-	if (port->heard || !port->kept || port->state.carrier || !port->state.present)
+	if (port->heard || !port->kept || carrier || !admin_up)
 		return false;
-	if (!port->no_link_ms)
-		port->no_link_ms = now_ms + NO_LINK_MS;
-	return now_ms < port->no_link_ms;
+	expect_link(port);
+	return router_now_ms() < port->no_link_ms;
 }
 
 /* Takes over the link of a NIC that is there and in use. */
@@ -273,7 +281,8 @@ static void nic_link(struct router *router, struct router_port *port)
 	pl_port_state(port->port, &port->state);
 	if (port->state.carrier)
 		port->no_link_ms = 0;
-	if ((port->heard && port->carrier == port->state.carrier) || spare_carrier(port))
+	if ((port->heard && port->carrier == port->state.carrier) ||
+	    spare_carrier(port, port->state.carrier, port->state.present))
 		return;
 	/* The mirror first: it goes by this, and not by what the kernel says once the TAP has it. */
 	mirror_set_carrier(router->mirror, index, port->state.carrier);
@@ -311,7 +320,10 @@ void follow_device(struct router *router, unsigned index)
 	if (if_nametoindex(port->device) == port->info.ifindex &&
 	    !interface_query(port->device, &now))
 		compare_device(router, port, &now);
-	carrier_changed(router, port, port->device_carrier, port->device_up);
+	if (port->device_carrier)
+		port->no_link_ms = 0;
+	if (!spare_carrier(port, port->device_carrier, port->device_up))
+		carrier_changed(router, port, port->device_carrier, port->device_up);
 }
 
 static void device_changed(void *ctx, unsigned index, const struct mirror_device *heard)
@@ -381,10 +393,6 @@ static void follow_state(struct router *router, unsigned index)
 		follow_device(router, index);
 	if (!port->gone && !port->state.present)
 		nic_gone(router, index);
-	if (port->no_link_ms && router_now_ms() >= port->no_link_ms && !port->gone) {
-		port->no_link_ms = 0;
-		warn_no_link(router, port, true);
-	}
 	if (!port->gone)
 		return;
 	pl_port_state(port->port, &now);
@@ -394,11 +402,27 @@ static void follow_state(struct router *router, unsigned index)
 	reopen_soon(router, index);
 }
 
+/* The time that a device had for its link after the start is over: there is none. */
+static void give_link_up(struct router *router, unsigned index)
+{
+	struct router_port *port = &router->ports[index];
+
+	if (!port->no_link_ms || router_now_ms() < port->no_link_ms || port->gone)
+		return;
+	/* Netlink has nothing new to tell of the kernel's. */
+	if (!port->pci)
+		follow_device(router, index);
+	port->no_link_ms = 0;
+	warn_no_link(router, port, port->pci || port->device_up);
+}
+
 void follow_states(struct router *router)
 {
-	for (unsigned i = 0; i < router->n_ports; i++)
+	for (unsigned i = 0; i < router->n_ports; i++) {
 		if (router->ports[i].pci)
 			follow_state(router, i);
+		give_link_up(router, i);
+	}
 }
 
 void follow_run(struct router *router, uint64_t now_ms)

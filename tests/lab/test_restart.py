@@ -4,6 +4,7 @@
 import os
 import signal
 import statistics
+import time
 
 import pytest
 
@@ -20,6 +21,9 @@ FAR = "10.9.0.1"
 # emulated NIC is reset as well, twice, each with the waits of a real one, and its link comes up anew.
 BAR_MS = 1000 if EMULATED or ACCELERATED else 300  # to open an accelerator takes its driver a while
 SERIES = 3
+
+# How long a kept TAP is spared the loss of its carrier after a start.
+SPARED_S = 15
 
 
 def assert_quick(what, series):
@@ -123,7 +127,8 @@ def test_kept_tap_of_a_port_no_more(kept):
 
 
 def test_link_lost_meanwhile(kept):
-    """What happened to a device while no daemon ran, its kept TAP learns at the next start."""
+    """What happened to a device while no daemon ran, its kept TAP learns at the next start, as soon as it is
+    clear that the link is not just slow to come back. Later it learns at once."""
     lab, manager = kept
     lab.router.stop()
     lab.hosts[1].ip("link set eth0 down")
@@ -131,6 +136,33 @@ def test_link_lost_meanwhile(kept):
     manager.start(lab.router.arguments(2))
     wait_until(lambda: not lab.router.carrier("pl1"), "no carrier")
     assert lab.router.carrier("pl0")
+    wait_until(lambda: lab.router.log().count("has no carrier") == 1, "it is said")
+    lab.hosts[1].ip("link set eth0 up")
+    wait_until(lambda: lab.router.carrier("pl1"), "the carrier is back")
+    lab.hosts[1].ip("link set eth0 down")
+    wait_until(lambda: not lab.router.carrier("pl1"), "no carrier", SPARED_S / 3)
+
+
+def test_link_slow_to_come_back(kept):
+    """A device that loses its link for a while by being taken over, as many do by their driver's reset: the
+    kept TAP, and what is on it, notices nothing, and no operator is sent to look after the cable."""
+    lab, manager = kept
+    lab.router.ip(f"nexthop add id 12 via {lab.hosts[1].v4} dev pl1")
+    lab.router.ip("route add 10.9.0.0/24 nhid 12")
+    changes = carrier_changes(lab)
+    lab.router.stop()
+    lab.hosts[1].ip("link set eth0 down")
+    manager.start(lab.router.arguments(2))
+    wait_until(lambda: lab.router.ports()[1]["link"] == "down", "the link is down")
+    time.sleep(3)
+    lab.hosts[1].ip("link set eth0 up")
+    wait_until(lambda: lab.router.ports()[1]["link"] == "up", "the link is up")
+    assert carrier_changes(lab) == changes
+    assert lab.router.ip_json("nexthop show id 12")
+    assert lab.router.ip_json("route show 10.9.0.0/24")
+    assert "has no carrier" not in lab.router.log()
+    lab.hosts[1].ip("link set eth0 down")
+    wait_until(lambda: not lab.router.carrier("pl1"), "no carrier", SPARED_S / 3)
 
 
 def test_tap_deleted_meanwhile(kept):
