@@ -17,6 +17,8 @@
 #define AN_CONTROL 0u
 #define AN_CONTROL_RESTART (1u << 9)
 #define AN_CONTROL_ENABLE (1u << 12)
+#define AN_STATUS 1u
+#define AN_STATUS_LINK (1u << 2)
 #define AN_BASE 0x10u
 #define AN_BASE_100_FULL (1u << 8)
 #define AN_BASE_PAUSE (3u << 10) /* both ways, or one */
@@ -78,43 +80,70 @@ static int find_phy(struct pl_nic *nic)
 	return -ETIMEDOUT;
 }
 
-/* Changes the bits of `mask` of a register to those of `bits`. */
-static int change(struct pl_nic *nic, unsigned device, unsigned reg, uint16_t mask, uint16_t bits)
+/* Changes the bits of `mask` of a register to those of `bits`, which are set in any case. `changed`, if not NULL,
+ * becomes true when that makes a difference. */
+static int change(struct pl_nic *nic, unsigned device, unsigned reg, uint16_t mask, uint16_t bits,
+		  bool *changed)
 {
 	unsigned phy = ixgbe_of(nic)->phy;
-	uint16_t value;
+	uint16_t value, wanted;
 	int rc = mdio_read(nic, phy, device, reg, &value);
 
-	if (rc)
+	wanted = (uint16_t)((value & ~mask) | bits);
+	if (rc || value == wanted)
 		return rc;
-	return mdio_write(nic, phy, device, reg, (uint16_t)((value & ~mask) | bits));
-}
-
-static int offer(struct pl_nic *nic, unsigned reg, uint16_t bits)
-{
-	return change(nic, DEVICE_AN, reg, 0, bits);
+	if (changed)
+		*changed = true;
+	return mdio_write(nic, phy, device, reg, wanted);
 }
 
 /* Whoever drove it before may have left it asleep, and no reset of ours wakes it. */
 static int wake_up(struct pl_nic *nic)
 {
-	return change(nic, DEVICE_VENDOR, VENDOR_CONTROL, VENDOR_CONTROL_LOW_POWER, 0);
+	return change(nic, DEVICE_VENDOR, VENDOR_CONTROL, VENDOR_CONTROL_LOW_POWER, 0, NULL);
 }
 
-static int negotiate(struct pl_nic *nic)
+/* What the PHY is to offer. */
+static int offer(struct pl_nic *nic, bool *changed)
 {
 	bool is_x550 = ixgbe_of(nic)->mac == IXGBE_X550;
-	int rc = offer(nic, AN_10G, AN_10G_FULL);
+	int rc = change(nic, DEVICE_AN, AN_10G, 0, AN_10G_FULL, changed);
 
 	if (!rc)
 		rc = change(nic, DEVICE_AN, AN_BASE, AN_BASE_PAUSE,
-			    AN_BASE_100_FULL | (nic->config.flow_control ? AN_BASE_PAUSE : 0));
+			    AN_BASE_100_FULL | (nic->config.flow_control ? AN_BASE_PAUSE : 0),
+			    changed);
 	if (!rc)
-		rc = offer(nic, AN_PROVISION,
-			   AN_PROVISION_1G | (is_x550 ? AN_PROVISION_5G | AN_PROVISION_2G5 : 0));
+		rc = change(nic, DEVICE_AN, AN_PROVISION, 0,
+			    AN_PROVISION_1G | (is_x550 ? AN_PROVISION_5G | AN_PROVISION_2G5 : 0),
+			    changed);
+	return rc ? rc : change(nic, DEVICE_AN, AN_CONTROL, 0, AN_CONTROL_ENABLE, changed);
+}
+
+/* Whether the PHY has a link. The bit tells a loss that has been until it is read (45.2.7.2.7). */
+static int has_link(struct pl_nic *nic, bool *link)
+{
+	unsigned phy = ixgbe_of(nic)->phy;
+	uint16_t status;
+	int rc = mdio_read(nic, phy, DEVICE_AN, AN_STATUS, &status);
+
 	if (!rc)
-		rc = offer(nic, AN_CONTROL, AN_CONTROL_RESTART | AN_CONTROL_ENABLE);
+		rc = mdio_read(nic, phy, DEVICE_AN, AN_STATUS, &status);
+	*link = !rc && status & AN_STATUS_LINK;
 	return rc;
+}
+
+/* A negotiation takes seconds, and our resets spare the PHY: a link that came of the same offer stays. */
+static int negotiate(struct pl_nic *nic)
+{
+	bool changed = false, link;
+	int rc = offer(nic, &changed);
+
+	if (!rc)
+		rc = has_link(nic, &link);
+	if (rc || (link && !changed))
+		return rc;
+	return change(nic, DEVICE_AN, AN_CONTROL, 0, AN_CONTROL_RESTART, NULL);
 }
 
 int ixgbe_phy_setup(struct pl_nic *nic, struct pl_error *err)

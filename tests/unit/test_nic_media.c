@@ -228,7 +228,7 @@ struct phy {
 	unsigned unlocked;	  /* writes without holding the lock */
 	unsigned without;	  /* commands without holding the PHY */
 	uint32_t msca, address_cycle, data;
-	uint16_t an_control, an_10g, an_provision, an_base, power;
+	uint16_t an_control, an_status, an_10g, an_provision, an_base, power;
 	bool vetoed, lock_kept;
 	unsigned resets_beside; /* without holding the PHY */
 };
@@ -237,6 +237,8 @@ static uint16_t *phy_register(struct phy *phy, unsigned device, unsigned reg)
 {
 	if (device == 7 && reg == 0)
 		return &phy->an_control;
+	if (device == 7 && reg == 1)
+		return &phy->an_status;
 	if (device == 7 && reg == 0x20)
 		return &phy->an_10g;
 	if (device == 7 && reg == 0xc400)
@@ -421,6 +423,43 @@ static void test_pauses_are_offered(void **state)
 	lab_close(&lab);
 }
 
+/* Negotiates if what is offered changes or there is no link, and else leaves the link that there is. */
+static void test_link_stays(void **state)
+{
+	static const struct {
+		uint16_t an_control, an_status, an_base, an_10g, an_provision;
+		bool negotiates;
+	} cases[] = {
+		{1u << 12, 1u << 2, 1u << 8, 1u << 12, 1u << 15, false},
+		{1u << 12, 0, 1u << 8, 1u << 12, 1u << 15, true},
+		{1u << 12, 1u << 2, 1u << 8 | 3u << 10, 1u << 12, 1u << 15, true},
+		{1u << 12, 1u << 2, 1u << 8, 0, 1u << 15, true},
+		{1u << 12, 1u << 2, 1u << 8, 1u << 12, 0, true},
+		{0, 1u << 2, 1u << 8, 1u << 12, 1u << 15, true},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct phy phy;
+		struct nic_lab lab;
+
+		open_x540(&lab, &phy, 0x1528, 1);
+		phy.an_control = cases[i].an_control;
+		phy.an_status = cases[i].an_status;
+		phy.an_base = cases[i].an_base;
+		phy.an_10g = cases[i].an_10g;
+		phy.an_provision = cases[i].an_provision;
+		lab_start(&lab);
+		assert_int_equal(phy.an_control, 1u << 12 | (unsigned)cases[i].negotiates << 9);
+		assert_int_equal(phy.an_base, 1u << 8);
+		assert_int_equal(phy.an_10g, 1u << 12);
+		assert_int_equal(phy.an_provision, 1u << 15);
+		check_free(&phy);
+		check_reset(&lab);
+		lab_close(&lab);
+	}
+}
+
 /* The second port's PHY is another one, from the first reset on. */
 static void test_second_port(void **state)
 {
@@ -586,6 +625,7 @@ int main(void)
 		cmocka_unit_test(test_analogue),
 		cmocka_unit_test(test_x540),
 		cmocka_unit_test(test_pauses_are_offered),
+		cmocka_unit_test(test_link_stays),
 		cmocka_unit_test(test_second_port),
 		cmocka_unit_test(test_left_semaphores),
 		cmocka_unit_test(test_veto),
