@@ -18,7 +18,7 @@ struct pl_queue_stats {
 	pl_stat rx_packets, rx_bytes;
 	pl_stat tx_packets, tx_bytes;
 	pl_stat rx_nobuf;   /* refills that found the pool dry */
-	pl_stat rx_dropped; /* lost before us: ring full, no buffer; as the device counts them */
+	pl_stat rx_dropped; /* lost before us: ring full, no buffer; see pl_port_rx_lost(), too */
 	pl_stat rx_errors;  /* received damaged, as the device says, and dropped */
 	pl_stat tx_dropped; /* ring full, link down or refused by the device */
 	pl_stat tx_wakeups; /* system calls made to start transmission */
@@ -227,6 +227,11 @@ void pl_port_state(struct pl_port *port, struct pl_port_state *state);
 /* What the device itself has counted since the port was opened, into PL_NIC_COUNTERS_MAX places.
  * Returns how many, which is 0 for AF_XDP. Control thread. */
 unsigned pl_port_counters(struct pl_port *port, struct pl_nic_counter *counters);
+
+/* Frames that arrived at the device since the port was opened and that it lost for want of a buffer, where no
+ * queue's rx_dropped counts them: with AF_XDP and zero-copy a plane that is too slow leaves the device none. Control
+ * thread. */
+uint64_t pl_port_rx_lost(struct pl_port *port);
 
 /* ---- a device that goes away, and one of its name that comes back, while planes run ----
  *

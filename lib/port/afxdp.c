@@ -361,6 +361,49 @@ static int attach_program(struct afxdp_port *port, struct pl_error *err)
 	return rc ? attach_error(port, rc, err) : 0;
 }
 
+/* Frames that the device has lost for want of a buffer since it is there. What drivers call an overrun is in
+ * one of two counters, or in both. That of packets for which a ring of several had no buffer, ixgbe has among its
+ * own alone (QPRDC). Those that XDP dropped, which a socket counts as well, are in none of them. */
+static int device_lost(const struct afxdp_port *port, uint64_t *lost)
+{
+	struct rtnl_link_stats64 stats;
+	char name[IF_NAMESIZE]; /* it may have been renamed */
+	uint64_t no_buffer = 0;
+	int rc = netdev_stats(port->ifindex, &stats);
+
+	if (rc)
+		return rc;
+	rc = if_indextoname(port->ifindex, name)
+		     ? netdev_counter(name, "rx_no_dma_resources", &no_buffer)
+		     : -errno;
+	if (rc && rc != -ENOENT && rc != -EOPNOTSUPP)
+		return rc;
+	*lost = no_buffer + stats.rx_missed_errors +
+		(stats.rx_fifo_errors > stats.rx_over_errors ? stats.rx_fifo_errors
+							     : stats.rx_over_errors);
+	return 0;
+}
+
+/* Counts from here on for a device that is new. */
+static void forget_lost(struct afxdp_port *port)
+{
+	if (device_lost(port, &port->device_lost))
+		port->device_lost = 0;
+}
+
+static uint64_t afxdp_rx_lost(struct pl_port *base)
+{
+	struct afxdp_port *port = afxdp_port_of(base);
+	uint64_t lost;
+
+	if (!port->ifindex || device_lost(port, &lost))
+		return port->rx_lost;
+	if (lost > port->device_lost)
+		port->rx_lost += lost - port->device_lost;
+	port->device_lost = lost;
+	return port->rx_lost;
+}
+
 static void let_go(struct pl_port *base, struct closing *closing);
 static void free_port(struct pl_port *base);
 
@@ -382,6 +425,7 @@ static int afxdp_open(struct pl_port **result, const struct pl_port_config *conf
 	snprintf(port->name, sizeof(port->name), "%s", config->name);
 	snprintf(port->device, sizeof(port->device), "%s", config->device);
 	port->ifindex = dev.ifindex;
+	forget_lost(port);
 	port->n_queues = config->n_queues;
 	port->ring_size = config->ring_size;
 	port->buf_bytes = AFXDP_BUF_BYTES_MAX;
@@ -468,7 +512,10 @@ static int afxdp_retake(struct pl_port *base, struct pl_error *err)
 		rc = check_mtu(port, dev.mtu, port->buf_bytes, err);
 	if (rc)
 		return rc;
-	port->ifindex = dev.ifindex;
+	if (port->ifindex != dev.ifindex) {
+		port->ifindex = dev.ifindex;
+		forget_lost(port);
+	}
 	port->returning = true;
 	rc = keep_tags(port, err);
 	if (!rc && port->link_fd < 0)
@@ -546,6 +593,7 @@ const struct pl_port_ops afxdp_port_ops = {
 	.accept_mac = afxdp_accept_mac,
 	.set_mtu = afxdp_set_mtu,
 	.info = afxdp_info,
+	.rx_lost = afxdp_rx_lost,
 	.leave = afxdp_leave,
 	.retake = afxdp_retake,
 	.let_go = let_go,

@@ -32,11 +32,13 @@ struct afxdp_port {
 	enum pl_attach attach;
 	bool native;
 	bool zero_copy;
-	bool returning; /* what fails is tried again: no long search for the reason */
-	unsigned strip; /* what closing switches on again: NETDEV_STRIPS_... */
-	int link_fd;	/* the attachment of our program; closing it detaches */
-	int map_fd;	/* the program's map from queues to sockets */
-	int filter_fd;	/* keeps the device's MAC filters open; -1: none */
+	bool returning;	      /* what fails is tried again: no long search for the reason */
+	unsigned strip;	      /* what closing switches on again: NETDEV_STRIPS_... */
+	uint64_t device_lost; /* frames that the device has lost, as of the last look, */
+	uint64_t rx_lost;     /* and those of them since the port was opened */
+	int link_fd;	      /* the attachment of our program; closing it detaches */
+	int map_fd;	      /* the program's map from queues to sockets */
+	int filter_fd;	      /* keeps the device's MAC filters open; -1: none */
 	struct redirect *program;
 	struct pl_queue **queues; /* by index; NULL: not open */
 };

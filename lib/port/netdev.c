@@ -9,7 +9,9 @@
 #include <unistd.h>
 
 #include <linux/ethtool.h>
+#include <linux/if_link.h>
 #include <linux/if_packet.h>
+#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 
 #include "netdev.h"
@@ -85,25 +87,29 @@ int netdev_set_mtu(const char *device, unsigned mtu)
 	return rc;
 }
 
-/* The names that the kernel has for its offloads, all of ETH_GSTRING_LEN bytes, in the order of
- * the bits of ETHTOOL_GFEATURES. The caller frees them. */
-static int get_feature_names(int fd, const char *device, struct ethtool_gstrings **names)
+/* The names of a set, all of ETH_GSTRING_LEN bytes: ETH_SS_FEATURES, the kernel's offloads in the order of
+ * the bits of ETHTOOL_GFEATURES; ETH_SS_STATS, a driver's counters in that of ETHTOOL_GSTATS. The caller frees
+ * them. */
+static int get_names(int fd, const char *device, enum ethtool_stringset set,
+		     struct ethtool_gstrings **names)
 {
 	union {
 		struct ethtool_sset_info info;
 		uint8_t room[sizeof(struct ethtool_sset_info) + sizeof(uint32_t)];
-	} sets = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1u << ETH_SS_FEATURES}};
+	} sets = {.info = {.cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ull << set}};
 	struct ifreq ifr = {.ifr_data = (char *)&sets};
 	int rc = request(fd, SIOCETHTOOL, device, &ifr);
 	uint32_t count = sets.info.data[0];
 
 	if (rc)
 		return rc;
+	if (!(sets.info.sset_mask & 1ull << set))
+		return -EOPNOTSUPP; /* the device has no such set */
 	*names = calloc(1, sizeof(**names) + (size_t)count * ETH_GSTRING_LEN);
 	if (!*names)
 		return -ENOMEM;
 	(*names)->cmd = ETHTOOL_GSTRINGS;
-	(*names)->string_set = ETH_SS_FEATURES;
+	(*names)->string_set = set;
 	(*names)->len = count;
 	ifr.ifr_data = (char *)*names;
 	rc = request(fd, SIOCETHTOOL, device, &ifr);
@@ -194,7 +200,7 @@ static int with_feature_names(const char *device, strip_fn *way, unsigned *strip
 
 	if (fd < 0)
 		return -errno;
-	rc = get_feature_names(fd, device, &names);
+	rc = get_names(fd, device, ETH_SS_FEATURES, &names);
 	if (!rc) {
 		rc = way(fd, device, names, strip);
 		free(names);
@@ -211,6 +217,106 @@ int netdev_get_strip(const char *device, unsigned *strip)
 int netdev_set_strip(const char *device, unsigned strip)
 {
 	return with_feature_names(device, set_strip, &strip);
+}
+
+/* ---- what it has counted ---- */
+
+/* Looks for the statistics in an answer of `len` bytes. */
+static int find_stats(const struct nlmsghdr *answer, size_t len, struct rtnl_link_stats64 *stats)
+{
+	const struct rtattr *attr;
+	size_t left;
+
+	if (len < NLMSG_LENGTH(sizeof(struct nlmsgerr)) || answer->nlmsg_len > len)
+		return -EPROTO;
+	if (answer->nlmsg_type == NLMSG_ERROR)
+		return ((const struct nlmsgerr *)NLMSG_DATA(answer))->error;
+	if (answer->nlmsg_type != RTM_NEWSTATS)
+		return -EPROTO;
+	attr = (const struct rtattr *)((const uint8_t *)NLMSG_DATA(answer) +
+				       NLMSG_ALIGN(sizeof(struct if_stats_msg)));
+	left = answer->nlmsg_len - NLMSG_SPACE(sizeof(struct if_stats_msg));
+	for (; RTA_OK(attr, left); attr = RTA_NEXT(attr, left)) {
+		size_t bytes = RTA_PAYLOAD(attr);
+
+		if (attr->rta_type != IFLA_STATS_LINK_64)
+			continue;
+		/* Newer kernels have more of them, older ones fewer. */
+		memset(stats, 0, sizeof(*stats));
+		memcpy(stats, RTA_DATA(attr), bytes < sizeof(*stats) ? bytes : sizeof(*stats));
+		return 0;
+	}
+	return -ENODATA;
+}
+
+int netdev_stats(unsigned ifindex, struct rtnl_link_stats64 *stats)
+{
+	const struct {
+		struct nlmsghdr header;
+		struct if_stats_msg what;
+	} question = {
+		.header = {.nlmsg_len = sizeof(question),
+			   .nlmsg_type = RTM_GETSTATS,
+			   .nlmsg_flags = NLM_F_REQUEST},
+		.what = {.ifindex = ifindex,
+			 .filter_mask = IFLA_STATS_FILTER_BIT(IFLA_STATS_LINK_64)},
+	};
+	union {
+		struct nlmsghdr header;
+		uint8_t room[1024];
+	} answer;
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	ssize_t n;
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	n = send(fd, &question, sizeof(question), 0);
+	if (n >= 0)
+		n = recv(fd, &answer, sizeof(answer), 0);
+	rc = n < 0 ? -errno : find_stats(&answer.header, (size_t)n, stats);
+	close(fd);
+	return rc;
+}
+
+static int get_counter(int fd, const char *device, const struct ethtool_gstrings *names, uint32_t i,
+		       uint64_t *value)
+{
+	struct ethtool_stats *stats =
+		calloc(1, sizeof(*stats) + names->len * sizeof(stats->data[0]));
+	struct ifreq ifr = {.ifr_data = (char *)stats};
+	int rc;
+
+	if (!stats)
+		return -ENOMEM;
+	stats->cmd = ETHTOOL_GSTATS;
+	stats->n_stats = names->len;
+	rc = request(fd, SIOCETHTOOL, device, &ifr);
+	*value = stats->data[i];
+	free(stats);
+	return rc;
+}
+
+int netdev_counter(const char *device, const char *name, uint64_t *value)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ethtool_gstrings *names;
+	uint32_t i = 0;
+	int rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = get_names(fd, device, ETH_SS_STATS, &names);
+	if (rc)
+		goto out;
+	while (i < names->len && strncmp((const char *)names->data + (size_t)i * ETH_GSTRING_LEN,
+					 name, ETH_GSTRING_LEN) != 0)
+		i++;
+	rc = i < names->len ? get_counter(fd, device, names, i, value) : -ENOENT;
+	free(names);
+out:
+	close(fd);
+	return rc;
 }
 
 static int add_membership(int fd, unsigned ifindex, unsigned short type, const uint8_t *mac)

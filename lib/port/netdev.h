@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+struct rtnl_link_stats64;
+
 struct netdev {
 	uint8_t mac[6];
 	unsigned ifindex;
@@ -30,6 +32,13 @@ int netdev_get_strip(const char *device, unsigned *strip);
 
 /* Switches them on and off. Returns 0 or -errno; what a device cannot switch stays as it is. */
 int netdev_set_strip(const char *device, unsigned strip);
+
+/* What the kernel has counted of the device. Returns 0 or -errno. */
+int netdev_stats(unsigned ifindex, struct rtnl_link_stats64 *stats);
+
+/* One of the driver's own counters, as ethtool -S names them. Returns 0 or -errno (-ENOENT, -EOPNOTSUPP: it has
+ * none of that name). */
+int netdev_counter(const char *device, const char *name, uint64_t *value);
 
 /* Opens a socket that, as long as it is open, lets frames for `mac` and all multicast through the
  * device's filters. Returns the descriptor or -errno. */

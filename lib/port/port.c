@@ -74,6 +74,11 @@ unsigned pl_port_counters(struct pl_port *port, struct pl_nic_counter *counters)
 	return port->ops->counters ? port->ops->counters(port, counters) : 0;
 }
 
+uint64_t pl_port_rx_lost(struct pl_port *port)
+{
+	return port->ops->rx_lost ? port->ops->rx_lost(port) : 0;
+}
+
 void pl_port_leave(struct pl_port *port)
 {
 	port->ops->leave(port);

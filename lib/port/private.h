@@ -23,6 +23,7 @@ struct pl_port_ops {
 	int (*event_fd)(const struct pl_port *port); /* NULL: it has none, and no state */
 	void (*state)(struct pl_port *port, struct pl_port_state *state);
 	unsigned (*counters)(struct pl_port *port, struct pl_nic_counter *counters); /* or NULL */
+	uint64_t (*rx_lost)(struct pl_port *port); /* NULL: its queues count all */
 	void (*leave)(struct pl_port *port);
 	int (*retake)(struct pl_port *port, struct pl_error *err); /* pl_port_return() */
 

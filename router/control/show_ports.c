@@ -136,6 +136,8 @@ static json_t *one_port(const struct router *router, unsigned index)
 	for (unsigned i = 0; i < router->n_planes; i++)
 		if (router->planes[i].ports[index].wire)
 			show_sum_stats(&sum, &router->planes[i].ports[index].wire->stats);
+	if (port->port)
+		pl_stat_add(&sum.rx_dropped, pl_port_rx_lost(port->port));
 	object = json_pack(
 		"{s:s, s:s, s:s, s:s?, s:s?, s:i, s:i, s:o, s:i, s:s, s:s, s:b, s:i, s:i, s:o, "
 		"s:o, s:o}",
