@@ -337,11 +337,18 @@ static int attach_error(const struct afxdp_port *port, int rc, struct pl_error *
 		return pl_error_set(err, rc, remedy,
 				    "%s: the MTU of %s or of its peer is too large for XDP",
 				    port->name, port->device);
+	case -EINVAL:
+	case -EOPNOTSUPP: /* which it is, drivers tell nobody, or the kernel's log */
+		snprintf(remedy, sizeof(remedy),
+			 "some drivers take none with LRO (ethtool -K %s lro off), SR-IOV VFs, "
+			 "DCB or a long MTU, some none at all (dmesg may tell; peerlaned goes "
+			 "without the driver by Attach=generic)",
+			 port->device);
+		return pl_error_set(err, rc, remedy,
+				    "%s: the driver of %s refuses an XDP program: %s", port->name,
+				    port->device, strerror(-rc));
 	default:
-		return pl_error_set(err, rc,
-				    port->zero_copy ? "use ZeroCopy=no, or see the kernel's log"
-				    : port->attach == PL_ATTACH_NATIVE ? "allow generic XDP"
-								       : NULL,
+		return pl_error_set(err, rc, "see the kernel's log (dmesg)",
 				    "%s: cannot attach the XDP program to %s: %s", port->name,
 				    port->device, strerror(-rc));
 	}

@@ -187,6 +187,22 @@ static void test_queue_taken(void **state)
 	pl_pool_fini(&pool);
 }
 
+/* A driver that takes no XDP program, be it for what else is on, be it none ever, as here. */
+static void test_driver_refuses(void **state)
+{
+	struct pl_port_config config = config_of("br0");
+	struct pl_port *port;
+	struct pl_error err;
+
+	(void)state;
+	sh("ip link add br0 type bridge && ip link set br0 up");
+	config.attach = PL_ATTACH_NATIVE;
+	expect_error(pl_port_open(&port, &config, &err), -EOPNOTSUPP, &err,
+		     "the driver of br0 refuses an XDP program", "ethtool -K br0 lro off");
+	assert_non_null(strstr(err.remedy, "Attach=generic)"));
+	sh("ip link del br0");
+}
+
 static void test_ring_size(void **state)
 {
 	static const unsigned bad[] = {0, 32, 100, 8192};
@@ -298,6 +314,7 @@ int main(void)
 		cmocka_unit_test(test_accelerators_memory),
 		cmocka_unit_test(test_device_taken),
 		cmocka_unit_test(test_queue_taken),
+		cmocka_unit_test(test_driver_refuses),
 		cmocka_unit_test(test_ring_size),
 		cmocka_unit_test(test_accept_mac),
 		cmocka_unit_test(test_missing_privileges),
