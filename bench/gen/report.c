@@ -107,6 +107,11 @@ static void print_times(FILE *to, const char *what, const struct gen_histogram *
 
 static void print_limit(FILE *to, const struct gen_run *run)
 {
+	static const char *const what[] = {
+		[GEN_LIMIT_CORE] = "the time of its core",
+		[GEN_LIMIT_END] = "that the end took no more",
+		[GEN_LIMIT_LINE] = "the line rate",
+	};
 	double asked = gen_run_asked_pps(run);
 
 	switch (gen_run_limit(run)) {
@@ -115,15 +120,13 @@ static void print_limit(FILE *to, const struct gen_run *run)
 		break;
 	case GEN_LIMIT_CORE:
 	case GEN_LIMIT_END:
+	case GEN_LIMIT_LINE:
 		if (asked > 0)
 			fprintf(to, "generator    WAS THE LIMIT: asked for %.0f pps, sent %.0f; ",
 				asked, per_second(run, gen_run_sent(run)));
 		else
 			fputs("generator    sent as fast as it could; ", to);
-		fputs(gen_run_limit(run) == GEN_LIMIT_END
-			      ? "what held it up was that the end took no more\n"
-			      : "what held it up was the time of its core\n",
-		      to);
+		fprintf(to, "what held it up was %s\n", what[gen_run_limit(run)]);
 		break;
 	}
 }
@@ -285,7 +288,7 @@ static json_t *ends_json(const struct gen_run *run)
 
 static void add_sent(json_t *o, const struct gen_run *run)
 {
-	static const char *const limits[] = {"none", "core", "end"};
+	static const char *const limits[] = {"none", "core", "end", "line"};
 	struct gen_histogram *late = run->streams[0].lateness;
 	double asked = gen_run_asked_pps(run);
 	uint64_t sent = gen_run_sent(run);

@@ -269,6 +269,15 @@ static unsigned turn(struct gen_run *run, const struct phase *phase, uint64_t no
 	return sent;
 }
 
+/* Whether a frame that is still to be sent waits for the line. */
+static bool waits(const struct gen_run *run, const struct phase *phase, uint64_t now_ns)
+{
+	for (unsigned i = 0; i < run->n_streams; i++)
+		if (gen_stream_waits(&run->streams[i], now_ns, phase->until_ns))
+			return true;
+	return false;
+}
+
 /* Until when the sending took: as long as the schedule says, or as it did if that was longer. */
 static void note_stop(struct gen_run *run, const struct phase *phase, uint64_t now_ns)
 {
@@ -295,7 +304,7 @@ static int send_phase(struct gen_run *run, struct phase *phase, struct pl_error 
 		unsigned sent = turn(run, phase, now_ns, &left);
 
 		if (!left || is_interrupted(run) || now_ns >= phase->until_ns + GRACE ||
-		    (now_ns >= phase->until_ns && !sent)) {
+		    (now_ns >= phase->until_ns && !sent && !waits(run, phase, now_ns))) {
 			note_stop(run, phase, now_ns);
 			return 0;
 		}
@@ -567,7 +576,7 @@ enum gen_limit gen_run_limit(const struct gen_run *run)
 {
 	double seconds = gen_run_seconds(run);
 	uint64_t busy = 0, full = 0;
-	bool limited = false;
+	bool limited = false, line = false;
 
 	for (unsigned i = 0; i < run->n_streams; i++) {
 		const struct gen_stream *s = &run->streams[i];
@@ -578,8 +587,11 @@ enum gen_limit gen_run_limit(const struct gen_run *run)
 		full += s->full;
 		limited |= s->asked_pps <= 0 ||
 			   (behind * s->asked_pps > 1 && behind > seconds / 1000);
+		line |= s->line_pps > 0 && (double)s->sent >= 0.999 * s->line_pps * seconds;
 	}
 	if (!limited)
 		return GEN_LIMIT_NONE;
+	if (line)
+		return GEN_LIMIT_LINE;
 	return 2 * full > busy ? GEN_LIMIT_END : GEN_LIMIT_CORE;
 }

@@ -14,6 +14,7 @@ enum gen_limit {
 	GEN_LIMIT_NONE, /* as much was sent as was asked for */
 	GEN_LIMIT_CORE, /* this program: its core had no more time */
 	GEN_LIMIT_END,	/* an end that took no more */
+	GEN_LIMIT_LINE, /* that of --line-rate: it was full all the time */
 };
 
 struct gen_run {

@@ -235,6 +235,7 @@ static int set_line_rate(struct gen_settings *s, const char *name, const char *v
 	    s->rate.line_bps > 1e12)
 		return pl_error_set(err, -EINVAL, "give it as in 10G or 100M",
 				    "%s: \"%s\" is no line rate", name, value);
+	s->rate.bounded = true;
 	return 0;
 }
 
@@ -373,7 +374,9 @@ static const struct option options[] = {
 	{"--flows", "N", "of each sending end, up to 1000000 (1)", set_flows},
 	{"--rate", "RATE", "of each sending end: 1000, 2.5Mpps, 500Mbps, 10% or max (max)",
 	 set_rate},
-	{"--line-rate", "RATE", "what --rate's percents are of: 10G, 1000M (10G)", set_line_rate},
+	{"--line-rate", "RATE",
+	 "10G, 1000M: no faster than such a line, and what percents are of (not bounded; 10G)",
+	 set_line_rate},
 	{"--count", "N", "frames from each sending end", set_count},
 	{"--duration", "TIME", "10, 10s, 500ms, 2min (10s, without --count)", set_duration},
 	{"--warmup", "TIME", "sends for that long before anything counts", set_warmup},

@@ -71,7 +71,9 @@ int gen_stream_init(struct gen_stream *s, struct gen_end *end, const struct gen_
 		.n_flows = c->n_flows,
 		.n_sizes = c->n_sizes,
 		.asked_pps = gen_rate_pps(&c->rate, c->sizes, c->n_sizes),
+		.line_pps = gen_line_pps(&c->rate, c->sizes, c->n_sizes),
 	};
+	gen_line_init(&s->line, &c->rate, c->sizes, c->n_sizes);
 	s->flows = calloc(s->n_flows, sizeof(*s->flows));
 	s->steps = calloc(s->n_sizes, sizeof(*s->steps));
 	s->lateness = calloc(1, sizeof(*s->lateness));
@@ -102,6 +104,7 @@ void gen_stream_fini(struct gen_stream *s)
 void gen_stream_start(struct gen_stream *s, uint64_t now_ns, uint64_t count)
 {
 	s->at = (struct gen_cursor){.due.ns = now_ns};
+	gen_line_start(&s->line, now_ns);
 	s->left = count;
 	s->sent = s->sent_bytes = s->busy = s->full = 0;
 	gen_histogram_clear(s->lateness);
@@ -125,12 +128,22 @@ static inline void step(const struct gen_stream *s, struct gen_cursor *at)
 		at->first = at->size = next_of(at->first, s->n_sizes);
 }
 
-/* What is due, and how long the frames will be. Returns how many; `at` goes behind them. */
-static unsigned make_plan(const struct gen_stream *s, struct gen_cursor *at, uint64_t now_ns,
-			  uint64_t until_ns, struct plan *plan, struct gen_frame *frames)
+/* How many frames may leave by one call. */
+static unsigned most(struct gen_stream *s, uint64_t now_ns)
 {
-	unsigned max = s->left < GEN_BURST ? (unsigned)s->left : GEN_BURST, n;
+	unsigned max = s->left < GEN_BURST ? (unsigned)s->left : GEN_BURST;
+	unsigned room = s->line.byte_ns > 0 ? gen_line_room(&s->line, now_ns) : max;
+
+	return room < max ? room : max;
+}
+
+/* What is due, and how long the frames will be. Returns how many, at most `max`; `at` goes behind them. */
+static unsigned make_plan(const struct gen_stream *s, struct gen_cursor *at, unsigned max,
+			  uint64_t now_ns, uint64_t until_ns, struct plan *plan,
+			  struct gen_frame *frames)
+{
 	bool paced = s->asked_pps > 0;
+	unsigned n;
 
 	for (n = 0; n < max; n++) {
 		uint64_t due = paced ? at->due.ns : now_ns;
@@ -165,12 +178,20 @@ static void build(struct gen_stream *s, const struct plan *plan, const struct ge
 	}
 }
 
+bool gen_stream_waits(const struct gen_stream *s, uint64_t now_ns, uint64_t until_ns)
+{
+	return s->left && s->asked_pps > 0 && s->at.due.ns <= now_ns && s->at.due.ns < until_ns &&
+	       gen_line_full(&s->line, now_ns);
+}
+
 unsigned gen_stream_send(struct gen_stream *s, uint64_t now_ns, uint64_t until_ns)
 {
 	struct gen_cursor behind = s->at;
 	struct gen_frame frames[GEN_BURST];
 	struct plan plan;
-	unsigned n = make_plan(s, &behind, now_ns, until_ns, &plan, frames), taken;
+	unsigned n = make_plan(s, &behind, most(s, now_ns), now_ns, until_ns, &plan, frames);
+	uint64_t bytes = 0;
+	unsigned taken;
 
 	if (!n)
 		return 0;
@@ -183,7 +204,10 @@ unsigned gen_stream_send(struct gen_stream *s, uint64_t now_ns, uint64_t until_n
 		for (unsigned i = 0; i < taken; i++)
 			step(s, &s->at);
 	for (unsigned i = 0; i < taken; i++)
-		s->sent_bytes += frames[i].len + GEN_FCS;
+		bytes += frames[i].len + GEN_FCS;
+	if (s->line.byte_ns > 0)
+		gen_line_take(&s->line, taken, bytes);
+	s->sent_bytes += bytes;
 	s->sent += taken;
 	s->left -= taken;
 	s->busy++;

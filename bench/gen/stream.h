@@ -25,7 +25,9 @@ struct gen_stream {
 	struct gen_template *templates[GEN_FAMILIES]; /* n_sizes of each family that is used */
 	struct gen_time *steps;			      /* by size */
 	double asked_pps;			      /* 0: as many as there can be */
+	double line_pps;			      /* 0: not bounded */
 	struct gen_cursor at;
+	struct gen_line line;
 	uint64_t left;		   /* frames still to be sent */
 	uint64_t sent, sent_bytes; /* bytes with FCS */
 	uint64_t busy, full;	   /* calls with something to send; the end took not all of it */
@@ -56,8 +58,12 @@ void gen_stream_fini(struct gen_stream *stream);
 /* Starts over: the first frame is due at `now_ns`, `count` frames in all (UINT64_MAX: without end). */
 void gen_stream_start(struct gen_stream *stream, uint64_t now_ns, uint64_t count);
 
-/* Sends up to GEN_BURST of the frames that are due at `now_ns`, and were so before `until_ns`. Returns how many. */
+/* Sends up to GEN_BURST of the frames that are due at `now_ns`, and were so before `until_ns`, as far as the line
+ * carries them. Returns how many. */
 unsigned gen_stream_send(struct gen_stream *stream, uint64_t now_ns, uint64_t until_ns);
+
+/* Whether it has a frame that was due before `until_ns` and waits for the line. */
+bool gen_stream_waits(const struct gen_stream *stream, uint64_t now_ns, uint64_t until_ns);
 
 /* How many frames of its flow `index` (from 0) have been sent: they take turns. */
 static inline uint64_t gen_stream_flow_sent(const struct gen_stream *stream, uint32_t index)

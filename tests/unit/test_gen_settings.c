@@ -65,7 +65,7 @@ static void a_whole_line(void **state)
 	assert_int_equal(s.sizes[2], 1518);
 	assert_int_equal(s.flows, 1000);
 	assert_int_equal(s.rate.kind, GEN_RATE_PPS);
-	assert_true(s.rate.value == 2.5e6 && s.rate.line_bps == 25e9);
+	assert_true(s.rate.value == 2.5e6 && s.rate.line_bps == 25e9 && s.rate.bounded);
 	assert_int_equal(s.duration_ns, 500000000);
 	assert_int_equal(s.warmup_ns, 2000000000);
 	assert_int_equal(s.core, 1);
@@ -87,7 +87,7 @@ static void what_is_not_said(void **state)
 	assert_int_equal(s.n_sizes, 1);
 	assert_int_equal(s.sizes[0], GEN_SIZE_MIN6);
 	assert_int_equal(s.duration_ns, 10000000000);
-	assert_int_equal(s.rate.kind, GEN_RATE_MAX);
+	assert_true(s.rate.kind == GEN_RATE_MAX && !s.rate.bounded);
 	assert_int_equal(s.core, -1);
 	gen_settings_free(&s);
 }
