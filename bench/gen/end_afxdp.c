@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A queue of a network interface, by libpeerlane's AF_XDP port. */
 #include <errno.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -104,11 +106,18 @@ static void afxdp_counters(struct gen_end *end, struct gen_end_counters *counter
 static enum gen_link afxdp_link(struct gen_end *end)
 {
 	struct afxdp *a = afxdp_of(end);
+	struct ethtool_value carrier = {.cmd = ETHTOOL_GLINK};
 	struct ifreq request = {0};
 
 	memcpy(request.ifr_name, a->device, sizeof(request.ifr_name));
-	if (ioctl(a->asking, SIOCGIFINDEX, &request) || request.ifr_ifindex != a->ifindex ||
-	    ioctl(a->asking, SIOCGIFFLAGS, &request))
+	if (ioctl(a->asking, SIOCGIFINDEX, &request) || request.ifr_ifindex != a->ifindex)
+		return GEN_LINK_GONE;
+	/* The carrier, as the driver has it: the interface's flags may follow a second later. */
+	request.ifr_data = (void *)&carrier;
+	if (ioctl(a->asking, SIOCETHTOOL, &request) == 0)
+		return carrier.data ? GEN_LINK_UP : GEN_LINK_DOWN;
+	/* A driver that does not say. */
+	if (ioctl(a->asking, SIOCGIFFLAGS, &request))
 		return GEN_LINK_GONE;
 	return request.ifr_flags & IFF_UP && request.ifr_flags & IFF_RUNNING ? GEN_LINK_UP
 									     : GEN_LINK_DOWN;

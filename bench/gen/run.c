@@ -5,24 +5,15 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 
+#include "clock.h"
+#include "links.h"
 #include "run.h"
 
-#define MS 1000000ull
-#define SECOND (1000 * MS)
-#define ASK_EVERY (100 * MS)
-#define ASK_FOR (5 * SECOND)
-#define GRACE (10 * MS) /* for frames that were due before the end */
-#define RECEIVES 4u	/* bursts from an end before others have their turn */
-
-static uint64_t clock_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
-}
+#define ASK_EVERY (100 * GEN_MS)
+#define ASK_FOR (5 * GEN_SECOND)
+#define GRACE (10 * GEN_MS) /* for frames that were due before the end */
+#define RECEIVES 4u	    /* bursts from an end before others have their turn */
 
 /* From `since` to `now`, both modulo 2^GEN_TIME_BITS; negative if `now` was before. */
 static int64_t elapsed(uint64_t now, uint64_t since)
@@ -92,7 +83,7 @@ static unsigned receive(struct gen_run *run, unsigned at)
 
 	if (!n)
 		return 0;
-	now_ns = clock_ns();
+	now_ns = gen_clock_ns();
 	for (unsigned i = 0; i < n; i++) {
 		kinds[i] = gen_frame_parse(frames[i].data, frames[i].len, run->settings->port,
 					   run->id, run->filler, &records[i]);
@@ -172,7 +163,7 @@ static void ask_all(struct gen_run *run)
 /* Asks for the gateways' MACs until all are known; thereby they learn ours. */
 static int resolve(struct gen_run *run, struct pl_error *err)
 {
-	uint64_t now_ns = clock_ns(), end_ns = now_ns + ASK_FOR, ask_ns = now_ns;
+	uint64_t now_ns = gen_clock_ns(), end_ns = now_ns + ASK_FOR, ask_ns = now_ns;
 	enum gen_family family;
 	unsigned at;
 
@@ -184,58 +175,15 @@ static int resolve(struct gen_run *run, struct pl_error *err)
 				"give --gateway-mac",
 				"%s: no answer from its %s gateway within %u s",
 				run->ends[at]->name, family == GEN_V4 ? "IPv4" : "IPv6",
-				(unsigned)(ASK_FOR / SECOND));
+				(unsigned)(ASK_FOR / GEN_SECOND));
 		if (now_ns >= ask_ns) {
 			ask_all(run);
 			ask_ns = now_ns + ASK_EVERY;
 		}
 		receive_all(run);
 		sched_yield();
-		now_ns = clock_ns();
+		now_ns = gen_clock_ns();
 	}
-	return 0;
-}
-
-static enum gen_link link_of(struct gen_end *end)
-{
-	return end->ops->link ? end->ops->link(end) : GEN_LINK_UP;
-}
-
-/* The first end that has no link; NULL: all have. */
-static struct gen_end *end_down(const struct gen_run *run)
-{
-	for (unsigned i = 0; i < run->n_ends; i++)
-		if (link_of(run->ends[i]) != GEN_LINK_UP)
-			return run->ends[i];
-	return NULL;
-}
-
-/* What is sent into a link that is not up yet is lost, and some lose theirs when they are opened. */
-static int await_links(const struct gen_run *run, struct pl_error *err)
-{
-	const struct timespec pause = {.tv_nsec = 10 * MS};
-	uint64_t end_ns = clock_ns() + ASK_FOR;
-	struct gen_end *down;
-
-	while ((down = end_down(run)) && !is_interrupted(run)) {
-		if (clock_ns() >= end_ns)
-			return pl_error_set(err, -ENETDOWN,
-					    "set it up (ip link set ... up), and what it is "
-					    "connected with",
-					    "%s: has no link within %u s", down->name,
-					    (unsigned)(ASK_FOR / SECOND));
-		nanosleep(&pause, NULL);
-	}
-	return 0;
-}
-
-static int check_links(const struct gen_run *run, struct pl_error *err)
-{
-	for (unsigned i = 0; i < run->n_ends; i++)
-		if (link_of(run->ends[i]) == GEN_LINK_GONE)
-			return pl_error_set(err, -ENETDOWN, "see whether the other side still runs",
-					    "%s: is gone, or who was at its other side",
-					    run->ends[i]->name);
 	return 0;
 }
 
@@ -264,7 +212,7 @@ static unsigned turn(struct gen_run *run, const struct phase *phase, uint64_t no
 		*left |= run->streams[i].left > 0;
 	}
 	if (sent)
-		run->stop_ns = clock_ns();
+		run->stop_ns = gen_clock_ns();
 	receive_all(run);
 	return sent;
 }
@@ -300,7 +248,7 @@ static int send_phase(struct gen_run *run, struct phase *phase, struct pl_error 
 	int rc = 0;
 
 	for (;;) {
-		uint64_t now_ns = clock_ns();
+		uint64_t now_ns = gen_clock_ns();
 		unsigned sent = turn(run, phase, now_ns, &left);
 
 		if (!left || is_interrupted(run) || now_ns >= phase->until_ns + GRACE ||
@@ -309,14 +257,14 @@ static int send_phase(struct gen_run *run, struct phase *phase, struct pl_error 
 			return 0;
 		}
 		if (now_ns >= phase->look_ns) {
-			rc = check_links(run, err);
+			rc = gen_links_check(run->ends, run->n_ends, err);
 			if (rc) {
 				run->stop_ns = now_ns;
 				return rc;
 			}
 			if (phase->progress)
 				phase->progress(run, now_ns);
-			phase->look_ns += SECOND;
+			phase->look_ns += GEN_SECOND;
 		}
 	}
 }
@@ -327,13 +275,13 @@ static int send_phase(struct gen_run *run, struct phase *phase, struct pl_error 
 static void drain(struct gen_run *run)
 {
 	const struct gen_totals *all = &run->flows.all;
-	uint64_t last_ns = clock_ns(), now_ns = last_ns, came, before = 0;
+	uint64_t last_ns = gen_clock_ns(), now_ns = last_ns, came, before = 0;
 	bool complete = false;
 
 	while (run->n_streams &&
-	       now_ns - last_ns < (complete ? 10 * MS : run->settings->drain_ns)) {
+	       now_ns - last_ns < (complete ? 10 * GEN_MS : run->settings->drain_ns)) {
 		receive_all(run);
-		now_ns = clock_ns();
+		now_ns = gen_clock_ns();
 		came = all->received + all->corrupted + run->damaged;
 		if (came != before && !complete)
 			last_ns = now_ns;
@@ -352,7 +300,7 @@ static void start(struct gen_run *run, bool counting)
 	run->damaged = run->foreign = run->stale = run->misrouted = 0;
 	read_counters(run, run->lost_before);
 	run->counting = counting;
-	run->start_ns = run->stop_ns = clock_ns();
+	run->start_ns = run->stop_ns = gen_clock_ns();
 	for (unsigned i = 0; i < run->n_streams; i++)
 		gen_stream_start(&run->streams[i], run->start_ns, count);
 }
@@ -367,7 +315,7 @@ int gen_run(struct gen_run *run, void (*progress)(const struct gen_run *run, uin
 	if (s->warmup_ns && run->n_streams && !is_interrupted(run)) {
 		start(run, false);
 		phase.until_ns = run->start_ns + s->warmup_ns;
-		phase.look_ns = run->start_ns + SECOND;
+		phase.look_ns = run->start_ns + GEN_SECOND;
 		rc = send_phase(run, &phase, err);
 		if (!rc)
 			drain(run);
@@ -378,7 +326,7 @@ int gen_run(struct gen_run *run, void (*progress)(const struct gen_run *run, uin
 		return rc;
 	start(run, true);
 	phase.until_ns = s->duration_ns ? run->start_ns + s->duration_ns : UINT64_MAX - GRACE;
-	phase.look_ns = run->start_ns + SECOND;
+	phase.look_ns = run->start_ns + GEN_SECOND;
 	phase.progress = progress;
 	rc = send_phase(run, &phase, err);
 	drain(run);
@@ -512,7 +460,8 @@ int gen_run_open(struct gen_run *run, const struct gen_settings *settings, atomi
 	gen_filler_init(run->filler);
 	rc = open_ends(run, err);
 	if (!rc)
-		rc = await_links(run, err);
+		rc = gen_links_await(run->ends, run->n_ends, settings->link_wait_ns, interrupted,
+				     err);
 	if (!rc)
 		rc = resolve(run, err);
 	return rc ? rc : make_streams(run, err);

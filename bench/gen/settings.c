@@ -263,6 +263,12 @@ static int set_drain(struct gen_settings *s, const char *name, const char *value
 	return gen_value_time(name, value, 0, &s->drain_ns, err);
 }
 
+static int set_link_wait(struct gen_settings *s, const char *name, const char *value,
+			 struct pl_error *err)
+{
+	return gen_value_time(name, value, 0, &s->link_wait_ns, err);
+}
+
 static int set_port(struct gen_settings *s, const char *name, const char *value,
 		    struct pl_error *err)
 {
@@ -381,6 +387,7 @@ static const struct option options[] = {
 	{"--duration", "TIME", "10, 10s, 500ms, 2min (10s, without --count)", set_duration},
 	{"--warmup", "TIME", "sends for that long before anything counts", set_warmup},
 	{"--drain", "TIME", "waits so long for frames that are under way (500ms)", set_drain},
+	{"--link-wait", "TIME", "waits so long for links at the start (30s)", set_link_wait},
 	{"--port", "N", "UDP destination port (9)", set_port},
 	{"--ttl", "N", "TTL or hop limit (64)", set_ttl},
 	{"--seed", "N", "of what is random (1)", set_seed},
@@ -614,6 +621,7 @@ int gen_settings_parse(struct gen_settings *s, int argc, char *const *argv, stru
 		.flows = 1,
 		.rate = {.kind = GEN_RATE_MAX, .line_bps = 10e9},
 		.drain_ns = 500000000,
+		.link_wait_ns = 30000000000,
 		.seed = 1,
 		.port = DISCARD,
 		.ttl = 64,

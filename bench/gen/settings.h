@@ -32,7 +32,7 @@ struct gen_settings {
 	struct gen_rate rate;
 	uint64_t count;	      /* 0: not given */
 	uint64_t duration_ns; /* 0: not given, and then there is a count */
-	uint64_t warmup_ns, drain_ns;
+	uint64_t warmup_ns, drain_ns, link_wait_ns;
 	uint64_t seed;
 	uint16_t port;
 	uint8_t ttl;

@@ -198,7 +198,7 @@ def test_an_interface_without_link_is_told():
         ends = interface_ends(stack)
         h1 = ends.hosts[0]
         h1.ip("link set far0 down")
-        result, _ = ends.generate(4, "--rate", "1000", "--duration", "1s", status=CANNOT)
+        result, _ = ends.generate(4, "--rate", "1000", "--duration", "1s", "--link-wait", "1s", status=CANNOT)
         assert "has no link" in result["error"] and "sent" not in result
         h1.ip("link set far0 up")
         process = h1.popen(ends.command(4, "--rate", "1000", "--duration", "60s"),
@@ -208,6 +208,25 @@ def test_an_interface_without_link_is_told():
         result = json.loads(process.communicate(timeout=30)[0])
         assert process.returncode == CANNOT and "is gone" in result["error"]
         assert result["received"] > 0
+
+
+def test_a_link_that_comes_late_is_waited_for():
+    """Nothing is sent until it is there: as 10GBASE-T's that takes longer than a gateway is asked."""
+    with contextlib.ExitStack() as stack:
+        ends = interface_ends(stack)
+        h1 = ends.hosts[0]
+        for _ in range(TRIES):
+            h1.ip("link set far0 down")
+            process = h1.popen(ends.command(4, "--rate", "1000", "--count", "1000"),
+                               stdout=subprocess.PIPE, text=True)
+            time.sleep(6)
+            assert process.poll() is None
+            h1.ip("link set far0 up")
+            result = json.loads(process.communicate(timeout=30)[0])
+            assert result["error"] is None and result["sent"] == 1000
+            if result["lost"] == 0:
+                break
+        assert result["lost"] == 0
 
 
 def test_order_is_kept(ends):
