@@ -66,6 +66,11 @@ bool gen_flows_take(struct gen_flows *flows, uint32_t at, uint32_t seq, bool cor
 	int32_t ahead = (int32_t)(seq - (uint32_t)flow->next);
 	uint64_t number = flow->next + (uint64_t)(int64_t)ahead;
 
+	/* None has come before: numbering is far, for who began to listen late. */
+	if (ahead < 0 && !flow->received && !flow->corrupted) {
+		flow->next = number = seq;
+		ahead = 0;
+	}
 	if (ahead >= 0) {
 		advance(flows, flow, number);
 		(void)seen(flows, flow, number);

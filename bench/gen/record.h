@@ -3,8 +3,8 @@
  * IPv4 frame of 64 bytes has room for (64 - 14 Ethernet - 20 IPv4 - 8 UDP - 4 FCS).
  *
  *	 0  run    2 bytes, little-endian: a number of the sender's run, random, not 0
- *	 2  a      8 bytes, little-endian: flow (bits 0 to 23), sequence number (24 to 55),
- *	           time stamp's bits 0 to 7 (56 to 63)
+ *	 2  a      8 bytes, little-endian: flow (bits 0 to 22), whether it is of a warm-up (23),
+ *	           sequence number (24 to 55), time stamp's bits 0 to 7 (56 to 63)
  *	10  b      8 bytes, little-endian: time stamp's bits 8 to 47 (0 to 39), check (40 to 63)
  *
  * The check is the low 24 bits of the CRC-32C of payload length, a, b and run: any one or two wrong bits are
@@ -24,6 +24,9 @@
 
 #define GEN_RECORD_BYTES 18u
 #define GEN_FLOWS_MAX 1000000u
+#define GEN_WARMUP \
+	(1u        \
+	 << 23) /* in the flow's number: a frame that does not count, with a numbering of its own */
 #define GEN_TIME_BITS 48 /* of nanoseconds: 78 hours */
 
 #define GEN_RUN_ANY \
@@ -31,7 +34,7 @@
 
 struct gen_record {
 	uint16_t run;
-	uint32_t flow;	  /* below 2^24 */
+	uint32_t flow;	  /* below 2^23, and GEN_WARMUP */
 	uint32_t seq;	  /* counts from 0 in its flow, and wraps */
 	uint64_t time_ns; /* when it was to be sent, CLOCK_MONOTONIC modulo 2^GEN_TIME_BITS */
 };

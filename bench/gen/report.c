@@ -175,6 +175,17 @@ static uint32_t count_troubled(const struct gen_run *run)
 	return n;
 }
 
+static void print_latency(FILE *to, const struct gen_run *run)
+{
+	if (gen_run_clock(run) == GEN_CLOCK_OTHER) {
+		fputs("latency      not known: frames were sent by another machine's clock\n", to);
+		return;
+	}
+	print_times(to, "latency", run->latency);
+	if (gen_run_clock(run) == GEN_CLOCK_ASSUMED && run->latency->n)
+		fputs("             if the sender runs on this machine; else not known\n", to);
+}
+
 static void print_received(FILE *to, const struct gen_run *run)
 {
 	const struct gen_totals *all = &run->flows.all;
@@ -194,11 +205,14 @@ static void print_received(FILE *to, const struct gen_run *run)
 	if (run->misrouted)
 		fprintf(to, "misrouted    %" PRIu64 " arrived at an end that only sends\n",
 			run->misrouted);
+	if (run->stale)
+		fprintf(to, "stale        %" PRIu64 " of a warm-up, which do not count\n",
+			run->stale);
 	fprintf(to, "others       %" PRIu64 " frames that are not ours\n", run->foreign);
 	if (run->flows.n > 1)
 		fprintf(to, "flows        %u, %u of them with losses or other trouble\n",
 			run->flows.n, count_troubled(run));
-	print_times(to, "latency", run->latency);
+	print_latency(to, run);
 }
 
 void gen_report_text(FILE *to, const struct gen_run *run)
@@ -324,6 +338,7 @@ static json_t *command_json(int argc, char *const *argv)
 /* All that was counted. */
 static void add_results(json_t *o, const struct gen_run *run)
 {
+	static const char *const clocks[] = {"own", "assumed", "other"};
 	const struct gen_totals *all = &run->flows.all;
 	json_t *sizes = json_array();
 
@@ -347,7 +362,10 @@ static void add_results(json_t *o, const struct gen_run *run)
 	json_object_set_new(o, "misrouted", json_integer((json_int_t)run->misrouted));
 	json_object_set_new(o, "stale", json_integer((json_int_t)run->stale));
 	json_object_set_new(o, "others", json_integer((json_int_t)run->foreign));
-	json_object_set_new(o, "latency_ns", times_json(run->latency));
+	json_object_set_new(o, "latency_clock", json_string(clocks[gen_run_clock(run)]));
+	json_object_set_new(o, "latency_ns",
+			    gen_run_clock(run) == GEN_CLOCK_OTHER ? json_null()
+								  : times_json(run->latency));
 	json_object_set_new(o, "ends", ends_json(run));
 	json_object_set_new(o, "n_flows", json_integer(run->flows.n));
 	json_object_set_new(o, "n_flows_in_trouble", json_integer(count_troubled(run)));

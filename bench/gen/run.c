@@ -48,15 +48,21 @@ static void take_foreign(struct gen_run *run, struct gen_end *end, const struct 
 		send_one(end, reply, len);
 }
 
+static void take_latency(struct gen_run *run, int64_t latency, uint64_t now_ns)
+{
+	/* The clock began with the machine. */
+	if ((uint64_t)latency > now_ns)
+		run->other_clock = true;
+	gen_histogram_add(run->latency, latency > 0 ? (uint64_t)latency : 0, 1);
+}
+
 static void take_record(struct gen_run *run, unsigned at, const struct gen_record *r, bool corrupt,
 			uint64_t now_ns)
 {
-	int64_t latency = elapsed(now_ns, r->time_ns);
-
 	if (run->id && r->run != run->id) {
 		/* Read in the burst that told whose frames count. */
 		run->foreign++;
-	} else if (latency > (int64_t)(now_ns - run->start_ns)) {
+	} else if (r->flow & GEN_WARMUP) {
 		run->stale++;
 	} else if (!run->receives[at]) {
 		run->misrouted++;
@@ -64,9 +70,8 @@ static void take_record(struct gen_run *run, unsigned at, const struct gen_recor
 		run->foreign++;
 	} else {
 		run->id = r->run;
-		/* Less than 0 only for a sender whose clock is not ours. */
 		if (gen_flows_take(&run->flows, r->flow, r->seq, corrupt))
-			gen_histogram_add(run->latency, latency > 0 ? (uint64_t)latency : 0, 1);
+			take_latency(run, elapsed(now_ns, r->time_ns), now_ns);
 	}
 }
 
@@ -298,11 +303,14 @@ static void start(struct gen_run *run, bool counting)
 	gen_flows_reset(&run->flows);
 	gen_histogram_clear(run->latency);
 	run->damaged = run->foreign = run->stale = run->misrouted = 0;
+	run->other_clock = false;
 	read_counters(run, run->lost_before);
 	run->counting = counting;
 	run->start_ns = run->stop_ns = gen_clock_ns();
-	for (unsigned i = 0; i < run->n_streams; i++)
+	for (unsigned i = 0; i < run->n_streams; i++) {
+		run->streams[i].mark = counting ? 0 : GEN_WARMUP;
 		gen_stream_start(&run->streams[i], run->start_ns, count);
+	}
 }
 
 int gen_run(struct gen_run *run, void (*progress)(const struct gen_run *run, uint64_t now_ns),
@@ -519,6 +527,13 @@ double gen_run_asked_pps(const struct gen_run *run)
 double gen_run_seconds(const struct gen_run *run)
 {
 	return (double)(run->stop_ns - run->start_ns) / 1e9;
+}
+
+enum gen_clock gen_run_clock(const struct gen_run *run)
+{
+	if (run->n_streams)
+		return GEN_CLOCK_OWN;
+	return run->other_clock ? GEN_CLOCK_OTHER : GEN_CLOCK_ASSUMED;
 }
 
 enum gen_limit gen_run_limit(const struct gen_run *run)

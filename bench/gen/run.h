@@ -33,10 +33,11 @@ struct gen_run {
 	struct gen_flows flows;
 	struct gen_histogram *latency; /* of what counts as received */
 	bool counting;
-	uint64_t damaged;	    /* of flows that cannot be told any more */
-	uint64_t foreign;	    /* frames of others, other runs among them */
-	uint64_t stale;		    /* ours, from before the start */
-	uint64_t misrouted;	    /* ours, at an end that only sends */
+	uint64_t damaged;   /* of flows that cannot be told any more */
+	uint64_t foreign;   /* frames of others, other runs among them */
+	uint64_t stale;	    /* of a warm-up, that of another's sender too */
+	uint64_t misrouted; /* ours, at an end that only sends */
+	bool other_clock;   /* a frame came from before this machine's start, or from the future */
 	uint64_t start_ns, stop_ns; /* of sending; CLOCK_MONOTONIC */
 	atomic_bool *interrupted;   /* set by a signal's handler: stop sending and report */
 };
@@ -59,6 +60,15 @@ bool gen_run_judges(const struct gen_run *run); /* sends and receives: what is l
 uint64_t gen_run_lost(const struct gen_run *run);
 double gen_run_asked_pps(const struct gen_run *run); /* 0: as many as there can be */
 double gen_run_seconds(const struct gen_run *run);   /* of sending */
+
+/* By whose clock frames say when they were due, and what latencies therefore are. */
+enum gen_clock {
+	GEN_CLOCK_OWN,	   /* ours: right */
+	GEN_CLOCK_ASSUMED, /* a sender's that may be on this machine: right if it is */
+	GEN_CLOCK_OTHER,   /* another machine's: not known */
+};
+
+enum gen_clock gen_run_clock(const struct gen_run *run);
 enum gen_limit gen_run_limit(const struct gen_run *run);
 
 #endif

@@ -163,11 +163,13 @@ static unsigned make_plan(const struct gen_stream *s, struct gen_cursor *at, uns
 static void build(struct gen_stream *s, const struct plan *plan, const struct gen_frame *frames,
 		  unsigned n)
 {
+	const uint32_t first = s->first_flow | s->mark;
+
 	for (unsigned i = 0; i < n; i++) {
 		struct gen_flow_tx *flow = &s->flows[plan->flow[i]];
 		const struct gen_record record = {
 			.run = s->run,
-			.flow = s->first_flow + plan->flow[i],
+			.flow = first + plan->flow[i],
 			.seq = flow->seq++,
 			.time_ns = plan->due[i] & ((1ull << GEN_TIME_BITS) - 1),
 		};

@@ -20,6 +20,7 @@ struct gen_stream {
 	const struct gen_filler *filler;
 	uint16_t run;		      /* its number, in each frame */
 	uint32_t first_flow, n_flows; /* numbers on the wire start at the former */
+	uint32_t mark;		      /* GEN_WARMUP: what is sent does not count; else 0 */
 	struct gen_flow_tx *flows;
 	unsigned n_sizes;
 	struct gen_template *templates[GEN_FAMILIES]; /* n_sizes of each family that is used */

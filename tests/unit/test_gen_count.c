@@ -126,6 +126,9 @@ static void reordering_is_that_of_rfc_4737(void **state)
 	assert_flow(TAKE(0, 1, 1, 2), 3, 0, 1);
 	assert_flow(TAKE(0, 2, 1, 1, 2, 0), 3, 1, 3);
 	assert_flow(TAKE(0, 0), 1, 0, 1);
+	/* Who joins late sees order from there on. */
+	assert_flow(TAKE(3000000000, 3000000001, 3000000003, 3000000002, 3000000002), 4, 1, 1);
+	assert_flow(TAKE(UINT32_MAX, 0, 1, UINT32_MAX - 1), 4, 1, 0);
 	gen_flows_fini(&flows);
 }
 

@@ -554,40 +554,6 @@ static void interrupted_before_it_began(void **state)
 	gen_settings_free(&s);
 }
 
-static struct gen_run *aged;
-
-static unsigned receive_days_later(struct gen_end *end, struct gen_frame *frames, unsigned max)
-{
-	/* As if it had begun 60 hours ago: more than half of what time stamps can tell. */
-	if (aged) {
-		aged->start_ns -= 60 * 3600 * SECOND;
-		aged = NULL;
-	}
-	return harm.receive(end, frames, max);
-}
-
-static void runs_may_take_days(void **state)
-{
-	static struct gen_settings s;
-	static struct gen_run run;
-	struct gen_end_ops old;
-	struct pl_error err;
-
-	(void)state;
-	parse(&s, ARGS("--tx", "loop", "--rx", "loop", "--count", "1000"));
-	assert_int_equal(gen_run_open(&run, &s, &interrupted, &err), 0);
-	old = *run.ends[0]->ops;
-	harm.receive = old.receive;
-	old.receive = receive_days_later;
-	run.ends[0]->ops = &old;
-	aged = &run;
-	assert_int_equal(gen_run(&run, NULL, &err), 0);
-	assert_int_equal(run.flows.all.received, 1000);
-	assert_int_equal(run.stale, 0);
-	gen_run_close(&run);
-	gen_settings_free(&s);
-}
-
 static void a_warm_up_does_not_count(void **state)
 {
 	static struct gen_settings s;
@@ -785,7 +751,6 @@ int main(void)
 		cmocka_unit_test(who_stops_taking_is_the_limit),
 		cmocka_unit_test(an_end_that_is_gone_ends_it),
 		cmocka_unit_test(interrupted_before_it_began),
-		cmocka_unit_test(runs_may_take_days),
 		cmocka_unit_test(a_warm_up_does_not_count),
 		cmocka_unit_test(halves_know_half),
 		cmocka_unit_test(others_do_not_keep_it),
