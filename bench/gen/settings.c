@@ -574,6 +574,46 @@ static int check_sizes(struct gen_settings *s, bool ipv6, struct pl_error *err)
 	return 0;
 }
 
+/* What is said of an end and would be of no effect there. */
+static int check_of_effect(const struct gen_end_settings *end, struct pl_error *err)
+{
+	bool sources = end->sources[GEN_V4].n || end->sources[GEN_V6].n;
+
+	if (!end->tx && (end->destinations.n || sources))
+		return pl_error_set(err, -EINVAL, "put it behind the --tx END that it is about",
+				    "%s: %s is of an end that sends, and this one does not",
+				    end->name,
+				    end->destinations.n ? "--destinations" : "--sources");
+	for (int family = 0; family < GEN_FAMILIES; family++)
+		if (end->has_gateway[family] && !end->has_address[family])
+			return pl_error_set(err, -EINVAL,
+					    "give --address of its family after that end, too",
+					    "%s: has an %s gateway, and no address to ask for its "
+					    "MAC from",
+					    end->name, family == GEN_V4 ? "IPv4" : "IPv6");
+	return 0;
+}
+
+/* What is said of frames sent or received, where there are none or nobody would be told. */
+static int check_demands(const struct gen_settings *s, bool sends, bool receives,
+			 struct pl_error *err)
+{
+	if (s->judges_loss && !(sends && receives))
+		return pl_error_set(err, -EINVAL, "give --tx and --rx",
+				    "--loss-max: only who sends and receives knows what is lost");
+	if (s->count && !sends)
+		return pl_error_set(err, -EINVAL, "give --duration, or an end that sends (--tx)",
+				    "--count: is of frames sent, and no end sends");
+	if (s->warmup_ns && !sends)
+		return pl_error_set(err, -EINVAL,
+				    "give it to the sender, whose warm-up counts nowhere",
+				    "--warmup: is of frames sent, and no end sends");
+	if (s->per_flow && !s->json)
+		return pl_error_set(err, -EINVAL, "give --json FILE, or --json -, too",
+				    "--per-flow: is of the JSON, and none is wanted");
+	return 0;
+}
+
 static int check(struct gen_settings *s, struct pl_error *err)
 {
 	bool sends = false, receives = false, ipv6 = false;
@@ -585,6 +625,9 @@ static int check(struct gen_settings *s, struct pl_error *err)
 
 		if (strcmp(end->name, "loop") == 0)
 			loop_defaults(end);
+		rc = check_of_effect(end, err);
+		if (rc)
+			return rc;
 		sends |= end->tx;
 		receives |= end->rx;
 		n_tx += end->tx;
@@ -602,12 +645,9 @@ static int check(struct gen_settings *s, struct pl_error *err)
 		return pl_error_set(err, -EINVAL, NULL,
 				    "--flows: %u of each of %u ends are more than %u in all",
 				    s->flows, n_tx, GEN_FLOWS_MAX);
-	if (s->judges_loss && !(sends && receives))
-		return pl_error_set(err, -EINVAL, "give --tx and --rx",
-				    "--loss-max: only who sends and receives knows what is lost");
-	if (s->count && !sends)
-		return pl_error_set(err, -EINVAL, "give --duration, or an end that sends (--tx)",
-				    "--count: is of frames sent, and no end sends");
+	rc = check_demands(s, sends, receives, err);
+	if (rc)
+		return rc;
 	if (!s->count && !s->duration_ns)
 		s->duration_ns = 10ull * 1000000000;
 	return check_sizes(s, ipv6, err);

@@ -563,7 +563,7 @@ static void a_warm_up_does_not_count(void **state)
 
 	(void)state;
 	parse(&s, ARGS("--tx", "loop", "--rx", "loop", "--warmup", "20ms", "--count", "5000",
-		       "--flows", "1000", "--per-flow", "--drain", "20ms"));
+		       "--flows", "1000", "--json", "-", "--per-flow", "--drain", "20ms"));
 	assert_int_equal(gen_run_open(&run, &s, &interrupted, &err), 0);
 	assert_int_equal(gen_run(&run, NULL, &err), 0);
 	report = gen_report_json(&run, NULL, 0, NULL);

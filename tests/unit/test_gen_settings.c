@@ -160,6 +160,15 @@ static void bad_lines_are_refused_with_what_is_right(void **state)
 		{"--tx afxdp:a --address 10.0.0.1 --gateway 10.0.0.2 --destinations 2001:db8::1",
 		 "no destination is of a family", "--gateway"},
 		{"--rx loop --count 5", "no end sends", "--duration"},
+		{"--rx loop --warmup 1", "--warmup: is of frames sent", "sender"},
+		{"--tx loop --rx afxdp:b --destinations 192.0.2.1",
+		 "afxdp:b: --destinations is of an end that sends", "--tx END"},
+		{"--tx loop --rx afxdp:b --sources 2001:db8::1",
+		 "afxdp:b: --sources is of an end that sends", "--tx END"},
+		{"--tx loop --rx afxdp:b --gateway 192.0.2.1", "has an IPv4 gateway", "--address"},
+		{"--tx loop --rx afxdp:b --address 192.0.2.2 --gateway 2001:db8::1",
+		 "has an IPv6 gateway", "--address"},
+		{"--tx loop --rx loop --per-flow", "--per-flow: is of the JSON", "--json"},
 	};
 
 	(void)state;
