@@ -102,7 +102,7 @@ static void print_times(FILE *to, const char *what, const struct gen_histogram *
 		fprintf(to, " %s %.1f", percent_names[i],
 			(double)gen_histogram_percentile(h, percents[i]) / 1e3);
 	fprintf(to, " max %.1f us (min %.1f, mean %.1f)\n", (double)h->max / 1e3,
-		(double)h->min / 1e3, (double)h->sum / (double)h->n / 1e3);
+		(double)h->min / 1e3, gen_histogram_mean(h) / 1e3);
 }
 
 static void print_limit(FILE *to, const struct gen_run *run)
@@ -244,7 +244,7 @@ static json_t *times_json(const struct gen_histogram *h)
 	if (!h->n)
 		return o;
 	json_object_set_new(o, "min", json_integer((json_int_t)h->min));
-	json_object_set_new(o, "mean", json_real((double)h->sum / (double)h->n));
+	json_object_set_new(o, "mean", json_real(gen_histogram_mean(h)));
 	for (unsigned i = 0; i < N_PERCENTS; i++)
 		json_object_set_new(
 			o, percent_names[i],

@@ -91,6 +91,21 @@ static void buckets_join(void **state)
 	assert_int_equal(gen_histogram_percentile(&histogram, 76), UINT64_MAX / 4);
 }
 
+/* An overload's latencies grow with its length: a few minutes of millions of frames a second. */
+static void means_of_long_overloads_are_right(void **state)
+{
+	const uint64_t seconds = 300, pps = 10000000, worst = 100000000000;
+	double mean;
+
+	(void)state;
+	gen_histogram_clear(&histogram);
+	assert_true(gen_histogram_mean(&histogram) == 0);
+	for (uint64_t s = 0; s < seconds; s++)
+		gen_histogram_add(&histogram, worst * s / (seconds - 1), pps);
+	mean = gen_histogram_mean(&histogram);
+	assert_true(mean > 0.999 * worst / 2 && mean < 1.001 * worst / 2);
+}
+
 static const struct gen_flow *take(struct gen_flows *flows, const uint32_t *numbers, unsigned n)
 {
 	gen_flows_reset(flows);
@@ -239,6 +254,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(percentiles_are_within_one_percent),
 		cmocka_unit_test(buckets_join),
+		cmocka_unit_test(means_of_long_overloads_are_right),
 		cmocka_unit_test(reordering_is_that_of_rfc_4737),
 		cmocka_unit_test(numbers_wrap),
 		cmocka_unit_test(windows_end),
