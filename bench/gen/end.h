@@ -41,6 +41,9 @@ struct gen_end_ops {
 	/* Lends up to `max` frames (at most GEN_BURST) that have arrived, oldest first, until release(). */
 	unsigned (*receive)(struct gen_end *end, struct gen_frame *frames, unsigned max);
 	void (*release)(struct gen_end *end);
+	/* Makes frames to that MAC arrive, besides those to its own. NULL: all do. Returns 0 or -errno with `err`
+	 * filled. */
+	int (*accept_mac)(struct gen_end *end, const uint8_t mac[6], struct pl_error *err);
 	/* Once per turn of the loop: gets what is under way going. May be NULL. */
 	void (*flush)(struct gen_end *end);
 	/* May be slow; about once a second. NULL: it loses nothing. */
@@ -54,6 +57,8 @@ struct gen_end {
 	const struct gen_end_ops *ops;
 	const char *name;  /* as given on the command line */
 	unsigned size_max; /* of frames, with FCS */
+	unsigned
+		queues; /* of an interface of which no queue is named, and this is but the first; else 1 */
 	struct gen_host host;
 };
 

@@ -88,6 +88,11 @@ static void afxdp_release(struct gen_end *end)
 	a->n_received = 0;
 }
 
+static int afxdp_accept_mac(struct gen_end *end, const uint8_t mac[6], struct pl_error *err)
+{
+	return pl_port_accept_mac(afxdp_of(end)->port, mac, err);
+}
+
 static void afxdp_flush(struct gen_end *end)
 {
 	(void)pl_queue_flush(afxdp_of(end)->queue);
@@ -139,20 +144,23 @@ static const struct gen_end_ops afxdp_ops = {
 	.commit = afxdp_commit,
 	.receive = afxdp_receive,
 	.release = afxdp_release,
+	.accept_mac = afxdp_accept_mac,
 	.flush = afxdp_flush,
 	.counters = afxdp_counters,
 	.link = afxdp_link,
 	.close = afxdp_close,
 };
 
-/* Splits "eth0:1" into interface and queue. */
-static int split(const char *text, char device[IF_NAMESIZE], unsigned *queue, struct pl_error *err)
+/* Splits "eth0:1" into interface and queue; `named`: whether there is one. */
+static int split(const char *text, char device[IF_NAMESIZE], unsigned *queue, bool *named,
+		 struct pl_error *err)
 {
 	const char *colon = strchr(text, ':');
 	size_t len = colon ? (size_t)(colon - text) : strlen(text);
 	char rest;
 
 	*queue = 0;
+	*named = colon;
 	if (len == 0 || len >= IF_NAMESIZE ||
 	    (colon && sscanf(colon + 1, "%4u%c", queue, &rest) != 1))
 		return pl_error_set(err, -EINVAL, "use afxdp:INTERFACE[:QUEUE], as in afxdp:eth0:1",
@@ -183,7 +191,7 @@ static int open_port(struct afxdp *a, unsigned queue, unsigned size_max, struct 
 			err, -EMSGSIZE, "raise it (ip link set mtu), or use shorter frames",
 			"%s: its MTU of %u is too small for frames of %u bytes (with FCS)",
 			a->device, caps.mtu, size_max);
-	config.n_queues = caps.max_queues;
+	a->end.queues = config.n_queues = caps.max_queues;
 	config.zero_copy = caps.zero_copy;
 	memcpy(a->end.host.mac, caps.mac, 6);
 	rc = pl_port_open(&a->port, &config, err);
@@ -203,13 +211,14 @@ int gen_end_afxdp(const char *device, unsigned size_max, struct gen_end **end, s
 {
 	struct afxdp *a = calloc(1, sizeof(*a));
 	unsigned queue;
+	bool named = false;
 	int rc;
 
 	if (!a)
 		return pl_error_set(err, -ENOMEM, NULL, "no memory");
 	a->asking = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	rc = a->asking < 0 ? pl_error_set(err, -errno, NULL, "no socket: %s", strerror(errno))
-			   : split(device, a->device, &queue, err);
+			   : split(device, a->device, &queue, &named, err);
 	/* Buffers that hold what the interface may receive, which only its MTU bounds. */
 	if (!rc)
 		rc = pl_pool_init(&a->pool, pl_queue_bufs(RING), 4096, err);
@@ -224,6 +233,8 @@ int gen_end_afxdp(const char *device, unsigned size_max, struct gen_end **end, s
 		return rc;
 	}
 	a->end.ops = &afxdp_ops;
+	if (named)
+		a->end.queues = 1;
 	a->end.size_max = pl_pool_frame_max(&a->pool) + GEN_FCS;
 	*end = &a->end;
 	return 0;

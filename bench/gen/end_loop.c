@@ -101,6 +101,7 @@ int gen_end_loop(unsigned size_max, struct gen_end **end, struct pl_error *err)
 		loop->slots[i] = 0;
 	loop->end.ops = &loop_ops;
 	loop->end.size_max = size_max;
+	loop->end.queues = 1;
 	*end = &loop->end;
 	return 0;
 }

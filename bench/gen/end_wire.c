@@ -102,6 +102,7 @@ int gen_end_wire(const char *path, unsigned size_max, struct gen_end **end, stru
 	w->end.host.mac[0] ^= 4;
 	w->end.ops = &wire_ops;
 	w->end.size_max = WIRE_FRAME_MAX + GEN_FCS;
+	w->end.queues = 1;
 	*end = &w->end;
 	return 0;
 }

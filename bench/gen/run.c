@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -349,7 +350,7 @@ int gen_run(struct gen_run *run, void (*progress)(const struct gen_run *run, uin
 /* ---- open and close ---- */
 
 /* Gives the end the addresses that the settings say. */
-static void set_host(struct gen_end *end, const struct gen_end_settings *s)
+static int set_host(struct gen_end *end, const struct gen_end_settings *s, struct pl_error *err)
 {
 	struct gen_host *host = &end->host;
 
@@ -363,6 +364,23 @@ static void set_host(struct gen_end *end, const struct gen_end_settings *s)
 		host->resolved[f] = s->has_gateway_mac;
 		memcpy(host->gateway_mac[f], s->gateway_mac, 6);
 	}
+	return s->has_mac && end->ops->accept_mac ? end->ops->accept_mac(end, s->mac, err) : 0;
+}
+
+/* Frames of most flows would arrive at queues that nobody reads, and be taken for lost. */
+static int check_queues(const struct gen_end *end, const struct gen_end_settings *s,
+			struct pl_error *err)
+{
+	char remedy[sizeof(err->remedy)];
+
+	if (!s->rx || end->queues <= 1)
+		return 0;
+	snprintf(remedy, sizeof(remedy),
+		 "ethtool -L %s combined 1; or name the queue that all comes to, as in %s:0",
+		 strchr(s->name, ':') + 1, s->name);
+	return pl_error_set(err, -EINVAL, remedy,
+			    "%s: receives by one queue, and the interface has %u", s->name,
+			    end->queues);
 }
 
 static unsigned largest(const struct gen_settings *s)
@@ -386,7 +404,11 @@ static int open_ends(struct gen_run *run, struct pl_error *err)
 			return rc;
 		run->n_ends++;
 		run->receives[i] = s->ends[i].rx;
-		set_host(run->ends[i], &s->ends[i]);
+		rc = check_queues(run->ends[i], &s->ends[i], err);
+		if (!rc)
+			rc = set_host(run->ends[i], &s->ends[i], err);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }

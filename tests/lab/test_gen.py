@@ -210,6 +210,41 @@ def test_an_interface_without_link_is_told():
         assert result["received"] > 0
 
 
+def test_frames_to_another_mac_arrive():
+    """An end with a MAC of its own tells the interface what it is to let in: NICs filter, veths do not."""
+    mac = "02:00:00:00:77:01"
+    with contextlib.ExitStack() as stack:
+        ends = interface_ends(stack)
+        h1 = ends.hosts[0]
+        command = ends.command(4, "--mac", mac, "--rate", "1000", "--duration", "60s")
+        process = h1.popen(command, stdout=subprocess.PIPE, text=True)
+        wait_until(lambda: sum(ends.router.plane_packets()) > 300, "traffic")
+        assert mac in h1.run(["bridge", "fdb", "show", "dev", "far0"]).stdout
+        process.send_signal(2)
+        assert json.loads(process.communicate(timeout=30)[0])["received"] > 0
+        assert mac not in h1.run(["bridge", "fdb", "show", "dev", "far0"]).stdout
+
+
+def test_an_interface_of_several_queues_is_refused():
+    """But for an end that only sends, or where the queue is named."""
+    with contextlib.ExitStack() as stack:
+        h1 = interface_ends(stack).hosts[0]
+        several = "numrxqueues 2 numtxqueues 2"
+        h1.ip(f"link add many0 {several} type veth peer name many1 {several}")
+        for device in ("many0", "many1"):
+            h1.ip(f"link set {device} up")
+
+        def generate(*args):
+            done = h1.run([GEN, "--quiet", "--duration", "100ms", *args], check=False)
+            return done.returncode, done.stderr
+
+        status, said = generate("--rx", "afxdp:many0")
+        assert status == CANNOT and "the interface has 2" in said and "ethtool -L many0 combined 1" in said
+        assert generate("--rx", "afxdp:many0:1") == (FINE, "")
+        sender = ["--address", "192.0.2.1", "--gateway-mac", "02:00:00:00:00:02", "--destinations", "192.0.2.2"]
+        assert generate("--tx", "afxdp:many0", *sender, "--rate", "1000") == (FINE, "")
+
+
 def test_a_link_that_comes_late_is_waited_for():
     """Nothing is sent until it is there: as 10GBASE-T's that takes longer than a gateway is asked."""
     with contextlib.ExitStack() as stack:
