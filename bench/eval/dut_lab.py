@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import re
+import socket
 import subprocess
 import tempfile
 from pathlib import Path
@@ -31,7 +32,11 @@ def interface_of(device):
     """Of this namespace, that Device= names; None if it names none."""
     kind, _, rest = device.partition(":")
     name = rest.split(",")[0]
-    return name if kind in L.PORT_KINDS and Path(f"/sys/class/net/{name}").exists() else None
+    try:
+        socket.if_nametoindex(name)
+    except OSError:
+        return None
+    return name if kind in L.PORT_KINDS else None
 
 
 def driver_of(interface):
@@ -40,14 +45,34 @@ def driver_of(interface):
     return found.group(1) if found else "no driver"
 
 
+def default_route(interface):
+    """Whether a default route of this namespace leads out of it, of whatever table and family."""
+    routes = [route for family in "46" for route in ip_json(f"-{family}", "route", "show", "table", "all", "default")]
+    return any(interface == hop.get("dev") for route in routes for hop in (route, *route.get("nexthops", ())))
+
+
+def made_of(interface):
+    """What there is on top of it but for a master: VLANs and the like. (Two ends of a veth name each other, too.)"""
+    return [link["ifname"] for link in ip_json("-d", "link") if interface == link.get("link")
+            and link.get("linkinfo", {}).get("info_kind") != "veth"]
+
+
 def in_use(interface):
-    """Why it is not to be taken away from this namespace, or None."""
+    """Why it is not to be taken away from this namespace, and the way out; or None."""
     try:
-        found = ip_json("addr", "show", "dev", interface, "scope", "global")
+        told, = ip_json("addr", "show", "dev", interface)
+        name = told["ifname"]
+        if default_route(name):
+            return f"{name} carries the default route: reach the machine another way first, or use another interface"
+        if "master" in told:
+            return f"{name} belongs to {told['master']}: ip link set {name} nomaster"
+        if above := made_of(name):
+            return f"{', '.join(above)} is on top of {name}: ip link delete {above[0]}, or use another interface"
     except AssertionError as error:
         return str(error)
-    if any(one.get("addr_info") for one in found):
-        return f"{interface} has addresses and may be in use: ip addr flush dev {interface}"
+    # Link-local ones of IPv6 the kernel makes itself, and makes again.
+    if any(one["family"] == "inet" or one["scope"] != "link" for one in told["addr_info"]):
+        return f"{name} has addresses and may be in use; if nothing needs them: ip addr flush dev {name}"
     return None
 
 

@@ -394,9 +394,12 @@ class Dut(Setup):
         return {f"cable_{i + 1}": f"{words.get(str(i), device)}, to {interface} ({driver_of(interface)})"
                 for i, (device, interface) in enumerate(zip(devices, interfaces))}
 
+    def borrowed(self):
+        """All interfaces that go to other namespaces for the time."""
+        return [*filter(None, map(interface_of, self.devices)), *self.interfaces]
+
     def not_real(self, stand_in):
-        used = [*filter(None, map(interface_of, self.devices)), *self.interfaces]
-        virtual = [name for name in used if not Path(f"/sys/class/net/{name}/device").exists()]
+        virtual = [name for name in self.borrowed() if not Path(f"/sys/class/net/{name}/device").exists()]
         told = {
             "the NICs (82599, emulated)": any(device.startswith("emu:") for device in self.devices),
             f"the cables ({', '.join(virtual)}: interfaces without a device)": virtual,
@@ -407,7 +410,7 @@ class Dut(Setup):
         return "; ".join(words for words, so in told.items() if so) or "nothing"
 
     def why_not(self):
-        used = next(filter(None, map(in_use, self.interfaces)), None)
+        used = next(filter(None, map(in_use, self.borrowed())), None)
         return used or refusal(self.options, [f"pl{i}={device}" for i, device in enumerate(self.devices)])
 
     @contextlib.contextmanager

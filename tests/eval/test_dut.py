@@ -14,6 +14,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2] / folder) for folder in 
 
 import dut_lab  # noqa: E402: found by the path above
 import lab as L  # noqa: E402: likewise
+import setups  # noqa: E402: likewise
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
 
@@ -55,8 +56,40 @@ def test_they_come_back_when_it_fails(machine):
     assert links() == before
 
 
-def test_what_is_in_use_is_not_taken(machine):
+def test_what_has_an_address_is_not_taken(machine):
     assert dut_lab.in_use("a0") is None
     machine.ip("addr add 192.0.2.1/24 dev a0")
     assert "ip addr flush dev a0" in dut_lab.in_use("a0")
     assert "none" in dut_lab.in_use("none")
+
+
+@pytest.mark.parametrize("commands,why", [
+    (["link add br0 type bridge", "link set a0 master br0"], "a0 belongs to br0: ip link set a0 nomaster"),
+    (["link add bond0 type bond", "link set a0 down", "link set a0 master bond0"], "a0 belongs to bond0"),
+    (["link add link a0 name a0.5 type vlan id 5"], "a0.5 is on top of a0: ip link delete a0.5"),
+    (["link add link a0 name mac0 type macvlan"], "mac0 is on top of a0"),
+    (["route add default dev a0"], "a0 carries the default route: reach the machine another way first"),
+    (["link set b0 up", "-6 route add default dev a0 table 7"], "a0 carries the default route"),
+    (["link set a1 up", "route add default nexthop dev a1 nexthop dev a0"], "a0 carries the default route"),
+    (["addr add 169.254.1.1/16 scope link dev a0"], "a0 has addresses"),
+    (["addr add 2001:db8::1/64 dev a0"], "a0 has addresses"),
+])
+def test_what_other_things_depend_on_is_not_taken(machine, commands, why):
+    for command in commands:
+        try:
+            machine.ip(command)
+        except AssertionError as error:
+            if "Unknown device type" in str(error) or "not supported" in str(error):
+                pytest.skip(str(error))
+            raise
+    assert why in dut_lab.in_use("a0")
+    assert dut_lab.in_use("b0") is None
+
+
+@pytest.mark.parametrize("devices,interfaces", [(["afxdp:a0,queues=1", "afxdp:b1"], ["b0", "a1"]),
+                                                (["emu:b1", "emu:a0"], ["b0", "a1"]),
+                                                (["pci:0000:ff:1f.7", "pci:0000:ff:1f.6"], ["a1", "a0"])])
+def test_neither_devices_nor_interfaces_are_taken_that_are_in_use(machine, devices, interfaces):
+    machine.ip("addr add 192.0.2.1/24 dev a0")
+    for mode in setups.MODES:
+        assert "a0 has addresses" in setups.Dut(devices, interfaces, mode).why_not()
