@@ -29,6 +29,7 @@ from setups import L, net
 SIZES = [64, 128, 256, 512, 1024, 1280, 1518]  # bytes with FCS
 ROUTES = 901_899
 PINGS = 20
+FAILURES = (AssertionError, RuntimeError, subprocess.SubprocessError, OSError)  # of a set-up: others go on
 
 
 def parse_arguments():
@@ -128,17 +129,21 @@ def damaged(records):
     return {key: ", ".join(f"{sum(n)} {how}" for how, n in hows.items()) for key, hows in found.items()}
 
 
-def turn(setup, args, repetition):
-    """Its records. Once more from the start if the kernel had not yet let go of the generator's last AF_XDP socket,
-    which it does in its own time: on busy machines later than the generator waits for."""
+def turn(setup, args, repetition, records):
+    """Adds what it measures to `records` as it is known. Fails it, once more from the start: links, and the kernel with
+    the generator's last AF_XDP socket, take their own time, on busy machines more than is waited for. Failed twice, it
+    leaves what the try that got farther has measured."""
+    begin, first = len(records), []
     for last in (False, True):
-        records = []
         try:
             Turn(setup, args, repetition, records).run()
-            return records
-        except RuntimeError as error:
-            if last or "has an AF_XDP socket" not in str(error):
+            return
+        except FAILURES as error:
+            if last:
+                records[begin:] = max(first, records[begin:], key=len)
                 raise
+            first = records[begin:]
+            del records[begin:]
             print(f"{setup.key}: once more: {error}", file=sys.stderr)
 
 
@@ -168,9 +173,10 @@ def measure_all(chosen, args, records, failed):
                 continue
             began = time.monotonic()
             try:
-                records += turn(setup, args, repetition)
-            except (AssertionError, RuntimeError, subprocess.SubprocessError, OSError) as error:
-                failed[setup.key] = " ".join(str(error).split())[-400:]
+                turn(setup, args, repetition, records)
+            except FAILURES as error:
+                failed[setup.key] = (f"given up in repetition {repetition + 1} of {args.repetitions}: "
+                                     + " ".join(str(error).split())[-400:])
                 print(f"{setup.key}: given up: {error}", file=sys.stderr)
                 continue
             print(f"{repetition + 1}/{args.repetitions} {setup.key}: {time.monotonic() - began:.0f} s",

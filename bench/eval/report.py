@@ -297,10 +297,11 @@ def line_rate_from(table, key):
     """The shortest frames from which on all are received that 10 Gb/s carry, but for one in a hundred."""
     if key not in table.setups:
         return "not measured"
-    share = {size: table.spread(key, size, "received_pps")[1] / line_pps(size) for size in table.sizes}
-    short = [size for size in table.sizes if share[size] < 0.99]
-    full = [size for size in table.sizes if not short or size > max(short)]
-    return f"{full[0]} bytes" if full else f"none: {share[table.sizes[-1]]:.0%} at {table.sizes[-1]} bytes"
+    sizes = [size for size in table.sizes if table.values(key, size, "received_pps")]  # it may have failed at some
+    share = {size: table.spread(key, size, "received_pps")[1] / line_pps(size) for size in sizes}
+    short = [size for size in sizes if share[size] < 0.99]
+    full = [size for size in sizes if not short or size > max(short)]
+    return f"{full[0]} bytes" if full else f"none: {share[sizes[-1]]:.0%} at {sizes[-1]} bytes"
 
 
 def original(data):

@@ -98,6 +98,19 @@ def test_what_is_left_out_or_damaged_is_said(data):
     assert "- WIRE-NIC-CPU, wire: 7 reordered" in report.page(data)
 
 
+def test_a_set_up_that_failed_on_its_way_has_what_was_measured(data):
+    every = [r for r in data["records"] if r["setup"] == "wire-nic-gpu" and not r["repetition"]]
+    others = [r for r in data["records"] if r["setup"] != "wire-nic-gpu"]
+    data["left_out"]["wire-nic-gpu"] = "given up in repetition 1 of 2: no link"
+    for n in range(len(every)):
+        data["records"] = others + every[:n]
+        page = report.page(data)
+        assert "- wire-nic-gpu: given up in repetition 1 of 2: no link" in page
+        sizes = sum(r["experiment"] == "highest" for r in every[:n])
+        assert row(page, "| 10 Gb/s line rate from frames of, here")[2] == \
+            ["not measured", "none: 20% at 64 bytes", "none: 40% at 512 bytes", "none: 50% at 1518 bytes"][sizes]
+
+
 def test_figures_are_drawn(data, tmp_path):
     report.write(tmp_path, data)
     assert {path.name for path in tmp_path.iterdir()} == {"README.md", "rtt.svg", "mpps.svg", "gbps.svg", "cpu.svg"}

@@ -19,26 +19,71 @@ HELD = "peerlane-gen: eth0: another program has an AF_XDP socket on queue 0 of e
 
 
 class Failing(setups.Setup):
-    """A set-up that fails with one error after another as it starts, and then for good with the last."""
+    """A set-up whose starts fail one after another with these errors; None: it does not. One that starts measures a
+    record for each of `sizes`, of which a size that is an exception is raised."""
 
-    def __init__(self, key, *errors):
-        self.key, self.errors, self.started = key, list(errors), 0
+    def __init__(self, key, *errors, sizes=((64,),)):
+        self.key, self.errors, self.measured, self.started = key, list(errors), list(sizes), 0
 
     @contextlib.contextmanager
     def running(self, *_):
         self.started += 1
-        raise RuntimeError(self.errors.pop(0) if len(self.errors) > 1 else self.errors[0])
-        yield
+        error = self.errors.pop(0) if self.errors else None
+        if error:
+            raise RuntimeError(error)
+        yield None, {}
 
 
-@pytest.mark.parametrize("errors,started", [(["no"], 1), ([HELD], 2), ([HELD, "no"], 2)])
-def test_a_set_up_that_fails_is_given_up_and_only_a_held_socket_tried_again(errors, started):
-    setup, records = Failing("a", *errors), []
-    failed = {}
-    E.measure_all([setup], ARGS, records, failed)
-    assert setup.started == started
-    assert failed == {"a": errors[-1]}
-    assert not records
+@pytest.fixture
+def instead_of_traffic(monkeypatch):
+    def run(self):
+        with self.setup.running():
+            for size in self.setup.measured.pop(0):
+                if isinstance(size, BaseException):
+                    raise size
+                self.add(size, {"experiment": "highest"})
+
+    monkeypatch.setattr(E.Turn, "run", run)
+
+
+def measured(*setups_):
+    """(records as (set-up, repetition, size), what failed)."""
+    records, failed = [], {}
+    E.measure_all(setups_, ARGS, records, failed)
+    return [(r["setup"], r["repetition"], r["frame_bytes"]) for r in records], failed
+
+
+@pytest.mark.parametrize("error", ["no", HELD])
+def test_a_failure_is_tried_once_more(instead_of_traffic, error):
+    setup = Failing("a", error, sizes=([64], [64]))
+    assert measured(setup) == ([("a", 0, 64), ("a", 1, 64)], {})
+    assert setup.started == 3
+
+
+def test_a_set_up_that_fails_twice_is_given_up_and_others_go_on():
+    setup = Failing("a", HELD, "no", "not reached")
+    assert measured(setup) == ([], {"a": "given up in repetition 1 of 2: no"})
+    assert setup.started == 2
+
+
+def test_a_turn_that_is_tried_again_leaves_no_doubles(instead_of_traffic):
+    setup = Failing("a", sizes=([64, 512, RuntimeError("no")], [64, 512], [64]))
+    assert measured(setup) == ([("a", 0, 64), ("a", 0, 512), ("a", 1, 64)], {})
+
+
+@pytest.mark.parametrize("tries", [([64, 512, OSError("no")], [64, OSError("no")]),
+                                   ([64, OSError("no")], [64, 512, OSError("no")])])
+def test_what_a_set_up_had_measured_when_it_is_given_up_stays(instead_of_traffic, tries):
+    told, failed = measured(Failing("a", sizes=([64], *tries)), Failing("b", sizes=([64], [64])))
+    assert told == [("a", 0, 64), ("b", 0, 64), ("a", 1, 64), ("a", 1, 512), ("b", 1, 64)]
+    assert failed == {"a": "given up in repetition 2 of 2: no"}
+
+
+def test_an_interrupt_leaves_what_the_turn_had_measured(instead_of_traffic):
+    records = []
+    with pytest.raises(KeyboardInterrupt):
+        E.measure_all([Failing("a", sizes=([64, 512, KeyboardInterrupt()],))], ARGS, records, {})
+    assert [r["frame_bytes"] for r in records] == [64, 512]
 
 
 def test_damage_is_summed_by_set_up():
