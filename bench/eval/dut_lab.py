@@ -18,6 +18,11 @@ from pathlib import Path
 import lab as L
 
 LINK_S = 30  # NICs take seconds to agree with each other on a speed
+LINE_MBPS = 10_000  # what figures and page call line rate, measure.LINE_BPS
+
+
+class WrongSpeed(AssertionError):
+    """Of a link: another try would find it again."""
 
 
 def ip_json(*args):
@@ -76,6 +81,20 @@ def in_use(interface):
     return None
 
 
+def speed_mbps(namespace, interface):
+    """Of the link that an interface of the namespace has, or None: not every driver tells."""
+    told = namespace.run(["cat", f"/sys/class/net/{interface}/speed"], check=False).stdout.strip()
+    return int(told) if told.isdecimal() and 0 < int(told) < 2**32 - 1 else None
+
+
+def check_speeds(speeds):
+    """WrongSpeed if a link's, {interface: Mb/s or None}, is known and not that for which line rate is drawn."""
+    for interface, mbps in speeds.items():
+        if mbps not in (None, LINE_MBPS):
+            raise WrongSpeed(f"{interface} has a link of {mbps} Mb/s, but {LINE_MBPS} Mb/s are offered and drawn as "
+                             f"line rate: ethtool -s {interface} speed {LINE_MBPS}, or eval.py --any-speed (EVAL_ARGS)")
+
+
 @contextlib.contextmanager
 def one_queue(interface):
     """The generator has one, and RSS must not give frames to others."""
@@ -131,7 +150,8 @@ class DutLab:
             host = DutHost(f"{name}-h{number}", number, interface)
             stack.callback(host.delete)
             self.hosts.append(host)
-        for interface in filter(None, map(interface_of, devices)):
+        self.lent_to_router = list(filter(None, map(interface_of, devices)))
+        for interface in self.lent_to_router:
             stack.enter_context(lent(interface, self.router))
         for host in self.hosts:
             stack.enter_context(one_queue(host.interface))
@@ -156,6 +176,11 @@ class DutLab:
         L.wait_until(lambda: one.run(["ping", "-n", "-c", 1, "-W", 1, two.v4], check=False).returncode == 0,
                      lambda: f"{one.interface} reaches {two.interface} through the router; are they cabled to "
                      f"{' and '.join(self.devices)}, in this order?\n{self.router.log()}", LINK_S)
+
+    def speeds(self):
+        """{interface: Mb/s or None} of those there are at both ends; of a pci: device the other end tells."""
+        ours = {name: speed_mbps(self.router, name) for name in self.lent_to_router}
+        return ours | {host.interface: speed_mbps(host, host.interface) for host in self.hosts}
 
     def join(self):
         """Both interfaces are in the namespace of host 1, which has no addresses any more: a generator's, which

@@ -24,6 +24,7 @@ from pathlib import Path
 import measure
 import report
 import setups
+from dut_lab import WrongSpeed
 from setups import L, net
 
 SIZES = [64, 128, 256, 512, 1024, 1280, 1518]  # bytes with FCS
@@ -32,7 +33,7 @@ PINGS = 20
 FAILURES = (AssertionError, RuntimeError, subprocess.SubprocessError, OSError)  # of a set-up: others go on
 
 
-def parse_arguments():
+def parse_arguments(argv=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a few minutes: less of everything")
     parser.add_argument("--sizes", type=int, nargs="+", metavar="BYTES", help="of frames, with FCS")
@@ -48,8 +49,10 @@ def parse_arguments():
     parser.add_argument("--dut", nargs=2, metavar="DEVICE",
                         help="two devices, as Device= has them, instead of emulated ones")
     parser.add_argument("--interfaces", nargs=2, metavar="IFNAME", help="what the two are cabled to")
-    parser.add_argument("--out", type=Path, help="folder (docs/evaluation; --quick: in the build folder)")
-    args = parser.parse_args()
+    parser.add_argument("--any-speed", action="store_true",
+                        help="of --interfaces, though the page takes 10 Gb/s for line rate")
+    parser.add_argument("--out", type=Path, help="folder (docs/evaluation; --quick, --dut: in the build folder)")
+    args = parser.parse_args(argv)
     if bool(args.dut) != bool(args.interfaces):
         parser.error("--dut and --interfaces belong together")
     usual = dict(sizes=SIZES, repetitions=3, seconds=20, trial=1, trials=7, latency=2, routes=ROUTES)
@@ -139,7 +142,7 @@ def turn(setup, args, repetition, records):
             Turn(setup, args, repetition, records).run()
             return
         except FAILURES as error:
-            if last:
+            if last or isinstance(error, WrongSpeed):
                 records[begin:] = max(first, records[begin:], key=len)
                 raise
             first = records[begin:]
@@ -159,8 +162,9 @@ def reckon_s(chosen, args):
         settled_s = args.routes / 30_000 + setup.refill_s(args.routes)
         loads = min(searched, 2) * len(measure.LOADS)
         full = not repetition and setup.mode is not None
-        return (8 + (sizes + many + full) * (args.seconds + 1) + searches * args.trials * (args.trial + 0.6) +
-                loads * (args.latency + 0.6) + full * settled_s)
+        start_s = setup.start_s
+        return (8 + (sizes + many + full) * (args.seconds + 0.4 + start_s) +
+                searches * args.trials * (args.trial + start_s) + loads * (args.latency + start_s) + full * settled_s)
 
     return sum(turn_s(setup, repetition) for setup in chosen for repetition in range(args.repetitions))
 
@@ -198,8 +202,8 @@ def planes_beside(args):
 def choose(args, accelerator):
     """(set-ups, {key: why it is left out})"""
     if args.dut:
-        everything = [setups.Dut(args.dut, args.interfaces, mode, None if mode == "nic-cpu" else accelerator)
-                      for mode in setups.MODES]
+        everything = [setups.Dut(args.dut, args.interfaces, mode, None if mode == "nic-cpu" else accelerator,
+                                 args.any_speed) for mode in setups.MODES]
     else:
         everything = setups.all_setups(accelerator)
     keys = [setup.key for setup in everything]
@@ -254,6 +258,8 @@ def measured(args, accelerator, chosen, left_out):
     except KeyboardInterrupt:
         data["about"]["interrupted"] = "some repetitions are missing"
         print("interrupted", file=sys.stderr)
+    for setup in chosen:
+        data["about"].update(setup.seen)
     data["about"]["took_s"] = round(time.monotonic() - began)
     return {**data, "damaged": damaged(records), "records": records}
 

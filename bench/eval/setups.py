@@ -24,7 +24,7 @@ sys.path[:0] = [str(ROOT / "tests/lab"), str(ROOT / "bench/net")]
 
 import lab as L  # noqa: E402: found by the path above
 import bench as net  # noqa: E402: likewise
-from dut_lab import DutLab, driver_of, in_use, interface_of  # noqa: E402: likewise
+from dut_lab import DutLab, check_speeds, driver_of, in_use, interface_of  # noqa: E402: likewise
 from full_table import Table, prefixes  # noqa: E402
 from wire_lab import WireLab  # noqa: E402
 
@@ -139,6 +139,8 @@ class Setup:
     mode = None
     planes = 1
     line_rate = True  # whether as much as 10 Gb/s carries is offered, or all that the generator has
+    start_s = 0.6  # that a run of the generator takes beside its warm-up and duration
+    seen = {}  # what showed only when it ran, as about() of Dut has it: {name: words}
     cores = Cores()
 
     def sizes(self, asked, repetition=0):
@@ -371,19 +373,28 @@ class Veth(Setup):
 
 # ---- Peerlane on devices that are there ----
 
+LINK_UP_S = 6  # each run of the generator takes the links down: 4 to 8 s until NICs have agreed on a speed again
+
+
+def has_device(interface):
+    return Path(f"/sys/class/net/{interface}/device").exists()
+
+
 class Dut(Setup):
     """`devices`: two, as Device= has them; `interfaces`: two that are cabled to them."""
 
     cores = Cores(stand_ins=0)
 
-    def __init__(self, devices, interfaces, mode, accelerator=None):
-        self.devices, self.interfaces, self.mode = devices, interfaces, mode
+    def __init__(self, devices, interfaces, mode, accelerator=None, any_speed=False):
+        self.devices, self.interfaces, self.mode, self.any_speed = devices, interfaces, mode, any_speed
         self.key, self.title = f"dut-{mode}", mode.upper()
         stand_in = accelerator if accelerator and accelerator.kind != "cuda" else None
         if stand_in:
             self.title += f" ({stand_in.kind}: no GPU)"
             self.cores = Cores(stand_ins=1)
         self.emulated = self.not_real(stand_in)
+        if any(map(has_device, interfaces)):
+            self.start_s = LINK_UP_S
         self.options = ["--mode", mode, *(["--accelerator", accelerator.name] if accelerator else [])]
 
     @staticmethod
@@ -399,7 +410,7 @@ class Dut(Setup):
         return [*filter(None, map(interface_of, self.devices)), *self.interfaces]
 
     def not_real(self, stand_in):
-        virtual = [name for name in self.borrowed() if not Path(f"/sys/class/net/{name}/device").exists()]
+        virtual = [name for name in self.borrowed() if not has_device(name)]
         told = {
             "the NICs (82599, emulated)": any(device.startswith("emu:") for device in self.devices),
             f"the cables ({', '.join(virtual)}: interfaces without a device)": virtual,
@@ -418,6 +429,11 @@ class Dut(Setup):
         with contextlib.ExitStack() as stack:
             lab = DutLab(L.namespace_name("eval"), stack, self.devices, self.interfaces)
             lab.start([*self.options, "--cores", ",".join(str(c) for c in self.cores.planes)])
+            speeds = lab.speeds()
+            self.seen = {"link_speed": ", ".join(f"{name}: {f'{mbps} Mb/s' if mbps else 'not known'}"
+                                                 for name, mbps in speeds.items())}
+            if not self.any_speed:
+                check_speeds(speeds)
             times = ping(lab, ping_sizes, ping_count) if ping_count else {}
             self.cores.place(lab.router.daemon.pid)
             lab.join()

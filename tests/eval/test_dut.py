@@ -14,6 +14,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2] / folder) for folder in 
 
 import dut_lab  # noqa: E402: found by the path above
 import lab as L  # noqa: E402: likewise
+import measure  # noqa: E402: likewise
 import setups  # noqa: E402: likewise
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root")
@@ -93,3 +94,28 @@ def test_neither_devices_nor_interfaces_are_taken_that_are_in_use(machine, devic
     machine.ip("addr add 192.0.2.1/24 dev a0")
     for mode in setups.MODES:
         assert "a0 has addresses" in setups.Dut(devices, interfaces, mode).why_not()
+
+
+def test_speeds_are_those_of_both_ends(machine):
+    with contextlib.ExitStack() as stack:
+        lab = dut_lab.DutLab(L.namespace_name("eval"), stack, ["afxdp:a0", "pci:0000:ff:1f.7"], ["b0", "a1"])
+        assert lab.speeds() == {"a0": 10_000, "b0": 10_000, "a1": 10_000}
+        dut_lab.check_speeds(lab.speeds())
+
+
+def test_only_a_speed_that_is_known_is_refused(machine):
+    machine.ip("tuntap add t0 mode tap")
+    machine.run("ethtool -s t0 speed 25000")
+    assert dut_lab.speed_mbps(machine, "t0") is None  # it is down
+    machine.ip("link set t0 up")
+    assert dut_lab.speed_mbps(machine, "t0") == 25_000
+    with pytest.raises(dut_lab.WrongSpeed, match="t0 has a link of 25000 Mb/s.*ethtool -s t0 speed 10000"):
+        dut_lab.check_speeds({"a0": None, "t0": 25_000})
+    dut_lab.check_speeds({"a0": None, "t0": 10_000})
+    assert dut_lab.LINE_MBPS * 1e6 == measure.LINE_BPS
+
+
+def test_links_that_take_their_time_are_reckoned_with(monkeypatch):
+    monkeypatch.setattr(setups, "has_device", lambda name: name == "eno1")
+    assert setups.Dut(["pci:a", "pci:b"], ["eno1", "a0"], "nic-cpu").start_s == setups.LINK_UP_S
+    assert setups.Dut(["pci:a", "pci:b"], ["a0", "a1"], "nic-cpu").start_s == setups.Setup.start_s

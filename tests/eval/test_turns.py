@@ -66,6 +66,30 @@ def test_a_set_up_that_fails_twice_is_given_up_and_others_go_on():
     assert setup.started == 2
 
 
+def test_a_link_of_another_speed_is_no_reason_to_try_again(instead_of_traffic):
+    setup = Failing("a", sizes=([E.WrongSpeed("25000 Mb/s")], [64]))
+    assert measured(setup) == ([], {"a": "given up in repetition 1 of 2: 25000 Mb/s"})
+
+
+def test_what_shows_only_as_it_runs_is_on_the_page(instead_of_traffic, monkeypatch):
+    monkeypatch.setattr(E, "about", lambda *_: {"cpu": "it"})
+    setup = Failing("a", sizes=([64], [64]))
+    setup.title, setup.seen = "A", {"link_speed": "eno1: 10000 Mb/s"}
+    args = argparse.Namespace(**vars(ARGS), quick=True, setups=["a"], dut=None)
+    assert E.measured(args, None, [setup], {})["about"]["link_speed"] == "eno1: 10000 Mb/s"
+
+
+def starts_reckoned(start_s):
+    setup = Failing("a")
+    setup.mode, setup.start_s = "nic-cpu", start_s
+    return E.reckon_s([setup], argparse.Namespace(repetitions=1, sizes=[64], quick=True, seconds=1, trial=1, trials=4,
+                                                  latency=1, routes=0))
+
+
+def test_the_time_that_starts_take_is_reckoned_with():
+    assert starts_reckoned(6) - starts_reckoned(1) == 5 * (3 + 4 + 3)  # highest rates, trials, loads
+
+
 def test_a_turn_that_is_tried_again_leaves_no_doubles(instead_of_traffic):
     setup = Failing("a", sizes=([64, 512, RuntimeError("no")], [64, 512], [64]))
     assert measured(setup) == ([("a", 0, 64), ("a", 0, 512), ("a", 1, 64)], {})

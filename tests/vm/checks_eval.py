@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DEVICES = [Guest.address(i) for i in (0, 1)]
 INTERFACES = ["eth2", "eth3"]
 OUT = "/tmp/evaluation"
-SHORT = "--quick --sizes 64 512 --repetitions 1 --seconds 1 --trials 1 --routes 2000 --accelerator host"
+SHORT = "--quick --sizes 64 512 --repetitions 1 --seconds 1 --trials 1 --routes 2000 --accelerator host --any-speed"
 
 
 def files(world):
