@@ -111,7 +111,8 @@ bench: bench-packages build-release/build.ninja
 # What the report of 2015 measured, on emulated NICs and on veth interfaces, beside others (docs/evaluation); an hour.
 # A few minutes, into build-release/evaluation:
 #   make eval QUICK=1
-# On NICs that are there, cabled to two interfaces of this machine (bench/eval/README.md):
+# On NICs that are there, cabled to two interfaces of this machine (bench/eval/README.md), into
+# build-release/evaluation-dut:
 #   make eval DUT="pci:0000:03:00.0 pci:0000:03:00.1" INTERFACES="enp4s0f0 enp4s0f1"
 EVAL_TARGETS = router/control/peerlaned cli/peerlane bench/gen/peerlane-gen bench/net/flood bench/net/sink \
 	bench/net/fib.bpf.o bench/routes/routes bench/loop bench/gen/echo tests/lab/wire_tap

@@ -62,7 +62,11 @@ def parse_arguments(argv=None):
     for name, value in usual.items():
         if getattr(args, name) is None:
             setattr(args, name, value)
-    args.out = args.out or (L.BUILD / "evaluation" if args.quick else setups.ROOT / "docs/evaluation")
+    if args.dut:
+        usual_out = L.BUILD / "evaluation-dut"  # the published page is of NICs that are emulated
+    else:
+        usual_out = L.BUILD / "evaluation" if args.quick else setups.ROOT / "docs/evaluation"
+    args.out = args.out or usual_out
     return args
 
 

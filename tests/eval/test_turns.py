@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What is done about a set-up that fails, and about frames that come out wrong."""
+"""What is done about a set-up that fails, and about frames that come out wrong; where the page goes."""
 
 import argparse
 import contextlib
@@ -108,6 +108,15 @@ def test_an_interrupt_leaves_what_the_turn_had_measured(instead_of_traffic):
     with pytest.raises(KeyboardInterrupt):
         E.measure_all([Failing("a", sizes=([64, 512, KeyboardInterrupt()],))], ARGS, records, {})
     assert [r["frame_bytes"] for r in records] == [64, 512]
+
+
+@pytest.mark.parametrize("options,folder", [
+    ([], setups.ROOT / "docs/evaluation"), (["--quick"], setups.L.BUILD / "evaluation"),
+    (["--dut", "pci:a", "pci:b", "--interfaces", "c", "d"], setups.L.BUILD / "evaluation-dut"),
+    (["--dut", "pci:a", "pci:b", "--interfaces", "c", "d", "--quick"], setups.L.BUILD / "evaluation-dut"),
+    (["--dut", "pci:a", "pci:b", "--interfaces", "c", "d", "--out", "x"], Path("x"))])
+def test_only_an_evaluation_of_all_is_for_the_published_page(options, folder):
+    assert E.parse_arguments(options).out == folder
 
 
 def test_damage_is_summed_by_set_up():
