@@ -18,6 +18,8 @@ from pathlib import Path
 import lab as L
 
 LINK_S = 30  # NICs take seconds to agree with each other on a speed
+INTERFACES = Path("/sys/class/net")
+IRQS = Path("/proc/irq")
 LINE_MBPS = 10_000  # what figures and page call line rate, measure.LINE_BPS
 
 
@@ -110,6 +112,44 @@ def one_queue(interface):
         subprocess.run(["ethtool", "-L", interface, "combined", now.group(1)], check=False)
 
 
+def vectors(interface):
+    """Numbers of the interrupts of the NIC that it is of."""
+    return sorted(int(path.name) for path in (INTERFACES / interface / "device/msi_irqs").glob("*"))
+
+
+def core_mask(cores):
+    """As the kernel reads them: words of 32 bits, the highest first."""
+    mask = sum(1 << core for core in cores)
+    words = [mask >> at & 0xffffffff for at in range(0, max(cores) + 1, 32)]
+    return ",".join(f"{word:08x}" for word in reversed(words))
+
+
+@contextlib.contextmanager
+def interrupts_on(cores, interfaces):
+    """Interrupts of these interfaces come to these cores, and so do those that drivers ask for meanwhile: some do each
+    time that a program of XDP comes or goes. Yields how many there are that do; without cores all stays as it is."""
+    default = IRQS / "default_smp_affinity"
+    irqs = [irq for interface in interfaces for irq in vectors(interface)]
+    if not cores or not irqs:
+        yield 0
+        return
+    usual, before, moved = default.read_text(), {}, 0
+    for irq in irqs:
+        before[irq] = (IRQS / str(irq) / "smp_affinity").read_text()
+    try:
+        default.write_text(core_mask(cores))
+        for irq in irqs:
+            with contextlib.suppress(OSError):  # of a driver that leaves it to nobody
+                (IRQS / str(irq) / "smp_affinity").write_text(core_mask(cores))
+                moved += 1
+        yield moved
+    finally:
+        default.write_text(usual)
+        for irq in (irq for interface in interfaces for irq in vectors(interface)):
+            with contextlib.suppress(OSError):
+                (IRQS / str(irq) / "smp_affinity").write_text(before.get(irq, usual))
+
+
 @contextlib.contextmanager
 def lent(interface, *namespaces):
     """It goes to the first of these, up, and comes back as it was from whichever has it then."""
@@ -140,7 +180,7 @@ class DutHost(L.Namespace):
 
 
 class DutLab:
-    def __init__(self, name, stack, devices, interfaces):
+    def __init__(self, name, stack, devices, interfaces, interrupt_cores=()):
         self.devices = devices
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="peerlane-eval-")))
         self.router = L.Router(f"{name}-r", folder)
@@ -154,7 +194,9 @@ class DutLab:
         for interface in self.lent_to_router:
             stack.enter_context(lent(interface, self.router))
         for host in self.hosts:
-            stack.enter_context(one_queue(host.interface))
+            stack.enter_context(one_queue(host.interface))  # which changes what interrupts there are
+        self.interrupts = stack.enter_context(interrupts_on(interrupt_cores, interfaces))
+        for host in self.hosts:
             stack.enter_context(lent(host.interface, host, self.hosts[0]))
             host.configure()
         stack.callback(self.close)

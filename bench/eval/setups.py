@@ -52,6 +52,7 @@ class Cores:
         self.shared = len(allowed) < 1 + planes + stand_ins
         self.planes = allowed[-planes:] if self.shared else allowed[1:1 + planes]  # where they are started
         self.stand_ins = {allowed[-1]} if self.shared else set(allowed[1 + planes:] if stand_ins else ())
+        self.spare = sorted({*allowed} - {self.generator, *self.planes, *self.stand_ins})
 
     @contextlib.contextmanager
     def unthrottled(self):
@@ -420,6 +421,12 @@ class Dut(Setup):
         }
         return "; ".join(words for words, so in told.items() if so) or "nothing"
 
+    def interrupts(self, lab):
+        """Where those of the generator's interfaces go."""
+        if lab.interrupts:
+            return f"{lab.interrupts} of {' and '.join(self.interfaces)} on {', '.join(map(str, self.cores.spare))}"
+        return "where the kernel has them" + ("" if self.cores.spare else ": no core is left for them")
+
     def why_not(self):
         used = next(filter(None, map(in_use, self.borrowed())), None)
         return used or refusal(self.options, [f"pl{i}={device}" for i, device in enumerate(self.devices)])
@@ -427,11 +434,12 @@ class Dut(Setup):
     @contextlib.contextmanager
     def running(self, ping_sizes=(), ping_count=0):
         with contextlib.ExitStack() as stack:
-            lab = DutLab(L.namespace_name("eval"), stack, self.devices, self.interfaces)
+            lab = DutLab(L.namespace_name("eval"), stack, self.devices, self.interfaces, self.cores.spare)
             lab.start([*self.options, "--cores", ",".join(str(c) for c in self.cores.planes)])
             speeds = lab.speeds()
             self.seen = {"link_speed": ", ".join(f"{name}: {f'{mbps} Mb/s' if mbps else 'not known'}"
-                                                 for name, mbps in speeds.items())}
+                                                 for name, mbps in speeds.items()),
+                         f"interrupts_{self.mode}": self.interrupts(lab)}
             if not self.any_speed:
                 check_speeds(speeds)
             times = ping(lab, ping_sizes, ping_count) if ping_count else {}

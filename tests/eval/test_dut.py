@@ -119,3 +119,51 @@ def test_links_that_take_their_time_are_reckoned_with(monkeypatch):
     monkeypatch.setattr(setups, "has_device", lambda name: name == "eno1")
     assert setups.Dut(["pci:a", "pci:b"], ["eno1", "a0"], "nic-cpu").start_s == setups.LINK_UP_S
     assert setups.Dut(["pci:a", "pci:b"], ["a0", "a1"], "nic-cpu").start_s == setups.Setup.start_s
+
+
+@pytest.fixture
+def interrupts(monkeypatch, tmp_path):
+    """A kernel with a NIC's interrupts 7 and 8: {number, or default_smp_affinity: its file}."""
+    files = {}
+    for irq in (7, 8):
+        (tmp_path / f"net/eno1/device/msi_irqs/{irq}").mkdir(parents=True)
+        files[irq] = tmp_path / f"irq/{irq}/smp_affinity"
+        files[irq].parent.mkdir(parents=True)
+        files[irq].write_text(f"0000000{irq - 6}")
+    files["default"] = tmp_path / "irq/default_smp_affinity"
+    files["default"].write_text("000000ff")
+    monkeypatch.setattr(dut_lab, "INTERFACES", tmp_path / "net")
+    monkeypatch.setattr(dut_lab, "IRQS", tmp_path / "irq")
+    return files
+
+
+def test_interrupts_go_to_other_cores_and_come_back(interrupts):
+    with pytest.raises(KeyError), dut_lab.interrupts_on([2, 33], ["eno1", "a0"]) as moved:
+        assert moved == 2
+        assert {file.read_text() for file in interrupts.values()} == {"00000002,00000004"}
+        raise KeyError
+    assert {key: file.read_text() for key, file in interrupts.items()} == \
+        {7: "00000001", 8: "00000002", "default": "000000ff"}
+
+
+def test_interrupts_that_a_driver_asked_for_meanwhile_are_as_usual_afterwards(interrupts, tmp_path):
+    with dut_lab.interrupts_on([2], ["eno1"]):
+        (tmp_path / "net/eno1/device/msi_irqs/8").rename(tmp_path / "net/eno1/device/msi_irqs/9")
+        interrupts[8].parent.rename(tmp_path / "irq/9")
+        assert (tmp_path / "irq/9/smp_affinity").read_text() == "00000004"
+    assert (tmp_path / "irq/9/smp_affinity").read_text() == "000000ff"
+    assert interrupts[7].read_text() == "00000001"
+
+
+@pytest.mark.parametrize("cores,interface", [([], "eno1"), ([2], "a0")])
+def test_interrupts_stay_where_no_core_is_left_or_none_are_known(interrupts, cores, interface):
+    with dut_lab.interrupts_on(cores, [interface]) as moved:
+        assert moved == 0
+        assert interrupts[7].read_text() == "00000001"
+        assert interrupts["default"].read_text() == "000000ff"
+
+
+@pytest.mark.parametrize("stand_ins,spare", [(0, [2, 3]), (1, [])])
+def test_cores_that_are_left(monkeypatch, stand_ins, spare):
+    monkeypatch.setattr(setups.os, "sched_getaffinity", lambda pid: set(range(4)))
+    assert setups.Cores(stand_ins=stand_ins).spare == spare
