@@ -126,23 +126,20 @@ def core_mask(cores):
 
 @contextlib.contextmanager
 def interrupts_on(cores, interfaces):
-    """Interrupts of these interfaces come to these cores, and so do those that drivers ask for meanwhile: some do each
-    time that a program of XDP comes or goes. Yields how many there are that do; without cores all stays as it is."""
+    """Interrupts of these interfaces come to these cores, and so do those that drivers ask for meanwhile: of a NIC that
+    was down all, and some do each time that a program of XDP comes or goes. Without cores all stays as it is."""
     default = IRQS / "default_smp_affinity"
-    irqs = [irq for interface in interfaces for irq in vectors(interface)]
-    if not cores or not irqs:
-        yield 0
+    if not cores or not any(map(vectors, interfaces)):
+        yield
         return
-    usual, before, moved = default.read_text(), {}, 0
-    for irq in irqs:
-        before[irq] = (IRQS / str(irq) / "smp_affinity").read_text()
+    usual, before = default.read_text(), {}
     try:
         default.write_text(core_mask(cores))
-        for irq in irqs:
-            with contextlib.suppress(OSError):  # of a driver that leaves it to nobody
+        for irq in (irq for interface in interfaces for irq in vectors(interface)):
+            with contextlib.suppress(OSError):  # never asked for yet; or its driver leaves it to nobody
+                before[irq] = (IRQS / str(irq) / "smp_affinity").read_text()
                 (IRQS / str(irq) / "smp_affinity").write_text(core_mask(cores))
-                moved += 1
-        yield moved
+        yield
     finally:
         default.write_text(usual)
         for irq in (irq for interface in interfaces for irq in vectors(interface)):
@@ -195,7 +192,7 @@ class DutLab:
             stack.enter_context(lent(interface, self.router))
         for host in self.hosts:
             stack.enter_context(one_queue(host.interface))  # which changes what interrupts there are
-        self.interrupts = stack.enter_context(interrupts_on(interrupt_cores, interfaces))
+        stack.enter_context(interrupts_on(interrupt_cores, interfaces))
         for host in self.hosts:
             stack.enter_context(lent(host.interface, host, self.hosts[0]))
             host.configure()
@@ -223,6 +220,15 @@ class DutLab:
         """{interface: Mb/s or None} of those there are at both ends; of a pci: device the other end tells."""
         ours = {name: speed_mbps(self.router, name) for name in self.lent_to_router}
         return ours | {host.interface: speed_mbps(host, host.interface) for host in self.hosts}
+
+    def interrupts(self):
+        """{interface: cores that its interrupts may come to, as the kernel writes them, or ""}."""
+        found = {}
+        for host in self.hosts:
+            folder = INTERFACES / host.interface / "device/msi_irqs"
+            files = [IRQS / irq / "smp_affinity_list" for irq in host.run(["ls", folder], check=False).stdout.split()]
+            found[host.interface] = " ".join(sorted({file.read_text().strip() for file in files if file.exists()}))
+        return found
 
     def join(self):
         """Both interfaces are in the namespace of host 1, which has no addresses any more: a generator's, which

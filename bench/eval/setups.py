@@ -421,12 +421,6 @@ class Dut(Setup):
         }
         return "; ".join(words for words, so in told.items() if so) or "nothing"
 
-    def interrupts(self, lab):
-        """Where those of the generator's interfaces go."""
-        if lab.interrupts:
-            return f"{lab.interrupts} of {' and '.join(self.interfaces)} on {', '.join(map(str, self.cores.spare))}"
-        return "where the kernel has them" + ("" if self.cores.spare else ": no core is left for them")
-
     def why_not(self):
         used = next(filter(None, map(in_use, self.borrowed())), None)
         return used or refusal(self.options, [f"pl{i}={device}" for i, device in enumerate(self.devices)])
@@ -439,7 +433,9 @@ class Dut(Setup):
             speeds = lab.speeds()
             self.seen = {"link_speed": ", ".join(f"{name}: {f'{mbps} Mb/s' if mbps else 'not known'}"
                                                  for name, mbps in speeds.items()),
-                         f"interrupts_{self.mode}": self.interrupts(lab)}
+                         f"interrupts_{self.mode}": ", ".join(
+                             f"{name}: " + (f"on {cores}" if cores else "not known")
+                             for name, cores in lab.interrupts().items())}
             if not self.any_speed:
                 check_speeds(speeds)
             times = ping(lab, ping_sizes, ping_count) if ping_count else {}

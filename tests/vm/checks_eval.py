@@ -72,9 +72,10 @@ def state(world):
     links = json.loads(world.guest.output("ip -j link"))
     queues = [on_files(world, f"ethtool -l {name}") for name in INTERFACES]
     namespaces = world.guest.output("ls /run/netns 2>/dev/null || true")
-    interrupts = world.guest.output("cat /proc/irq/default_smp_affinity; for name in " + " ".join(INTERFACES) + "; do "
+    # Those of a NIC that was never up have none yet: the default's.
+    interrupts = world.guest.output(f"cd /proc/irq; cat default_smp_affinity; for name in {' '.join(INTERFACES)}; do "
                                     "for irq in $(ls /sys/class/net/$name/device/msi_irqs); do "
-                                    "cat /proc/irq/$irq/smp_affinity; done; done")
+                                    "cat $irq/smp_affinity 2>/dev/null || cat default_smp_affinity; done; done")
     return sorted(link["ifname"] for link in links), namespaces, queues, interrupts
 
 
