@@ -64,6 +64,12 @@ def made_of(interface):
             and link.get("linkinfo", {}).get("info_kind") != "veth"]
 
 
+def has_connections(interface):
+    """Whether somebody is connected by a link-local address, as ssh may be. (What has others is not taken anyway.)"""
+    told = subprocess.run(["ss", "-Htn", "state", "established"], text=True, capture_output=True, check=True).stdout
+    return f"]%{interface}:" in told
+
+
 def in_use(interface):
     """Why it is not to be taken away from this namespace, and the way out; or None."""
     try:
@@ -75,6 +81,8 @@ def in_use(interface):
             return f"{name} belongs to {told['master']}: ip link set {name} nomaster"
         if above := made_of(name):
             return f"{', '.join(above)} is on top of {name}: ip link delete {above[0]}, or use another interface"
+        if has_connections(name):
+            return f"{name} carries TCP connections: end them (ss -tn), or use another interface"
     except AssertionError as error:
         return str(error)
     # Link-local ones of IPv6 the kernel makes itself, and makes again.

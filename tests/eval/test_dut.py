@@ -4,8 +4,10 @@
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -85,6 +87,19 @@ def test_what_other_things_depend_on_is_not_taken(machine, commands, why):
             raise
     assert why in dut_lab.in_use("a0")
     assert dut_lab.in_use("b0") is None
+
+
+def test_what_somebody_is_connected_by_is_not_taken(machine):
+    machine.ip("addr add fe80::1/64 dev a0 nodad")
+    machine.ip("link set b0 up")
+    machine.ip("link set a1 up")
+    assert dut_lab.in_use("a0") is None
+    there = ("fe80::1", 0, 0, socket.if_nametoindex("a0"))
+    with socket.create_server(there, family=socket.AF_INET6) as server, \
+            socket.socket(socket.AF_INET6) as client:
+        client.connect((there[0], server.getsockname()[1], *there[2:]))
+        assert "a0 carries TCP connections" in dut_lab.in_use("a0")
+        assert dut_lab.in_use("a1") is None
 
 
 @pytest.mark.parametrize("devices,interfaces", [(["afxdp:a0,queues=1", "afxdp:b1"], ["b0", "a1"]),
@@ -167,6 +182,13 @@ def test_interrupts_stay_where_no_core_is_left_or_none_are_known(interrupts, cor
     with dut_lab.interrupts_on(cores, [interface]):
         assert interrupts[7].read_text() == "00000001"
         assert interrupts["default"].read_text() == "000000ff"
+
+
+def test_where_interrupts_are_is_told(interrupts, machine):
+    for irq, cores in ((7, "2-3"), (8, "2-3")):
+        (interrupts[irq].parent / "smp_affinity_list").write_text(f"{cores}\n")
+    hosts = [types.SimpleNamespace(interface=name, run=machine.run) for name in ("eno1", "a0")]
+    assert dut_lab.DutLab.interrupts(types.SimpleNamespace(hosts=hosts)) == {"eno1": "2-3", "a0": ""}
 
 
 @pytest.mark.parametrize("stand_ins,spare", [(0, [2, 3]), (1, [])])
