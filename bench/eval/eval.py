@@ -229,7 +229,8 @@ def about(args, accelerator):
     cores = setups.Cores(stand_ins=int(accelerator.kind != "cuda")) if args.dut else setups.Setup.cores
     told.update(accelerator=f"{accelerator.name}: {accelerator.words}", cores_used=cores.text(),
                 command=" ".join(["bench/eval/eval.py", *map(shlex.quote, sys.argv[1:])]),
-                seconds=args.seconds, trial_s=args.trial, trials=args.trials, repetitions=args.repetitions)
+                seconds=args.seconds, trial_s=args.trial, trials=args.trials, latency_s=args.latency,
+                repetitions=args.repetitions)
     return told
 
 

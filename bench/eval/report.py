@@ -1,23 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The page and the figures of an evaluation, out of its records."""
+"""The page of an evaluation, and README.md's block, out of its records."""
 
 import statistics
 
-import matplotlib
-
-matplotlib.use("svg")
-matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "evaluation", "font.size": 8})
-
-import matplotlib.pyplot as plt  # noqa: E402: after the choice of what it draws with
-from matplotlib import ticker  # noqa: E402: likewise
-
-import noise  # noqa: E402: likewise
-from measure import FLOWS, LOADS, PER_FRAME, line_pps  # noqa: E402: likewise
+import noise
+from measure import FLOWS, LOADS, PER_FRAME, line_pps
 
 FOREIGN_MAX = 0.1  # of a core
-
-OURS = ["#08306b", "#2171b5", "#6baed6"]
-PEERS = ["#7f2704", "#d94801", "#fdae6b"]
+DAGGER = "\u2020"
+DAGGER_SAYS = (f"{DAGGER}: the generator was the limit, in one repetition at least: it was late or could send no more, and "
+               "less than 1 % was lost; or, of rates without loss, trials at higher ones failed by its own losses. The "
+               "router's rate may be higher.")
+MODES = ("nic-cpu", "nic-cpu-gpu", "nic-gpu")
 
 # What the report of 2015 says in its text, of an X520 (82599), two machines and a GPU that were real.
 ORIGINAL = [
@@ -40,9 +34,11 @@ class Table:
         self.drawn = [key for key in self.setups if data["setups"][key].get("planes", 1) == 1]
         self.sizes = sorted({r["frame_bytes"] for r in self.records})
 
+    def of(self, setup, size):
+        return [r for r in self.records if r["setup"] == setup and r["frame_bytes"] == size]
+
     def values(self, setup, size, name):
-        return [r[name] for r in self.records
-                if r["setup"] == setup and r["frame_bytes"] == size and r.get(name) is not None]
+        return [r[name] for r in self.of(setup, size) if r.get(name) is not None]
 
     def spread(self, setup, size, name, scale=1):
         """(min, median, max), or None."""
@@ -55,79 +51,13 @@ def title(data, key):
     return f"{about['title']}, {key.split('-')[0]}"
 
 
-def colours(data, setups):
-    ours = [key for key in setups if data["setups"][key]["mode"]]
-    peers = [key for key in setups if key not in ours]
-    return dict(zip(ours, OURS * 2)) | dict(zip(peers, PEERS * 2))
-
-
-# ---- figures ----
-
-def lines(axes, table, name, scale):
-    """A line for each set-up; its whiskers go from the least repetition to the greatest."""
-    colour = colours(table.data, table.drawn)
-    places = {size: at for at, size in enumerate(table.sizes)}
-    for key in table.drawn:
-        points = [(places[size], s) for size in table.sizes if (s := table.spread(key, size, name, scale))]
-        if not points:
-            continue
-        middle = [s[1] for _, s in points]
-        axes.errorbar([x for x, _ in points], middle, marker="o", markersize=3, linewidth=1.2,
-                      linestyle="-" if key.startswith(("wire", "dut")) else "--", capsize=2,
-                      yerr=[[m - s[0] for m, (_, s) in zip(middle, points)],
-                            [s[2] - m for m, (_, s) in zip(middle, points)]],
-                      label=title(table.data, key), color=colour[key])
-    axes.set_xticks(range(len(table.sizes)), table.sizes)
-    axes.set_xlabel("bytes of a frame, with FCS")
-    axes.grid(linewidth=0.3)
-    axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-
-
-def figure(path, text, draw):
-    drawing, axes = plt.subplots(figsize=(6.4, 4))
-    draw(axes)
-    axes.set_title(text)
-    if axes.get_yscale() == "linear":
-        axes.set_ylim(bottom=0)
-    axes.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncol=2)
-    drawing.savefig(path, bbox_inches="tight", metadata={"Date": None})
-    plt.close(drawing)
-
-
-def draw_figures(folder, data):
-    rtt, most = Table(data, "rtt"), Table(data, "highest")
-
-    def rates(axes):
-        lines(axes, most, "received_pps", 1e-6)
-        axes.plot(range(len(most.sizes)), [line_pps(size) / 1e6 for size in most.sizes], color="#525252",
-                  linewidth=0.8, linestyle=":", label="10 Gb/s line rate")
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
-        axes.set_ylabel("received, Mpps")
-
-    def bits(axes):
-        lines(axes, most, "received_gbps", 1)
-        axes.plot(range(len(most.sizes)), [10 * size / (size + PER_FRAME) for size in most.sizes],
-                  color="#525252", linewidth=0.8, linestyle=":", label="10 Gb/s line rate")
-        axes.set_ylabel("received, Gb/s of frames")
-
-    def times(axes):
-        lines(axes, rtt, "rtt_mean_ms", 1)
-        axes.set_ylabel("ms")
-
-    def load(axes):
-        lines(axes, most, "cpu_percent", 1)
-        axes.set_ylabel("% of a core")
-
-    if rtt.sizes:
-        figure(folder / "rtt.svg", "Round-trip time: mean of 20 pings", times)
-    if not most.sizes:
-        return
-    figure(folder / "mpps.svg", "Received while the most is offered", rates)
-    figure(folder / "gbps.svg", "The same in bits", bits)
-    figure(folder / "cpu.svg", "CPU time of the router's own threads meanwhile", load)
+def generator_limited(record):
+    """Whether its rate is as much as the generator could, so that the router's own may be higher. A wire that is full
+    waits for the router's NIC; a veth, for what the kernel does for the generator."""
+    if record["experiment"] == "no_drop":
+        return record.get("generator_limited", False)
+    limits = ("core",) if record["setup"].startswith("wire") else ("core", "end")
+    return record["experiment"] == "highest" and record["loss_percent"] < 1 and record["generator_limit"] in limits
 
 
 # ---- the page ----
@@ -141,54 +71,89 @@ def cell(spread, digits):
     return f"{middle:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
-def rows(table, name, scale, digits):
+def rate_cell(table, key, size, name, digits):
+    """In Mpps, with a dagger if in some repetition the generator was the limit."""
+    limited = any(generator_limited(r) for r in table.of(key, size))
+    return cell(table.spread(key, size, name, 1e-6), digits) + (f" {DAGGER}" if limited else "")
+
+
+def rows(table, tell):
+    """`tell`: (set-up, frame size) -> the cell."""
     out = ["| set-up | " + " | ".join(str(size) for size in table.sizes) + " |",
            "| --- |" + " ---: |" * len(table.sizes)]
     for key in table.drawn:
-        cells = [cell(table.spread(key, size, name, scale), digits) for size in table.sizes]
-        out.append(f"| {title(table.data, key)} | " + " | ".join(cells) + " |")
+        out.append(f"| {title(table.data, key)} | " + " | ".join(tell(key, size) for size in table.sizes) + " |")
     return out
 
 
+def plain_rows(table, name, digits):
+    return rows(table, lambda key, size: cell(table.spread(key, size, name), digits))
+
+
+def rate_rows(table, name, digits):
+    return rows(table, lambda key, size: rate_cell(table, key, size, name, digits))
+
+
+def generators_loss(data, records):
+    """What of the loss was the generator's own: percent of what it sent where the run's length is known, else frames."""
+    told = [r for r in records if "lost_by_generator" in r]
+    if not told:
+        return "-"
+    if not any(r["lost_by_generator"] for r in told):
+        return "0"
+    seconds = data["about"].get("latency_s")
+    lost = [100 * r["lost_by_generator"] / (r["sent_pps"] * seconds) if seconds else r["lost_by_generator"]
+            for r in told]
+    return cell((min(lost), statistics.median(lost), max(lost)), 3 if seconds else 0) + (" %" if seconds else " frames")
+
+
 def latency_rows(data):
-    out = ["| set-up | frame | load | p50 | p99 | p99.9 | lost |", "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    out = ["| set-up | frame | load | p50 | p99 | p99.9 | lost | of it by the generator |",
+           "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
     for load in LOADS:
         table = Table(data, "latency", load_percent=load)
         for key in table.setups:
             for size in sorted({table.sizes[0], table.sizes[-1]}):
-                cells = [cell(table.spread(key, size, f"latency_{p}_us", 1), 0) for p in ("p50", "p99", "p99.9")]
-                lost = cell(table.spread(key, size, "loss_percent", 1), 3)
-                out.append(f"| {title(data, key)} | {size} | {load} % | " + " | ".join(cells) + f" | {lost} % |")
+                cells = [cell(table.spread(key, size, f"latency_{p}_us"), 0) for p in ("p50", "p99", "p99.9")]
+                lost = cell(table.spread(key, size, "loss_percent"), 3)
+                out.append(f"| {title(data, key)} | {size} | {load} % | " + " | ".join(cells) +
+                           f" | {lost} % | {generators_loss(data, table.of(key, size))} |")
     return out
 
 
-def variants(data):
-    """One flow and many, one route and a full table, at the shortest frames."""
-    kinds = sorted({(r["routes"], r["flows"]) for r in data["records"] if r["experiment"] == "highest"})
-    out = ["| set-up | " + " | ".join(f"{flows:,} flow{'s' * (flows > 1)}, {routes:,} route{'s' * (routes > 1)}"
+def counted(n, what):
+    return f"{n:,} {what}{'s' * (n > 1)}"
+
+
+def variants(data, experiment, name, digits):
+    """One flow and many, one route and a full table, at the shortest frames; of every set-up that has one of these."""
+    kinds = sorted({(r["routes"], r["flows"]) for r in data["records"] if r["experiment"] == experiment})
+    out = ["| set-up | " + " | ".join(f"{counted(flows, 'flow')}, {counted(routes, 'IPv4 route')}"
                                       for routes, flows in kinds) + " |",
            "| --- |" + " ---: |" * len(kinds)]
-    tables = [Table(data, "highest", flows=flows, routes=routes) for routes, flows in kinds]
+    tables = [Table(data, experiment, flows=flows, routes=routes) for routes, flows in kinds]
     for key in data["setups"]:
-        cells = [cell(t.spread(key, t.sizes[0], "received_pps", 1e-6), 2) if key in t.setups else "-"
-                 for t in tables]
-        out.append(f"| {title(data, key)} | " + " | ".join(cells) + " |")
+        if any(key in t.setups for t in tables):
+            cells = [rate_cell(t, key, t.sizes[0], name, digits) for t in tables]
+            out.append(f"| {title(data, key)} | " + " | ".join(cells) + " |")
     return out
 
 
 def ratios(data):
     """Ours by each of the others on the same wires, of one repetition each: they take turns within it."""
     table = Table(data, "highest")
-    out = ["| by | frame | least | median | greatest |", "| --- | ---: | ---: | ---: | ---: |"]
-    rates = {(r["setup"], r["frame_bytes"], r["repetition"]): r["received_pps"] for r in table.records}
+    out = ["| by | frame | least | median | greatest | offered to it, Mpps | offered to Peerlane, Mpps |",
+           "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    received = {(r["setup"], r["frame_bytes"], r["repetition"]): r["received_pps"] for r in table.records}
     ours = "veth-nic-cpu"
     peers = [key for key in table.setups if key.startswith("veth") and not data["setups"][key]["mode"]]
     for key in peers:
         for size in table.sizes:
-            found = [rate / peer for (setup, at, repetition), rate in rates.items()
-                     if setup == ours and at == size and (peer := rates.get((key, size, repetition)))]
+            found = [one / peer for (setup, at, repetition), one in received.items()
+                     if setup == ours and at == size and (peer := received.get((key, size, repetition)))]
             if found:
-                cells = (f"{value:.2f}" for value in (min(found), statistics.median(found), max(found)))
+                cells = [f"{value:.2f}" for value in (min(found), statistics.median(found), max(found))]
+                cells += [cell(table.spread(one, size, "sent_pps", 1e-6), 2) for one in (key, ours)]
                 out.append(f"| {title(data, key)} | {size} | " + " | ".join(cells) + " |")
     return out if len(out) > 2 else []
 
@@ -234,19 +199,6 @@ def thread_rows(data):
     return out
 
 
-def generator_limits(data):
-    """Set-ups of which the generator was the limit at some size. A wire that is full waits for the router's NIC; a
-    veth, for what the kernel does for the generator."""
-    table = Table(data, "highest")
-    limited = {}
-    for r in table.records:
-        limits = ("core",) if r["setup"].startswith("wire") else ("core", "end")
-        if r["loss_percent"] < 1 and r["generator_limit"] in limits:
-            limited.setdefault(r["setup"], set()).add(r["frame_bytes"])
-    return [f"- {title(data, key)}: {', '.join(str(s) for s in sorted(sizes))} bytes"
-            for key, sizes in limited.items()]
-
-
 def disturbed(data):
     """What else had the machine's cores meanwhile."""
     foreign = [r["foreign_cpu"] for r in data["records"] if r["experiment"] == "highest"]
@@ -262,6 +214,15 @@ def kinds(data):
     return {key.split("-")[0] for key in data["setups"]}
 
 
+def setup_rows(data):
+    """What is emulated in each, and who runs where if the records say so."""
+    cores = any("cores" in one for one in data["setups"].values())
+    out = ["| set-up | emulated |" + " cores |" * cores, "| --- | --- |" + " --- |" * cores]
+    for key, one in data["setups"].items():
+        out.append(f"| {title(data, key)} | {one['emulated']} |" + f" {one.get('cores', '-')} |" * cores)
+    return out
+
+
 def introduction(data):
     about, real = data["about"], kinds(data) == {"dut"}
     quick = "This was a quick run: short trials, few sizes; it shows that all works, and roughly how fast." \
@@ -272,8 +233,7 @@ def introduction(data):
            "**What is emulated and what is real.** " + ("" if real else "No figure here is one of a NIC's or of a "
                                                         "cable's. ") +
            "The router, its driver of the NIC and the packet program are the real ones, and so is the generator.", "",
-           "| set-up | emulated |", "| --- | --- |"]
-    out += [f"| {title(data, key)} | {one['emulated']} |" for key, one in data["setups"].items()]
+           *setup_rows(data)]
     if data.get("damaged"):
         out += ["", "**Frames came out wrong**, so that no figure of these counts:", ""]
         out += [f"- {title(data, key)}: {words}" for key, words in data["damaged"].items()]
@@ -304,21 +264,39 @@ def line_rate_from(table, key):
     return f"{full[0]} bytes" if full else f"none: {share[sizes[-1]]:.0%} at {sizes[-1]} bytes"
 
 
+def windows(data):
+    """For how long, and how often, what is in the tables was measured."""
+    about = data["about"]
+    if "seconds" not in about:
+        return ""
+    often = " The shortest, the middle and the longest frames were measured " \
+        f"{about['repetitions']} times, all others once." if about["repetitions"] > 1 else ""
+    return (f"A rate and a CPU load here are over one window of {about['seconds']:g} s each time, the CPU load over its "
+            f"middle third ({about['seconds'] / 3:.2g} s).{often}")
+
+
 def original(data):
-    modes = ("nic-cpu", "nic-cpu-gpu", "nic-gpu")
     rtt, most, delay = Table(data, "rtt"), Table(data, "highest"), Table(data, "latency", load_percent=50)
-    kind = "dut" if kinds(data) == {"dut"} else "wire"
+    safe, kind = Table(data, "no_drop"), "dut" if kinds(data) == {"dut"} else "wire"
+    keys = [f"{kind}-{mode}" for mode in MODES]
 
     def ours(table, size, name, scale, digits, unit):
-        return [f"{cell(table.spread(f'{kind}-{mode}', size, name, scale), digits)} {unit}"
-                if f"{kind}-{mode}" in table.setups else "not measured" for mode in modes]
+        return [f"{cell(table.spread(key, size, name, scale), digits)} {unit}"
+                if key in table.setups else "not measured" for key in keys]
+
+    def our_rates(table, name):
+        return [f"{rate_cell(table, key, table.sizes[0], name, 2)} Mpps" if key in table.setups else "not measured"
+                for key in keys]
 
     out = ["## Beside the original", "",
            "The original had two machines, 10 Gb/s NICs and a GPU, all real, and counted the blocking wait for the "
            "GPU as CPU load. " + ("What of ours is emulated the first table says." if kind == "dut" else
                                   "Ours are the *wire* set-ups: the router is the real one, its NICs are not, so it is "
-                                  "a comparison of what the router's own work allows."), "",
-           "| | NIC-CPU | NIC-CPU-GPU | NIC-GPU |", "| --- | --- | --- | --- |"]
+                                  "a comparison of what the router's own work allows. The CPU load is not "
+                                  "comparable: where threads take turns on one core (*cores_used*), the router's have "
+                                  "what the stand-ins leave of it, and all of them together take about 100 % always."),
+           "",
+           windows(data), "", "| | NIC-CPU | NIC-CPU-GPU | NIC-GPU |", "| --- | --- | --- | --- |"]
     out += ["| " + " | ".join((f"{what}, original", *values)) + " |" for what, *values in ORIGINAL]
     if rtt.sizes:
         out.append(f"| Round-trip time of ping, {rtt.sizes[0]} bytes, here | " +
@@ -328,21 +306,60 @@ def original(data):
             out.append(f"| One way, {delay.sizes[0]} bytes, half of what passes without loss, {name}, here | " +
                        " | ".join(ours(delay, delay.sizes[0], f"latency_{quantile}_us", 1e-3, 3, "ms")) + " |")
     if most.sizes:
-        out.append(f"| Packet rate at {most.sizes[0]} bytes, here | " +
-                   " | ".join(ours(most, most.sizes[0], "received_pps", 1e-6, 2, "Mpps")) + " |")
+        out.append(f"| Packet rate at {most.sizes[0]} bytes, received at most, here | " +
+                   " | ".join(our_rates(most, "received_pps")) + " |")
+    if safe.sizes:
+        out.append(f"| and without loss, {safe.sizes[0]} bytes, here | " +
+                   " | ".join(our_rates(safe, "no_drop_pps")) + " |")
     out.append("| 10 Gb/s line rate from frames of, here | " +
-               " | ".join(line_rate_from(most, f"{kind}-{mode}") for mode in modes) + " |")
-    if most.sizes:
-        out.append(f"| CPU load at {most.sizes[0]} bytes, here | " +
-                   " | ".join(ours(most, most.sizes[0], "cpu_percent", 1, 0, "%")) + " |")
-        out.append("| and of what stands in for NICs and GPU | " +
-                   " | ".join(ours(most, most.sizes[0], "cpu_stand_ins_percent", 1, 0, "%")) + " |")
+               " | ".join(line_rate_from(most, key) for key in keys) + " |")
+    if any(generator_limited(r) for r in [*most.records, *safe.records]):
+        out += ["", DAGGER_SAYS]
     return out
 
 
+def search(data, safe):
+    """How the rates without loss were found: in words, as the records have it."""
+    confirmed = [r["confirm_s"] for r in safe.records if r.get("confirm_s")]
+    out = f"Without any loss (RFC 2544, by bisection, trials of {data['about']['trial_s']} s"
+    if any("generator_limited" in r for r in safe.records):
+        out += (", of which one that the router fails is repeated once; one whose loss was the generator's own says "
+                "nothing of the router, and is repeated, too")
+    else:
+        out += (", of which one that fails is repeated once; a loss by the generator, or its being too slow, counts as "
+                "one by the router")
+    if confirmed:
+        out += f"; the rate found was confirmed by a trial of {max(confirmed):g} s"
+    return (out + "), in Mpps. Where threads share a core, frames are lost whenever others keep them from it for longer "
+            "than queues hold:")
+
+
+def rates_part(data):
+    most, safe = Table(data, "highest"), Table(data, "no_drop")
+    limited = any(generator_limited(r) for r in data["records"])
+    out = ["", "## Packet rate", "", "Received, in Mpps, while the most is offered:", "", "![](mpps.svg)", "",
+           *rate_rows(most, "received_pps", 2), "", "![](gbps.svg)", "", search(data, safe), "",
+           *rate_rows(safe, "no_drop_pps", 3), "", "Flows and routes, the shortest frames: received, in Mpps, while the "
+           "most is offered,", "", *variants(data, "highest", "received_pps", 2), "", "and without loss:", "",
+           *variants(data, "no_drop", "no_drop_pps", 3)]
+    if limited:
+        out += ["", DAGGER_SAYS]
+    return out
+
+
+def beside_part(data):
+    beside = ratios(data)
+    if not beside:
+        return []
+    return ["", "Peerlane's NIC-CPU mode by others on the same wires, ratios of what was received in the same repetition "
+            "while the most was offered. They do not all have the same of two cores: where a program forwards by AF_XDP "
+            "(Peerlane, l3fwd), the kernel's part of receiving from a veth runs in the generator's system call, on the "
+            "generator's core, so that less is offered; for Linux and XDP it runs in a NAPI thread, on the "
+            "forwarder's.", "", *beside]
+
+
 def page(data):
-    rtt, most, safe = Table(data, "rtt"), Table(data, "highest"), Table(data, "no_drop")
-    limits = generator_limits(data)
+    rtt, most = Table(data, "rtt"), Table(data, "highest")
     out = introduction(data)
     out += ["", "Cells are the median of the repetitions, with the least and the greatest of them where there are "
             "several; [how well they are known](#noise). All runs: [results.json](results.json), "
@@ -351,32 +368,21 @@ def page(data):
     if rtt.sizes:
         out += ["", "## Round-trip time", "", "Mean of 20 pings, in ms, as in the report." +
                 (" Hosts of *wire* set-ups are at TAP interfaces, whose copying is in it." if "wire" in kinds(data)
-                 else ""), "", "![](rtt.svg)", "", *rows(rtt, "rtt_mean_ms", 1, 3)]
-    out += ["", "## Packet rate", "", "Received, in Mpps, while the most is offered:", "", "![](mpps.svg)", "",
-            *rows(most, "received_pps", 1e-6, 2), "", "![](gbps.svg)", "",
-            *(["The generator, not the router, was the limit here (less than 1 % was lost):", "", *limits, ""]
-              if limits else []),
-            f"Without any loss (RFC 2544, by bisection, trials of {data['about']['trial_s']} s, of which one that fails "
-            "is repeated once), in Mpps. A loss by the generator, or its being too slow, counts as one by the router; "
-            "where threads share a core, frames are lost whenever others keep them from it for longer than queues "
-            "hold.", "",
-            *rows(safe, "no_drop_pps", 1e-6, 3)]
-    out += ["", "Flows and routes, received in Mpps, the shortest frames:", "", *variants(data)]
+                 else ""), "", "![](rtt.svg)", "", *plain_rows(rtt, "rtt_mean_ms", 3)]
+    out += rates_part(data)
     if data.get("planes"):
-        out += ["", "Planes on cores of their own, between ports in memory (`bench/loop --planes`): no NIC, no generator, no "
-                "other thread. The last row is what these cores give to a computation that shares nothing: where they "
-                "are threads of one core, as virtual ones may be, it is far from the number of planes.", "",
-                *planes_rows(data["planes"])]
-    beside = ratios(data)
-    if beside:
-        out += ["", "Peerlane's NIC-CPU mode by others on the same wires, ratios of what was received in the same "
-                "repetition while the most was offered:", "", *beside]
+        out += ["", "Planes on cores of their own, between ports in memory (`bench/loop --planes`): no NIC, no "
+                "generator, no other thread. The last row is what these cores give to a computation that shares "
+                "nothing: where they are threads of one core, as virtual ones may be, it is far from the number of "
+                "planes.", "", *planes_rows(data["planes"])]
+    out += beside_part(data)
     out += ["", "## CPU load", "", "CPU time of the router's own threads while the most is offered, in % of a core, over "
             "the middle third. What an emulated NIC and a GPU's stand-in take is not in it, and is among the threads "
-            "below (*emulator*, *accel0*).", "", "![](cpu.svg)", "", *rows(most, "cpu_percent", 1, 0), "",
+            "below (*emulator*, *accel0*).", "", "![](cpu.svg)", "", *plain_rows(most, "cpu_percent", 0), "",
             *thread_rows(data)]
     out += ["", "## Latency under load", "", "One way, in us, from when a frame was to be sent, at shares of the "
-            "rate without loss (where there was none, of half of what was received at most):", "",
+            "rate without loss (where there was none, of half of what was received at most). Lost is in percent of "
+            "what was sent, by whomever; what the generator had no room for or missed itself is beside it.", "",
             *latency_rows(data)]
     out += ["", "## Noise", "", "By how much a figure that was measured once is off, in 95 of 100 runs, as the "
             "repetitions of this run differ; a figure of two repetitions by 1.4 times less, one of n by 0.8 times the "
@@ -388,5 +394,7 @@ def page(data):
 
 
 def write(folder, data):
-    draw_figures(folder, data)
+    import figures  # which wants matplotlib; the page does not
+
+    figures.draw_figures(folder, data)
     (folder / "README.md").write_text(page(data))

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("matplotlib", reason="not installed: python3-matplotlib")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench/eval"))
 
 import eval as E  # noqa: E402: found by the path above
@@ -27,10 +26,11 @@ def records(key, shares):
             yield {**common, "experiment": "rtt", "rtt_mean_ms": 0.1}
             yield {**common, "experiment": "highest", "received_pps": rate, "received_gbps": 8e-9 * size * rate,
                    "cpu_percent": 60, "cpu_stand_ins_percent": 40, "cpu_threads": {"plane0": 60, "emulator": 40},
-                   "generator_limit": "none", "loss_percent": 100 * (1 - share), "foreign_cpu": 0}
+                   "generator_limit": "none", "sent_pps": line_pps(size), "loss_percent": 100 * (1 - share), "foreign_cpu": 0}
             yield {**common, "experiment": "no_drop", "no_drop_pps": rate / 2, "resolution_pps": 1}
             for load in (10, 50, 90):
-                yield {**common, "experiment": "latency", "load_percent": load, "loss_percent": 0,
+                yield {**common, "experiment": "latency", "load_percent": load, "loss_percent": 0, "sent_pps": 1e6,
+                       "lost_by_generator": 0,
                        "latency_p50_us": 10, "latency_p99_us": 20, "latency_p99.9_us": 30}
 
 
@@ -61,7 +61,7 @@ def test_latency_beside_the_original_and_without_a_router(data):
     assert row(page, "| One way, 64 bytes, half of what passes without loss, median, here") == \
         ["0.010 ms", "0.010 ms", "0.450 (0.400 to 0.500) ms"]
     assert [line for line in page.splitlines() if line.startswith("| WIRE-BARE, wire | 64 | 50 %")] == \
-        ["| WIRE-BARE, wire | 64 | 50 % | 10 | 20 | 30 | 0.000 % |"]
+        ["| WIRE-BARE, wire | 64 | 50 % | 10 | 20 | 30 | 0.000 % | 0 |"]
     assert "| WIRE-BARE, wire | 14.88 | " not in page  # there is no router whose rate this would be
 
 
@@ -69,8 +69,67 @@ def test_ratios_to_others(data):
     page = report.page(data)
     assert "| WIRE-BARE, wire | 64 | 0." not in page
     ratios = {int(cells[0]): cells[1:] for line in page.splitlines() if line.startswith("| VETH-KERNEL, veth | ")
-              and len(cells := [c.strip() for c in line.strip("|").split("|")][1:]) == 4 and cells[0].isdigit()}
-    assert ratios == {64: ["2.00"] * 3, 512: ["1.00"] * 3, 1518: ["0.50"] * 3}
+              and len(cells := [c.strip() for c in line.strip("|").split("|")][1:]) == 6 and cells[0].isdigit()}
+    assert ratios == {64: ["2.00"] * 3 + ["14.88"] * 2, 512: ["1.00"] * 3 + ["2.35"] * 2,
+                      1518: ["0.50"] * 3 + ["0.81"] * 2}
+
+
+def test_rates_of_many_flows_and_planes_are_shown_with_loss_and_without(data):
+    """All of them, whatever they look like: none is in the figures only."""
+    data["records"] = [r for r in data["records"] if "2-planes" not in r["setup"]]
+    common = {"repetition": 0, "frame_bytes": 64, "flows": 1000, "routes": 1}
+    for key, most, safe in (("wire-nic-cpu", 14.5e6, 9.2e6), ("wire-nic-cpu-2-planes", 13.9e6, 0.7e6)):
+        data["records"] += [
+            {**common, "setup": key, "experiment": "highest", "received_pps": most, "sent_pps": most, "cpu_threads": {},
+             "generator_limit": "none", "loss_percent": 0, "foreign_cpu": 0, "cpu_percent": 50},
+            {**common, "setup": key, "experiment": "no_drop", "no_drop_pps": safe, "resolution_pps": 1}]
+    page = report.page(data)
+    with_loss, without = page[page.index("Flows and routes"):page.index("## CPU load")].split("and without loss:")
+    for part, one, two in ((with_loss, ["14.88", "14.50"], ["-", "13.90"]),
+                           (without, ["7.440", "9.200"], ["-", "0.700"])):
+        assert row(part, "| set-up") == ["1 flow, 1 IPv4 route", "1,000 flows, 1 IPv4 route"]
+        assert row(part, "| WIRE-NIC-CPU, wire |") == one
+        assert row(part, "| WIRE-NIC-CPU-2-PLANES, wire |") == two
+
+
+def test_where_the_generator_was_the_limit_cells_say_so(data):
+    assert report.DAGGER not in report.page(data)
+    for record in data["records"]:
+        if record["setup"] == "wire-nic-cpu" and record["experiment"] == "highest" and record["repetition"]:
+            record["generator_limit"] = {64: "core", 512: "end", 1518: "core"}[record["frame_bytes"]]
+            record["loss_percent"] = 2 if record["frame_bytes"] == 1518 else 0
+        if record["setup"] == "wire-nic-gpu" and record["experiment"] == "no_drop" and record["frame_bytes"] == 512:
+            record["generator_limited"] = True
+    page = report.page(data)
+    most, safe = page[page.index("Received, in Mpps"):].split("Without any loss")[:2]
+    assert row(most, "| WIRE-NIC-CPU, wire |") == [f"14.88 {report.DAGGER}", "2.35", "0.81"]
+    assert row(safe[:safe.index("Flows")], "| WIRE-NIC-GPU, wire |") == ["1.488", f"0.470 {report.DAGGER}", "0.203"]
+    assert page.count(f"{report.DAGGER}: the generator was the limit") == 2
+
+
+@pytest.mark.parametrize("seconds, told", [(None, "2000 (0 to 4000) frames"), (2, "0.100 (0.000 to 0.200) %")])
+def test_what_of_the_loss_was_the_generators(data, seconds, told):
+    data["about"] |= {"latency_s": seconds} if seconds else {}
+    for record in data["records"]:
+        if record["setup"] == "wire-nic-cpu" and record.get("load_percent") == 90 and record["frame_bytes"] == 64:
+            record["lost_by_generator"] = 4000 * record["repetition"]
+    assert row(report.page(data), "| WIRE-NIC-CPU, wire | 64 | 90 % |")[-1] == told
+
+
+def test_how_rates_without_loss_were_found_is_said_as_it_was(data):
+    assert "counts as one by the router" in report.page(data) and "confirmed" not in report.page(data)
+    for record in data["records"]:
+        if record["experiment"] == "no_drop":
+            record |= {"confirm_s": 3, "generator_limited": False}
+    page = report.page(data)
+    assert "counts as one by the router" not in page
+    assert "confirmed by a trial of 3 s" in page
+
+
+def test_cores_of_each_set_up_are_shown_if_known(data):
+    assert "| cores |" not in report.page(data)
+    data["setups"]["wire-nic-cpu"]["cores"] = "generator on 0, all else on 1"
+    assert row(report.page(data), "| WIRE-NIC-CPU, wire | it") == ["it", "generator on 0, all else on 1"]
 
 
 def test_planes_beside_each_other(data):
@@ -112,6 +171,7 @@ def test_a_set_up_that_failed_on_its_way_has_what_was_measured(data):
 
 
 def test_figures_are_drawn(data, tmp_path):
+    pytest.importorskip("matplotlib", reason="not installed: python3-matplotlib")
     report.write(tmp_path, data)
     assert {path.name for path in tmp_path.iterdir()} == {"README.md", "rtt.svg", "mpps.svg", "gbps.svg", "cpu.svg"}
 
