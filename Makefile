@@ -152,6 +152,7 @@ format:
 check-format:
 	clang-format --dry-run --Werror $(SOURCES)
 	bench/record/record.py --check
+	bench/eval/eval.py --check
 
 clean:
 	rm -rf $(BUILD) build-asan build-tsan build-clang build-fuzz build-release

@@ -52,6 +52,9 @@ def parse_arguments(argv=None):
     parser.add_argument("--any-speed", action="store_true",
                         help="of --interfaces, though the page takes 10 Gb/s for line rate")
     parser.add_argument("--out", type=Path, help="folder (docs/evaluation; --quick, --dut: in the build folder)")
+    parser.add_argument("--page", action="store_true",
+                        help="measure nothing: page, figures and README.md's block anew, of that folder's results.json")
+    parser.add_argument("--check", action="store_true", help="whether page and block are what its results.json gives")
     args = parser.parse_args(argv)
     if bool(args.dut) != bool(args.interfaces):
         parser.error("--dut and --interfaces belong together")
@@ -229,8 +232,7 @@ def about(args, accelerator):
     cores = setups.Cores(stand_ins=int(accelerator.kind != "cuda")) if args.dut else setups.Setup.cores
     told.update(accelerator=f"{accelerator.name}: {accelerator.words}", cores_used=cores.text(),
                 command=" ".join(["bench/eval/eval.py", *map(shlex.quote, sys.argv[1:])]),
-                seconds=args.seconds, trial_s=args.trial, trials=args.trials, latency_s=args.latency,
-                repetitions=args.repetitions)
+                seconds=args.seconds, trial_s=args.trial, trials=args.trials, repetitions=args.repetitions)
     return told
 
 
@@ -269,8 +271,30 @@ def measured(args, accelerator, chosen, left_out):
     return {**data, "damaged": damaged(records), "records": records}
 
 
+def readme(folder):
+    """The README.md with a block of what is in `folder`: of what is published only."""
+    return setups.ROOT / "README.md" if folder.resolve() == setups.ROOT / "docs/evaluation" else None
+
+
+def of_results(args):
+    """--page and --check."""
+    path = args.out / "results.json"
+    try:
+        data = json.loads(path.read_text())
+        if args.page:
+            report.write(args.out, data, readme(args.out))
+        wrong = report.differing(args.out, data, readme(args.out))
+    except (OSError, ValueError, KeyError) as error:
+        sys.exit(f"eval.py: {path}: no page comes of it: {error!r}")
+    for path in wrong:
+        print(f"{path} is not what {args.out}/results.json gives: bench/eval/eval.py --page", file=sys.stderr)
+    return 1 if wrong else 0
+
+
 def main():
     args = parse_arguments()
+    if args.page or args.check:
+        return of_results(args)
     if os.geteuid() != 0:
         sys.exit("eval.py: network namespaces need root")
     if os.cpu_count() < 2:
@@ -290,7 +314,7 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "results.json").write_text(json.dumps(data, indent=1) + "\n")
     write_csv(args.out / "results.csv", data["records"])
-    report.write(args.out, data)
+    report.write(args.out, data, readme(args.out))
     print(f"{args.out}/README.md")
     for key, words in data["damaged"].items():
         print(f"{key}: frames came out wrong: {words}", file=sys.stderr)

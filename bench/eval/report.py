@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The page of an evaluation, and README.md's block, out of its records."""
 
+import re
 import statistics
+import textwrap
 
 import noise
 from measure import FLOWS, LOADS, PER_FRAME, line_pps
 
+# Of a README.md: <!-- docs/evaluation --> ... <!-- end -->
+BLOCK = re.compile(r"(<!-- docs/evaluation -->\n)(.*?)(<!-- end -->\n)", re.DOTALL)
+
 FOREIGN_MAX = 0.1  # of a core
 DAGGER = "\u2020"
-DAGGER_SAYS = (f"{DAGGER}: the generator was the limit, in one repetition at least: it was late or could send no more, and "
-               "less than 1 % was lost; or, of rates without loss, trials at higher ones failed by its own losses. The "
-               "router's rate may be higher.")
+DAGGER_SAYS = (f"{DAGGER}: the generator was the limit, in one repetition at least: it was late or could send no more, "
+               "and less than 1 % was lost; or, of rates without loss, trials at higher ones failed by its own losses. "
+               "The router's rate may be higher.")
 MODES = ("nic-cpu", "nic-cpu-gpu", "nic-gpu")
 
 # What the report of 2015 says in its text, of an X520 (82599), two machines and a GPU that were real.
@@ -94,17 +99,17 @@ def rate_rows(table, name, digits):
     return rows(table, lambda key, size: rate_cell(table, key, size, name, digits))
 
 
-def generators_loss(data, records):
-    """What of the loss was the generator's own: percent of what it sent where the run's length is known, else frames."""
+def generators_loss(records):
+    """What of the loss was the generator's own: percent of what was sent, or frames where it is not told how many were
+    lost in all."""
     told = [r for r in records if "lost_by_generator" in r]
-    if not told:
-        return "-"
     if not any(r["lost_by_generator"] for r in told):
-        return "0"
-    seconds = data["about"].get("latency_s")
-    lost = [100 * r["lost_by_generator"] / (r["sent_pps"] * seconds) if seconds else r["lost_by_generator"]
-            for r in told]
-    return cell((min(lost), statistics.median(lost), max(lost)), 3 if seconds else 0) + (" %" if seconds else " frames")
+        return "0" if told else "-"
+    if not all("lost" in r for r in told):
+        counts = [r["lost_by_generator"] for r in told]
+        return cell((min(counts), statistics.median(counts), max(counts)), 0) + " frames"
+    shares = [r["loss_percent"] * min(1, r["lost_by_generator"] / max(1, r["lost"])) for r in told]
+    return cell((min(shares), statistics.median(shares), max(shares)), 3) + " %"
 
 
 def latency_rows(data):
@@ -117,7 +122,7 @@ def latency_rows(data):
                 cells = [cell(table.spread(key, size, f"latency_{p}_us"), 0) for p in ("p50", "p99", "p99.9")]
                 lost = cell(table.spread(key, size, "loss_percent"), 3)
                 out.append(f"| {title(data, key)} | {size} | {load} % | " + " | ".join(cells) +
-                           f" | {lost} % | {generators_loss(data, table.of(key, size))} |")
+                           f" | {lost} % | {generators_loss(table.of(key, size))} |")
     return out
 
 
@@ -247,21 +252,20 @@ def introduction(data):
                  "share a core (*cores_used*), they take turns: each goes on until it has nothing to do, the emulator "
                  "for 30 us unless many frames wait. At the far end of *no router* is a thread that sends back what "
                  "comes: its latencies are the generator's and this machine's, which are in all others' on wires, too. "
-                 "*veth* is a pair of virtual interfaces of the kernel, by AF_XDP with copies at the generator's and the "
-                 "router's side, offered all the generator has."), "", "| | |", "| --- | --- |"]
+                 "*veth* is a pair of virtual interfaces of the kernel, by AF_XDP with copies at the generator's and "
+                 "the router's side, offered all the generator has."), "", "| | |", "| --- | --- |"]
     out += [f"| {key} | {value} |" for key, value in about.items()]
     return out
 
 
-def line_rate_from(table, key):
-    """The shortest frames from which on all are received that 10 Gb/s carry, but for one in a hundred."""
+def line_rate_from(table, key, name):
+    """The shortest frames from which on the rate is what 10 Gb/s carry, but for one in a hundred."""
     if key not in table.setups:
         return "not measured"
-    sizes = [size for size in table.sizes if table.values(key, size, "received_pps")]  # it may have failed at some
-    share = {size: table.spread(key, size, "received_pps")[1] / line_pps(size) for size in sizes}
-    short = [size for size in sizes if share[size] < 0.99]
-    full = [size for size in sizes if not short or size > max(short)]
-    return f"{full[0]} bytes" if full else f"none: {share[sizes[-1]]:.0%} at {sizes[-1]} bytes"
+    share = {size: table.spread(key, size, name)[1] / line_pps(size) for size in table.sizes}
+    short = [size for size in table.sizes if share[size] < 0.99]
+    full = [size for size in table.sizes if not short or size > max(short)]
+    return f"{full[0]} bytes" if full else f"none: {share[table.sizes[-1]]:.0%} at {table.sizes[-1]} bytes"
 
 
 def windows(data):
@@ -271,8 +275,8 @@ def windows(data):
         return ""
     often = " The shortest, the middle and the longest frames were measured " \
         f"{about['repetitions']} times, all others once." if about["repetitions"] > 1 else ""
-    return (f"A rate and a CPU load here are over one window of {about['seconds']:g} s each time, the CPU load over its "
-            f"middle third ({about['seconds'] / 3:.2g} s).{often}")
+    return (f"A rate and a CPU load here are over one window of {about['seconds']:g} s each time, the CPU load over "
+            f"its middle third ({about['seconds'] / 3:.2g} s).{often}")
 
 
 def original(data):
@@ -311,8 +315,9 @@ def original(data):
     if safe.sizes:
         out.append(f"| and without loss, {safe.sizes[0]} bytes, here | " +
                    " | ".join(our_rates(safe, "no_drop_pps")) + " |")
-    out.append("| 10 Gb/s line rate from frames of, here | " +
-               " | ".join(line_rate_from(most, key) for key in keys) + " |")
+    for words, table, name in (("10 Gb/s line rate (99 % received) from frames of", most, "received_pps"),
+                               ("and without loss, from frames of", safe, "no_drop_pps")):
+        out.append(f"| {words}, here | " + " | ".join(line_rate_from(table, key, name) for key in keys) + " |")
     if any(generator_limited(r) for r in [*most.records, *safe.records]):
         out += ["", DAGGER_SAYS]
     return out
@@ -321,28 +326,27 @@ def original(data):
 def search(data, safe):
     """How the rates without loss were found: in words, as the records have it."""
     confirmed = [r["confirm_s"] for r in safe.records if r.get("confirm_s")]
-    out = f"Without any loss (RFC 2544, by bisection, trials of {data['about']['trial_s']} s"
-    if any("generator_limited" in r for r in safe.records):
-        out += (", of which one that the router fails is repeated once; one whose loss was the generator's own says "
-                "nothing of the router, and is repeated, too")
-    else:
-        out += (", of which one that fails is repeated once; a loss by the generator, or its being too slow, counts as "
-                "one by the router")
+    out = f"Without any loss (RFC 2544, by bisection, trials of {data['about']['trial_s']} s, of which one that "
     if confirmed:
-        out += f"; the rate found was confirmed by a trial of {max(confirmed):g} s"
-    return (out + "), in Mpps. Where threads share a core, frames are lost whenever others keep them from it for longer "
+        out += ("the router fails is repeated once; one that lost what the generator itself lost, or for which that "
+                "was too slow, says nothing of the router and is repeated, too; the rate found is confirmed by a trial "
+                f"of {max(confirmed):g} s, in steps of 5 % down until one passes; on wires the generator is no faster "
+                "than the line even to catch up after a delay)")
+    else:
+        out += ("fails is repeated once; a loss by the generator, or its being too slow, counts as one by the router)")
+    return (out + ", in Mpps. Where threads share a core, frames are lost whenever others keep them from it for longer "
             "than queues hold:")
 
 
 def rates_part(data):
     most, safe = Table(data, "highest"), Table(data, "no_drop")
-    limited = any(generator_limited(r) for r in data["records"])
     out = ["", "## Packet rate", "", "Received, in Mpps, while the most is offered:", "", "![](mpps.svg)", "",
            *rate_rows(most, "received_pps", 2), "", "![](gbps.svg)", "", search(data, safe), "",
-           *rate_rows(safe, "no_drop_pps", 3), "", "Flows and routes, the shortest frames: received, in Mpps, while the "
-           "most is offered,", "", *variants(data, "highest", "received_pps", 2), "", "and without loss:", "",
+           *rate_rows(safe, "no_drop_pps", 3), "",
+           "Flows and routes, the shortest frames: received, in Mpps, while the most is offered,", "",
+           *variants(data, "highest", "received_pps", 2), "", "and without loss:", "",
            *variants(data, "no_drop", "no_drop_pps", 3)]
-    if limited:
+    if any(generator_limited(r) for r in data["records"]):
         out += ["", DAGGER_SAYS]
     return out
 
@@ -351,11 +355,11 @@ def beside_part(data):
     beside = ratios(data)
     if not beside:
         return []
-    return ["", "Peerlane's NIC-CPU mode by others on the same wires, ratios of what was received in the same repetition "
-            "while the most was offered. They do not all have the same of two cores: where a program forwards by AF_XDP "
-            "(Peerlane, l3fwd), the kernel's part of receiving from a veth runs in the generator's system call, on the "
-            "generator's core, so that less is offered; for Linux and XDP it runs in a NAPI thread, on the "
-            "forwarder's.", "", *beside]
+    return ["", "Peerlane's NIC-CPU mode by others on the same wires, ratios of what was received in the same "
+            "repetition while the most was offered. They do not all have the same of two cores: where a program "
+            "forwards by AF_XDP (Peerlane, l3fwd), the kernel's part of receiving from a veth runs in the generator's "
+            "system call, on the generator's core, so that less is offered; for Linux and XDP it runs in a NAPI "
+            "thread, on the forwarder's.", "", *beside]
 
 
 def page(data):
@@ -376,9 +380,9 @@ def page(data):
                 "nothing: where they are threads of one core, as virtual ones may be, it is far from the number of "
                 "planes.", "", *planes_rows(data["planes"])]
     out += beside_part(data)
-    out += ["", "## CPU load", "", "CPU time of the router's own threads while the most is offered, in % of a core, over "
-            "the middle third. What an emulated NIC and a GPU's stand-in take is not in it, and is among the threads "
-            "below (*emulator*, *accel0*).", "", "![](cpu.svg)", "", *plain_rows(most, "cpu_percent", 0), "",
+    out += ["", "## CPU load", "", "CPU time of the router's own threads while the most is offered, in % of a core, "
+            "over the middle third. What an emulated NIC and a GPU's stand-in take is not in it, and is among the "
+            "threads below (*emulator*, *accel0*).", "", "![](cpu.svg)", "", *plain_rows(most, "cpu_percent", 0), "",
             *thread_rows(data)]
     out += ["", "## Latency under load", "", "One way, in us, from when a frame was to be sent, at shares of the "
             "rate without loss (where there was none, of half of what was received at most). Lost is in percent of "
@@ -393,8 +397,69 @@ def page(data):
     return "\n".join(out) + "\n"
 
 
-def write(folder, data):
+# ---- the block of the README.md that leads here ----
+
+def wrapped(text):
+    return textwrap.wrap(text, 120, break_long_words=False, break_on_hyphens=False)
+
+
+def readme_block(data):
+    """Rates of the three modes at the shortest frames, with loss and without."""
+    most, safe = Table(data, "highest"), Table(data, "no_drop")
+    delay = Table(data, "latency", load_percent=50)
+    keys, about = [f"wire-{mode}" for mode in MODES], data["about"]
+    if not most.sizes:
+        return ["(No rate was measured.)"]
+    size = most.sizes[0]
+    where = next((data["setups"][key]["cores"] for key in keys if "cores" in data["setups"].get(key, {})),
+                 about.get("cores_used", "who runs where is not told"))
+
+    def row(what, tell, table):
+        return f"| {what} | " + " | ".join(tell(key) if key in table.setups else "not measured" for key in keys) + " |"
+
+    out = [*wrapped(f"On emulated NICs, {about['cores']} cores ({about['cpu']}; {where}), one flow of {size}-byte "
+                    f"frames, of which 10 Gb/s carry {line_pps(size) / 1e6:.2f} Mpps; medians, with the least and the "
+                    "greatest:"),
+           "", "| | " + " | ".join(f"`{mode}`" for mode in MODES) + " |", "| --- |" + " ---: |" * len(MODES),
+           row("received at most, Mpps", lambda key: rate_cell(most, key, size, "received_pps", 2), most),
+           row("without loss, Mpps", lambda key: rate_cell(safe, key, size, "no_drop_pps", 2), safe),
+           row("one way at half of that, median, ms",
+               lambda key: cell(delay.spread(key, size, "latency_p50_us", 1e-3), 3), delay),
+           row("line rate (99 % received) from frames of", lambda key: line_rate_from(most, key, "received_pps"), most),
+           row("line rate without loss from frames of", lambda key: line_rate_from(safe, key, "no_drop_pps"), safe)]
+    if any(generator_limited(r) for t in (most, safe) for key in keys for r in t.of(key, size)):
+        out += ["", *wrapped(DAGGER_SAYS)]
+    return out
+
+
+def with_block(text, data):
+    """The README.md with its block as the data gives it. ValueError: it has none."""
+    lines = "".join(line + "\n" for line in readme_block(data))
+    text, n = BLOCK.subn(lambda match: match.group(1) + lines + match.group(3), text)
+    if n != 1:
+        raise ValueError(f"{n} blocks between <!-- docs/evaluation --> and <!-- end -->; there must be one")
+    return text
+
+
+# ---- files ----
+
+def texts(folder, data, readme=None):
+    """{file: what is to be in it}; `readme`: the one that leads here, if any."""
+    told = {folder / "README.md": page(data)}
+    if readme:
+        told[readme] = with_block(readme.read_text(), data)
+    return told
+
+
+def differing(folder, data, readme=None):
+    """The files that do not have what the data gives. Figures are not looked at: they change with what draws them."""
+    return [path for path, text in texts(folder, data, readme).items()
+            if not path.exists() or path.read_text() != text]
+
+
+def write(folder, data, readme=None):
     import figures  # which wants matplotlib; the page does not
 
     figures.draw_figures(folder, data)
-    (folder / "README.md").write_text(page(data))
+    for path, text in texts(folder, data, readme).items():
+        path.write_text(text)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The page of an evaluation, of records that are known."""
 
+import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -26,7 +28,8 @@ def records(key, shares):
             yield {**common, "experiment": "rtt", "rtt_mean_ms": 0.1}
             yield {**common, "experiment": "highest", "received_pps": rate, "received_gbps": 8e-9 * size * rate,
                    "cpu_percent": 60, "cpu_stand_ins_percent": 40, "cpu_threads": {"plane0": 60, "emulator": 40},
-                   "generator_limit": "none", "sent_pps": line_pps(size), "loss_percent": 100 * (1 - share), "foreign_cpu": 0}
+                   "generator_limit": "none", "sent_pps": line_pps(size), "loss_percent": 100 * (1 - share),
+                   "foreign_cpu": 0}
             yield {**common, "experiment": "no_drop", "no_drop_pps": rate / 2, "resolution_pps": 1}
             for load in (10, 50, 90):
                 yield {**common, "experiment": "latency", "load_percent": load, "loss_percent": 0, "sent_pps": 1e6,
@@ -49,8 +52,13 @@ def row(page, start):
 
 
 def test_line_rate_beside_the_original(data):
-    assert row(report.page(data), "| 10 Gb/s line rate from frames of, here") == \
+    assert row(report.page(data), "| 10 Gb/s line rate (99 % received) from frames of, here") == \
         ["64 bytes", "512 bytes", "none: 50% at 1518 bytes"]
+    for record in data["records"]:
+        if record["experiment"] == "no_drop" and record["setup"] == "wire-nic-cpu-gpu" and record["frame_bytes"] > 64:
+            record["no_drop_pps"] = line_pps(record["frame_bytes"])
+    assert row(report.page(data), "| and without loss, from frames of, here") == \
+        ["none: 50% at 1518 bytes", "512 bytes", "none: 25% at 1518 bytes"]
 
 
 def test_latency_beside_the_original_and_without_a_router(data):
@@ -107,12 +115,13 @@ def test_where_the_generator_was_the_limit_cells_say_so(data):
     assert page.count(f"{report.DAGGER}: the generator was the limit") == 2
 
 
-@pytest.mark.parametrize("seconds, told", [(None, "2000 (0 to 4000) frames"), (2, "0.100 (0.000 to 0.200) %")])
-def test_what_of_the_loss_was_the_generators(data, seconds, told):
-    data["about"] |= {"latency_s": seconds} if seconds else {}
+@pytest.mark.parametrize("lost, told", [({}, "2000 (0 to 4000) frames"),
+                                        ({"lost": 8000, "loss_percent": 0.4}, "0.100 (0.000 to 0.200) %"),
+                                        ({"lost": 0, "loss_percent": 0}, "0.000 %")])
+def test_what_of_the_loss_was_the_generators(data, lost, told):
     for record in data["records"]:
         if record["setup"] == "wire-nic-cpu" and record.get("load_percent") == 90 and record["frame_bytes"] == 64:
-            record["lost_by_generator"] = 4000 * record["repetition"]
+            record |= {"lost_by_generator": 4000 * record["repetition"], **lost}
     assert row(report.page(data), "| WIRE-NIC-CPU, wire | 64 | 90 % |")[-1] == told
 
 
@@ -184,4 +193,62 @@ def test_nics_that_are_there(data):
     page = report.page(data)
     assert "No figure here is one of a NIC's" not in page and "*wire*" not in page
     assert row(page, "| NIC-CPU, dut | noth") == ["nothing"]
-    assert row(page, "| 10 Gb/s line rate from frames of, here") == ["64 bytes", "not measured", "not measured"]
+    assert row(page, "| 10 Gb/s line rate (99 % received) from frames of, here") == ["64 bytes", "not measured", "not measured"]
+
+
+# ---- README.md's block, and whether all is as the data gives it ----
+
+@pytest.fixture
+def published(data, tmp_path):
+    """(folder, README.md) of an evaluation that has been written, but for the figures."""
+    data["about"] |= {"cores": 2, "cpu": "a processor", "cores_used": "one each"}
+    readme = tmp_path / "README.md"
+    readme.write_text("# A router\n\n<!-- docs/evaluation -->\nold\n<!-- end -->\n\nThe end.\n")
+    (tmp_path / "evaluation").mkdir()
+    for path, text in report.texts(tmp_path / "evaluation", data, readme).items():
+        path.write_text(text)
+    return tmp_path / "evaluation", readme
+
+
+def test_the_block_has_rates_with_loss_and_without(data, published):
+    text = published[1].read_text()
+    assert text.startswith("# A router\n\n<!-- docs/evaluation -->\n") and text.endswith("<!-- end -->\n\nThe end.\n")
+    assert "old" not in text and max(map(len, text.splitlines())) <= 120
+    assert row(text, "| received at most") == ["14.88", "7.44", "2.98"]
+    assert row(text, "| without loss") == ["7.44", "3.72", "1.49"]
+    assert row(text, "| line rate (99 % received) from") == ["64 bytes", "512 bytes", "none: 50% at 1518 bytes"]
+    data["setups"].pop("wire-nic-gpu")
+    assert row(report.with_block(text, data), "| without loss") == ["7.44", "3.72", "not measured"]
+
+
+def test_what_the_data_does_not_give_is_found(data, published):
+    folder, readme = published
+    assert report.differing(folder, data, readme) == []
+    readme.write_text(readme.read_text().replace("7.44", "8.44"))
+    assert report.differing(folder, data, readme) == [readme]
+    assert report.differing(folder, data) == []
+    (folder / "README.md").unlink()
+    assert report.differing(folder, data) == [folder / "README.md"]
+
+
+@pytest.mark.parametrize("text", ["# A router\n", 2 * "<!-- docs/evaluation -->\n<!-- end -->\n"])
+def test_a_readme_without_its_block_is_an_error(data, text):
+    data["about"] |= {"cores": 2, "cpu": "a processor", "cores_used": "one each"}
+    with pytest.raises(ValueError, match="there must be one"):
+        report.with_block(text, data)
+
+
+def test_the_command_checks_and_writes(data, tmp_path):
+    (tmp_path / "results.json").write_text(json.dumps(data))
+
+    def command(option):
+        return subprocess.run(["/usr/bin/python3", E.__file__, option, "--out", tmp_path], text=True,
+                              capture_output=True, check=False)
+    (tmp_path / "README.md").write_text("# Other figures\n")
+    told = command("--check")
+    assert told.returncode == 1 and f"{tmp_path}/README.md is not what" in told.stderr
+    assert (tmp_path / "README.md").read_text() == "# Other figures\n"
+    pytest.importorskip("matplotlib", reason="not installed: python3-matplotlib")
+    assert command("--page").returncode == 0
+    assert command("--check").returncode == 0
+    assert (tmp_path / "README.md").read_text() == report.page(data)
