@@ -260,12 +260,14 @@ def introduction(data):
 
 def line_rate_from(table, key, name):
     """The shortest frames from which on the rate is what 10 Gb/s carry, but for one in a hundred."""
+    found = {size: table.spread(key, size, name) for size in table.sizes}
+    share = {size: spread[1] / line_pps(size) for size, spread in found.items() if spread}
     if key not in table.setups:
         return "not measured"
-    share = {size: table.spread(key, size, name)[1] / line_pps(size) for size in table.sizes}
-    short = [size for size in table.sizes if share[size] < 0.99]
-    full = [size for size in table.sizes if not short or size > max(short)]
-    return f"{full[0]} bytes" if full else f"none: {share[table.sizes[-1]]:.0%} at {table.sizes[-1]} bytes"
+    short = [size for size in share if share[size] < 0.99]
+    full = [size for size in share if not short or size > max(short)]
+    longest = max(share)
+    return f"{full[0]} bytes" if full else f"none: {share[longest]:.0%} at {longest} bytes"
 
 
 def windows(data):

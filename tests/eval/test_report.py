@@ -61,6 +61,15 @@ def test_line_rate_beside_the_original(data):
         ["none: 50% at 1518 bytes", "512 bytes", "none: 25% at 1518 bytes"]
 
 
+def test_line_rate_is_of_the_sizes_that_were_measured(data):
+    """A run that was interrupted lacks some."""
+    data["records"] = [r for r in data["records"] if r["setup"] != "wire-nic-cpu-gpu" or r["frame_bytes"] < 1518]
+    assert row(report.page(data), "| 10 Gb/s line rate (99 % received) from frames of, here") == \
+        ["64 bytes", "512 bytes", "none: 50% at 1518 bytes"]
+    data["records"] = [r for r in data["records"] if r["setup"] != "wire-nic-cpu-gpu" or r["experiment"] == "rtt"]
+    assert row(report.page(data), "| 10 Gb/s line rate (99 % received) from frames of, here")[1] == "not measured"
+
+
 def test_latency_beside_the_original_and_without_a_router(data):
     for record in data["records"]:
         if record["setup"] == "wire-nic-gpu" and record.get("load_percent") == 50:
@@ -193,7 +202,8 @@ def test_nics_that_are_there(data):
     page = report.page(data)
     assert "No figure here is one of a NIC's" not in page and "*wire*" not in page
     assert row(page, "| NIC-CPU, dut | noth") == ["nothing"]
-    assert row(page, "| 10 Gb/s line rate (99 % received) from frames of, here") == ["64 bytes", "not measured", "not measured"]
+    assert row(page, "| 10 Gb/s line rate (99 % received) from frames of, here") == \
+        ["64 bytes", "not measured", "not measured"]
 
 
 # ---- README.md's block, and whether all is as the data gives it ----
@@ -212,7 +222,8 @@ def published(data, tmp_path):
 
 def test_the_block_has_rates_with_loss_and_without(data, published):
     text = published[1].read_text()
-    assert text.startswith("# A router\n\n<!-- docs/evaluation -->\n") and text.endswith("<!-- end -->\n\nThe end.\n")
+    assert text.startswith("# A router\n\n<!-- docs/evaluation -->\n")
+    assert text.endswith("<!-- end -->\n\nThe end.\n")
     assert "old" not in text and max(map(len, text.splitlines())) <= 120
     assert row(text, "| received at most") == ["14.88", "7.44", "2.98"]
     assert row(text, "| without loss") == ["7.44", "3.72", "1.49"]
