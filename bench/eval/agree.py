@@ -3,7 +3,7 @@
 """Whether two runs of the evaluation agree within the noise that each states (noise.py).
 
 Prints each figure that both have. Exit status 1 if more figures disagree than do by chance; 2 if there is
-nothing to compare.
+nothing to compare. Figures whose noise would hide a difference of half as much again are in no verdict.
 """
 
 import argparse
@@ -24,8 +24,9 @@ def load(path):
 
 
 def told(figure):
-    return f"{figure.value():.4g} ± {figure.noise:.2g}" if figure.noise is not None else \
-        f"{figure.value():.4g}, measured once"
+    if figure.noise is None:
+        return f"{figure.value():.4g}, measured once"
+    return f"{figure.value():.4g} ± {noise.percent(figure.noise)}"
 
 
 def main():
@@ -34,18 +35,18 @@ def main():
     one, other = (load(path) for path in parser.parse_args().runs)
     both = [key for key in one if key in other]
     verdicts = {key: noise.agree(one[key], other[key]) for key in both}
-    words = {True: "agree", False: "DISAGREE", None: "noise unknown"}
     for key in both:
-        print(f"{', '.join(key)}: {told(one[key])} | {told(other[key])}: {words[verdicts[key]]}")
-    known = [v for v in verdicts.values() if v is not None]
-    if not known:
-        print("agree.py: no figure of known noise is in both: what is compared must be repeated (--repetitions)",
-              file=sys.stderr)
+        print(f"{', '.join(key)}: {told(one[key])} | {told(other[key])}: {verdicts[key]}")
+    found = list(verdicts.values())
+    agreeing, apart, vague, unknown = (found.count(v) for v in (noise.AGREE, noise.APART, noise.VAGUE, noise.UNKNOWN))
+    beside = (f"{vague} of {len(both)} are known too badly to tell; of {unknown} the noise is unknown; "
+              f"{len(one) + len(other) - 2 * len(both)} are in one run only")
+    if not agreeing + apart:
+        print(f"agree.py: no figure is in both and known well enough: what is compared must be repeated "
+              f"(--repetitions). {beside}", file=sys.stderr)
         return 2
-    apart, most = known.count(False), noise.most_by_chance(len(known))
-    print(f"{len(known) - apart} of {len(known)} figures agree; {apart} do not, of which {most} may be by chance"
-          f" ({len(one) + len(other) - 2 * len(both)} are in one run only, the noise of "
-          f"{len(both) - len(known)} is unknown)")
+    most = noise.most_by_chance(agreeing + apart)
+    print(f"{agreeing} of {agreeing + apart} figures agree; {apart} do not, of which {most} may be by chance; {beside}")
     return 1 if apart > most else 0
 
 

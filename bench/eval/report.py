@@ -164,16 +164,25 @@ def ratios(data):
 
 
 def noise_rows(data):
-    """Of a figure that was measured once, in percent."""
+    """Of a figure that was measured once; and how many figures are too vague for a verdict on two runs."""
     figures = noise.figures(data).values()
     quantities = [q for _, _, q in noise.QUANTITIES if any(f.quantity == q for f in figures)]
     out = ["| set-up | " + " | ".join(quantities) + " |", "| --- |" + " ---: |" * len(quantities)]
     for key in data["setups"]:
-        shares = [noise.relative(figures, q, key) if any((f.setup, f.quantity) == (key, q) for f in figures) else None
-                  for q in quantities]
+        factors = [noise.relative(figures, q, key) if any((f.setup, f.quantity) == (key, q) for f in figures) else None
+                   for q in quantities]
         out.append(f"| {title(data, key)} | " +
-                   " | ".join("-" if share is None else f"{share:.0%}" for share in shares) + " |")
+                   " | ".join("-" if factor is None else noise.percent(factor) for factor in factors) + " |")
+    of_each = [[f.vague() for f in figures if f.quantity == q] for q in quantities]
+    out.append("| *figures known too badly* | " + " | ".join(f"{sum(v)} of {len(v)}" for v in of_each) + " |")
     return out
+
+
+def mostly_vague(data):
+    """Quantities of which more than half of the figures are known too badly to compare runs by."""
+    figures = noise.figures(data).values()
+    of_each = {q: [f.vague() for f in figures if f.quantity == q] for _, _, q in noise.QUANTITIES}
+    return [q for q, vague in of_each.items() if sum(vague) > len(vague) / 2]
 
 
 def planes_rows(told):
@@ -386,16 +395,22 @@ def page(data):
             "over the middle third. What an emulated NIC and a GPU's stand-in take is not in it, and is among the "
             "threads below (*emulator*, *accel0*).", "", "![](cpu.svg)", "", *plain_rows(most, "cpu_percent", 0), "",
             *thread_rows(data)]
+    vague = [quantity.split(",")[0] for quantity in mostly_vague(data) if quantity.startswith("latency")]
+    doubt = f" More than half of the figures of {', '.join(vague)} are [known too badly](#noise) to compare runs " \
+        "or set-ups by; they say of which order it is." if vague else ""
     out += ["", "## Latency under load", "", "One way, in us, from when a frame was to be sent, at shares of the "
             "rate without loss (where there was none, of half of what was received at most). Lost is in percent of "
-            "what was sent, by whomever; what the generator had no room for or missed itself is beside it.", "",
+            "what was sent, by whomever; what the generator had no room for or missed itself is beside it." + doubt, "",
             *latency_rows(data)]
-    out += ["", "## Noise", "", "By how much a figure that was measured once is off, in 95 of 100 runs, as the "
-            "repetitions of this run differ; a figure of two repetitions by 1.4 times less, one of n by 0.8 times the "
-            "root of n less; a rate without loss at least by the resolution of its search. It is estimated of all "
-            "figures of a set-up together, where those are too few of all set-ups. Dashes: nothing was repeated, so "
-            "the noise is not known. What changes from day to day on a shared machine is not in it. Whether two runs "
-            "agree: `bench/eval/agree.py RUN RUN`.", "", *noise_rows(data)]
+    out += ["", "## Noise", "", "By how much more, or less by the same factor, a figure that was measured once may be, "
+            "in 95 of 100 runs, as the repetitions of this run differ. For a figure of two repetitions its logarithm "
+            "is 1.4 times less, for one of n 0.8 times the root of n; a rate without loss is off at least by the "
+            "resolution of its search. It is estimated of all figures of a set-up together, where those are too few of "
+            "all set-ups on cables of the same kind. Dashes: nothing was repeated, so the noise is not known. What "
+            "changes from day to day on a shared machine is not in it.", "",
+            "Whether two runs agree: `bench/eval/agree.py RUN RUN`. Figures that are *known too badly*, so that half "
+            "as much again in another run would have to count as the same, are in no verdict, and say no more here "
+            "than of which order they are.", "", *noise_rows(data)]
     return "\n".join(out) + "\n"
 
 

@@ -166,6 +166,18 @@ def test_noise_of_every_quantity_is_stated(data):
     assert [cell for cell in row(page[page.index("## Noise"):], "| WIRE-NIC-CPU, wire |")] == ["2%"] * 7
 
 
+def test_what_is_known_too_badly_is_said(data):
+    assert "known too badly](#noise)" not in report.page(data)
+    for record in data["records"]:
+        if record["experiment"] == "latency":
+            record["latency_p99_us"] *= 1 + 9 * record["repetition"]
+    page = report.page(data)
+    assert "More than half of the figures of latency p99 are [known too badly]" in page
+    cells = row(page, "| *figures known too badly*")
+    assert [cell.split()[0] for cell in cells] == ["0", "0", "0", "0", "0", cells[5].split()[-1], "0"]
+    assert cells[5] != "0 of 0"
+
+
 def test_what_is_left_out_or_damaged_is_said(data):
     assert "- veth-l3fwd: DPDK is not installed" in report.page(data)
     assert "came out wrong" not in report.page(data)
