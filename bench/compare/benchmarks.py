@@ -47,7 +47,7 @@ class Benchmark:
             raise ValueError(f"not JSON: {error}, in {around!r}") from error
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"its JSON is not as expected: {error!r}") from error
-        # Nothing can be said of a ratio to nothing.
+        # Nothing can be said of a ratio to nothing: for compare.py a figure that falls to 0 is gone.
         return [v for v in values if v.value > 0]
 
 

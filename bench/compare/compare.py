@@ -5,10 +5,13 @@
 Both are built for release in a temporary folder, the commit from a git worktree of its own there, which
 is gone afterwards. Each pair runs a benchmark of either build; every other pair begins with the other
 build. What looks faster or slower is measured in as many pairs again, and is so only if both rounds say
-so (verdicts.py). Ratios are how many times as fast the working tree is: below 1 it is slower.
+so (verdicts.py). Ratios are how many times as fast the working tree is: below 1 it is slower. Noise is
+that of the worse round; where it is above 10 %, nothing that it covers is called the same, but what cannot
+be told.
 
-Exit status: 0; 1 with --fail where something is slower, or a benchmark works no more; 2 where nothing
-could be compared; 130 or 143 when interrupted.
+Exit status: 0; 1 with --fail where something is slower, or looks so though noise may be as large, where a
+figure is gone, or a benchmark works no more; 2 where nothing could be compared; 130 or 143 when
+interrupted.
 """
 
 import argparse
@@ -139,16 +142,17 @@ class Comparison:
         return self.benchmark.values(printed if self.benchmark.prints else output.read_text())
 
     def only_in(self, side):
-        """Figures that the other build never had."""
-        return sorted(self.alone[side].keys() - self.figures.keys())
+        """Figures that the other build never had, or not in each pair in which this one had them."""
+        other = SIDES[side == BASE]
+        return sorted(self.alone[side].keys() - self.alone[other].keys())
 
     def differs(self):
-        return any(f.verdict() in (V.FASTER, V.SLOWER) for f in self.figures.values())
+        return any(f.verdict() in (V.FASTER, V.SLOWER) or f.looks_slower() for f in self.figures.values())
 
     def worse(self):
         """For --fail."""
-        return THIS in self.failures or (self.there[BASE] and not self.there[THIS]) or \
-            any(f.verdict() == V.SLOWER for f in self.figures.values())
+        return THIS in self.failures or (self.there[BASE] and not self.there[THIS]) or bool(self.only_in(BASE)) or \
+            any(f.verdict() == V.SLOWER or f.looks_slower() for f in self.figures.values())
 
 
 def measure_round(comparisons, builds, pairs, what):
@@ -202,26 +206,30 @@ def report(comparison):
     report_figures(comparison)
     for side, word in ((THIS, "new"), (BASE, "gone")):
         for name in comparison.only_in(side):
-            print(f"  {word}: {name}")
+            print(f"  {word}: {name}" + (", in some pairs" if name in comparison.figures else ""))
 
 
 def summary(comparisons):
     found = [f.verdict() for c in comparisons for f in c.figures.values()]
-    counts = [f"{found.count(v)} {v}" for v in (V.SAME, V.FASTER, V.SLOWER, V.UNKNOWN)
+    counts = [f"{found.count(v)} {v}" for v in (V.SAME, V.FASTER, V.SLOWER, V.UNCLEAR, V.UNKNOWN)
               if v in found]
+    gone = [f"{c.benchmark.name}: {name}" for c in comparisons for name in c.only_in(BASE)]
+    counts += [f"{len(gone)} gone"] * bool(gone)
     print("result: " + (", ".join(counts) or "nothing could be compared"))
     for c in comparisons:
         for f in c.figures.values():
-            if f.verdict() in (V.FASTER, V.SLOWER):
-                print(f"  {f.verdict()}: {c.benchmark.name}: {f.name}: {f.median_ratio():.3f} "
-                      f"times as fast, noise {100 * (f.bound() - 1):.1f} %")
+            if f.verdict() in (V.FASTER, V.SLOWER) or f.looks_slower():
+                print(f"  {f.verdict()}{', looks slower' * f.looks_slower()}: {c.benchmark.name}: {f.name}: "
+                      f"{f.median_ratio():.3f} times as fast, noise {100 * (f.bound() - 1):.1f} %")
+    for name in gone:
+        print(f"  gone: {name}")
 
 
 def write_json(path, about, comparisons):
     result = [{"benchmark": c.benchmark.name, "failures": c.failures,
                "figures": [{"name": f.name, "unit": f.unit, "more_is_better": f.more_is_better,
                             "rounds": f.rounds, "ratio": f.median_ratio(), "bound": f.bound(),
-                            "verdict": f.verdict()} for f in c.figures.values()],
+                            "verdict": f.verdict(), "looks_slower": f.looks_slower()} for f in c.figures.values()],
                "new": c.only_in(THIS), "gone": c.only_in(BASE)} for c in comparisons]
     path.write_text(json.dumps({"about": about, "benchmarks": result}, indent=1) + "\n")
 
@@ -233,7 +241,7 @@ def parse_arguments():
                         help=f"runs of either build (9); fewer than {V.PAIRS_MIN} give no verdict")
     parser.add_argument("--only", nargs="+", choices=[b.name for b in BENCHMARKS],
                         metavar="BENCHMARK", help="of " + ", ".join(b.name for b in BENCHMARKS))
-    parser.add_argument("--fail", action="store_true", help="exit status 1 if something is slower")
+    parser.add_argument("--fail", action="store_true", help="exit status 1 if something is slower or gone")
     parser.add_argument("--json", type=Path, help="write every value there")
     args = parser.parse_args()
     if args.pairs < 1:

@@ -11,7 +11,8 @@ import math
 import statistics
 from dataclasses import dataclass, field
 
-SAME, FASTER, SLOWER, UNKNOWN = "same within noise", "faster", "slower", "too few pairs"
+SAME, FASTER, SLOWER = "same within noise", "faster", "slower"
+UNKNOWN, UNCLEAR = "too few pairs", "cannot tell"
 
 PAIRS_MIN = 4  # of a round: fewer can agree by chance
 # What is no regression even where runs hardly differ: builds of the same code differ by that much, by
@@ -20,6 +21,9 @@ BOUND_MIN = math.log(1.02)
 # The bound in standard errors of the median. Those are estimated from few pairs, hence so many.
 BOUND_ERRORS = 4
 AGREE = 0.8  # of the pairs must be on the side of the verdict
+# Noise that is wider would hide a difference that matters: nothing that it covers is called the same.
+BOUND_MAX = math.log(1.1)
+LOOKS = 2 / 3  # of the bound, in each round: what is slower by that looks so; by chance hardly one of a thousand does
 
 
 @dataclass
@@ -49,22 +53,34 @@ class Figure:
         return [sign * math.log(this / base) for base, this in pairs]
 
     def bound(self):
-        """By how much, as a factor, the medians may differ and still be the same."""
-        return math.exp(_bound(self._gains(self.pairs())))
+        """By how much, as a factor, the medians may differ and still be the same: of the round that is known worst, for
+        each must find a difference alone."""
+        return math.exp(max(_bound(self._gains(one)) for one in self.rounds if one))
 
     def verdict(self):
-        """Something else than the same only if each round says so alone."""
+        """Something else than the same only if each round says so alone; the same only if each could have said
+        otherwise."""
         verdicts = {self._verdict(one) for one in self.rounds}
-        return verdicts.pop() if len(verdicts) == 1 else SAME
+        if len(verdicts) == 1:
+            return verdicts.pop()
+        return UNCLEAR if verdicts & {UNKNOWN, UNCLEAR} or {FASTER, SLOWER} <= verdicts else SAME
+
+    def looks_slower(self):
+        """Of what cannot be told: whether each round is slower by more than may be hidden, and hardly by chance."""
+        if self.verdict() != UNCLEAR or not all(self.rounds):
+            return False
+        gains = [self._gains(one) for one in self.rounds]
+        return all(statistics.median(one) < -max(BOUND_MAX, LOOKS * _bound(one)) for one in gains)
 
     def _verdict(self, pairs):
         if len(pairs) < PAIRS_MIN:
             return UNKNOWN
         gains = self._gains(pairs)
-        middle = statistics.median(gains)
-        agree = sum(g * middle > 0 for g in gains)
-        if abs(middle) <= _bound(gains) or agree < AGREE * len(gains):
-            return SAME
+        middle, bound = statistics.median(gains), _bound(gains)
+        if abs(middle) <= bound:
+            return SAME if bound <= BOUND_MAX else UNCLEAR
+        if sum(g * middle > 0 for g in gains) < AGREE * len(gains):
+            return UNCLEAR
         return FASTER if middle > 0 else SLOWER
 
 

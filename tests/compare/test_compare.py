@@ -8,11 +8,16 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 SOURCE = Path(__file__).resolve().parents[2] / "bench/compare"
+sys.path.insert(0, str(SOURCE))
+
+import compare  # noqa: E402: found by the path above
+from benchmarks import Value  # noqa: E402: likewise
 
 MESON = """project('small', 'c')
 subdir('bench')
@@ -124,6 +129,40 @@ def test_benchmarks_that_come_go_and_fail(repository):
     repository.git("checkout", "-q", "HEAD~1")
     status, output = repository.compare("HEAD~1")
     assert "new: base does not have it" in output
+
+
+class Falling:
+    """A benchmark whose runs give these figures, one after the other; as benchmarks do, none of 0."""
+
+    name = target = "falling"
+
+    def __init__(self, base, this):
+        self.runs = {"base": iter(base), "this": iter(this)}
+
+    def compare(self):
+        comparison = compare.Comparison(self, dict.fromkeys(self.runs, True))
+        comparison._run = lambda builds, side: [
+            Value(name, value, "Mpps", True) for name, value in next(self.runs[side]).items() if value > 0]
+        compare.measure_round([comparison], {}, 5, "pair")
+        return comparison
+
+
+@pytest.mark.parametrize("this, word", [
+    (5 * [{"steady": 8.0}], "gone: other"), (5 * [{"steady": 8.0, "other": 0.0}], "gone: other"),
+    (4 * [{"steady": 8.0, "other": 5.0}] + [{"steady": 8.0, "other": 0.0}], "gone: other, in some pairs")])
+def test_what_falls_to_nothing_is_worse(this, word, capsys):
+    comparison = Falling(5 * [{"steady": 8.0, "other": 5.0}], this).compare()
+    assert comparison.worse()
+    compare.report(comparison)
+    compare.summary([comparison])
+    told = capsys.readouterr().out
+    assert f"  {word}\n" in told and "1 gone\n" in told
+
+
+def test_what_is_new_or_never_was_steady_is_not_worse():
+    steady, both = {"steady": 8.0, "other": 0.0}, {"steady": 8.0, "other": 5.0}
+    assert not Falling(5 * [steady], 5 * [both]).compare().worse()
+    assert not Falling([both, steady, both, both, both], [steady, both, both, both, both]).compare().worse()
 
 
 def test_what_cannot_be_compared_is_said(repository):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """From pairs to verdicts, with noise of every kind."""
 
+import math
 import random
 import sys
 from pathlib import Path
@@ -45,8 +46,11 @@ def test_a_small_difference_counts_where_runs_hardly_differ():
 
 def test_the_same_difference_does_not_where_pairs_differ_as_much():
     gains = [-3, 12, -9, 4, -12, 8, -4, -8, 10]
-    f = figure((100.0, 97.0 + gain) for gain in gains)
+    f = figure((100.0, 97.0 + gain / 3) for gain in gains)
     assert f.verdict() == V.SAME
+    assert 1.03 < f.bound() < 1.1
+    f = figure((100.0, 97.0 + gain) for gain in gains)
+    assert f.verdict() == V.UNCLEAR
     assert f.bound() > 1.1
 
 
@@ -69,15 +73,53 @@ def test_drift_that_both_builds_meet_neither_makes_nor_hides_a_difference(factor
 
 def test_pairs_that_disagree_give_no_verdict():
     """Five of nine are much slower, and values repeat so that noise looks small."""
-    assert figure([(100.0, 60.0)] * 5 + [(100.0, 140.0)] * 4).verdict() == V.SAME
+    assert figure([(100.0, 60.0)] * 5 + [(100.0, 140.0)] * 4).verdict() == V.UNCLEAR
 
 
 def test_each_round_must_say_so():
     slower, same = [(100.0, 80.0)] * PAIRS, [(100.0, 100.0)] * PAIRS
     assert figure(slower, same).verdict() == V.SAME
     assert figure(slower, slower).verdict() == V.SLOWER
-    assert figure(slower, [(100.0, 130.0)] * PAIRS).verdict() == V.SAME
+    assert figure(slower, [(100.0, 130.0)] * PAIRS).verdict() == V.UNCLEAR
+    assert figure(slower, slower[:V.PAIRS_MIN - 1]).verdict() == V.UNCLEAR
+    assert figure(slower, []).verdict() == V.UNCLEAR
     assert len(figure(slower, same).ratios()) == 2 * PAIRS
+
+
+def around(middle, deviation):
+    """Pairs whose ratios' logarithms have that median, and that median distance from it."""
+    return [(100.0, 100.0 * math.exp(middle + k * deviation / 2)) for k in range(-4, 5)]
+
+
+def bound_of(deviation):
+    """Four standard errors of a median of nine, which for normal ones are the root of pi / 2 times a third of the
+    standard deviation."""
+    return math.exp(4 * math.sqrt(math.pi / 2) / 3 * 1.4826 * deviation)
+
+
+def test_the_noise_told_is_that_of_the_worse_round():
+    """A difference must be beyond each round's own; that of both together is less."""
+    f = figure(around(0, 0.01), around(0, 0.03))
+    assert f.bound() == pytest.approx(bound_of(0.03))
+    assert figure(around(0, 0.03), around(0, 0.01)).bound() == pytest.approx(bound_of(0.03))
+
+
+def test_noise_that_would_hide_a_tenth_is_not_the_same():
+    """The bound of 0.0384 is just below a tenth, that of 0.0386 above."""
+    assert bound_of(0.0384) < 1.1 < bound_of(0.0386)
+    assert figure(around(0, 0.0384)).verdict() == V.SAME
+    assert figure(around(0, 0.0386)).verdict() == V.UNCLEAR
+    assert figure(around(0, 0.0384), around(0, 0.0386)).verdict() == V.UNCLEAR
+
+
+def test_a_quarter_less_is_not_passed_over_where_noise_is_wide():
+    """Noise may hide 35 %, of which a quarter less is more than two thirds; a tenth less is not, nor a quarter more."""
+    deviation = math.log(1.35) / math.log(bound_of(1))
+    for less, looks in ((0.75, True), (0.9, False), (1.25, False)):
+        f = figure(around(math.log(less), deviation), around(math.log(less), deviation))
+        assert (f.verdict(), f.looks_slower()) == (V.UNCLEAR, looks)
+    assert not figure(around(math.log(0.75), deviation), around(0, deviation)).looks_slower()
+    assert not figure(around(math.log(0.5), 0.01)).looks_slower()  # it is
 
 
 def test_few_pairs_give_no_verdict():
@@ -90,9 +132,8 @@ def test_few_pairs_give_no_verdict():
 def test_chance_finds_hardly_anything(spread):
     """Of two rounds of the same build, at most one of a thousand figures differs by chance."""
     rng = random.Random(1)
-    found = sum(figure(noisy(rng, 1, spread), noisy(rng, 1, spread)).verdict() != V.SAME
-                for _ in range(3000))
-    assert found <= 3
+    figures = [figure(noisy(rng, 1, spread), noisy(rng, 1, spread)) for _ in range(3000)]
+    assert sum(f.verdict() in (V.FASTER, V.SLOWER) or f.looks_slower() for f in figures) <= 3
 
 
 @pytest.mark.parametrize("spread, factor", [(0.005, 0.96), (0.02, 0.85), (0.05, 0.7)])
