@@ -44,6 +44,9 @@ def parse_arguments(argv=None):
     parser.add_argument("--latency", type=float, help="seconds at each load")
     parser.add_argument("--routes", type=int, help="of the full table")
     parser.add_argument("--setups", nargs="+", metavar="KEY", help="such as wire-nic-cpu (default: all)")
+    parser.add_argument("--page", action="store_true",
+                        help="measure nothing: page, figures and README.md's block anew, of --out's results.json")
+    parser.add_argument("--check", action="store_true", help="whether page and block are what that gives")
     parser.add_argument("--accelerator", default="auto",
                         help="as Accelerator=; auto: a GPU by CUDA, else threads of this machine")
     parser.add_argument("--dut", nargs=2, metavar="DEVICE",
@@ -52,9 +55,6 @@ def parse_arguments(argv=None):
     parser.add_argument("--any-speed", action="store_true",
                         help="of --interfaces, though the page takes 10 Gb/s for line rate")
     parser.add_argument("--out", type=Path, help="folder (docs/evaluation; --quick, --dut: in the build folder)")
-    parser.add_argument("--page", action="store_true",
-                        help="measure nothing: page, figures and README.md's block anew, of that folder's results.json")
-    parser.add_argument("--check", action="store_true", help="whether page and block are what its results.json gives")
     args = parser.parse_args(argv)
     if bool(args.dut) != bool(args.interfaces):
         parser.error("--dut and --interfaces belong together")

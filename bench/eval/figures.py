@@ -56,15 +56,15 @@ def figure(path, text, draw):
 
 
 def draw_figures(folder, data):
-    rtt, most = Table(data, "rtt"), Table(data, "highest")
+    rtt, most, safe = Table(data, "rtt"), Table(data, "highest"), Table(data, "no_drop")
 
-    def rates(axes):
-        lines(axes, most, "received_pps", 1e-6)
-        axes.plot(range(len(most.sizes)), [line_pps(size) / 1e6 for size in most.sizes], color="#525252",
+    def rates(axes, table, name, words):
+        lines(axes, table, name, 1e-6)
+        axes.plot(range(len(table.sizes)), [line_pps(size) / 1e6 for size in table.sizes], color="#525252",
                   linewidth=0.8, linestyle=":", label="10 Gb/s line rate")
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
-        axes.set_ylabel("received, Mpps")
+        axes.set_ylabel(words)
 
     def bits(axes):
         lines(axes, most, "received_gbps", 1)
@@ -82,8 +82,11 @@ def draw_figures(folder, data):
 
     if rtt.sizes:
         figure(folder / "rtt.svg", "Round-trip time: mean of 20 pings", times)
+    if safe.sizes:
+        figure(folder / "lossless.svg", "Without loss", lambda axes: rates(axes, safe, "no_drop_pps", "Mpps"))
     if not most.sizes:
         return
-    figure(folder / "mpps.svg", "Received while the most is offered", rates)
+    figure(folder / "mpps.svg", "Received while the most is offered",
+           lambda axes: rates(axes, most, "received_pps", "received, Mpps"))
     figure(folder / "gbps.svg", "The same in bits", bits)
     figure(folder / "cpu.svg", "CPU time of the router's own threads meanwhile", load)

@@ -326,9 +326,9 @@ def original(data):
     if safe.sizes:
         out.append(f"| and without loss, {safe.sizes[0]} bytes, here | " +
                    " | ".join(our_rates(safe, "no_drop_pps")) + " |")
-    for words, table, name in (("10 Gb/s line rate (99 % received) from frames of", most, "received_pps"),
-                               ("and without loss, from frames of", safe, "no_drop_pps")):
-        out.append(f"| {words}, here | " + " | ".join(line_rate_from(table, key, name) for key in keys) + " |")
+    for words, table, name in (("10 Gb/s line rate from frames of, here (99 % received)", most, "received_pps"),
+                               ("and without loss, from frames of, here", safe, "no_drop_pps")):
+        out.append(f"| {words} | " + " | ".join(line_rate_from(table, key, name) for key in keys) + " |")
     if any(generator_limited(r) for r in [*most.records, *safe.records]):
         out += ["", DAGGER_SAYS]
     return out
@@ -353,7 +353,7 @@ def rates_part(data):
     most, safe = Table(data, "highest"), Table(data, "no_drop")
     out = ["", "## Packet rate", "", "Received, in Mpps, while the most is offered:", "", "![](mpps.svg)", "",
            *rate_rows(most, "received_pps", 2), "", "![](gbps.svg)", "", search(data, safe), "",
-           *rate_rows(safe, "no_drop_pps", 3), "",
+           *(["![](lossless.svg)", ""] if safe.sizes else []), *rate_rows(safe, "no_drop_pps", 3), "",
            "Flows and routes, the shortest frames: received, in Mpps, while the most is offered,", "",
            *variants(data, "highest", "received_pps", 2), "", "and without loss:", "",
            *variants(data, "no_drop", "no_drop_pps", 3)]
@@ -400,7 +400,7 @@ def page(data):
         "or set-ups by; they say of which order it is." if vague else ""
     out += ["", "## Latency under load", "", "One way, in us, from when a frame was to be sent, at shares of the "
             "rate without loss (where there was none, of half of what was received at most). Lost is in percent of "
-            "what was sent, by whomever; what the generator had no room for or missed itself is beside it." + doubt, "",
+            "what was sent, by whomever; what of it the generator's own ends lost is beside it." + doubt, "",
             *latency_rows(data)]
     out += ["", "## Noise", "", "By how much more, or less by the same factor, a figure that was measured once may be, "
             "in 95 of 100 runs, as the repetitions of this run differ. For a figure of two repetitions its logarithm "

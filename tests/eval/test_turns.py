@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("matplotlib", reason="not installed: python3-matplotlib")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench/eval"))
 
 import eval as E  # noqa: E402: found by the path above
