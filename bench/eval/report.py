@@ -77,9 +77,14 @@ def cell(spread, digits):
 
 
 def rate_cell(table, key, size, name, digits):
-    """In Mpps, with a dagger if in some repetition the generator was the limit."""
-    limited = any(generator_limited(r) for r in table.of(key, size))
-    return cell(table.spread(key, size, name, 1e-6), digits) + (f" {DAGGER}" if limited else "")
+    """In Mpps, with a dagger if in some repetition the generator was the limit. Of searches in which nothing passed,
+    what the rate must be less than."""
+    found = table.of(key, size)
+    mark = f" {DAGGER}" if any(generator_limited(r) for r in found) else ""
+    tried = [r["resolution_pps"] for r in found if r.get("no_drop_pps") == 0]
+    if tried and len(tried) == len(found):
+        return f"< {max(tried) / 1e6:.{digits}f}{mark}"
+    return cell(table.spread(key, size, name, 1e-6), digits) + mark
 
 
 def rows(table, tell):
@@ -173,8 +178,9 @@ def noise_rows(data):
                    for q in quantities]
         out.append(f"| {title(data, key)} | " +
                    " | ".join("-" if factor is None else noise.percent(factor) for factor in factors) + " |")
-    of_each = [[f.vague() for f in figures if f.quantity == q] for q in quantities]
-    out.append("| *figures known too badly* | " + " | ".join(f"{sum(v)} of {len(v)}" for v in of_each) + " |")
+    of_each = [[f.vague() for f in figures if f.quantity == q and f.noise is not None] for q in quantities]
+    out.append("| *figures known too badly* | " +
+               " | ".join(f"{sum(vague)} of {len(vague)}" if vague else "-" for vague in of_each) + " |")
     return out
 
 

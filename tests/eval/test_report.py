@@ -124,6 +124,16 @@ def test_where_the_generator_was_the_limit_cells_say_so(data):
     assert page.count(f"{report.DAGGER}: the generator was the limit") == 2
 
 
+def test_a_search_in_which_nothing_passed_says_where_it_ended(data):
+    for record in data["records"]:
+        if record["experiment"] == "no_drop" and record["setup"] in ("veth-kernel", "wire-nic-gpu"):
+            if record["setup"] == "veth-kernel" or record["repetition"]:
+                record |= {"no_drop_pps": 0.0, "resolution_pps": 54_000 + 1000 * record["repetition"]}
+    part = report.page(data).split("Without any loss")[1].split("Flows and routes")[0]
+    assert row(part, "| VETH-KERNEL, veth |") == ["< 0.055"] * 3
+    assert row(part, "| WIRE-NIC-GPU, wire |")[0] == "0.744 (0.000 to 1.488)"
+
+
 @pytest.mark.parametrize("lost, told", [({}, "2000 (0 to 4000) frames"),
                                         ({"lost": 8000, "loss_percent": 0.4}, "0.100 (0.000 to 0.200) %"),
                                         ({"lost": 0, "loss_percent": 0}, "0.000 %")])
