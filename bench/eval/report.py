@@ -264,7 +264,7 @@ def introduction(data):
                  "A *wire* is an emulated 82599's cable in shared memory, offered 10 Gb/s; it has no speed of its own, "
                  "so more than line rate is possible in principle. The emulator's work (DMA, registers, the queue's "
                  "choice) is done by a thread of the processor, which a NIC would do beside it. Where threads have to "
-                 "share a core (*cores_used*), they take turns: each goes on until it has nothing to do, the emulator "
+                 "share a core, they take turns: each goes on until it has nothing to do, the emulator "
                  "for 30 us unless many frames wait. At the far end of *no router* is a thread that sends back what "
                  "comes: its latencies are the generator's and this machine's, which are in all others' on wires, too. "
                  "*veth* is a pair of virtual interfaces of the kernel, by AF_XDP with copies at the generator's and "
@@ -314,7 +314,7 @@ def original(data):
            "GPU as CPU load. " + ("What of ours is emulated the first table says." if kind == "dut" else
                                   "Ours are the *wire* set-ups: the router is the real one, its NICs are not, so it is "
                                   "a comparison of what the router's own work allows. The CPU load is not "
-                                  "comparable: where threads take turns on one core (*cores_used*), the router's have "
+                                  "comparable: where threads take turns on one core, the router's have "
                                   "what the stand-ins leave of it, and all of them together take about 100 % always."),
            "",
            windows(data), "", "| | NIC-CPU | NIC-CPU-GPU | NIC-GPU |", "| --- | --- | --- | --- |"]
