@@ -58,7 +58,7 @@ def parse_arguments(argv=None):
     args = parser.parse_args(argv)
     if bool(args.dut) != bool(args.interfaces):
         parser.error("--dut and --interfaces belong together")
-    usual = dict(sizes=SIZES, repetitions=3, seconds=20, trial=1, trials=7, latency=2, routes=ROUTES)
+    usual = dict(sizes=SIZES, repetitions=3, seconds=20, trial=1, trials=6, latency=2, routes=ROUTES)
     if args.quick:
         usual = dict(sizes=[64, 512, 1518], repetitions=2, seconds=0.6, trial=0.3, trials=4, latency=0.3,
                      routes=100_000)
@@ -171,7 +171,8 @@ def reckon_s(chosen, args):
         full = not repetition and setup.mode is not None
         start_s = setup.start_s
         return (8 + (sizes + many + full) * (args.seconds + 0.4 + start_s) +
-                searches * args.trials * (args.trial + start_s) + loads * (args.latency + start_s) + full * settled_s)
+                searches * measure.no_drop_s(args.trial, args.trials) + loads * (args.latency + start_s) +
+                full * settled_s)
 
     return sum(turn_s(setup, repetition) for setup in chosen for repetition in range(args.repetitions))
 

@@ -18,6 +18,10 @@ LOADS = (10, 50, 90)  # percent
 FLOWS = 1000  # where there are many
 DAMAGE = ("reordered", "duplicated", "corrupted")
 DRAIN_S = 0.1  # the generator waits so long for what is under way
+TRIES = 4  # at one rate, those included that say nothing about the router
+CONFIRM = 3  # a rate that was found is confirmed by a trial so many times longer
+STEP = 0.95  # to the next lower rate if it is not
+STEPS = 6
 
 
 def line_pps(size):
@@ -29,14 +33,20 @@ def seconds(value):
     return f"{max(1, round(1000 * value))}ms"
 
 
-def traffic(result):
+def lost_by_generator(result, setup):
+    """Frames that the router is not to blame for. What a sending end drops is not among them where there is nothing
+    between it and the router's queue, which then was full."""
+    return sum(end["missed"] + (0 if setup.direct else end["refused"]) for end in result["ends"])
+
+
+def traffic(result, setup):
     """What a run of the generator says, in short."""
     latency = result["latency_ns"]
     return {
         "sent_pps": result["sent_pps"], "received_pps": result["received_pps"],
         "received_gbps": result["received_pps"] * 8 * statistics.mean(result["sizes"]) / 1e9,
-        "loss_percent": result["loss_percent"], "generator_limit": result["limited_by"],
-        "lost_by_generator": sum(e["refused"] + e["missed"] for e in result["ends"]),
+        "lost": result["lost"], "loss_percent": result["loss_percent"], "generator_limit": result["limited_by"],
+        "lost_by_generator": lost_by_generator(result, setup),
         **{how: result[how] for how in DAMAGE},
         **{f"latency_{name}_us": latency[name] / 1e3 for name in
            ("min", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max") if name in latency},
@@ -44,15 +54,18 @@ def traffic(result):
 
 
 def run(bench, size, duration_s, rate, flows=1, warmup_s=0.2):
-    """Frames of `size` bytes with FCS at `rate` pps (None: as many as there can be)."""
-    process = start(bench, size, duration_s, rate, flows, warmup_s)
+    """Frames of `size` bytes with FCS at `rate` pps, which no delay of the generator's makes come faster than the cable
+    would carry them."""
+    line = ["--line-rate", f"{LINE_BPS / 1e9:.0f}G"] if bench.setup.line_rate else []
+    process = start(bench, size, duration_s, rate, flows, warmup_s, line)
     return bench.result(process, duration_s + warmup_s + 60)
 
 
-def start(bench, size, duration_s, rate, flows, warmup_s):
+def start(bench, size, duration_s, rate, flows, warmup_s, options=()):
+    """At `rate` pps; None: as many as there can be."""
     asked = ["--rate", f"{rate:.0f}pps"] if rate else []
     return bench.start("--size", size, "--flows", flows, "--duration", seconds(duration_s),
-                       "--warmup", seconds(warmup_s), "--drain", seconds(DRAIN_S), *asked)
+                       "--warmup", seconds(warmup_s), "--drain", seconds(DRAIN_S), *asked, *options)
 
 
 def watch(bench, process, duration_s):
@@ -91,50 +104,92 @@ def highest(bench, size, duration_s, flows=1, warmup_s=0.2):
     result = bench.result(process, 10)
     threads = middle_third(seen, result["began_ns"] / 1e9, result["ended_ns"] / 1e9)
     stand_ins = sum(share for name, share in threads.items() if STAND_INS.match(name))
-    return {"experiment": "highest", **traffic(result), "offered_pps": rate or result["sent_pps"],
+    return {"experiment": "highest", **traffic(result, bench.setup), "offered_pps": rate or result["sent_pps"],
             "cpu_percent": sum(threads.values()) - stand_ins, "cpu_stand_ins_percent": stand_ins,
             "cpu_threads": threads, "foreign_cpu": foreign}
 
 
-def passes(bench, size, trial_s, rate, flows, warmup_s):
-    """Whether no frame of a trial is lost; None or the trial's figures, and what was damaged. A loss by the generator
-    itself, or its being too slow, counts as one. A trial that fails is repeated once: what else a machine does
-    now and then would be taken for a limit."""
-    damage = dict.fromkeys(DAMAGE, 0)
-    for _ in range(2):
-        told = traffic(run(bench, size, trial_s, rate, flows, warmup_s))
-        damage = {how: n + told[how] for how, n in damage.items()}
-        if told["loss_percent"] == 0 and told["generator_limit"] == "none":
-            return told, damage
-    return None, damage
+def verdict(told, setup):
+    """What a trial says of the router: that it "passed", "failed", or nothing: what was lost the generator's own ends
+    lost, or it did not send what it was to. An end that takes no more is the router's doing where there is nothing
+    between them."""
+    if told["generator_limit"] == "core" or (told["generator_limit"] == "end" and not setup.direct):
+        return "void"
+    if told["lost"] == 0 and told["generator_limit"] == "none":
+        return "passed"
+    return "void" if told["lost_by_generator"] >= told["lost"] > 0 else "failed"
+
+
+class Search:
+    """For the highest rate of which no frame is lost. `good`: the highest that passed, 0 if none did; `bad`: the lowest
+    that did not; `limited`: for the generator's sake alone; `best`: the figures at `good`."""
+
+    def __init__(self, bench, size, top_pps, flows, warmup_s):
+        self.bench, self.size, self.flows, self.warmup_s = bench, size, flows, warmup_s
+        self.good, self.bad, self.limited, self.best = 0.0, 2 * top_pps, False, None
+        self.damage, self.void = dict.fromkeys(DAMAGE, 0), 0
+
+    def at(self, rate, trial_s, failures):
+        """Whether no frame of a trial is lost. One that fails is repeated until there are `failures`, one that is void
+        until there are TRIES in all."""
+        failed = 0
+        for _ in range(TRIES):
+            told = traffic(run(self.bench, self.size, trial_s, rate, self.flows, self.warmup_s), self.bench.setup)
+            self.damage = {how: n + told[how] for how, n in self.damage.items()}
+            said = verdict(told, self.bench.setup)
+            if said == "passed":
+                self.good, self.best = rate, told
+                return True
+            self.void += said == "void"
+            failed += said == "failed"
+            if failed == failures:
+                break
+        self.bad, self.limited = rate, failed == 0
+        return False
+
+    def bisect(self, trial_s, trials):
+        """From the top. A trial that fails is repeated once: what else a machine does now and then would be taken for a
+        limit."""
+        top_pps = self.bad / 2
+        for _ in range(trials + 1):
+            if self.at((self.good + self.bad) / 2, trial_s, failures=2) and self.good == top_pps:
+                self.bad = top_pps
+                break
+
+    def confirm(self, trial_s):
+        """By longer trials, at lower and lower rates until one passes; if none does there is no rate."""
+        rate, self.good, self.best = self.good, 0.0, None
+        for _ in range(STEPS + 1):
+            if self.at(rate, trial_s, failures=1):
+                break
+            rate *= STEP
 
 
 def no_drop(bench, size, trial_s, trials, top_pps, flows=1, warmup_s=0.2):
-    """RFC 2544's throughput: the highest rate of which no frame is lost: `top_pps`, or by bisection below it."""
-    good, bad = 0.0, 2 * top_pps
-    best, damage = None, dict.fromkeys(DAMAGE, 0)
-    for _ in range(trials + 1):
-        rate = (good + bad) / 2
-        told, more = passes(bench, size, trial_s, rate, flows, warmup_s)
-        damage = {how: n + more[how] for how, n in damage.items()}
-        if told:
-            good, best = rate, told
-            if rate == top_pps:
-                bad = top_pps
-                break
-        else:
-            bad = rate
-    return {"experiment": "no_drop", "no_drop_pps": good, "trial_s": trial_s, "trials": trials,
-            "resolution_pps": bad - good, "no_drop_gbps": good * 8 * size / 1e9,
-            **damage,
-            **({f"at_{name}": value for name, value in best.items()
-                if name.startswith("latency_p")} if best else {})}
+    """RFC 2544's throughput: the highest rate of which no frame is lost: `top_pps`, or by bisection below it; then
+    confirmed by a longer trial."""
+    search = Search(bench, size, top_pps, flows, warmup_s)
+    search.bisect(trial_s, trials)
+    searched = search.good
+    if searched:
+        search.confirm(CONFIRM * trial_s)
+    return {"experiment": "no_drop", "no_drop_pps": search.good, "searched_pps": searched, "trial_s": trial_s,
+            "trials": trials, "confirm_s": CONFIRM * trial_s, "void_trials": search.void,
+            "generator_limited": search.limited, "resolution_pps": search.bad - search.good,
+            "no_drop_gbps": search.good * 8 * size / 1e9, **search.damage,
+            **({f"at_{name}": value for name, value in search.best.items()
+                if name.startswith("latency_p")} if search.best else {})}
+
+
+def no_drop_s(trial_s, trials):
+    """About how long that takes: with a failed trial's repetition now and then, and a step down."""
+    return trials * (trial_s + 0.6) + 2 * (CONFIRM * trial_s + 0.6)
 
 
 def latency(bench, size, duration_s, reference_pps, flows=1):
     """One way, from the moment each frame was to be sent, at shares of a rate that passes."""
     for load in LOADS:
-        told = traffic(run(bench, size, duration_s, reference_pps * load / 100, flows))
+        told = traffic(run(bench, size, duration_s, reference_pps * load / 100, flows), bench.setup)
         yield {"experiment": "latency", "load_percent": load, "reference_pps": reference_pps, **told}
 
 

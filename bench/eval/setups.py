@@ -142,6 +142,7 @@ class Setup:
     line_rate = True  # whether as much as 10 Gb/s carries is offered, or all that the generator has
     start_s = 0.6  # that a run of the generator takes beside its warm-up and duration
     seen = {}  # what showed only when it ran, as about() of Dut has it: {name: words}
+    direct = False  # whether the generator's ends put frames into the router's queues, with nothing between them
     cores = Cores()
 
     def sizes(self, asked, repetition=0):
@@ -200,6 +201,8 @@ def load_routes(router, gateway, device, count):
 # ---- Peerlane on emulated NICs ----
 
 class Wire(Setup):
+    direct = True
+
     def __init__(self, mode, accelerator=None, planes=1):
         self.mode, self.accelerator, self.planes = mode, accelerator, planes
         self.key = f"wire-{mode}"
@@ -275,6 +278,7 @@ class Bare(Setup):
     key, title = "wire-bare", "no router"
     emulated = "the cable (shared memory); what sends back is neither NIC nor router"
     planes = 0
+    direct = True
 
     def sizes(self, asked, repetition=0):
         return sorted({asked[0], asked[-1]})
@@ -321,6 +325,7 @@ class Veth(Setup):
     """`peer` is one of bench/net's."""
 
     line_rate = False
+    direct = True
 
     def __init__(self, key, title, peer, mode=None):
         self.key, self.title, self.peer, self.mode = f"veth-{key}", title, peer, mode

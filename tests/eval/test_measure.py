@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The experiments' own sums, on a generator and on clocks that are known; and who runs where."""
 
+import argparse
 import os
 import sys
 from pathlib import Path
@@ -12,26 +13,59 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench/eval"))
 import measure  # noqa: E402: found by the path above
 import setups  # noqa: E402: likewise
 
-TOP, TRIALS = 10e6, 8
+TOP, TRIALS, TRIAL_S = 10e6, 8, 1
 
 
 class Router:
-    """Passes up to `limit_pps` without loss, but for the trials that are named."""
+    """Passes up to `limit_pps` without loss, in longer trials up to `long_pps`, but for the trials that are named."""
 
-    def __init__(self, limit_pps, disturbed=()):
-        self.limit_pps, self.disturbed, self.trials = limit_pps, disturbed, 0
+    def __init__(self, limit_pps, disturbed=(), long_pps=TOP):
+        self.limit_pps, self.disturbed, self.long_pps = limit_pps, disturbed, long_pps
+        self.rates = []
+        self.direct = True
 
     def run(self, bench, size, duration_s, rate, flows=1, warmup_s=0.2):
-        self.trials += 1
-        lost = rate > self.limit_pps or self.trials in self.disturbed
-        return {"latency_ns": {"p50": 1000}, "sent_pps": rate, "received_pps": rate, "sizes": [size],
-                "loss_percent": 1.0 if lost else 0, "limited_by": "none", "ends": [], "reordered": 1, "duplicated": 0,
-                "corrupted": 0}
+        self.rates.append(rate)
+        limit_pps = min(self.limit_pps, self.long_pps if duration_s > TRIAL_S else TOP)
+        lost = 1000 if rate > limit_pps or len(self.rates) in self.disturbed else 0
+        return {"latency_ns": {"p50": 1000}, "sent_pps": rate, "received_pps": rate, "sizes": [size], "lost": lost,
+                "loss_percent": lost / 1e4, "limited_by": "none", "ends": [{"refused": 0, "missed": 0}],
+                "reordered": 1, "duplicated": 0, "corrupted": 0, **self.generator(rate, lost)}
+
+    def generator(self, rate, lost):
+        """What it says of itself."""
+        return {}
+
+
+class SlowGenerator(Router):
+    """One that has no more than `most_pps`, and all of them arrive; `limits`: what it gives for the reason."""
+
+    def __init__(self, most_pps, limits, direct):
+        super().__init__(TOP)
+        self.most_pps, self.limits, self.direct = most_pps, limits, direct
+
+    def generator(self, rate, lost):
+        return {"limited_by": self.limits if rate > self.most_pps else "none"}
+
+
+class Forgetful(Router):
+    """A generator that loses `own` of the frames itself, in the trials that are named by `at`."""
+
+    def __init__(self, limit_pps, own, at, where="missed", direct=True):
+        super().__init__(limit_pps)
+        self.own, self.at, self.where, self.direct = own, at, where, direct
+
+    def generator(self, rate, lost):
+        if len(self.rates) not in self.at:
+            return {}
+        return {"lost": lost + self.own, "loss_percent": 0.1,
+                "ends": [{"refused": 0, "missed": 0}, {"refused": 0, "missed": 0, self.where: self.own}]}
 
 
 def search(monkeypatch, router):
     monkeypatch.setattr(measure, "run", router.run)
-    return measure.no_drop(None, 64, 1, TRIALS, TOP)
+    bench = argparse.Namespace(setup=argparse.Namespace(direct=router.direct, line_rate=True))
+    return measure.no_drop(bench, 64, TRIAL_S, TRIALS, TOP)
 
 
 @pytest.mark.parametrize("limit_pps", [9.99e6, 5e6, 1.234e6])
@@ -39,19 +73,94 @@ def test_the_rate_without_loss_is_found_to_its_resolution(monkeypatch, limit_pps
     found = search(monkeypatch, Router(limit_pps))
     assert found["no_drop_pps"] <= limit_pps < found["no_drop_pps"] + found["resolution_pps"]
     assert found["resolution_pps"] == TOP / 2 ** TRIALS
+    assert found["searched_pps"] == found["no_drop_pps"] and not found["generator_limited"]
 
 
 def test_the_highest_rate_is_tried_first(monkeypatch):
     router = Router(TOP)
     found = search(monkeypatch, router)
-    assert (found["no_drop_pps"], found["resolution_pps"], router.trials) == (TOP, 0, 1)
+    assert (found["no_drop_pps"], found["resolution_pps"], router.rates) == (TOP, 0, [TOP, TOP])
 
 
 def test_one_disturbed_trial_changes_nothing_and_damage_is_summed(monkeypatch):
     router = Router(5e6, disturbed=(3, 7))
     found = search(monkeypatch, router)
     assert found["no_drop_pps"] <= 5e6 < found["no_drop_pps"] + found["resolution_pps"]
-    assert found["reordered"] == router.trials
+    assert found["reordered"] == len(router.rates)
+
+
+def test_a_rate_that_fails_a_longer_trial_is_lowered_until_one_passes(monkeypatch):
+    found = search(monkeypatch, Router(TOP, long_pps=0.9 * TOP))
+    assert (found["searched_pps"], found["no_drop_pps"]) == (TOP, pytest.approx(0.9025 * TOP * 0.95))
+    assert found["resolution_pps"] == pytest.approx(0.9025 * TOP * 0.05)
+    assert found["confirm_s"] == 3 * TRIAL_S
+
+
+def test_a_rate_that_no_longer_trial_confirms_is_none(monkeypatch):
+    router = Router(TOP, long_pps=0.6 * TOP)
+    found = search(monkeypatch, router)
+    assert (found["searched_pps"], found["no_drop_pps"]) == (TOP, 0)
+    assert router.rates == pytest.approx([TOP] + [TOP * 0.95 ** step for step in range(7)])
+    assert "at_latency_p50_us" not in found and not found["generator_limited"]
+
+
+@pytest.mark.parametrize("own,where,direct,router_fails", [
+    (1, "missed", True, False), (1, "missed", False, False), (1, "refused", False, False),
+    (1, "refused", True, True),  # into the router's queue, which was full
+])
+def test_what_the_generator_loses_is_not_the_routers(monkeypatch, own, where, direct, router_fails):
+    """It says nothing in three trials out of four."""
+    router = Forgetful(TOP, own, (1, 2, 3), where, direct)
+    found = search(monkeypatch, router)
+    if router_fails:
+        assert router.rates[:3] == [TOP, TOP, TOP / 2] and found["void_trials"] == 0
+    else:
+        assert router.rates == [TOP] * 5 and found["void_trials"] == 3
+        assert found["no_drop_pps"] == TOP and not found["generator_limited"]
+
+
+def test_a_loss_that_is_the_generators_in_part_is_the_routers(monkeypatch):
+    router = Forgetful(5e6, 999, range(1, 99))
+    search(monkeypatch, router)
+    assert router.rates[:3] == [TOP, TOP, TOP / 2]  # the router lost 1000 more of each of the first two
+    assert router.rates[2:6] == [TOP / 2] * 4  # none of these
+
+
+@pytest.mark.parametrize("limits,direct,limited", [
+    ("core", True, True), ("core", False, True), ("end", False, True),
+    ("end", True, False),  # it is the router that takes no more
+])
+def test_a_generator_that_is_too_slow_is_told_from_a_router_that_is(monkeypatch, limits, direct, limited):
+    router = SlowGenerator(6e6, limits, direct)
+    found = search(monkeypatch, router)
+    assert found["no_drop_pps"] <= 6e6 < found["no_drop_pps"] + found["resolution_pps"]
+    assert found["generator_limited"] == limited
+    assert router.rates.count(TOP) == (4 if limited else 2)
+    assert (found["void_trials"] > 0) == limited
+
+
+def test_the_limit_is_the_generators_only_if_the_next_rate_above_was(monkeypatch):
+    """It is too slow for 6 Mpps, the router for 5."""
+    router = SlowGenerator(6e6, "core", True)
+    router.limit_pps = 5e6
+    found = search(monkeypatch, router)
+    assert found["no_drop_pps"] <= 5e6 < found["no_drop_pps"] + found["resolution_pps"]
+    assert found["void_trials"] > 0 and not found["generator_limited"]
+
+
+@pytest.mark.parametrize("line_rate", [False, True])
+def test_no_burst_is_faster_than_a_cable_that_has_a_rate(line_rate):
+    """In trials and at loads; what the generator is told."""
+    asked = []
+    bench = argparse.Namespace(
+        setup=argparse.Namespace(direct=True, line_rate=line_rate), start=lambda *options: asked.append(options),
+        result=lambda *_: Router(TOP).run(None, 64, TRIAL_S, 1e6))
+    measure.no_drop(bench, 64, TRIAL_S, 1, TOP)
+    list(measure.latency(bench, 64, TRIAL_S, TOP))
+    assert len(asked) == 2 + len(measure.LOADS)
+    for options in asked:
+        assert ("--line-rate" in options) == line_rate
+        assert not line_rate or options[options.index("--line-rate") + 1] == "10G"
 
 
 def test_without_a_rate_that_passes_there_is_none(monkeypatch):
