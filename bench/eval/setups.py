@@ -138,11 +138,11 @@ class Setup:
 
     key = title = emulated = ""
     mode = None
+    direct = False  # whether the generator's ends put frames into the router's queues, with nothing between them
     planes = 1
     line_rate = True  # whether as much as 10 Gb/s carries is offered, or all that the generator has
     start_s = 0.6  # that a run of the generator takes beside its warm-up and duration
     seen = {}  # what showed only when it ran, as about() of Dut has it: {name: words}
-    direct = False  # whether the generator's ends put frames into the router's queues, with nothing between them
     cores = Cores()
 
     def sizes(self, asked, repetition=0):
@@ -467,13 +467,27 @@ class Accelerator:
         self.words = f"threads of this machine's processor stand in: {name}" if kind != "cuda" else model
 
 
+def accelerators():
+    """(those that peerlane devices shows and that are there, or None; why they are not known)"""
+    try:
+        done = subprocess.run([str(L.PEERLANE), "-j", "devices"], text=True, capture_output=True, check=True)
+        return [one for one in json.loads(done.stdout)["accelerators"] if one["there"]], None
+    except (OSError, subprocess.CalledProcessError, ValueError, KeyError) as error:
+        return None, f"peerlane -j devices: {' '.join((getattr(error, 'stderr', None) or str(error)).split())}"
+
+
 def find_accelerator(wanted):
-    """The one named; or a GPU by CUDA; or threads of the host, which are none."""
-    done = subprocess.run([str(L.PEERLANE), "-j", "devices"], text=True, capture_output=True, check=False)
-    listed = json.loads(done.stdout)["accelerators"] if done.returncode == 0 else []
-    for one in listed:
-        if one.get("there") and (one["accelerator"] == wanted or (wanted == "auto" and one["kind"] == "cuda")):
-            return Accelerator(one["kind"], one["accelerator"], one["name"])
+    """The one named, as Accelerator= has them: a kind is the first of its. auto: a GPU by CUDA, or threads of the host,
+    which are none. Exits, with what there is, if it is not there."""
+    there, why = accelerators()
+    kind = "cuda" if wanted == "auto" else wanted
+    for one in there or ():
+        if kind in (one["accelerator"], one["kind"]):
+            return Accelerator(one["kind"], one["accelerator"] if wanted == "auto" else wanted, one["name"])
+    if wanted != "auto":
+        names = ", ".join(one["accelerator"] for one in there or ())
+        sys.exit(f"eval.py: --accelerator {wanted}: {why or f'there is none; there are {names}'}")
+    print(f"accelerator: threads of the host, for {why or 'there is no GPU by CUDA'}", file=sys.stderr)
     return Accelerator("host", "host", "this machine's processor")
 
 

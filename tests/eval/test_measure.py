@@ -2,6 +2,7 @@
 """The experiments' own sums, on a generator and on clocks that are known; and who runs where."""
 
 import argparse
+import json
 import os
 import sys
 from pathlib import Path
@@ -199,3 +200,47 @@ def test_what_is_measured_at_three_sizes():
     assert setups.Wire("nic-cpu").sizes(sizes) == sizes
     assert setups.Wire("nic-cpu").sizes(sizes, 2) == [64, 512, 1518]
     assert setups.Wire("nic-cpu", planes=2).sizes(sizes) == [64]
+
+
+LISTED = {"accelerators": [
+    {"accelerator": "cuda", "kind": "cuda", "there": False, "name": None},
+    {"accelerator": "opencl:0", "kind": "opencl", "there": True, "name": "one"},
+    {"accelerator": "opencl:1", "kind": "opencl", "there": True, "name": "other"},
+    {"accelerator": "host:0", "kind": "host", "there": True, "name": "host (2 cores)"}]}
+GPU = {"accelerators": [{"accelerator": "cuda:0", "kind": "cuda", "there": True, "name": "card"}]}
+
+
+def lists(monkeypatch, tmp_path, told, status=0):
+    """A peerlane that shows these devices."""
+    program = tmp_path / "peerlane"
+    program.write_text(f"#!/bin/sh\necho 'no devices' >&2\ncat <<'E'\n{json.dumps(told)}\nE\nexit {status}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(setups.L, "PEERLANE", program)
+
+
+@pytest.mark.parametrize("told,wanted,kind,name,model", [
+    (LISTED, "opencl:1", "opencl", "opencl:1", "other"), (LISTED, "opencl", "opencl", "opencl", "one"),
+    (LISTED, "host", "host", "host", "host (2 cores)"), (GPU, "auto", "cuda", "cuda:0", "card"),
+    (GPU, "cuda", "cuda", "cuda", "card"),
+])
+def test_the_accelerator_named_is_taken(monkeypatch, tmp_path, told, wanted, kind, name, model):
+    lists(monkeypatch, tmp_path, told)
+    found = setups.find_accelerator(wanted)
+    assert (found.kind, found.name, found.model) == (kind, name, model)
+
+
+@pytest.mark.parametrize("told,status,wanted,words", [
+    (LISTED, 0, "cuda", "there is none; there are opencl:0, opencl:1, host:0"), (LISTED, 0, "opencl:2", "opencl:1, "),
+    (LISTED, 1, "host", "peerlane -j devices: no devices"), ({}, 0, "opencl", "peerlane -j devices: "),
+])
+def test_an_accelerator_that_is_not_there_is_not_replaced(monkeypatch, tmp_path, told, status, wanted, words):
+    lists(monkeypatch, tmp_path, told, status)
+    with pytest.raises(SystemExit, match=f"--accelerator {wanted}: .*{words}"):
+        setups.find_accelerator(wanted)
+
+
+@pytest.mark.parametrize("status,words", [(0, "there is no GPU by CUDA"), (1, "peerlane -j devices: no devices")])
+def test_without_a_gpu_threads_stand_in_and_it_is_said(monkeypatch, tmp_path, capsys, status, words):
+    lists(monkeypatch, tmp_path, LISTED, status)
+    assert setups.find_accelerator("auto").kind == "host"
+    assert words in capsys.readouterr().err
