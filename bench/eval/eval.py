@@ -122,7 +122,7 @@ class Turn:
     def many_flows(self, bench):
         rate = self.highest if self.args.quick else self.rates
         rate(bench, self.args.sizes[0], flows=measure.FLOWS)
-        if bench.load and self.setup.mode:
+        if bench.load:
             path, count = bench.load(self.args.routes)
             bench.destinations = ("--destinations", path)  # all over a table like the Internet's
             self.highest(bench, self.args.sizes[0], flows=100_000, routes=count,
@@ -168,7 +168,7 @@ def reckon_s(chosen, args):
         searches = searched + (0 if args.quick else many)
         settled_s = args.routes / 30_000 + setup.refill_s(args.routes)
         loads = min(searched, 2) * len(measure.LOADS)
-        full = not repetition and setup.mode is not None
+        full = not repetition and setup.has_table
         start_s = setup.start_s
         return (8 + (sizes + many + full) * (args.seconds + 0.4 + start_s) +
                 searches * measure.no_drop_s(args.trial, args.trials) + loads * (args.latency + start_s) +

@@ -138,6 +138,7 @@ class Setup:
 
     key = title = emulated = ""
     mode = None
+    has_table = True  # of routes, which can be full
     direct = False  # whether the generator's ends put frames into the router's queues, with nothing between them
     planes = 1
     line_rate = True  # whether as much as 10 Gb/s carries is offered, or all that the generator has
@@ -188,11 +189,12 @@ def refusal(options, ports):
 
 
 def load_routes(router, gateway, device, count):
-    """A table like the Internet's. Returns the file that names its prefixes, for the generator."""
+    """A table like the Internet's, of IPv4. Returns the file that names its prefixes, for the generator."""
     found = prefixes(count, 0)
     table = Table(router, {4: found[4], 6: []}, {4: [(gateway, device)], 6: []})
     table.add()
-    L.wait_until(lambda: router.route_count(4) >= len(found[4]), f"{count} routes in the tables", 120, 0.2)
+    if router.daemon:  # else the kernel's is the table
+        L.wait_until(lambda: router.route_count(4) >= len(found[4]), f"{count} routes in the tables", 120, 0.2)
     path = router.folder / "prefixes"
     path.write_text("\n".join(found[4]) + "\n")
     return path, len(found[4])
@@ -278,6 +280,7 @@ class Bare(Setup):
     key, title = "wire-bare", "no router"
     emulated = "the cable (shared memory); what sends back is neither NIC nor router"
     planes = 0
+    has_table = False
     direct = True
 
     def sizes(self, asked, repetition=0):
@@ -329,6 +332,7 @@ class Veth(Setup):
 
     def __init__(self, key, title, peer, mode=None):
         self.key, self.title, self.peer, self.mode = f"veth-{key}", title, peer, mode
+        self.has_table = not isinstance(peer, net.L3fwd)  # the kernel's, or one that follows it
         self.emulated = "the cables (veth interfaces of the kernel)"
 
     def refill_s(self, n_routes):
@@ -358,17 +362,21 @@ class Veth(Setup):
             bench = VethBench(self, *ends, self.pids(lab))
             bench.destinations = ("--destinations", two.v4)
             bench.lab = lab
-            bench.load = lambda count: load_routes(lab.router, two.v4, "pl1", count)
+            if self.has_table:
+                bench.load = lambda count: load_routes(lab.router, two.v4, self.device(two), count)
             yield bench, times
             self.peer.stop(lab)
             self.peer.process = None
 
+    def device(self, host):
+        """The router's, as its tables have it."""
+        return f"pl{host.number - 1}" if isinstance(self.peer, net.Peerlane) else f"eth{host.number}"
+
     def keep_neighbours(self, lab, macs):
         """Those that moved with their interface are the generator's now, which answers; but not all peers ask."""
         for host, mac in zip(lab.hosts, macs):
-            device = f"pl{host.number - 1}" if isinstance(self.peer, net.Peerlane) else f"eth{host.number}"
-            if not isinstance(self.peer, net.L3fwd):
-                lab.router.ip(f"neigh replace {host.v4} lladdr {mac} dev {device} nud permanent")
+            if self.has_table:
+                lab.router.ip(f"neigh replace {host.v4} lladdr {mac} dev {self.device(host)} nud permanent")
 
     def pids(self, lab):
         if self.peer.process:

@@ -244,3 +244,30 @@ def test_without_a_gpu_threads_stand_in_and_it_is_said(monkeypatch, tmp_path, ca
     lists(monkeypatch, tmp_path, LISTED, status)
     assert setups.find_accelerator("auto").kind == "host"
     assert words in capsys.readouterr().err
+
+
+def test_who_has_a_full_table():
+    everything = setups.all_setups(setups.Accelerator("host", "host", "threads"))
+    assert [setup.key for setup in everything if not setup.has_table] == ["wire-bare", "veth-l3fwd"]
+
+
+@pytest.mark.parametrize("daemon,counts", [(None, []), ("peerlaned", [0, 1, 2])])
+def test_a_table_is_waited_for_where_it_is_a_copy(monkeypatch, tmp_path, daemon, counts):
+    """The kernel has a route once it has taken it, Peerlane a while later."""
+    seen, added = iter([0, 1, 2]), []
+
+    class Table:
+        def __init__(self, router, found, hops):
+            self.hops = hops[4]
+
+        def add(self):
+            added.extend(self.hops)
+
+    told = []
+    router = argparse.Namespace(daemon=daemon, folder=tmp_path,
+                                route_count=lambda family: told.append(next(seen)) or told[-1])
+    monkeypatch.setattr(setups, "prefixes", lambda *_: {4: ["192.0.2.0/25", "192.0.2.128/25"], 6: []})
+    monkeypatch.setattr(setups, "Table", Table)
+    path, count = setups.load_routes(router, "10.0.2.2", "eth2", 2)
+    assert (added, count, told) == ([("10.0.2.2", "eth2")], 2, counts)
+    assert path.read_text() == "192.0.2.0/25\n192.0.2.128/25\n"
