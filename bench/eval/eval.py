@@ -230,8 +230,7 @@ def about(args, accelerator):
     told = net.machine()
     if args.dut:
         told.update(setups.Dut.about(args.dut, args.interfaces))
-    cores = setups.Cores(stand_ins=int(accelerator.kind != "cuda")) if args.dut else setups.Setup.cores
-    told.update(accelerator=f"{accelerator.name}: {accelerator.words}", cores_used=cores.text(),
+    told.update(accelerator=f"{accelerator.name}: {accelerator.words}",
                 command=" ".join(["bench/eval/eval.py", *map(shlex.quote, sys.argv[1:])]),
                 seconds=args.seconds, trial_s=args.trial, trials=args.trials, repetitions=args.repetitions)
     return told
@@ -258,8 +257,8 @@ def measured(args, accelerator, chosen, left_out):
     """All that comes out of it. What was measured before an interrupt is not lost."""
     records, began = [], time.monotonic()
     data = {"about": about(args, accelerator), "left_out": left_out, "quick": args.quick,
-            "setups": {s.key: {"title": s.title, "mode": s.mode, "planes": s.planes, "emulated": s.emulated}
-                       for s in chosen}}
+            "setups": {s.key: {"title": s.title, "mode": s.mode, "planes": s.planes, "emulated": s.emulated,
+                               "cores": s.where()} for s in chosen}}
     try:
         data["planes"] = {} if args.setups or args.dut else planes_beside(args)
         measure_all(chosen, args, records, left_out)

@@ -43,13 +43,15 @@ class Cores:
 
     Threads that share a core have it in turn, first in, first out: each goes on until it has nothing to do, for then
     it gives way. Left to itself the kernel has them wait for some milliseconds at a time, which is longer than
-    queues hold, and it is that what would be measured.
+    queues hold, and it is that what would be measured. Not so (`turns`) where the kernel has to forward with them: what
+    it leaves to ksoftirqd would wait for ever.
     """
 
-    def __init__(self, planes=1, stand_ins=1):
+    def __init__(self, planes=1, stand_ins=1, turns=True):
         allowed = sorted(os.sched_getaffinity(0))
         self.generator = allowed[0]
         self.shared = len(allowed) < 1 + planes + stand_ins
+        self.turns = self.shared and turns
         self.planes = allowed[-planes:] if self.shared else allowed[1:1 + planes]  # where they are started
         self.stand_ins = {allowed[-1]} if self.shared else set(allowed[1 + planes:] if stand_ins else ())
         self.spare = sorted({*allowed} - {self.generator, *self.planes, *self.stand_ins})
@@ -58,7 +60,7 @@ class Cores:
     def unthrottled(self):
         """Threads that take turns want their core all the time, of which the kernel takes 50 ms of every second from
         those of SCHED_FIFO, in one piece: it would be what the slowest frames wait for. Afterwards it is as it was."""
-        if not self.shared:
+        if not self.turns:
             yield
             return
         before = RT_RUNTIME.read_text()
@@ -75,18 +77,22 @@ class Cores:
             stands_in, shares = STAND_INS.match(name), self.shared and name.startswith("plane")
             if stands_in or shares:
                 os.sched_setaffinity(int(number), self.stand_ins)
-            if self.shared and (stands_in or shares):
+            elif name == "offload" and not self.turns:  # which would not get a turn
+                os.sched_setaffinity(int(number), set(self.planes))
+            if self.turns and (stands_in or shares):
                 os.sched_setscheduler(int(number), os.SCHED_FIFO, os.sched_param(1))
 
-    def text(self):
+    def text(self, router="planes", stands_in="what stands in for NICs and a GPU"):
+        """`router`: what there is of it."""
         emulated = ", ".join(str(core) for core in sorted(self.stand_ins))
         if not self.stand_ins:
-            return f"generator on core {self.generator}, planes from {self.planes[0]}"
+            return f"generator on core {self.generator}, {router} from {self.planes[0]}"
+        if self.turns:
+            return (f"generator on core {self.generator}; {router} and {stands_in} take turns on core {emulated} "
+                    "(SCHED_FIFO)")
         if self.shared:
-            return (f"generator on core {self.generator}; planes and what stands in for NICs and a GPU take turns on "
-                    f"core {emulated} (SCHED_FIFO)")
-        return (f"generator on core {self.generator}, planes from {self.planes[0]}, what stands in for NICs and a GPU "
-                f"on {emulated}")
+            return f"generator on core {self.generator}; {router} and {stands_in} share core {emulated}"
+        return (f"generator on core {self.generator}, {router} from {self.planes[0]}, {stands_in} on {emulated}")
 
 
 def thread_times(pid):
@@ -155,6 +161,10 @@ class Setup:
         """A generator that joins brings the carrier, and with it the routes over that cable: for so long packets may
         still go the way through the kernel, where others overtake them."""
         return n_routes / 60_000
+
+    def where(self):
+        """Who runs on which core."""
+        return self.cores.text()
 
     def why_not(self):
         """A reason not to measure it here, or None."""
@@ -325,18 +335,27 @@ class VethBench(Bench):
 
 
 class Veth(Setup):
-    """`peer` is one of bench/net's."""
+    """`peer` is one of bench/net's; `stands_in`: whether threads of its do a GPU's work."""
 
     line_rate = False
     direct = True
 
-    def __init__(self, key, title, peer, mode=None):
+    def __init__(self, key, title, peer, mode=None, stands_in=False):
         self.key, self.title, self.peer, self.mode = f"veth-{key}", title, peer, mode
+        self.cores = Cores(stand_ins=int(stands_in), turns=False)
         self.has_table = not isinstance(peer, net.L3fwd)  # the kernel's, or one that follows it
         self.emulated = "the cables (veth interfaces of the kernel)"
 
     def refill_s(self, n_routes):
         return 0  # the carrier stays
+
+    def where(self):
+        """AF_XDP's receiving is work of the kernel's for the router, wherever the sender is; a NAPI thread has its own
+        place."""
+        if isinstance(self.peer, net.Kernel):
+            return self.cores.text("NAPI threads")
+        return (self.cores.text("l3fwd" if isinstance(self.peer, net.L3fwd) else "planes", "what stands in for a GPU") +
+                "; what the kernel does to receive by AF_XDP, on the generator's")
 
     def why_not(self):
         return self.peer.why_not(L.BUILD)
@@ -348,6 +367,8 @@ class Veth(Setup):
             self.peer.start(lab)
             net.prepare_hosts(lab, self.peer)
             times = ping(lab, ping_sizes, ping_count) if ping_count else {}
+            if self.peer.process:
+                self.cores.place(self.peer.process.pid)
             macs = [host.mac() for host in lab.hosts]
             one, two = lab.hosts
             two.ip(f"link set eth0 netns {one.name} name far0")
@@ -510,7 +531,7 @@ def all_setups(accelerator):
         *(Wire(mode, accelerator if mode != "nic-cpu" else None, planes=2) for mode in MODES),
         Veth("nic-cpu", "NIC-CPU", net.Peerlane("Peerlane"), "nic-cpu"),
         Veth("nic-cpu-gpu", f"NIC-CPU-GPU{stand_in}", Accelerated("Peerlane, accelerator", gpu),
-             "nic-cpu-gpu"),
+             "nic-cpu-gpu", stands_in=accelerator.kind != "cuda"),
         Veth("kernel", "Linux", net.Kernel("kernel, NAPI thread", threaded=True)),
         Veth("xdp", "XDP fib_lookup", net.XdpFib("XDP fib_lookup, NAPI thread", threaded=True)),
         Veth("l3fwd", "DPDK l3fwd", net.L3fwd()),

@@ -191,6 +191,39 @@ def test_cores(monkeypatch, cores, planes, stand_ins, shared, places, emulator):
     assert (found.generator, found.shared, found.planes, found.stand_ins) == (cores[0], shared, places, emulator)
 
 
+@pytest.mark.parametrize("allowed,turns,places,fifo,where", [
+    ({0, 1}, True, {1: {1}, 2: {1}, 3: {1}}, {1, 2, 3},
+     "generator on core 0; planes and stand-ins take turns on core 1 (SCHED_FIFO)"),
+    ({0, 1}, False, {1: {1}, 2: {1}, 3: {1}, 4: {1}}, set(), "generator on core 0; planes and stand-ins share core 1"),
+    ({0, 1, 2, 3}, False, {2: {2, 3}, 3: {2, 3}, 4: {1}}, set(),
+     "generator on core 0, planes from 1, stand-ins on 2, 3"),
+])
+def test_threads_are_where_it_is_said(monkeypatch, allowed, turns, places, fifo, where):
+    """Those with a number; planes have a core of their own already, and the daemon and its faces little to do."""
+    placed, first = {}, set()
+    threads = {"plane0/1": 0, "emulator/2": 0, "accel0/3": 0, "offload/4": 0, "faces/5": 0, "peerlaned/6": 0}
+    monkeypatch.setattr(setups, "thread_times", lambda pid: threads)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: allowed)
+    monkeypatch.setattr(os, "sched_setaffinity", placed.__setitem__)
+    monkeypatch.setattr(os, "sched_setscheduler", lambda number, *_: first.add(number))
+    cores = setups.Cores(1, 1, turns)
+    cores.place(7)
+    assert ({n: set(cores) for n, cores in placed.items()}, first) == (places, fifo)
+    assert cores.text(stands_in="stand-ins") == where
+
+
+def test_where_the_threads_of_veth_set_ups_are(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    where = {s.key: s.where() for s in setups.all_setups(setups.Accelerator("host", "host", "threads"))}
+    receives = "; what the kernel does to receive by AF_XDP, on the generator's"
+    assert where["veth-nic-cpu"] == "generator on core 0, planes from 1" + receives
+    assert where["veth-nic-cpu-gpu"] == \
+        "generator on core 0; planes and what stands in for a GPU share core 1" + receives
+    assert where["veth-kernel"] == where["veth-xdp"] == "generator on core 0, NAPI threads from 1"
+    with_gpu = {s.key: s.where() for s in setups.all_setups(setups.Accelerator("cuda", "cuda:0", "card"))}
+    assert with_gpu["veth-nic-cpu-gpu"] == where["veth-nic-cpu"]
+
+
 def test_what_is_measured_at_three_sizes():
     sizes = [64, 128, 256, 512, 1024, 1280, 1518]
     assert setups.Veth("a", "a", None, "nic-cpu").sizes(sizes) == sizes
