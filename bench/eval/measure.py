@@ -181,9 +181,9 @@ def no_drop(bench, size, trial_s, trials, top_pps, flows=1, warmup_s=0.2):
                 if name.startswith("latency_p")} if search.best else {})}
 
 
-def no_drop_s(trial_s, trials):
-    """About how long that takes: with a failed trial's repetition now and then, and a step down."""
-    return trials * (trial_s + 0.6) + 2 * (CONFIRM * trial_s + 0.6)
+def no_drop_s(trial_s, trials, start_s=0.6):
+    """About how long that takes, each trial `start_s` beside its own: with repetitions now and then, and a step down."""
+    return trials * (trial_s + start_s) + 2 * (CONFIRM * trial_s + start_s)
 
 
 def latency(bench, size, duration_s, reference_pps, flows=1):
