@@ -19,6 +19,7 @@ FLOWS = 1000  # where there are many
 DAMAGE = ("reordered", "duplicated", "corrupted")
 DRAIN_S = 0.1  # the generator waits so long for what is under way
 TRIES = 4  # at one rate, those included that say nothing about the router
+SENT = 0.99  # of what a trial is to send, at least; with no loss it tells of the rate at which it did
 CONFIRM = 3  # a rate that was found is confirmed by a trial so many times longer
 STEP = 0.95  # to the next lower rate if it is not
 STEPS = 6
@@ -109,14 +110,15 @@ def highest(bench, size, duration_s, flows=1, warmup_s=0.2):
             "cpu_threads": threads, "foreign_cpu": foreign}
 
 
-def verdict(told, setup):
+def verdict(told, setup, rate):
     """What a trial says of the router: that it "passed", "failed", or nothing: what was lost the generator's own ends
     lost, or it did not send what it was to. An end that takes no more is the router's doing where there is nothing
     between them."""
-    if told["generator_limit"] == "core" or (told["generator_limit"] == "end" and not setup.direct):
-        return "void"
-    if told["lost"] == 0 and told["generator_limit"] == "none":
+    limited = told["generator_limit"]
+    if told["lost"] == 0 and (limited == "none" or told["sent_pps"] >= SENT * rate):
         return "passed"
+    if limited == "core" or (limited == "end" and not setup.direct):
+        return "void"
     return "void" if told["lost_by_generator"] >= told["lost"] > 0 else "failed"
 
 
@@ -136,9 +138,11 @@ class Search:
         for _ in range(TRIES):
             told = traffic(run(self.bench, self.size, trial_s, rate, self.flows, self.warmup_s), self.bench.setup)
             self.damage = {how: n + told[how] for how, n in self.damage.items()}
-            said = verdict(told, self.bench.setup)
+            said = verdict(told, self.bench.setup, rate)
             if said == "passed":
-                self.good, self.best = rate, told
+                # At line rate a generator that was held up cannot catch up.
+                self.good = rate if told["generator_limit"] == "none" else min(rate, told["sent_pps"])
+                self.best = told
                 return True
             self.void += said == "void"
             failed += said == "failed"
@@ -152,8 +156,9 @@ class Search:
         limit."""
         top_pps = self.bad / 2
         for _ in range(trials + 1):
-            if self.at((self.good + self.bad) / 2, trial_s, failures=2) and self.good == top_pps:
-                self.bad = top_pps
+            rate = (self.good + self.bad) / 2
+            if self.at(rate, trial_s, failures=2) and rate == top_pps:
+                self.bad = self.good
                 break
 
     def confirm(self, trial_s):

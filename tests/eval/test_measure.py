@@ -46,7 +46,7 @@ class SlowGenerator(Router):
         self.most_pps, self.limits, self.direct = most_pps, limits, direct
 
     def generator(self, rate, lost):
-        return {"limited_by": self.limits if rate > self.most_pps else "none"}
+        return {"limited_by": self.limits, "sent_pps": self.most_pps} if rate > self.most_pps else {}
 
 
 class Forgetful(Router):
@@ -147,6 +147,22 @@ def test_the_limit_is_the_generators_only_if_the_next_rate_above_was(monkeypatch
     found = search(monkeypatch, router)
     assert found["no_drop_pps"] <= 5e6 < found["no_drop_pps"] + found["resolution_pps"]
     assert found["void_trials"] > 0 and not found["generator_limited"]
+
+
+@pytest.mark.parametrize("limits", ["core", "end"])
+@pytest.mark.parametrize("share", [0.995, 0.98])
+def test_a_rate_that_is_nearly_sent_without_loss_is_the_one_that_was_sent(monkeypatch, limits, share):
+    """As at line rate, when the generator was held up. Farther below it that says nothing of the router, or that it
+    takes no more."""
+    router = SlowGenerator(share * TOP, limits, True)
+    found = search(monkeypatch, router)
+    if share > 0.99:
+        assert found["no_drop_pps"] == found["searched_pps"] == share * TOP
+        assert (router.rates, found["resolution_pps"]) == ([TOP, share * TOP], 0)
+        assert not found["generator_limited"]
+    else:
+        assert found["no_drop_pps"] <= share * TOP < found["no_drop_pps"] + found["resolution_pps"]
+        assert router.rates.count(TOP) == (4 if limits == "core" else 2)
 
 
 @pytest.mark.parametrize("line_rate", [False, True])
