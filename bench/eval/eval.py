@@ -171,7 +171,7 @@ def reckon_s(chosen, args):
         full = not repetition and setup.has_table
         start_s = setup.start_s
         return (8 + (sizes + many + full) * (args.seconds + 0.4 + start_s) +
-                searches * measure.no_drop_s(args.trial, args.trials) + loads * (args.latency + start_s) +
+                searches * measure.no_drop_s(args.trial, args.trials, start_s) + loads * (args.latency + start_s) +
                 full * settled_s)
 
     return sum(turn_s(setup, repetition) for setup in chosen for repetition in range(args.repetitions))

@@ -105,7 +105,7 @@ static void afxdp_counters(struct gen_end *end, struct gen_end_counters *counter
 	if (a->queue->ops->refresh_stats)
 		a->queue->ops->refresh_stats(a->queue);
 	counters->refused = pl_stat_read(&a->queue->stats.tx_dropped);
-	counters->missed = pl_stat_read(&a->queue->stats.rx_dropped);
+	counters->missed = pl_stat_read(&a->queue->stats.rx_dropped) + pl_port_rx_lost(a->port);
 }
 
 static enum gen_link afxdp_link(struct gen_end *end)
