@@ -187,7 +187,7 @@ def no_drop(bench, size, trial_s, trials, top_pps, flows=1, warmup_s=0.2):
 
 
 def no_drop_s(trial_s, trials, start_s=0.6):
-    """About how long that takes, each trial `start_s` beside its own: with repetitions now and then, and a step down."""
+    """About how long that takes, each trial `start_s` more than its own time: with some repeated, and a step down."""
     return trials * (trial_s + start_s) + 2 * (CONFIRM * trial_s + start_s)
 
 
