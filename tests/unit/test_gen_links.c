@@ -41,7 +41,8 @@ static int set_up(void **state)
 	ends[0] = (struct gen_end){.ops = &up, .name = "first"};
 	ends[1] = (struct gen_end){.ops = &as_said, .name = "second"};
 	up_ns = 0;
-	gone = interrupted = false;
+	gone = false;
+	interrupted = false;
 	return 0;
 }
 
