@@ -384,8 +384,8 @@ static void store(struct rx_turn *turn, unsigned queue, const uint8_t *indices, 
 		note_stored(turn, queue, indices + done, stored);
 		done += stored;
 	}
-	/* Frames that find such a ring full are lost: who empties it may be waiting for this core. */
-	nic->engine->starved |= ring->drop && owned - used < ring->n / SCARCE;
+	/* Who fills it up may be waiting for this core, and frames that find it full are lost, or wait. */
+	nic->engine->starved |= owned - used < ring->n / SCARCE;
 	if (!used)
 		return;
 	nic->stats.dma_bytes_read[EMU_DMA_DESCRIPTORS] += used * sizeof(*descriptors);

@@ -461,7 +461,7 @@ static void test_drop_enabled(void **state)
 	free(frames);
 }
 
-/* Before that the core is to be given to whoever empties the ring: not for as long as there is room. */
+/* Before a ring is full the core is to be given to whoever fills it up: not for as long as there is room. */
 static void test_scarce(void **state)
 {
 	struct frames *frames = frames_new();
@@ -469,14 +469,12 @@ static void test_scarce(void **state)
 
 	(void)state;
 	lab_open(&lab, 1);
-	enable_anew(&lab, SRRCTL(0), SRRCTL_ADVANCED | SRRCTL_DROP_EN | LAB_BUF / 1024);
 	lab_give(&lab, 0, LAB_RING - 1);
 	for (unsigned left = LAB_RING - 1; left-- > 0;) {
 		emu_wire_memory_feed(lab.wire, &frames->list[left], 1, false);
 		assert_int_equal(emu_turn(lab.emu), 1);
 		assert_int_equal(lab.emu->nics[0]->engine->starved, left < LAB_RING / 4);
 	}
-	assert_int_equal(lab_read(&lab, QPRDC(0)), 0);
 	lab_close(&lab);
 	free(frames);
 }
