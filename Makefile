@@ -108,7 +108,8 @@ bench: bench-packages build-release/build.ninja
 	bench/net/senders.py
 	bench/net/bench.py $(BENCH_ARGS)
 
-# What the report of 2015 measured, on emulated NICs and on veth interfaces, beside others (docs/evaluation); an hour.
+# What the report of 2015 measured, on emulated NICs and on veth interfaces, beside others (docs/evaluation); more than
+# an hour.
 # A few minutes, into build-release/evaluation:
 #   make eval QUICK=1
 # On NICs that are there, cabled to two interfaces of this machine (bench/eval/README.md), into

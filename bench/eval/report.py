@@ -58,10 +58,11 @@ def title(data, key):
 
 def generator_limited(record):
     """Whether its rate is as much as the generator could, so that the router's own may be higher. A wire that is full
-    waits for the router's NIC; a veth, for what the kernel does for the generator."""
+    waits for the router's NIC, and so does a veth for the router's queue: with those an end that took no more is not
+    the generator's limit."""
     if record["experiment"] == "no_drop":
         return record.get("generator_limited", False)
-    limits = ("core",) if record["setup"].startswith("wire") else ("core", "end")
+    limits = ("core", "end") if record["setup"].startswith("dut") else ("core",)
     return record["experiment"] == "highest" and record["loss_percent"] < 1 and record["generator_limit"] in limits
 
 
