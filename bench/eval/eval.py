@@ -60,8 +60,8 @@ def parse_arguments(argv=None):
         parser.error("--dut and --interfaces belong together")
     usual = dict(sizes=SIZES, repetitions=3, seconds=20, trial=1, trials=6, latency=2, routes=ROUTES)
     if args.quick:
-        usual = dict(sizes=[64, 512, 1518], repetitions=2, seconds=0.6, trial=0.3, trials=4, latency=0.3,
-                     routes=100_000)
+        usual = dict(sizes=[64, 512, 1518], repetitions=2, seconds=0.5, trial=0.2, trials=3, latency=0.2,
+                     routes=50_000)
     for name, value in usual.items():
         if getattr(args, name) is None:
             setattr(args, name, value)
@@ -170,7 +170,7 @@ def reckon_s(chosen, args):
         loads = min(searched, 2) * len(measure.LOADS)
         full = not repetition and setup.has_table
         start_s = setup.start_s
-        return (8 + (sizes + many + full) * (args.seconds + 0.4 + start_s) +
+        return (3 + (sizes + many + full) * (args.seconds + 0.4 + start_s) +
                 searches * measure.no_drop_s(args.trial, args.trials, start_s) + loads * (args.latency + start_s) +
                 full * settled_s)
 

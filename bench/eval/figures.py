@@ -50,7 +50,8 @@ def figure(path, text, draw):
     axes.set_title(text)
     if axes.get_yscale() == "linear":
         axes.set_ylim(bottom=0)
-    axes.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncol=2)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(frameon=False, fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncol=2)
     drawing.savefig(path, bbox_inches="tight", metadata={"Date": None})
     plt.close(drawing)
 
