@@ -275,12 +275,14 @@ def introduction(data):
 
 
 def line_rate_from(table, key, name):
-    """The shortest frames from which on the rate is what 10 Gb/s carry, but for one in a hundred."""
+    """The shortest frames from which on the rate is what 10 Gb/s carry, but for one in a hundred; without loss for two,
+    as a trial counts in which the generator sent one in a hundred less, and so does the one that confirms it."""
+    least = 0.98 if name == "no_drop_pps" else 0.99
     found = {size: table.spread(key, size, name) for size in table.sizes}
     share = {size: spread[1] / line_pps(size) for size, spread in found.items() if spread}
     if key not in table.setups:
         return "not measured"
-    short = [size for size in share if share[size] < 0.99]
+    short = [size for size in share if share[size] < least]
     full = [size for size in share if not short or size > max(short)]
     longest = max(share)
     return f"{full[0]} bytes" if full else f"none: {share[longest]:.0%} at {longest} bytes"
@@ -334,7 +336,7 @@ def original(data):
         out.append(f"| and without loss, {safe.sizes[0]} bytes, here | " +
                    " | ".join(our_rates(safe, "no_drop_pps")) + " |")
     for words, table, name in (("10 Gb/s line rate from frames of, here (99 % received)", most, "received_pps"),
-                               ("and without loss, from frames of, here", safe, "no_drop_pps")):
+                               ("and without loss (98 %), from frames of, here", safe, "no_drop_pps")):
         out.append(f"| {words} | " + " | ".join(line_rate_from(table, key, name) for key in keys) + " |")
     if any(generator_limited(r) for r in [*most.records, *safe.records]):
         out += ["", DAGGER_SAYS]
@@ -450,7 +452,7 @@ def readme_block(data):
            row("one way at half of that, median, ms",
                lambda key: cell(delay.spread(key, size, "latency_p50_us", 1e-3), 3), delay),
            row("line rate (99 % received) from frames of", lambda key: line_rate_from(most, key, "received_pps"), most),
-           row("line rate without loss from frames of", lambda key: line_rate_from(safe, key, "no_drop_pps"), safe)]
+           row("and without loss (98 %)", lambda key: line_rate_from(safe, key, "no_drop_pps"), safe)]
     if any(generator_limited(r) for t in (most, safe) for key in keys for r in t.of(key, size)):
         out += ["", *wrapped(DAGGER_SAYS)]
     return out

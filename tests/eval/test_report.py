@@ -56,8 +56,8 @@ def test_line_rate_beside_the_original(data):
         ["64 bytes", "512 bytes", "none: 50% at 1518 bytes"]
     for record in data["records"]:
         if record["experiment"] == "no_drop" and record["setup"] == "wire-nic-cpu-gpu" and record["frame_bytes"] > 64:
-            record["no_drop_pps"] = line_pps(record["frame_bytes"])
-    assert row(report.page(data), "| and without loss, from frames of, here") == \
+            record["no_drop_pps"] = 0.985 * line_pps(record["frame_bytes"])
+    assert row(report.page(data), "| and without loss (98 %), from frames of, here") == \
         ["none: 50% at 1518 bytes", "512 bytes", "none: 25% at 1518 bytes"]
 
 
