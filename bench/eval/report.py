@@ -266,7 +266,8 @@ def introduction(data):
                  "so more than line rate is possible in principle. The emulator's work (DMA, registers, the queue's "
                  "choice) is done by a thread of the processor, which a NIC would do beside it. Where threads have to "
                  "share a core, they take turns: each goes on until it has nothing to do, the emulator "
-                 "for 30 us unless many frames wait. At the far end of *no router* is a thread that sends back what "
+                 "for 30 us or, while many frames wait, until less than a quarter of a ring is left. At the far end of "
+                 "*no router* is a thread that sends back what "
                  "comes: its latencies are the generator's and this machine's, which are in all others' on wires, too. "
                  "*veth* is a pair of virtual interfaces of the kernel, by AF_XDP with copies at the generator's and "
                  "the router's side, offered all the generator has."), "", "| | |", "| --- | --- |"]
