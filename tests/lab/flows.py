@@ -27,7 +27,10 @@ PORT = 40000
 NUMBER = struct.Struct("=q")
 PAYLOAD = NUMBER.size + 10
 RUNNING_START = 20  # packets that must have arrived before a stream counts as running
-SILENCE_S = 0.3  # without a packet, once the sender has ended: none is on its way any more
+# Without a packet, once the sender has ended: none is on its way any more. Threads may wait for each other, but for who
+# has all that has been sent there can be repetitions alone.
+SILENCE_S = 3
+SILENCE_COMPLETE_S = 0.3
 
 
 # ---- the two programs ----
@@ -63,8 +66,8 @@ def send(destination, rate, flows, path):
 
 
 def receive(family, path):
-    """Notes number after number, as they come, until its input has ended and none comes any more.
-    Says "ready", and "running" once the stream runs."""
+    """Notes number after number, as they come, until it has read how many have been sent and none comes any
+    more. Says "ready", and "running" once the stream runs."""
     udp = socket.socket(socket.AF_INET6 if family == "6" else socket.AF_INET, socket.SOCK_DGRAM)
     udp.setsockopt(socket.SOL_SOCKET, 33, 4 << 20)  # SO_RCVBUFFORCE
     if family == "6":
@@ -72,15 +75,16 @@ def receive(family, path):
     udp.bind(("", PORT))
     numbers = array.array("q")
     print("ready", flush=True)
-    inputs, silence_s = [udp, sys.stdin], None
+    inputs, sent = [udp, sys.stdin], None
     while True:
+        silence_s = None if sent is None else SILENCE_S if len(numbers) < sent else SILENCE_COMPLETE_S
         readable, _, _ = select.select(inputs, [], [], silence_s)
         if udp in readable:
             numbers.append(NUMBER.unpack_from(udp.recv(2048))[0])
             if len(numbers) == RUNNING_START:
                 print("running", flush=True)
         elif readable:
-            inputs, silence_s = [udp], SILENCE_S
+            inputs, sent = [udp], int(sys.stdin.readline())
         else:
             break
     with open(path, "wb") as file:
@@ -180,18 +184,18 @@ class Flows:
         outputs = [process.stdout for process in self.processes[:-1]]
         wait_until(lambda: select.select(outputs, [], [], 0)[0], "the stream arrives", 10)
 
-    def stop(self, processes):
-        for process in processes:
-            process.stdin.close()
-        for process in processes:
-            assert process.wait(30) == 0
-
     def end(self):
         """Stops the sender, then the receivers once all has arrived that was on its way."""
-        self.stop(self.processes[-1:])
-        self.stop(self.processes[:-1])
-        numbers = [read_numbers(path) for path in self.paths]
-        return Result(self.flows, numbers[-1], numbers[:-1])
+        *receivers, sender = self.processes
+        sender.stdin.close()
+        assert sender.wait(30) == 0
+        sent_ns = read_numbers(self.paths[-1])
+        for receiver in receivers:
+            with receiver.stdin as telling:
+                telling.write(f"{len(sent_ns)}\n")
+        for receiver in receivers:
+            assert receiver.wait(30) == 0
+        return Result(self.flows, sent_ns, [read_numbers(path) for path in self.paths[:-1]])
 
 
 if __name__ == "__main__":
