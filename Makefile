@@ -6,6 +6,8 @@ BUILD ?= build
 PYTHON := /usr/bin/python3
 # Half of the tests wait for what time brings: more of them at a time than there are processors.
 TEST_JOBS ?= $(shell echo $$((2 * $$(nproc))))
+# Limits end what hangs: they are for quick machines, and others have as much longer.
+MESON_TEST = meson test --print-errorlogs --timeout-multiplier 3 --num-processes $(TEST_JOBS)
 # Expanded where it is used only: the formatting targets.
 SOURCES = $(shell git ls-files '*.c' '*.h')
 
@@ -34,7 +36,7 @@ demo: demo-packages build
 	PEERLANE_BUILD=$(BUILD) $(PYTHON) tests/lab/demo.py
 
 test: test-packages build
-	meson test -C $(BUILD) --print-errorlogs --num-processes $(TEST_JOBS)
+	$(MESON_TEST) -C $(BUILD)
 
 vm-packages:
 	dist/install-packages build vm
@@ -51,7 +53,7 @@ SANITIZED = \
 	ASAN_OPTIONS=halt_on_error=1:abort_on_error=1:detect_stack_use_after_return=1 \
 	UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:print_stacktrace=1 \
 	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
-	meson test --print-errorlogs --timeout-multiplier 3 --num-processes $(TEST_JOBS)
+	$(MESON_TEST)
 
 # Less optimised, and with line numbers alone for debuggers: gcc takes twice as long to compile it otherwise.
 build-asan/build.ninja: | packages
