@@ -87,6 +87,10 @@ int netdev_set_mtu(const char *device, unsigned mtu)
 	return rc;
 }
 
+/* A driver may have more of them by the time it answers than when it was asked how many, if its queues have become
+ * more: the kernel writes all. Room for so many more costs addresses, not memory. */
+#define LATECOMERS 65536u
+
 /* The names of a set, all of ETH_GSTRING_LEN bytes: ETH_SS_FEATURES, the kernel's offloads in the order of
  * the bits of ETHTOOL_GFEATURES; ETH_SS_STATS, a driver's counters in that of ETHTOOL_GSTATS. The caller frees
  * them. */
@@ -105,7 +109,7 @@ static int get_names(int fd, const char *device, enum ethtool_stringset set,
 		return rc;
 	if (!(sets.info.sset_mask & 1ull << set))
 		return -EOPNOTSUPP; /* the device has no such set */
-	*names = calloc(1, sizeof(**names) + (size_t)count * ETH_GSTRING_LEN);
+	*names = calloc(1, sizeof(**names) + ((size_t)count + LATECOMERS) * ETH_GSTRING_LEN);
 	if (!*names)
 		return -ENOMEM;
 	(*names)->cmd = ETHTOOL_GSTRINGS;
@@ -282,8 +286,8 @@ int netdev_stats(unsigned ifindex, struct rtnl_link_stats64 *stats)
 static int get_counter(int fd, const char *device, const struct ethtool_gstrings *names, uint32_t i,
 		       uint64_t *value)
 {
-	struct ethtool_stats *stats =
-		calloc(1, sizeof(*stats) + names->len * sizeof(stats->data[0]));
+	size_t room = (size_t)names->len + LATECOMERS;
+	struct ethtool_stats *stats = calloc(1, sizeof(*stats) + room * sizeof(stats->data[0]));
 	struct ifreq ifr = {.ifr_data = (char *)stats};
 	int rc;
 
@@ -292,6 +296,8 @@ static int get_counter(int fd, const char *device, const struct ethtool_gstrings
 	stats->cmd = ETHTOOL_GSTATS;
 	stats->n_stats = names->len;
 	rc = request(fd, SIOCETHTOOL, device, &ifr);
+	if (!rc && stats->n_stats != names->len)
+		rc = -EAGAIN; /* the names are no longer theirs */
 	*value = stats->data[i];
 	free(stats);
 	return rc;
