@@ -35,8 +35,10 @@ build: packages $(BUILD)/build.ninja
 demo: demo-packages build
 	PEERLANE_BUILD=$(BUILD) $(PYTHON) tests/lab/demo.py
 
+# All, or those named:
+#   make test TESTS="forward kill"
 test: test-packages build
-	$(MESON_TEST) -C $(BUILD)
+	$(MESON_TEST) -C $(BUILD) $(TESTS)
 
 vm-packages:
 	dist/install-packages build vm

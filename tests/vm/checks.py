@@ -160,5 +160,5 @@ def run(name, manifest, image, folder, report, only, append):
                 if seen is None:
                     break
     except (AssertionError, OSError) as error:
-        report.add("FAIL", f"{name}/guest", str(error))
+        report.add("FAIL", f"{name}/boot", str(error))
     report.end()
