@@ -215,7 +215,7 @@ static void measure_way(struct bench *b, struct device *d, unsigned which)
 	const struct series *all = device_series(d, key);
 	double capacity = all->at[all->n - 1] * SHARE;
 	double mpps = capacity < b->settings.mpps ? capacity : b->settings.mpps, *us;
-	uint64_t ns = b->settings.ms * 1000000, offered, left;
+	uint64_t ns = b->settings.ms * 1000000, start, offered, left;
 	uint8_t frame[FRAME_BYTES];
 	struct emu_wire *wires[2];
 	struct paced *p;
@@ -237,7 +237,9 @@ static void measure_way(struct bench *b, struct device *d, unsigned which)
 	offered = paced_offered(p);
 	left = paced_left(p);
 	paced_set(p, mpps);
-	run_for(&s, ns);
+	start = now_ns();
+	run_in(&s, ns);
+	ns = now_ns() - start;
 	paced_set(p, 0);
 	run_out(&s);
 	us = paced_times(p, &n);
