@@ -120,6 +120,22 @@ def one_queue(interface):
         subprocess.run(["ethtool", "-L", interface, "combined", now.group(1)], check=False)
 
 
+@contextlib.contextmanager
+def hashed_by_ports(interface):
+    """Its driver in the kernel spreads UDP over the queues by ports, too. By addresses alone, as most do, all flows of
+    two hosts come to one plane. A driver that cannot is left as it is."""
+    told = subprocess.run(["ethtool", "-n", interface, "rx-flow-hash", "udp4"], text=True, capture_output=True,
+                          check=False)
+    if told.returncode or "L4 bytes" in told.stdout:
+        yield
+        return
+    subprocess.run(["ethtool", "-N", interface, "rx-flow-hash", "udp4", "sdfn"], capture_output=True, check=False)
+    try:
+        yield
+    finally:
+        subprocess.run(["ethtool", "-N", interface, "rx-flow-hash", "udp4", "sd"], capture_output=True, check=False)
+
+
 def vectors(interface):
     """Numbers of the interrupts of the NIC that it is of."""
     return sorted(int(path.name) for path in (INTERFACES / interface / "device/msi_irqs").glob("*"))
@@ -185,7 +201,7 @@ class DutHost(L.Namespace):
 
 
 class DutLab:
-    def __init__(self, name, stack, devices, interfaces, interrupt_cores=()):
+    def __init__(self, name, stack, devices, interfaces, interrupt_cores=(), planes=1):
         self.devices = devices
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="peerlane-eval-")))
         self.router = L.Router(f"{name}-r", folder)
@@ -197,6 +213,8 @@ class DutLab:
             self.hosts.append(host)
         self.lent_to_router = list(filter(None, map(interface_of, devices)))
         for interface in self.lent_to_router:
+            if planes > 1:
+                stack.enter_context(hashed_by_ports(interface))
             stack.enter_context(lent(interface, self.router))
         for host in self.hosts:
             stack.enter_context(one_queue(host.interface))  # which changes what interrupts there are

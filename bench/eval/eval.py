@@ -211,7 +211,7 @@ def choose(args, accelerator):
     """(set-ups, {key: why it is left out})"""
     if args.dut:
         everything = [setups.Dut(args.dut, args.interfaces, mode, None if mode == "nic-cpu" else accelerator,
-                                 args.any_speed) for mode in setups.MODES]
+                                 args.any_speed, planes) for planes in (1, 2) for mode in setups.MODES]
     else:
         everything = setups.all_setups(accelerator)
     keys = [setup.key for setup in everything]

@@ -154,8 +154,16 @@ class Setup:
 
     def sizes(self, asked, repetition=0):
         """Of the frame sizes asked for, those to measure: all once; again, and of peers, the shortest, middle and
-        longest."""
+        longest; of several planes the shortest."""
+        if self.planes > 1:
+            return asked[:1]
         return asked if self.mode and not repetition else sorted({asked[0], asked[len(asked) // 2], asked[-1]})
+
+    def name_planes(self):
+        """Of several, after `cores` is known."""
+        if self.planes > 1:
+            self.key += f"-{self.planes}-planes"
+            self.title += f", {self.planes} planes" + (" on one core" if self.cores.shared else "")
 
     def refill_s(self, n_routes):
         """A generator that joins brings the carrier, and with it the routes over that cable: for so long packets may
@@ -225,12 +233,7 @@ class Wire(Setup):
             self.emulated += f"; the GPU ({accelerator.words})"
         self.options = ["--mode", mode, *(["--accelerator", accelerator.name] if accelerator else [])]
         self.cores = Cores(planes, 2 if accelerator and accelerator.kind != "cuda" else 1)
-        if planes > 1:
-            self.key += f"-{planes}-planes"
-            self.title += f", {planes} planes" + (" on one core" if self.cores.shared else "")
-
-    def sizes(self, asked, repetition=0):
-        return super().sizes(asked, repetition) if self.planes == 1 else asked[:1]
+        self.name_planes()
 
     def why_not(self):
         ports = [f"pl{i}=emu:wire{i},wire=/run/eval-{i}" for i in range(2)]
@@ -418,19 +421,20 @@ def has_device(interface):
 class Dut(Setup):
     """`devices`: two, as Device= has them; `interfaces`: two that are cabled to them."""
 
-    cores = Cores(stand_ins=0)
-
-    def __init__(self, devices, interfaces, mode, accelerator=None, any_speed=False):
+    def __init__(self, devices, interfaces, mode, accelerator=None, any_speed=False, planes=1):
         self.devices, self.interfaces, self.mode, self.any_speed = devices, interfaces, mode, any_speed
+        self.planes = planes
         self.key, self.title = f"dut-{mode}", mode.upper()
         stand_in = accelerator if accelerator and accelerator.kind != "cuda" else None
         if stand_in:
             self.title += f" ({stand_in.kind}: no GPU)"
-            self.cores = Cores(stand_ins=1)
+        self.cores = Cores(planes, 1 if stand_in else 0)
+        self.name_planes()
         self.emulated = self.not_real(stand_in)
         if any(map(has_device, interfaces)):
             self.start_s = LINK_UP_S
-        self.options = ["--mode", mode, *(["--accelerator", accelerator.name] if accelerator else [])]
+        self.options = ["--mode", mode, *(["--accelerator", accelerator.name] if accelerator else []),
+                        "--planes", str(planes)]
 
     @staticmethod
     def about(devices, interfaces):
@@ -457,17 +461,20 @@ class Dut(Setup):
 
     def why_not(self):
         used = next(filter(None, map(in_use, self.borrowed())), None)
+        if self.planes > 1 and self.cores.shared:
+            used = used or "there are not as many cores that each plane could have one of its own"
         return used or refusal(self.options, [f"pl{i}={device}" for i, device in enumerate(self.devices)])
 
     @contextlib.contextmanager
     def running(self, ping_sizes=(), ping_count=0):
         with contextlib.ExitStack() as stack:
-            lab = DutLab(L.namespace_name("eval"), stack, self.devices, self.interfaces, self.cores.spare)
+            lab = DutLab(L.namespace_name("eval"), stack, self.devices, self.interfaces, self.cores.spare,
+                         self.planes)
             lab.start([*self.options, "--cores", ",".join(str(c) for c in self.cores.planes)])
             speeds = lab.speeds()
             self.seen = {"link_speed": ", ".join(f"{name}: {f'{mbps} Mb/s' if mbps else 'not known'}"
                                                  for name, mbps in speeds.items()),
-                         f"interrupts_{self.mode}": ", ".join(
+                         f"interrupts_{self.key.removeprefix('dut-')}": ", ".join(
                              f"{name}: " + (f"on {cores}" if cores else "not known")
                              for name, cores in lab.interrupts().items())}
             if not self.any_speed:

@@ -29,7 +29,8 @@ def machine():
         machine = L.Namespace(L.namespace_name("eval-r9"))
         stack.callback(machine.delete)
         for i in range(2):
-            machine.ip(f"link add a{i} type veth peer name b{i}")
+            queues = "numrxqueues 2 numtxqueues 2"
+            machine.ip(f"link add a{i} {queues} type veth peer name b{i} {queues}")
         machine.ip("link set a0 up")
         with machine.entered():
             yield machine
@@ -128,6 +129,35 @@ def test_only_a_speed_that_is_known_is_refused(machine):
         dut_lab.check_speeds({"a0": None, "t0": 25_000})
     dut_lab.check_speeds({"a0": None, "t0": 10_000})
     assert dut_lab.LINE_MBPS * 1e6 == measure.LINE_BPS
+
+
+@pytest.mark.parametrize("cores,gpu,shared", [(3, False, False), (2, False, True), (3, True, True), (4, True, False)])
+def test_planes_have_a_core_each(monkeypatch, machine, cores, gpu, shared):
+    monkeypatch.setattr(setups.os, "sched_getaffinity", lambda pid: set(range(cores)))
+    monkeypatch.setattr(setups, "refusal", lambda options, ports: f"asked for {' '.join(options)}")
+    accelerator = setups.Accelerator("host", "host", "threads") if gpu else None
+    mode = "nic-cpu-gpu" if gpu else "nic-cpu"
+    one, two = (setups.Dut(["pci:a", "pci:b"], ["a0", "a1"], mode, accelerator, planes=n) for n in (1, 2))
+    assert (one.key, two.key) == (f"dut-{mode}", f"dut-{mode}-2-planes")
+    assert "asked for" in one.why_not() and "--planes 1" in one.why_not()
+    assert ("not as many cores" if shared else "--planes 2") in two.why_not()
+    assert two.sizes([64, 512]) == [64] and one.sizes([64, 512]) == [64, 512]
+    assert shared or two.cores.planes == [1, 2]
+
+
+def test_two_planes_forward(machine):
+    """Over interfaces that have no hash: what there is of one stays as it is."""
+    for i in range(2):
+        machine.run(f"ethtool -L a{i} rx 2 tx 2")
+        machine.run(f"ethtool -L b{i} rx 2 tx 2")
+    devices = ["afxdp:a0", "afxdp:a1"]
+    assert "2 queues, but 1 plane" in setups.Dut(devices, ["b0", "b1"], "nic-cpu").why_not()
+    setup = setups.Dut(devices, ["b0", "b1"], "nic-cpu", planes=2)
+    with setup.running([64], 3) as (bench, times):
+        assert len(times[64]) == 3
+        planes = bench.lab.router.show("planes")["planes"]
+        assert [plane["core"] for plane in planes] == setup.cores.planes
+    assert links().keys() >= {"a0", "a1", "b0", "b1"}
 
 
 def test_links_that_take_their_time_are_reckoned_with(monkeypatch):

@@ -107,8 +107,10 @@ CHECKS = {
              ("emu-stop", running(checks_router.stopped)),
              *but(over_pci("vfio", gpu=[("gpu-refused", checks_gpu.over_vfio)]), *OF_MODULE)],
     "eval": [("boot", boots), ("files", checks_eval.files),
-             ("vfio", checks_eval.evaluated("vfio", ["nic-cpu", "nic-cpu-gpu"], {"nic-gpu": "vfio cannot"})),
-             ("kmod", checks_eval.evaluated("kmod", ["nic-gpu"], {}))],
+             ("vfio", checks_eval.evaluated("vfio", ["nic-cpu", "nic-cpu-gpu", "nic-cpu-2-planes"],
+                                            {"nic-gpu": "vfio cannot", "nic-cpu-gpu-2-planes": "not as many cores"})),
+             ("kmod", checks_eval.evaluated("kmod", ["nic-gpu"], {})),
+             ("afxdp", checks_eval.afxdp)],
     # On the newer kernel what depends on it, and the module behind an IOMMU.
     "newer": [*FIRST,
               *but(over_pci("kmod", "kmod-", OF_UDMABUF), *(f"kmod-{name}" for name in (

@@ -29,30 +29,55 @@ def on_files(world, command, timeout_s=60):
     return world.guest.run(f"sh /tests/files.sh {command}", timeout_s).output
 
 
+def bind(world, backend):
+    """Returns the devices, as the router is told them."""
+    world.load(*{"kmod": ("peerlane",), "vfio": ("vfio_iommu_type1", "vfio_pci")}[backend])
+    for device in DEVICES:
+        world.guest.run(f"peerlane bind {device} {backend}")
+    return [f"pci:{device}" for device in DEVICES]
+
+
+def unbind(world):
+    for device in DEVICES:
+        world.guest.run(f"peerlane unbind {device}")
+
+
+def evaluate(world, name, devices, wanted, refused):
+    """These set-ups are measured, those are left out with their reasons, all is as it was afterwards."""
+    before = state(world)
+    keys = " ".join(f"dut-{key}" for key in [*wanted, *refused])
+    build = shlex.quote(f"PEERLANE_BUILD={os.environ['PEERLANE_BUILD']}")
+    on_files(world, f"env {build} {ROOT}/bench/eval/eval.py {SHORT} --dut {' '.join(devices)} "
+             f"--interfaces {' '.join(INTERFACES)} --setups {keys} --out {OUT} 2>&1", 1500)
+    kept(world, name)
+    data = json.loads(world.guest.output(f"cat {OUT}/results.json"))
+    assert data["left_out"].keys() == {f"dut-{key}" for key in refused}, data["left_out"]
+    for key, why in refused.items():
+        assert why in data["left_out"][f"dut-{key}"], data["left_out"]
+    for key in wanted:
+        setup = data["setups"][f"dut-{key}"]
+        assert "virtual machine" in setup["emulated"]
+        (complete if setup["planes"] == 1 else spread)([r for r in data["records"] if r["setup"] == f"dut-{key}"])
+    assert state(world) == before, f"{before}\n{state(world)}"
+
+
 def evaluated(backend, wanted, refused):
-    """Runs: these modes are measured, that one is left out with its reason, all is as it was afterwards."""
-    def evaluate(world):
-        world.load(*{"kmod": ("peerlane",), "vfio": ("vfio_iommu_type1", "vfio_pci")}[backend])
-        for device in DEVICES:
-            world.guest.run(f"peerlane bind {device} {backend}")
-        before = state(world)
-        devices = " ".join(f"pci:{device}" for device in DEVICES)
-        keys = " ".join(f"dut-{mode}" for mode in [*wanted, *refused])
-        build = shlex.quote(f"PEERLANE_BUILD={os.environ['PEERLANE_BUILD']}")
-        on_files(world, f"env {build} {ROOT}/bench/eval/eval.py {SHORT} --dut {devices} "
-                 f"--interfaces {' '.join(INTERFACES)} --setups {keys} --out {OUT} 2>&1", 1500)
-        kept(world, backend)
-        data = json.loads(world.guest.output(f"cat {OUT}/results.json"))
-        assert data["left_out"].keys() == {f"dut-{mode}" for mode in refused}, data["left_out"]
-        for mode, why in refused.items():
-            assert why in data["left_out"][f"dut-{mode}"], data["left_out"]
-        for mode in wanted:
-            assert "virtual machine" in data["setups"][f"dut-{mode}"]["emulated"]
-            complete([r for r in data["records"] if r["setup"] == f"dut-{mode}"])
-        assert state(world) == before, f"{before}\n{state(world)}"
-        for device in DEVICES:
-            world.guest.run(f"peerlane unbind {device}")
-    return evaluate
+    def check(world):
+        evaluate(world, backend, bind(world, backend), wanted, refused)
+        unbind(world)
+    return check
+
+
+def afxdp(world):
+    """Over the kernel's driver, whose two queues have flows by addresses alone before and afterwards."""
+    names = ["eth0", "eth1"]
+    for name in names:
+        on_files(world, f"ethtool -L {name} combined 2")
+    hashes = [on_files(world, f"ethtool -n {name} rx-flow-hash udp4") for name in names]
+    assert not any("L4" in told for told in hashes), hashes
+    evaluate(world, "afxdp", [f"afxdp:{name}" for name in names], ["nic-cpu-2-planes"],
+             {"nic-cpu": "has 2 queues, but 1 plane"})
+    assert hashes == [on_files(world, f"ethtool -n {name} rx-flow-hash udp4") for name in names]
 
 
 def complete(records):
@@ -62,9 +87,21 @@ def complete(records):
         assert of_size["highest"]["received_pps"] > 100, of_size["highest"]
     assert any(r["experiment"] == "no_drop" for r in records)
     assert any(r.get("cpu_percent", 0) > 0 for r in records)
-    kinds = {(r["flows"], r["routes"] > 1) for r in records if r["experiment"] == "highest"}
-    assert kinds == {(1, False), (1000, False), (100_000, True)}, kinds
     assert {r["load_percent"] for r in records if r["experiment"] == "latency"} == {10, 50, 90}
+    assert traffic(records) == {(1, False), (1000, False), (100_000, True)}
+
+
+def spread(records):
+    """Each plane has a share of the flows, which keeps it busy."""
+    assert traffic(records) == {(1000, False), (100_000, True)}
+    for record in records:
+        planes = [name for name in record["cpu_threads"] if name.startswith("plane")]
+        assert len(planes) == 2 and record["received_pps"] > 100, record
+
+
+def traffic(records):
+    """(flows, whether the table is full) of each."""
+    return {(r["flows"], r["routes"] > 1) for r in records if r["experiment"] == "highest"}
 
 
 def state(world):
@@ -79,9 +116,9 @@ def state(world):
     return sorted(link["ifname"] for link in links), namespaces, queues, interrupts
 
 
-def kept(world, backend):
+def kept(world, name):
     """What came out, beside the guest's console."""
-    folder = world.folder / f"evaluation-{backend}"
+    folder = world.folder / f"evaluation-{name}"
     folder.mkdir()
-    for name in world.guest.output(f"ls {OUT}").split():
-        (folder / name).write_bytes(base64.b64decode(world.guest.output(f"base64 {OUT}/{name}")))
+    for file in world.guest.output(f"ls {OUT}").split():
+        (folder / file).write_bytes(base64.b64decode(world.guest.output(f"base64 {OUT}/{file}")))

@@ -77,7 +77,7 @@ class Guest:
     Use as a context manager; `folder` keeps console and QEMU's messages, `sockets` is a folder for
     QEMU's."""
 
-    def __init__(self, manifest, initramfs, folder, sockets, nics, memory_mb, append="", options=()):
+    def __init__(self, manifest, initramfs, folder, sockets, nics, memory_mb, append="", options=(), cpus=2):
         self.sockets = sockets
         self.release = manifest["release"]
         self.console_path = folder / "console.log"
@@ -87,7 +87,7 @@ class Guest:
         self.next_id = 0
         self.replies = queue.Queue()
         self.process = subprocess.Popen(
-            self.command(manifest, initramfs, nics, append, options, memory_mb),
+            self.command(manifest, initramfs, nics, append, options, memory_mb, cpus),
             stdin=subprocess.DEVNULL, stdout=open(folder / "qemu.log", "w"),
             stderr=subprocess.STDOUT, preexec_fn=die_with_parent, env=self.environment(manifest))
         alive = lambda: self.process.poll() is None
@@ -112,11 +112,11 @@ class Guest:
 
     # All processors take turns in one thread: with a thread for each QEMU 10 sometimes aborts
     # (iotlb_to_section) or loses timers when devices' registers come and go, as resets have it.
-    def command(self, manifest, initramfs, nics, append, options, memory_mb):
+    def command(self, manifest, initramfs, nics, append, options, memory_mb, cpus):
         root = manifest["qemu"] or ""
         kernel = f"{manifest['kernel']}/boot/vmlinuz-{manifest['release']}"
         args = [self.program(manifest), "-accel", "tcg,thread=single", "-M", "q35",
-                "-cpu", "max", "-smp", "2", "-m", str(memory_mb), "-nodefaults", "-no-reboot",
+                "-cpu", "max", "-smp", str(cpus), "-m", str(memory_mb), "-nodefaults", "-no-reboot",
                 "-nographic", "-kernel", kernel, "-initrd", str(initramfs),
                 "-append", f"console=ttyS0 panic=-1 loglevel=4 log_buf_len=8M {PATIENT} {append}",
                 "-serial", f"file:{self.console_path}",

@@ -40,7 +40,7 @@ GUESTS = {
     "newer": {"kernel": "newer", "append": f"intel_iommu=on {CAREFUL}", "options": IOMMU + MEMORY},
     # Each of its NICs is cabled to another of its own.
     "eval": {"kernel": "newer", "append": "intel_iommu=on", "options": IOMMU + FILES, "by_hand": True,
-             "cables": {0: 2, 1: 3, 2: 0, 3: 1}, "memory_mb": 2048},
+             "cables": {0: 2, 1: 3, 2: 0, 3: 1}, "memory_mb": 2048, "cpus": 3},
 }
 N_NICS = 6
 HUGE_PAGES = 64
@@ -78,7 +78,7 @@ class World:
             self.guest = self.cleanup.enter_context(
                 Guest(manifest, image, self.folder, sockets, nics, settings.get("memory_mb", MEMORY_MB),
                       append=f"{settings['append']} {append}", options=[option.format(sockets=sockets)
-                               for option in settings["options"]]))
+                               for option in settings["options"]], cpus=settings.get("cpus", 2)))
             self.guest.wait_ready()
             self.guest.run(f"echo {HUGE_PAGES} >/proc/sys/vm/nr_hugepages")
         except BaseException:
