@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Peerlane on devices that are there, between two hosts that have the interfaces cabled to them.
+"""Peerlane, or the kernel, on devices that are there, between two hosts that have the interfaces cabled to them.
 
 Router and hosts have a namespace each, and in it what interfaces they use, so that frames cross the cables though
 both ends are one machine's. At the end all comes back; of a run that is killed L.sweep() deletes the namespaces, and
@@ -202,7 +202,7 @@ class DutHost(L.Namespace):
 
 class DutLab:
     def __init__(self, name, stack, devices, interfaces, interrupt_cores=(), planes=1):
-        self.devices = devices
+        self.devices, self.ports = devices, ()
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="peerlane-eval-")))
         self.router = L.Router(f"{name}-r", folder)
         stack.callback(self.router.delete)
@@ -225,18 +225,49 @@ class DutLab:
         stack.callback(self.close)
 
     def start(self, options):
-        """The router forwards when this returns."""
+        """Peerlane forwards when this returns."""
+        self.ports = ["pl0", "pl1"]
         args = [L.PEERLANED, "--control-socket", self.router.control, *options]
-        for i, device in enumerate(self.devices):
-            args += ["--port", f"pl{i}={device}"]
+        for port, device in zip(self.ports, self.devices):
+            args += ["--port", f"{port}={device}"]
         self.router.start(args)
-        for host in self.hosts:
-            device = f"pl{host.number - 1}"
-            self.router.ip(f"addr replace {host.gateway4}/24 dev {device}")
-            self.router.ip(f"link set {device} up")
+        self.connect()
+
+    @contextlib.contextmanager
+    def kernel(self, program=None):
+        """The kernel forwards, between interfaces, or a program of XDP on each. Yields its threads, which are those of
+        NAPI where drivers have it."""
+        self.ports = self.lent_to_router
+        self.router.sysctl("net.ipv4.ip_forward=1")
+        with contextlib.ExitStack() as stack:
+            for port in self.ports:
+                if program:
+                    self.router.ip(f"link set dev {port} xdpdrv obj {program} section xdp")
+                    stack.callback(self.router.ip, f"link set dev {port} xdpdrv off", check=False)
+                stack.enter_context(self.napi_threads(port))
+            self.connect()
+            told = subprocess.run(["pgrep", f"^napi/({'|'.join(self.ports)})-"], text=True, capture_output=True,
+                                  check=False)
+            yield [int(thread) for thread in told.stdout.split()]
+
+    @contextlib.contextmanager
+    def napi_threads(self, port):
+        switch = f"/sys/class/net/{port}/threaded"
+        before = self.router.run(["cat", switch]).stdout.strip()
+        self.router.run(["sh", "-c", f"echo 1 >{switch}"])
+        try:
+            yield
+        finally:
+            self.router.run(["sh", "-c", f"echo {before} >{switch}"], check=False)
+
+    def connect(self):
+        """Each port has its host, and both reach each other."""
+        for host, port in zip(self.hosts, self.ports):
+            self.router.ip(f"addr replace {host.gateway4}/24 dev {port}")
+            self.router.ip(f"link set {port} up")
         one, two = self.hosts
-        for host in self.hosts:
-            L.wait_until(lambda h=host: h.carrier(h.interface) and self.router.carrier(f"pl{h.number - 1}"),
+        for host, port in zip(self.hosts, self.ports):
+            L.wait_until(lambda h=host, p=port: h.carrier(h.interface) and self.router.carrier(p),
                          f"{host.interface} and {self.devices[host.number - 1]} have a link", LINK_S)
         L.wait_until(lambda: one.run(["ping", "-n", "-c", 1, "-W", 1, two.v4], check=False).returncode == 0,
                      lambda: f"{one.interface} reaches {two.interface} through the router; are they cabled to "
@@ -260,9 +291,9 @@ class DutLab:
         """Both interfaces are in the namespace of host 1, which has no addresses any more: a generator's, which
         answers for them. The router keeps them as neighbours though the links' going makes it forget others."""
         one, two = self.hosts
-        for host in self.hosts:
+        for host, port in zip(self.hosts, self.ports):
             mac = host.mac(host.interface)
-            self.router.ip(f"neigh replace {host.v4} lladdr {mac} dev pl{host.number - 1} nud permanent")
+            self.router.ip(f"neigh replace {host.v4} lladdr {mac} dev {port} nud permanent")
         two.ip(f"link set {two.interface} netns {one.name}")
         one.sysctl(f"net.ipv6.conf.{two.interface}.disable_ipv6=1")
         for host in self.hosts:

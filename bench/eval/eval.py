@@ -21,6 +21,7 @@ import sys
 import time
 from pathlib import Path
 
+import dut_setups
 import measure
 import report
 import setups
@@ -210,8 +211,7 @@ def planes_beside(args):
 def choose(args, accelerator):
     """(set-ups, {key: why it is left out})"""
     if args.dut:
-        everything = [setups.Dut(args.dut, args.interfaces, mode, None if mode == "nic-cpu" else accelerator,
-                                 args.any_speed, planes) for planes in (1, 2) for mode in setups.MODES]
+        everything = dut_setups.dut_setups(args.dut, args.interfaces, accelerator, args.any_speed)
     else:
         everything = setups.all_setups(accelerator)
     keys = [setup.key for setup in everything]
@@ -229,7 +229,7 @@ def choose(args, accelerator):
 def about(args, accelerator):
     told = net.machine()
     if args.dut:
-        told.update(setups.Dut.about(args.dut, args.interfaces))
+        told.update(dut_setups.about(args.dut, args.interfaces))
     told.update(accelerator=f"{accelerator.name}: {accelerator.words}",
                 command=" ".join(["bench/eval/eval.py", *map(shlex.quote, sys.argv[1:])]),
                 seconds=args.seconds, trial_s=args.trial, trials=args.trials, repetitions=args.repetitions)

@@ -150,14 +150,20 @@ def variants(data, experiment, name, digits):
     return out
 
 
+def cables(data):
+    """Those that others have, too."""
+    return "dut" if kinds(data) == {"dut"} else "veth"
+
+
 def ratios(data):
     """Ours by each of the others on the same wires, of one repetition each: they take turns within it."""
     table = Table(data, "highest")
     out = ["| by | frame | least | median | greatest | offered to it, Mpps | offered to Peerlane, Mpps |",
            "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
     received = {(r["setup"], r["frame_bytes"], r["repetition"]): r["received_pps"] for r in table.records}
-    ours = "veth-nic-cpu"
-    peers = [key for key in table.setups if key.startswith("veth") and not data["setups"][key]["mode"]]
+    kind = cables(data)
+    ours = f"{kind}-nic-cpu"
+    peers = [key for key in table.setups if key.startswith(kind) and not data["setups"][key]["mode"]]
     for key in peers:
         for size in table.sizes:
             found = [one / peer for (setup, at, repetition), one in received.items()
@@ -376,11 +382,16 @@ def beside_part(data):
     beside = ratios(data)
     if not beside:
         return []
+    whose_cores = (
+        "Linux and XDP forward in NAPI threads, on the core that the plane has in its turn; the kernel's part of "
+        "Peerlane's receiving by AF_XDP is done on whichever core the devices' interrupts come to."
+        if cables(data) == "dut" else
+        "They do not all have the same of two cores: where a program "
+        "forwards by AF_XDP (Peerlane, l3fwd), the kernel's part of receiving from a veth runs in the generator's "
+        "system call, on the generator's core, so that less is offered; for Linux and XDP it runs in a NAPI "
+        "thread, on the forwarder's.")
     return ["", "Peerlane's NIC-CPU mode by others on the same wires, ratios of what was received in the same "
-            "repetition while the most was offered. They do not all have the same of two cores: where a program "
-            "forwards by AF_XDP (Peerlane, l3fwd), the kernel's part of receiving from a veth runs in the generator's "
-            "system call, on the generator's core, so that less is offered; for Linux and XDP it runs in a NAPI "
-            "thread, on the forwarder's.", "", *beside]
+            f"repetition while the most was offered. {whose_cores}", "", *beside]
 
 
 def page(data):

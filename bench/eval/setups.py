@@ -3,7 +3,7 @@
 
     wire   Peerlane on emulated 82599s, whose wires are memory shared with the generator; or no router at all
     veth   Peerlane, or a peer of bench/net, between veth interfaces; the generator's ends by AF_XDP
-    dut    Peerlane on the devices that DUT= names; the generator's ends on two interfaces beside them
+    dut    Peerlane on the devices that DUT= names (dut_setups.py); the generator's ends on two interfaces beside them
 
 A set-up is started anew for each repetition. `with setup.running() as bench:` gives what measure.py asks.
 """
@@ -24,7 +24,6 @@ sys.path[:0] = [str(ROOT / "tests/lab"), str(ROOT / "bench/net")]
 
 import lab as L  # noqa: E402: found by the path above
 import bench as net  # noqa: E402: likewise
-from dut_lab import DutLab, check_speeds, driver_of, in_use, interface_of  # noqa: E402: likewise
 from full_table import Table, prefixes  # noqa: E402
 from wire_lab import WireLab  # noqa: E402
 
@@ -149,7 +148,7 @@ class Setup:
     planes = 1
     line_rate = True  # whether as much as 10 Gb/s carries is offered, or all that the generator has
     start_s = 0.6  # that a run of the generator takes beside its warm-up and duration
-    seen = {}  # what showed only when it ran, as about() of Dut has it: {name: words}
+    seen = {}  # what showed only when it ran, as dut_setups.about() has it: {name: words}
     cores = Cores()
 
     def sizes(self, asked, repetition=0):
@@ -407,90 +406,6 @@ class Veth(Setup):
             return [self.peer.process.pid]
         found = subprocess.run(["pgrep", "^napi/eth[12]-"], text=True, capture_output=True, check=False)
         return [int(pid) for pid in found.stdout.split()]
-
-
-# ---- Peerlane on devices that are there ----
-
-LINK_UP_S = 6  # each run of the generator takes the links down: 4 to 8 s until NICs have agreed on a speed again
-
-
-def has_device(interface):
-    return Path(f"/sys/class/net/{interface}/device").exists()
-
-
-class Dut(Setup):
-    """`devices`: two, as Device= has them; `interfaces`: two that are cabled to them."""
-
-    def __init__(self, devices, interfaces, mode, accelerator=None, any_speed=False, planes=1):
-        self.devices, self.interfaces, self.mode, self.any_speed = devices, interfaces, mode, any_speed
-        self.planes = planes
-        self.key, self.title = f"dut-{mode}", mode.upper()
-        stand_in = accelerator if accelerator and accelerator.kind != "cuda" else None
-        if stand_in:
-            self.title += f" ({stand_in.kind}: no GPU)"
-        self.cores = Cores(planes, 1 if stand_in else 0)
-        self.name_planes()
-        self.emulated = self.not_real(stand_in)
-        if any(map(has_device, interfaces)):
-            self.start_s = LINK_UP_S
-        self.options = ["--mode", mode, *(["--accelerator", accelerator.name] if accelerator else []),
-                        "--planes", str(planes)]
-
-    @staticmethod
-    def about(devices, interfaces):
-        """What they are: {name: words}."""
-        told = check([], [f"pl{i}={device}" for i, device in enumerate(devices)]).stdout
-        words = dict(re.findall(r"^port pl(\d): (.*)$", told, re.M))
-        return {f"cable_{i + 1}": f"{words.get(str(i), device)}, to {interface} ({driver_of(interface)})"
-                for i, (device, interface) in enumerate(zip(devices, interfaces))}
-
-    def borrowed(self):
-        """All interfaces that go to other namespaces for the time."""
-        return [*filter(None, map(interface_of, self.devices)), *self.interfaces]
-
-    def not_real(self, stand_in):
-        virtual = [name for name in self.borrowed() if not has_device(name)]
-        told = {
-            "the NICs (82599, emulated)": any(device.startswith("emu:") for device in self.devices),
-            f"the cables ({', '.join(virtual)}: interfaces without a device)": virtual,
-            "this is a virtual machine: whatever of its NICs and cables its host emulates":
-                re.search(r"^flags\s*:.*\bhypervisor\b", Path("/proc/cpuinfo").read_text(), re.M),
-            f"the GPU ({stand_in and stand_in.words})": stand_in,
-        }
-        return "; ".join(words for words, so in told.items() if so) or "nothing"
-
-    def why_not(self):
-        used = next(filter(None, map(in_use, self.borrowed())), None)
-        if self.planes > 1 and self.cores.shared:
-            used = used or "there are not as many cores that each plane could have one of its own"
-        return used or refusal(self.options, [f"pl{i}={device}" for i, device in enumerate(self.devices)])
-
-    @contextlib.contextmanager
-    def running(self, ping_sizes=(), ping_count=0):
-        with contextlib.ExitStack() as stack:
-            lab = DutLab(L.namespace_name("eval"), stack, self.devices, self.interfaces, self.cores.spare,
-                         self.planes)
-            lab.start([*self.options, "--cores", ",".join(str(c) for c in self.cores.planes)])
-            speeds = lab.speeds()
-            self.seen = {"link_speed": ", ".join(f"{name}: {f'{mbps} Mb/s' if mbps else 'not known'}"
-                                                 for name, mbps in speeds.items()),
-                         f"interrupts_{self.key.removeprefix('dut-')}": ", ".join(
-                             f"{name}: " + (f"on {cores}" if cores else "not known")
-                             for name, cores in lab.interrupts().items())}
-            if not self.any_speed:
-                check_speeds(speeds)
-            times = ping(lab, ping_sizes, ping_count) if ping_count else {}
-            self.cores.place(lab.router.daemon.pid)
-            lab.join()
-            ends = [[f"afxdp:{host.interface}", "--address", f"{host.v4}/24", "--gateway", host.gateway4]
-                    for host in lab.hosts]
-            bench = VethBench(self, *ends, [lab.router.daemon.pid])
-            bench.destinations = ("--destinations", lab.hosts[1].v4)
-            bench.lab = lab
-            bench.load = lambda count: load_routes(lab.router, lab.hosts[1].v4, "pl1", count)
-            yield bench, times
-            assert lab.router.daemon.poll() is None, lab.router.log()
-            lab.router.stop()
 
 
 # ---- which there are ----

@@ -15,6 +15,7 @@ import pytest
 sys.path[:0] = [str(Path(__file__).resolve().parents[2] / folder) for folder in ("bench/eval", "tests/lab")]
 
 import dut_lab  # noqa: E402: found by the path above
+import dut_setups  # noqa: E402: likewise
 import lab as L  # noqa: E402: likewise
 import measure  # noqa: E402: likewise
 import setups  # noqa: E402: likewise
@@ -109,7 +110,7 @@ def test_what_somebody_is_connected_by_is_not_taken(machine):
 def test_neither_devices_nor_interfaces_are_taken_that_are_in_use(machine, devices, interfaces):
     machine.ip("addr add 192.0.2.1/24 dev a0")
     for mode in setups.MODES:
-        assert "a0 has addresses" in setups.Dut(devices, interfaces, mode).why_not()
+        assert "a0 has addresses" in dut_setups.Dut(devices, interfaces, mode).why_not()
 
 
 def test_speeds_are_those_of_both_ends(machine):
@@ -134,10 +135,10 @@ def test_only_a_speed_that_is_known_is_refused(machine):
 @pytest.mark.parametrize("cores,gpu,shared", [(3, False, False), (2, False, True), (3, True, True), (4, True, False)])
 def test_planes_have_a_core_each(monkeypatch, machine, cores, gpu, shared):
     monkeypatch.setattr(setups.os, "sched_getaffinity", lambda pid: set(range(cores)))
-    monkeypatch.setattr(setups, "refusal", lambda options, ports: f"asked for {' '.join(options)}")
+    monkeypatch.setattr(dut_setups, "refusal", lambda options, ports: f"asked for {' '.join(options)}")
     accelerator = setups.Accelerator("host", "host", "threads") if gpu else None
     mode = "nic-cpu-gpu" if gpu else "nic-cpu"
-    one, two = (setups.Dut(["pci:a", "pci:b"], ["a0", "a1"], mode, accelerator, planes=n) for n in (1, 2))
+    one, two = (dut_setups.Dut(["pci:a", "pci:b"], ["a0", "a1"], mode, accelerator, planes=n) for n in (1, 2))
     assert (one.key, two.key) == (f"dut-{mode}", f"dut-{mode}-2-planes")
     assert "asked for" in one.why_not() and "--planes 1" in one.why_not()
     assert ("not as many cores" if shared else "--planes 2") in two.why_not()
@@ -151,8 +152,8 @@ def test_two_planes_forward(machine):
         machine.run(f"ethtool -L a{i} rx 2 tx 2")
         machine.run(f"ethtool -L b{i} rx 2 tx 2")
     devices = ["afxdp:a0", "afxdp:a1"]
-    assert "2 queues, but 1 plane" in setups.Dut(devices, ["b0", "b1"], "nic-cpu").why_not()
-    setup = setups.Dut(devices, ["b0", "b1"], "nic-cpu", planes=2)
+    assert "2 queues, but 1 plane" in dut_setups.Dut(devices, ["b0", "b1"], "nic-cpu").why_not()
+    setup = dut_setups.Dut(devices, ["b0", "b1"], "nic-cpu", planes=2)
     with setup.running([64], 3) as (bench, times):
         assert len(times[64]) == 3
         planes = bench.lab.router.show("planes")["planes"]
@@ -160,10 +161,38 @@ def test_two_planes_forward(machine):
     assert links().keys() >= {"a0", "a1", "b0", "b1"}
 
 
+@pytest.mark.parametrize("devices", [["afxdp:a0", "pci:0000:ff:1f.7"], ["emu:a0", "emu:a1"]])
+def test_the_kernel_forwards_between_what_it_drives(machine, devices):
+    assert "devices that it drives" in dut_setups.DutKernel(devices, ["b0", "b1"], "kernel", "Linux").why_not()
+
+
+@pytest.mark.parametrize("program", [None, "bench/net/fib.bpf.o"])
+def test_the_kernel_beside(machine, program):
+    """It forwards, in threads that are where they are said to be, and leaves interfaces as they were."""
+    for i in range(2):  # without it a veth has no NAPI, and takes nothing that a program redirects
+        machine.run(f"ethtool -K a{i} gro on")
+        machine.run(f"ethtool -K b{i} gro on")
+    setup = dut_setups.DutKernel(["afxdp:a0", "afxdp:a1"], ["b0", "b1"], "beside", "It",
+                                 program=program and L.BUILD / program)
+    assert setup.why_not() is None
+    with setup.running([64], 3) as (bench, times):
+        assert len(times[64]) == 3
+        assert len(bench.pids) >= 2
+        for pid in bench.pids:
+            assert Path(f"/proc/{pid}/comm").read_text().startswith(("napi/a0-", "napi/a1-"))
+            assert os.sched_getaffinity(pid) == set(setup.cores.planes)
+        path, count = bench.load(100)
+        assert count == len(path.read_text().splitlines()) > 50
+    for i in range(2):
+        link, = json.loads(machine.ip(f"-j link show a{i}"))
+        assert "xdp" not in link
+        assert machine.run(f"cat /sys/class/net/a{i}/threaded").stdout == "0\n"
+
+
 def test_links_that_take_their_time_are_reckoned_with(monkeypatch):
-    monkeypatch.setattr(setups, "has_device", lambda name: name == "eno1")
-    assert setups.Dut(["pci:a", "pci:b"], ["eno1", "a0"], "nic-cpu").start_s == setups.LINK_UP_S
-    assert setups.Dut(["pci:a", "pci:b"], ["a0", "a1"], "nic-cpu").start_s == setups.Setup.start_s
+    monkeypatch.setattr(dut_setups, "has_device", lambda name: name == "eno1")
+    assert dut_setups.Dut(["pci:a", "pci:b"], ["eno1", "a0"], "nic-cpu").start_s == dut_setups.LINK_UP_S
+    assert dut_setups.Dut(["pci:a", "pci:b"], ["a0", "a1"], "nic-cpu").start_s == setups.Setup.start_s
 
 
 @pytest.fixture

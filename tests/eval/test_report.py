@@ -91,6 +91,18 @@ def test_ratios_to_others(data):
                       1518: ["0.50"] * 3 + ["0.81"] * 2}
 
 
+def test_ratios_on_devices(data):
+    """The same there, if the kernel has them."""
+    for told in (data["setups"], *data["records"]):
+        if "setup" in told:
+            told["setup"] = told["setup"].replace("veth", "dut")
+    data["setups"] = {key.replace("veth", "dut"): one for key, one in data["setups"].items() if key.startswith("veth")}
+    data["records"] = [r for r in data["records"] if r["setup"] in data["setups"]]
+    page = report.page(data)
+    assert row(page, "| VETH-KERNEL, dut | 64 | 2") == ["64", *["2.00"] * 3, *["14.88"] * 2]
+    assert "veth" not in page[page.index("by others on the same wires"):page.index("## CPU load")]
+
+
 def test_rates_of_many_flows_and_planes_are_shown_with_loss_and_without(data):
     """All of them, whatever they look like: none is in the figures only."""
     data["records"] = [r for r in data["records"] if "2-planes" not in r["setup"]]
