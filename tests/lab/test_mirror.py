@@ -124,7 +124,7 @@ SCENARIOS = {
         route add 10.9.0.0/16 via 10.0.0.2
         neigh change 10.0.0.2 lladdr 02:aa:00:00:00:01 dev f0
         neigh del 10.0.0.2 dev f0
-        neigh add 10.0.0.2 lladdr 02:aa:00:00:00:02 dev f0 nud stale
+        neigh replace 10.0.0.2 lladdr 02:aa:00:00:00:02 dev f0 nud stale
         neigh change 10.0.0.2 dev f0 nud failed
         neigh replace 10.0.0.2 lladdr 02:aa:00:00:00:03 dev f0 nud reachable
         neigh add 10.0.0.77 lladdr 02:aa:00:00:00:04 dev f0 nud noarp
