@@ -6,8 +6,8 @@ BUILD ?= build
 PYTHON := /usr/bin/python3
 # Half of the tests wait for what time brings: more of them at a time than there are processors.
 TEST_JOBS ?= $(shell echo $$((2 * $$(nproc))))
-# Limits end what hangs: they are for quick machines, and others have as much longer.
-MESON_TEST = meson test --print-errorlogs --timeout-multiplier 3 --num-processes $(TEST_JOBS)
+# Limits end what hangs: they are for quick machines, and others have three times as long.
+MESON_TEST = meson test --print-errorlogs --num-processes $(TEST_JOBS) --timeout-multiplier
 # Expanded where it is used only: the formatting targets.
 SOURCES = $(shell git ls-files '*.c' '*.h')
 
@@ -38,7 +38,7 @@ demo: demo-packages build
 # All, or those named:
 #   make test TESTS="forward kill"
 test: test-packages build
-	$(MESON_TEST) -C $(BUILD) $(TESTS)
+	$(MESON_TEST) 3 -C $(BUILD) $(TESTS)
 
 vm-packages:
 	dist/install-packages build vm
@@ -55,7 +55,7 @@ SANITIZED = \
 	ASAN_OPTIONS=halt_on_error=1:abort_on_error=1:detect_stack_use_after_return=1 \
 	UBSAN_OPTIONS=halt_on_error=1:abort_on_error=1:print_stacktrace=1 \
 	TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 \
-	$(MESON_TEST)
+	$(MESON_TEST) 6
 
 # Less optimised, and with line numbers alone for debuggers: gcc takes twice as long to compile it otherwise.
 build-asan/build.ninja: | packages
