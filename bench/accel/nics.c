@@ -215,7 +215,7 @@ static void measure_way(struct bench *b, struct device *d, unsigned which)
 	const struct series *all = device_series(d, key);
 	double capacity = all->at[all->n - 1] * SHARE;
 	double mpps = capacity < b->settings.mpps ? capacity : b->settings.mpps, *us;
-	uint64_t ns = b->settings.ms * 1000000, start, offered, left;
+	uint64_t ns = b->settings.ms * 1000000, start, took_ns, offered, left;
 	uint8_t frame[FRAME_BYTES];
 	struct emu_wire *wires[2];
 	struct paced *p;
@@ -239,15 +239,15 @@ static void measure_way(struct bench *b, struct device *d, unsigned which)
 	paced_set(p, mpps);
 	start = now_ns();
 	run_in(&s, ns);
-	ns = now_ns() - start;
+	took_ns = now_ns() - start;
 	paced_set(p, 0);
 	run_out(&s);
 	us = paced_times(p, &n);
 	key.what = "offered";
 	key.unit = "Mpps";
-	device_note(d, key, (double)(paced_offered(p) - offered) * 1e3 / (double)ns);
+	device_note(d, key, (double)(paced_offered(p) - offered) * 1e3 / (double)took_ns);
 	key.what = "carried";
-	device_note(d, key, (double)(paced_left(p) - left) * 1e3 / (double)ns);
+	device_note(d, key, (double)(paced_left(p) - left) * 1e3 / (double)took_ns);
 	key.what = "way";
 	key.unit = "us";
 	device_note_percentiles(d, key, us, n);

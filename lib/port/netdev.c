@@ -88,8 +88,8 @@ int netdev_set_mtu(const char *device, unsigned mtu)
 }
 
 /* A driver may have more of them by the time it answers than when it was asked how many, if its queues have become
- * more: the kernel writes all. Room for so many more costs addresses, not memory. */
-#define LATECOMERS 65536u
+ * more: the kernel writes all. There is room for those of a hundred queues more. */
+#define LATECOMERS 4096u
 
 /* The names of a set, all of ETH_GSTRING_LEN bytes: ETH_SS_FEATURES, the kernel's offloads in the order of
  * the bits of ETHTOOL_GFEATURES; ETH_SS_STATS, a driver's counters in that of ETHTOOL_GSTATS. The caller frees
@@ -298,29 +298,38 @@ static int get_counter(int fd, const char *device, const struct ethtool_gstrings
 	rc = request(fd, SIOCETHTOOL, device, &ifr);
 	if (!rc && stats->n_stats != names->len)
 		rc = -EAGAIN; /* the names are no longer theirs */
-	*value = stats->data[i];
+	if (!rc)
+		*value = stats->data[i];
 	free(stats);
+	return rc;
+}
+
+static int find_counter(int fd, const char *device, const char *name, uint64_t *value)
+{
+	struct ethtool_gstrings *names;
+	uint32_t i = 0;
+	int rc = get_names(fd, device, ETH_SS_STATS, &names);
+
+	if (rc)
+		return rc;
+	while (i < names->len && strncmp((const char *)names->data + (size_t)i * ETH_GSTRING_LEN,
+					 name, ETH_GSTRING_LEN) != 0)
+		i++;
+	rc = i < names->len ? get_counter(fd, device, names, i, value) : -ENOENT;
+	free(names);
 	return rc;
 }
 
 int netdev_counter(const char *device, const char *name, uint64_t *value)
 {
 	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ethtool_gstrings *names;
-	uint32_t i = 0;
 	int rc;
 
 	if (fd < 0)
 		return -errno;
-	rc = get_names(fd, device, ETH_SS_STATS, &names);
-	if (rc)
-		goto out;
-	while (i < names->len && strncmp((const char *)names->data + (size_t)i * ETH_GSTRING_LEN,
-					 name, ETH_GSTRING_LEN) != 0)
-		i++;
-	rc = i < names->len ? get_counter(fd, device, names, i, value) : -ENOENT;
-	free(names);
-out:
+	rc = find_counter(fd, device, name, value);
+	if (rc == -EAGAIN) /* there are others now */
+		rc = find_counter(fd, device, name, value);
 	close(fd);
 	return rc;
 }
