@@ -27,8 +27,8 @@ PORT = 40000
 NUMBER = struct.Struct("=q")
 PAYLOAD = NUMBER.size + 10
 RUNNING_START = 20  # packets that must have arrived before a stream counts as running
-# Without a packet, once the sender has ended: none is on its way any more. Threads may wait for each other, but for who
-# has all that has been sent there can be repetitions alone.
+# Without a packet, once the sender has ended: none is on its way any more. What is may wait for threads that wait for
+# others; where all have come there are repetitions at most.
 SILENCE_S = 3
 SILENCE_COMPLETE_S = 0.3
 
@@ -73,14 +73,15 @@ def receive(family, path):
     if family == "6":
         udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # IPv4 may have a receiver too
     udp.bind(("", PORT))
-    numbers = array.array("q")
+    numbers, distinct = array.array("q"), set()
     print("ready", flush=True)
     inputs, sent = [udp, sys.stdin], None
     while True:
-        silence_s = None if sent is None else SILENCE_S if len(numbers) < sent else SILENCE_COMPLETE_S
+        silence_s = None if sent is None else SILENCE_S if len(distinct) < sent else SILENCE_COMPLETE_S
         readable, _, _ = select.select(inputs, [], [], silence_s)
         if udp in readable:
             numbers.append(NUMBER.unpack_from(udp.recv(2048))[0])
+            distinct.add(numbers[-1])
             if len(numbers) == RUNNING_START:
                 print("running", flush=True)
         elif readable:

@@ -153,14 +153,15 @@ def one(world, name, check, report, seen):
 
 
 def run(name, manifest, image, folder, report, only, append):
+    part = "boot"
     try:
         with World(name, manifest, image, folder, append) as world:
-            seen = 0
+            seen, part = 0, "end"
             for title, check in CHECKS[name]:
-                if any(part in title for part in only.split(",")):
+                if any(wanted in title for wanted in only.split(",")):
                     seen = one(world, title, check, report, seen)
                 if seen is None:
                     break
     except (AssertionError, OSError) as error:
-        report.add("FAIL", f"{name}/boot", str(error))
+        report.add("FAIL", f"{name}/{part}", str(error))
     report.end()

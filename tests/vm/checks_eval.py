@@ -63,8 +63,10 @@ def evaluate(world, name, devices, wanted, refused):
 
 def evaluated(backend, wanted, refused):
     def check(world):
-        evaluate(world, backend, bind(world, backend), wanted, refused)
-        unbind(world)
+        try:
+            evaluate(world, backend, bind(world, backend), wanted, refused)
+        finally:
+            unbind(world)
     return check
 
 
