@@ -3,7 +3,9 @@
 
 Router and hosts have a namespace each, and in it what interfaces they use, so that frames cross the cables though
 both ends are one machine's. At the end all comes back; of a run that is killed L.sweep() deletes the namespaces, and
-the kernel gives back what was in them, virtual interfaces apart.
+the kernel gives back what was in them, virtual interfaces apart. What was changed of an interface stays then: the
+number of its queues and their interrupts, UDP's hash (ethtool -L, -N), a program of XDP (ip link set IFNAME xdp off),
+NAPI's threads (/sys/class/net/IFNAME/threaded).
 """
 
 import contextlib
@@ -120,20 +122,60 @@ def one_queue(interface):
         subprocess.run(["ethtool", "-L", interface, "combined", now.group(1)], check=False)
 
 
+def udp_hash(interface, *fields):
+    """What of UDP over IPv4 the queue depends on, as `ethtool -n` has it, after it has been set if it was to be."""
+    if fields:
+        subprocess.run(["ethtool", "-N", interface, "rx-flow-hash", "udp4", *fields], capture_output=True, check=False)
+    told = subprocess.run(["ethtool", "-n", interface, "rx-flow-hash", "udp4"], text=True, capture_output=True,
+                          check=False)
+    return set(filter(None, told.stdout.splitlines()[1:])) if told.returncode == 0 else set()
+
+
 @contextlib.contextmanager
 def hashed_by_ports(interface):
     """Its driver in the kernel spreads UDP over the queues by ports, too. By addresses alone, as most do, all flows of
-    two hosts come to one plane. A driver that cannot is left as it is."""
-    told = subprocess.run(["ethtool", "-n", interface, "rx-flow-hash", "udp4"], text=True, capture_output=True,
-                          check=False)
-    if told.returncode or "L4 bytes" in told.stdout:
-        yield
+    two hosts come to one plane. Yields whether it does; one that hashes otherwise, or cannot, is left as it is."""
+    usual = udp_hash(interface)
+    if usual != {"IP SA", "IP DA"}:
+        yield any("L4" in field for field in usual)
         return
-    subprocess.run(["ethtool", "-N", interface, "rx-flow-hash", "udp4", "sdfn"], capture_output=True, check=False)
+    try:
+        yield len(udp_hash(interface, "sdfn")) == 4
+    finally:
+        udp_hash(interface, "sd")
+
+
+def here(args, check=True):
+    """As Namespace.run(), in the namespace of this process."""
+    done = subprocess.run([str(a) for a in args], text=True, capture_output=True, check=False)
+    assert not check or done.returncode == 0, done.stderr
+    return done
+
+
+def attach(run, interface, program):
+    """A program of XDP, in the driver."""
+    run(["ip", "link", "set", "dev", interface, "xdpdrv", "obj", program, "section", "xdp"])
+
+
+def detach(run, interface):
+    run(["ip", "link", "set", "dev", interface, "xdpdrv", "off"], check=False)
+
+
+def napi_threads(interface):
+    told = subprocess.run(["pgrep", f"^napi/{re.escape(interface)}-[0-9]"], text=True, capture_output=True, check=False)
+    return [int(thread) for thread in told.stdout.split()]
+
+
+@contextlib.contextmanager
+def placed_back(threads):
+    """Afterwards they are allowed on those cores again on which they are now."""
+    before = {thread: os.sched_getaffinity(thread) for thread in threads}
     try:
         yield
     finally:
-        subprocess.run(["ethtool", "-N", interface, "rx-flow-hash", "udp4", "sd"], capture_output=True, check=False)
+        for thread, cores in before.items():
+            with contextlib.suppress(ProcessLookupError):
+                os.sched_setaffinity(thread, cores)
 
 
 def vectors(interface):
@@ -212,9 +254,10 @@ class DutLab:
             stack.callback(host.delete)
             self.hosts.append(host)
         self.lent_to_router = list(filter(None, map(interface_of, devices)))
+        self.by_addresses = []  # who has all flows of two hosts come to one plane of several
         for interface in self.lent_to_router:
-            if planes > 1:
-                stack.enter_context(hashed_by_ports(interface))
+            if planes > 1 and not stack.enter_context(hashed_by_ports(interface)):
+                self.by_addresses.append(interface)
             stack.enter_context(lent(interface, self.router))
         for host in self.hosts:
             stack.enter_context(one_queue(host.interface))  # which changes what interrupts there are
@@ -235,26 +278,27 @@ class DutLab:
 
     @contextlib.contextmanager
     def kernel(self, program=None):
-        """The kernel forwards, between interfaces, or a program of XDP on each. Yields its threads, which are those of
-        NAPI where drivers have it."""
+        """The kernel forwards, between interfaces, or a program of XDP on each. Yields the threads that do: those of
+        NAPI, where drivers have it, else none."""
         self.ports = self.lent_to_router
         self.router.sysctl("net.ipv4.ip_forward=1")
         with contextlib.ExitStack() as stack:
             for port in self.ports:
                 if program:
-                    self.router.ip(f"link set dev {port} xdpdrv obj {program} section xdp")
-                    stack.callback(self.router.ip, f"link set dev {port} xdpdrv off", check=False)
-                stack.enter_context(self.napi_threads(port))
+                    attach(self.router.run, port, program)
+                    stack.callback(detach, self.router.run, port)
+                stack.enter_context(self.threaded(port))
             self.connect()
-            told = subprocess.run(["pgrep", f"^napi/({'|'.join(self.ports)})-"], text=True, capture_output=True,
-                                  check=False)
-            yield [int(thread) for thread in told.stdout.split()]
+            threads = [thread for port in self.ports for thread in napi_threads(port)]
+            stack.enter_context(placed_back(threads))
+            yield threads
 
     @contextlib.contextmanager
-    def napi_threads(self, port):
+    def threaded(self, port):
+        """Its NAPI, if it has it, runs in threads of its own."""
         switch = f"/sys/class/net/{port}/threaded"
         before = self.router.run(["cat", switch]).stdout.strip()
-        self.router.run(["sh", "-c", f"echo 1 >{switch}"])
+        self.router.run(["sh", "-c", f"echo 1 >{switch}"], check=False)
         try:
             yield
         finally:
@@ -280,11 +324,13 @@ class DutLab:
 
     def interrupts(self):
         """{interface: cores that its interrupts may come to, as the kernel writes them, or ""}."""
+        places = [(self.router, name) for name in self.lent_to_router]
         found = {}
-        for host in self.hosts:
-            folder = INTERFACES / host.interface / "device/msi_irqs"
-            files = [IRQS / irq / "smp_affinity_list" for irq in host.run(["ls", folder], check=False).stdout.split()]
-            found[host.interface] = " ".join(sorted({file.read_text().strip() for file in files if file.exists()}))
+        for namespace, interface in [*places, *((host, host.interface) for host in self.hosts)]:
+            folder = INTERFACES / interface / "device/msi_irqs"
+            told = namespace.run(["ls", folder], check=False).stdout
+            files = [IRQS / irq / "smp_affinity_list" for irq in told.split()]
+            found[interface] = " ".join(sorted({file.read_text().strip() for file in files if file.exists()}))
         return found
 
     def join(self):

@@ -8,7 +8,8 @@ import re
 from pathlib import Path
 
 from setups import L, MODES, Cores, Setup, VethBench, check, load_routes, ping, refusal
-from dut_lab import DutLab, check_speeds, driver_of, in_use, interface_of  # after setups, which has found the lab
+from dut_lab import (  # after setups, which has found the lab
+    DutLab, attach, check_speeds, detach, driver_of, here, in_use, interface_of, napi_threads)
 
 LINK_UP_S = 6  # each run of the generator takes the links down: 4 to 8 s until NICs have agreed on a speed again
 
@@ -69,6 +70,9 @@ class OnDevices(Setup):
                      f"interrupts_{self.key.removeprefix('dut-')}": ", ".join(
                          f"{name}: " + (f"on {cores}" if cores else "not known")
                          for name, cores in lab.interrupts().items())}
+        if lab.by_addresses:
+            self.seen[f"hash_{self.key.removeprefix('dut-')}"] = \
+                f"{', '.join(lab.by_addresses)}: by addresses alone, if at all: one plane has all flows of two hosts"
         if not self.any_speed:
             check_speeds(speeds)
 
@@ -107,8 +111,8 @@ class Dut(OnDevices):
 
     def why_not(self):
         used = super().why_not()
-        if self.planes > 1 and self.cores.shared:
-            used = used or "there are not as many cores that each plane could have one of its own"
+        if not used and self.planes > 1 and self.cores.shared:
+            return "there are not as many cores that generator, planes and what stands in for a GPU have one each"
         return used or refusal(self.options, [f"pl{i}={device}" for i, device in enumerate(self.devices)])
 
     @contextlib.contextmanager
@@ -127,19 +131,43 @@ class DutKernel(OnDevices):
 
     def __init__(self, devices, interfaces, key, title, any_speed=False, program=None):
         super().__init__(devices, interfaces, any_speed, key, title)
+        self.cores = Cores(stand_ins=0, turns=False)
         self.program = program
+
+    def refill_s(self, n_routes):
+        return 0  # the kernel keeps routes over links that are down
 
     def where(self):
         return self.cores.text("NAPI threads")
 
     def why_not(self):
-        used = super().why_not()
         if not all(device.startswith("afxdp:") for device in self.devices):
-            used = used or "the kernel forwards between devices that it drives: DUT=\"afxdp:IFNAME afxdp:IFNAME\""
-        return used
+            return "the kernel forwards between devices that it drives: DUT=\"afxdp:IFNAME afxdp:IFNAME\""
+        unknown = [device for device in self.devices if not interface_of(device)]
+        if unknown:
+            return f"there is no interface {', '.join(device.removeprefix('afxdp:') for device in unknown)}"
+        return super().why_not() or (self.refused_by() if self.program else None)
+
+    def refused_by(self):
+        """The driver that does not take the program, and why."""
+        for interface in map(interface_of, self.devices):
+            try:
+                attach(here, interface, self.program)
+            except AssertionError as error:
+                return f"{interface} ({driver_of(interface)}): {' '.join(str(error).split())}"
+            finally:
+                detach(here, interface)
+        return None
 
     def forwarding(self, lab):
         return lab.kernel(self.program)
+
+    def tell(self, lab):
+        super().tell(lab)
+        threads = {port: len(napi_threads(port)) for port in lab.ports}
+        self.seen[f"threads_{self.key.removeprefix('dut-')}"] = ", ".join(
+            f"{port}: {n} of NAPI" if n else f"{port}: none of NAPI, whose CPU time is not known"
+            for port, n in threads.items())
 
     def place(self, pids):
         for pid in pids:

@@ -300,7 +300,8 @@ def main():
     if os.cpu_count() < 2:
         sys.exit("eval.py: generator and router need a core each; there is one")
     L.sweep()
-    signal.signal(signal.SIGTERM, interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
     accelerator = setups.find_accelerator(args.accelerator)
     chosen, left_out = choose(args, accelerator)
     if not chosen:

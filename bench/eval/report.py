@@ -151,7 +151,7 @@ def variants(data, experiment, name, digits):
 
 
 def cables(data):
-    """Those that others have, too."""
+    """The kind of set-up in which others forward as well."""
     return "dut" if kinds(data) == {"dut"} else "veth"
 
 
@@ -384,7 +384,8 @@ def beside_part(data):
         return []
     whose_cores = (
         "Linux and XDP forward in NAPI threads, on the core that the plane has in its turn; the kernel's part of "
-        "Peerlane's receiving by AF_XDP is done on whichever core the devices' interrupts come to."
+        "Peerlane's receiving by AF_XDP is done where its interfaces' interrupts come (*interrupts_...* above, if "
+        "they have any)."
         if cables(data) == "dut" else
         "They do not all have the same of two cores: where a program "
         "forwards by AF_XDP (Peerlane, l3fwd), the kernel's part of receiving from a veth runs in the generator's "

@@ -178,6 +178,7 @@ def test_the_kernel_beside(machine, program):
     with setup.running([64], 3) as (bench, times):
         assert len(times[64]) == 3
         assert len(bench.pids) >= 2
+        assert setup.seen["threads_beside"] == "a0: 2 of NAPI, a1: 2 of NAPI"
         for pid in bench.pids:
             assert Path(f"/proc/{pid}/comm").read_text().startswith(("napi/a0-", "napi/a1-"))
             assert os.sched_getaffinity(pid) == set(setup.cores.planes)
@@ -187,6 +188,51 @@ def test_the_kernel_beside(machine, program):
         link, = json.loads(machine.ip(f"-j link show a{i}"))
         assert "xdp" not in link
         assert machine.run(f"cat /sys/class/net/a{i}/threaded").stdout == "0\n"
+
+
+@pytest.mark.parametrize("second,why", [("typo", "no interface typo"), ("lo", "lo (")])
+def test_what_the_kernel_cannot_forward_between_is_left_out(machine, second, why):
+    """Before anything is lent: what is not there, and drivers that take no program of XDP."""
+    machine.ip("addr flush dev lo")  # which has no driver that would
+    setup = dut_setups.DutKernel(["afxdp:a0", f"afxdp:{second}"], ["b0", "b1"], "xdp", "X",
+                                 program=L.BUILD / "bench/net/fib.bpf.o")
+    assert why in setup.why_not()
+    assert "xdp" not in json.loads(machine.ip("-j link show a0"))[0]
+
+
+def test_threads_go_back_to_their_cores():
+    thread, cores = os.getpid(), os.sched_getaffinity(0)
+    with dut_lab.placed_back([thread]):
+        os.sched_setaffinity(thread, {min(cores)})
+    assert os.sched_getaffinity(thread) == cores
+
+
+ETHTOOL = """#!/bin/sh
+echo "$*" >>{folder}/calls
+[ $1 != -N ] || echo "$5" >{folder}/fields
+echo "UDP over IPV4 flows use these fields for computing Hash flow key:"
+case $(cat {folder}/fields) in
+sd) printf "IP SA\\nIP DA\\n" ;;
+sdfn) printf "IP SA\\nIP DA\\nL4 bytes 0 & 1 [TCP/UDP src port]\\nL4 bytes 2 & 3 [TCP/UDP dst port]\\n" ;;
+s) printf "IP SA\\n" ;;
+none) exit 75 ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("usual,spreads,sets", [("sd", True, ["sdfn", "sd"]), ("sdfn", True, []), ("s", False, []),
+                                                ("none", False, [])])
+def test_flows_are_spread_by_ports_for_the_time(monkeypatch, tmp_path, usual, spreads, sets):
+    """Only where that can be put back as it was."""
+    (tmp_path / "ethtool").write_text(ETHTOOL.replace("{folder}", str(tmp_path)))
+    (tmp_path / "ethtool").chmod(0o755)
+    (tmp_path / "fields").write_text(usual)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    with dut_lab.hashed_by_ports("eno1") as spread:
+        assert spread == spreads
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert [call.split()[-1] for call in calls if call.startswith("-N eno1 rx-flow-hash udp4")] == sets
+    assert (tmp_path / "fields").read_text().strip() == usual
 
 
 def test_links_that_take_their_time_are_reckoned_with(monkeypatch):
@@ -247,7 +293,8 @@ def test_where_interrupts_are_is_told(interrupts, machine):
     for irq, cores in ((7, "2-3"), (8, "2-3")):
         (interrupts[irq].parent / "smp_affinity_list").write_text(f"{cores}\n")
     hosts = [types.SimpleNamespace(interface=name, run=machine.run) for name in ("eno1", "a0")]
-    assert dut_lab.DutLab.interrupts(types.SimpleNamespace(hosts=hosts)) == {"eno1": "2-3", "a0": ""}
+    lab = types.SimpleNamespace(hosts=hosts, router=machine, lent_to_router=["b0"])
+    assert dut_lab.DutLab.interrupts(lab) == {"b0": "", "eno1": "2-3", "a0": ""}
 
 
 @pytest.mark.parametrize("stand_ins,spare", [(0, [2, 3]), (1, [])])

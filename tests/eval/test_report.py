@@ -93,9 +93,8 @@ def test_ratios_to_others(data):
 
 def test_ratios_on_devices(data):
     """The same there, if the kernel has them."""
-    for told in (data["setups"], *data["records"]):
-        if "setup" in told:
-            told["setup"] = told["setup"].replace("veth", "dut")
+    for record in data["records"]:
+        record["setup"] = record["setup"].replace("veth", "dut")
     data["setups"] = {key.replace("veth", "dut"): one for key, one in data["setups"].items() if key.startswith("veth")}
     data["records"] = [r for r in data["records"] if r["setup"] in data["setups"]]
     page = report.page(data)
