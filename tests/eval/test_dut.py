@@ -154,6 +154,7 @@ def test_two_planes_forward(machine):
     devices = ["afxdp:a0", "afxdp:a1"]
     assert "2 queues, but 1 plane" in dut_setups.Dut(devices, ["b0", "b1"], "nic-cpu").why_not()
     setup = dut_setups.Dut(devices, ["b0", "b1"], "nic-cpu", planes=2)
+    setup.cores = setups.Cores(2, 0, turns=False)  # others run beside this
     with setup.running([64], 3) as (bench, times):
         assert len(times[64]) == 3
         planes = bench.lab.router.show("planes")["planes"]
