@@ -81,6 +81,8 @@ def in_use(interface):
             return f"{name} carries the default route: reach the machine another way first, or use another interface"
         if "master" in told:
             return f"{name} belongs to {told['master']}: ip link set {name} nomaster"
+        if "xdp" in told:
+            return f"{name} has a program of XDP, which is somebody's; if nobody's: ip link set {name} xdp off"
         if above := made_of(name):
             return f"{', '.join(above)} is on top of {name}: ip link delete {above[0]}, or use another interface"
         if has_connections(name):

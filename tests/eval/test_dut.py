@@ -147,7 +147,7 @@ def test_planes_have_a_core_each(monkeypatch, machine, cores, gpu, shared):
 
 
 def test_two_planes_forward(machine):
-    """Over interfaces that have no hash: what there is of one stays as it is."""
+    """Over interfaces that do not spread flows, which is told."""
     for i in range(2):
         machine.run(f"ethtool -L a{i} rx 2 tx 2")
         machine.run(f"ethtool -L b{i} rx 2 tx 2")
@@ -159,6 +159,7 @@ def test_two_planes_forward(machine):
         assert len(times[64]) == 3
         planes = bench.lab.router.show("planes")["planes"]
         assert [plane["core"] for plane in planes] == setup.cores.planes
+        assert setup.seen["hash_nic-cpu-2-planes"].startswith("a0, a1: by addresses alone, if at all")
     assert links().keys() >= {"a0", "a1", "b0", "b1"}
 
 
@@ -199,6 +200,15 @@ def test_what_the_kernel_cannot_forward_between_is_left_out(machine, second, why
                                  program=L.BUILD / "bench/net/fib.bpf.o")
     assert why in setup.why_not()
     assert "xdp" not in json.loads(machine.ip("-j link show a0"))[0]
+
+
+def test_what_has_a_program_of_xdp_is_not_taken(machine):
+    """It would be replaced, and gone afterwards."""
+    dut_lab.attach(machine.run, "a0", L.BUILD / "bench/net/fib.bpf.o")
+    setup = dut_setups.DutKernel(["afxdp:a0", "afxdp:a1"], ["b0", "b1"], "xdp", "X",
+                                 program=L.BUILD / "bench/net/fib.bpf.o")
+    assert "a0 has a program of XDP" in setup.why_not()
+    assert "xdp" in json.loads(machine.ip("-j link show a0"))[0]
 
 
 def test_threads_go_back_to_their_cores():
