@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 import lab as L
+from bench import attach, napi_threads
 
 LINK_S = 30  # NICs take seconds to agree with each other on a speed
 INTERFACES = Path("/sys/class/net")
@@ -154,18 +155,8 @@ def here(args, check=True):
     return done
 
 
-def attach(run, interface, program):
-    """A program of XDP, in the driver."""
-    run(["ip", "link", "set", "dev", interface, "xdpdrv", "obj", program, "section", "xdp"])
-
-
 def detach(run, interface):
     run(["ip", "link", "set", "dev", interface, "xdpdrv", "off"], check=False)
-
-
-def napi_threads(interface):
-    told = subprocess.run(["pgrep", f"^napi/{re.escape(interface)}-[0-9]"], text=True, capture_output=True, check=False)
-    return [int(thread) for thread in told.stdout.split()]
 
 
 @contextlib.contextmanager

@@ -7,9 +7,8 @@ import os
 import re
 from pathlib import Path
 
-from setups import L, MODES, Cores, Setup, VethBench, check, load_routes, ping, refusal
-from dut_lab import (  # after setups, which has found the lab
-    DutLab, attach, check_speeds, detach, driver_of, here, in_use, interface_of, napi_threads)
+from setups import L, MODES, Cores, Setup, VethBench, check, load_routes, net, ping, refusal
+from dut_lab import DutLab, check_speeds, detach, driver_of, here, in_use, interface_of  # setups has found the lab
 
 LINK_UP_S = 6  # each run of the generator takes the links down: 4 to 8 s until NICs have agreed on a speed again
 
@@ -152,7 +151,7 @@ class DutKernel(OnDevices):
         """The driver that does not take the program, and why."""
         for interface in map(interface_of, self.devices):
             try:
-                attach(here, interface, self.program)
+                net.attach(here, interface, self.program)
             except AssertionError as error:
                 return f"{interface} ({driver_of(interface)}): {' '.join(str(error).split())}"
             finally:
@@ -164,7 +163,7 @@ class DutKernel(OnDevices):
 
     def tell(self, lab):
         super().tell(lab)
-        threads = {port: len(napi_threads(port)) for port in lab.ports}
+        threads = {port: len(net.napi_threads(port)) for port in lab.ports}
         self.seen[f"threads_{self.key.removeprefix('dut-')}"] = ", ".join(
             f"{port}: {n} of NAPI" if n else f"{port}: none of NAPI, whose CPU time is not known"
             for port, n in threads.items())

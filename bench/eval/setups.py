@@ -404,8 +404,7 @@ class Veth(Setup):
     def pids(self, lab):
         if self.peer.process:
             return [self.peer.process.pid]
-        found = subprocess.run(["pgrep", "^napi/eth[12]-"], text=True, capture_output=True, check=False)
-        return [int(pid) for pid in found.stdout.split()]
+        return [thread for device in ("eth1", "eth2") for thread in net.napi_threads(device)]
 
 
 # ---- which there are ----

@@ -42,6 +42,16 @@ HUGE_PAGES = 320  # 2 MB each: enough for either Peerlane or l3fwd
 
 # ---- peers ----
 
+def attach(run, interface, program):
+    """A program of XDP, in the driver. `run`: Namespace.run() of where the interface is."""
+    run(["ip", "link", "set", "dev", interface, "xdpdrv", "obj", program, "section", "xdp"])
+
+
+def napi_threads(interface):
+    told = subprocess.run(["pgrep", f"^napi/{re.escape(interface)}-[0-9]"], text=True, capture_output=True, check=False)
+    return [int(thread) for thread in told.stdout.split()]
+
+
 class Peer:
     """A forwarder between eth1 and eth2 of the router's namespace."""
 
@@ -103,17 +113,17 @@ class Kernel(Peer):
 
     def pin_napi(self, router, device):
         router.run(["sh", "-c", f"echo 1 > /sys/class/net/{device}/threaded"])
-        threads = subprocess.run(["pgrep", f"^napi/{device}-"], text=True, capture_output=True,
-                                 check=True).stdout.split()
+        threads = napi_threads(device)
+        assert threads, f"{device} has no NAPI"
         for thread in threads:
-            os.sched_setaffinity(int(thread), {FORWARDER_CORE})
+            os.sched_setaffinity(thread, {FORWARDER_CORE})
 
 
 class XdpFib(Kernel):
     """XDP with bpf_fib_lookup(): the kernel's tables, no sk_buff."""
 
     def attach(self, router, device):
-        router.ip(f"link set dev {device} xdpdrv obj {self.object} section xdp")
+        attach(router.run, device, self.object)
 
     def why_not(self, build):
         self.object = build / "bench/net/fib.bpf.o"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[2] / folder) for folder in ("bench/eval", "tests/lab")]
+sys.path[:0] = [str(Path(__file__).resolve().parents[2] / folder) for folder in ("bench/eval", "bench/net", "tests/lab")]
 
 import dut_lab  # noqa: E402: found by the path above
 import dut_setups  # noqa: E402: likewise
