@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <linux/landlock.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 #define READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define PROGRAMS (READ | LANDLOCK_ACCESS_FS_EXECUTE)
 #define DEVICE (READ | LANDLOCK_ACCESS_FS_WRITE_FILE)
+#define NAMES (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_TRUNCATE) /* of threads */
 /* What there is to allow of a file that is no folder. */
 #define OF_A_FILE                                                     \
 	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | \
@@ -43,7 +45,14 @@ static uint64_t handled(int version)
 	return set;
 }
 
-/* Allows `access` to a file, as far as it goes, or to all beneath a folder. Returns 0 or -errno. */
+/* A rule is of the file that is there. procfs makes its files anew when memory is short, but those that are open. */
+static bool made_anew(const char *path)
+{
+	return !strncmp(path, "/proc/", strlen("/proc/"));
+}
+
+/* Allows `access` to a file, as far as it goes, or to all beneath a folder. What the kernel might make anew stays open
+ * until the process ends. Returns 0 or -errno. */
 static int allow(int ruleset, const char *path, uint64_t access)
 {
 	struct landlock_path_beneath_attr rule = {
@@ -59,7 +68,8 @@ static int allow(int ruleset, const char *path, uint64_t access)
 		rule.allowed_access &= OF_A_FILE;
 	if (syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0))
 		rc = -errno;
-	close(rule.parent_fd);
+	if (rc || !made_anew(path))
+		close(rule.parent_fd);
 	return rc;
 }
 
@@ -133,6 +143,7 @@ static int allow_driver(int ruleset, const char *cache, uint64_t all)
 		{"/etc/ld.so.cache", READ},
 		{vendors ? vendors : "/etc/OpenCL", READ},
 		{"/proc", READ},
+		{"/proc/self/task", NAMES & all}, /* NVIDIA's does not start if it cannot */
 		{"/sys", READ},
 		{"/dev/null", DEVICE},
 		{"/dev/kfd", DEVICE},

@@ -252,6 +252,21 @@ static int try_nvidia(void)
 	return 0;
 }
 
+/* As NVIDIA's driver names a thread that it has made. */
+static int try_name_thread(void)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/comm", getpid());
+	return result(open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666));
+}
+
+/* One that root owns, and the kernel obeys. */
+static int try_tunable(void)
+{
+	return result(open("/proc/sys/kernel/core_pattern", O_WRONLY));
+}
+
 static const struct attempt {
 	const char *what;
 	int (*run)(void);
@@ -265,6 +280,7 @@ static const struct attempt {
 	{"write a file elsewhere", try_write_elsewhere, EACCES, true},
 	{"read a file elsewhere", try_read_elsewhere, EACCES, true},
 	{"devices in sysfs", try_devices, EACCES, true},
+	{"tunables of the kernel", try_tunable, EACCES, true},
 	{"unlink elsewhere", try_unlink_elsewhere, EACCES, true},
 	{"mkdir", try_mkdir, ENOSYS},
 	{"chmod", try_chmod, ENOSYS},
@@ -342,6 +358,8 @@ static void test_driver(void **state)
 		{"mmap for execution", try_executable_memory, 0},
 		{"mprotect for execution", try_make_executable, 0},
 		{"memory file", try_memory_file, 0},
+		{"name a thread", try_name_thread, 0},
+		{"tunables of the kernel", try_tunable, EACCES, true},
 		{"create a file elsewhere", try_create_elsewhere, EACCES, true},
 		{"write a file elsewhere", try_write_elsewhere, EACCES, true},
 		{"read a file elsewhere", try_read_elsewhere, EACCES, true},

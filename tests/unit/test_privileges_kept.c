@@ -58,6 +58,35 @@ static void test_removes_its_socket(void **state)
 	assert_int_equal(0, in_child(end_of_run, CONFINED));
 }
 
+/* Once the kernel, short of memory, has dropped what it knows of files. */
+static int write_when_memory_is_short(void)
+{
+	static const char setting[] = "/proc/sys/net/ipv4/ip_forward";
+	int drop = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC), fd;
+
+	if (drop < 0)
+		return errno;
+	confine_or_exit(CONFINED);
+	fd = open(setting, O_WRONLY);
+	must(fd >= 0);
+	close(fd);
+	must(write(drop, "2", 1) == 1);
+	must(open(setting, O_WRONLY) >= 0);
+	return 0;
+}
+
+static void test_writes_when_memory_is_short(void **state)
+{
+	int rc = in_child(write_when_memory_is_short, FREELY);
+
+	(void)state;
+	if (rc == EROFS || rc == EACCES) {
+		print_message("caches cannot be dropped here: %s\n", strerror(rc));
+		skip();
+	}
+	assert_int_equal(rc, 0);
+}
+
 /* What a port is opened with, before the confinement. */
 static const uint8_t mac[6] = {0x02, 0, 0, 0, 0, 0x07};
 static const struct pl_port_config port_config = {
@@ -273,6 +302,7 @@ static void test_capabilities(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_writes_when_memory_is_short),
 		cmocka_unit_test(test_removes_its_socket),
 		cmocka_unit_test(test_takes_ports_up_again),
 		cmocka_unit_test(test_plays_nics),
