@@ -10,7 +10,9 @@
 #include <peerlane/accel.h>
 
 struct faults {
-	_Atomic int stuck; /* the next opening does not return while this is set */
+	_Atomic int
+		stuck; /* the next opening does not return while this is set; is_stuck: it is in there */
+	_Atomic int is_stuck;
 	_Atomic int ended, open, alloc, run, read; /* what the next calls return; 0: what is true */
 };
 static struct faults faults;
@@ -45,8 +47,10 @@ int __wrap_pl_accel_open(struct pl_accel **accel, const struct pl_accel_config *
 	struct pl_accel_config wanted = *config;
 
 	INJECT(open, err);
-	while (atomic_load(&faults.stuck))
+	while (atomic_load(&faults.stuck)) {
+		atomic_store(&faults.is_stuck, 1);
 		usleep(1000);
+	}
 	wanted.n_workers = n_workers;
 	return __real_pl_accel_open(accel, &wanted, err);
 }
