@@ -32,6 +32,8 @@
  * and what a device and the host say to each other by:
  *
  *	PL_POLL64(p)		a load, anew each time; with a fence behind it, an acquire
+ *	PL_AWAIT64(p)		the same for a value that is waited for, with PL_AWAITED() behind the load that found it:
+ *				an acquire, which makes visible also what others saw stored before it was
  *	PL_RELEASE64(p, v)	a store, seen after all that this item stored or saw stored before
  *	PL_FENCE_SYSTEM()	sequentially consistent, with the host
  *	PL_BACK_OFF(turns)	waits a little before the next look, the `turns`th in vain
@@ -81,6 +83,8 @@ typedef ulong2 pl_pair;
 #define PL_FENCE(order, scope) atomic_work_item_fence(CLK_GLOBAL_MEM_FENCE, order, scope)
 #define PL_FENCE_DEVICE() PL_FENCE(memory_order_acq_rel, memory_scope_device)
 #define PL_POLL64(p) PL_LOAD64(p)
+#define PL_AWAIT64(p) PL_POLL64(p)
+#define PL_AWAITED() PL_FENCE_SYSTEM()
 #define PL_RELEASE64(p, v) (PL_FENCE(memory_order_release, PL_SYSTEM), PL_STORE64(p, v))
 #define PL_FENCE_SYSTEM() PL_FENCE(memory_order_seq_cst, PL_SYSTEM)
 #define PL_BACK_OFF(turns) ((void)(turns))
@@ -125,6 +129,11 @@ typedef unsigned long pl_pair __attribute__((ext_vector_type(2)));
 #define PL_STORE64(p, v) (*(volatile PL_G uint64_t *)(p) = (v))
 #define PL_FENCE_DEVICE() asm volatile("fence.acq_rel.gpu;" ::: "memory")
 #define PL_POLL64(p) pl_poll64(p)
+/* Assumption: no fence is needed beside. What is stored to the device's memory its L2 cache has before the host hears of
+ * it, and loads behind an acquire are made after it, so they find that (docs/architecture.md, "Memory ordering"). A
+ * fence takes 0.7 microseconds and more. */
+#define PL_AWAIT64(p) pl_await64(p)
+#define PL_AWAITED() ((void)0)
 #define PL_RELEASE64(p, v) \
 	asm volatile("st.release.sys.global.u64 [%0], %1;" ::"l"(p), "l"(v) : "memory")
 #define PL_FENCE_SYSTEM() asm volatile("fence.sc.sys;" ::: "memory")
@@ -137,6 +146,14 @@ PL_FN uint64_t pl_poll64(const volatile PL_G uint64_t *p)
 	uint64_t value;
 
 	asm volatile("ld.relaxed.sys.global.u64 %0, [%1];" : "=l"(value) : "l"(p) : "memory");
+	return value;
+}
+
+PL_FN uint64_t pl_await64(const volatile PL_G uint64_t *p)
+{
+	uint64_t value;
+
+	asm volatile("ld.acquire.sys.global.u64 %0, [%1];" : "=l"(value) : "l"(p) : "memory");
 	return value;
 }
 
@@ -175,6 +192,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the tables are little
 #define PL_STORE64(p, v) __atomic_store_n((uint64_t *)(p), (uint64_t)(v), __ATOMIC_RELEASE)
 #define PL_FENCE_DEVICE() ((void)0) /* each store releases */
 #define PL_POLL64(p) PL_LOAD64(p)
+#define PL_AWAIT64(p) PL_POLL64(p)
+#define PL_AWAITED() PL_FENCE_SYSTEM()
 #define PL_RELEASE64(p, v) PL_STORE64(p, v)
 #define PL_FENCE_SYSTEM() pl_fence_system()
 /* Now and then lets others have the core: there may be fewer of them than threads. */

@@ -17,7 +17,10 @@
  * *Updates* are stores to the program's memory, applied by worker 0 alone in the order in which they were
  * posted: each is visible to all workers before the next is made.
  *
- * Ordering. Whoever posts fills the slot (or record), then stores `head` with release; the worker loads
+ * What workers wait for is for each on a line of its own: a GPU's looks at one line of the host's memory come one after
+ * the other, a microsecond each (H100), and fences and other looks wait behind them.
+ *
+ * Ordering. Whoever posts fills the slot (or record), then stores `posted` (or `head`) with release; the worker loads
  * it with acquire. A worker that is done with a burst stores `done` with release at system scope, after
  * a barrier behind which all of its work items' stores lie; the plane loads it with acquire. */
 #ifndef PEERLANE_MAILBOX_H
@@ -28,7 +31,9 @@
 #define MAILBOX_LANES_MAX 64u
 #define MAILBOX_SLOTS 8u    /* bursts under way per lane; a power of two */
 #define MAILBOX_BURST 1024u /* packets: PL_BURST_MAX */
-#define MAILBOX_LINE 128u   /* bytes that two sides should not both write to */
+#define MAILBOX_LINE \
+	128u /* bytes that two sides should not both write to, nor two workers look at */
+#define MAILBOX_WORKERS_MAX (MAILBOX_LANES_MAX * MAILBOX_SLOTS)
 
 /* A burst and its answer. The host writes the first part and does not read it; the device writes the second,
  * and len where a frame got shorter. The second part begins with its last word, on a line that the host looks at
@@ -37,7 +42,7 @@
  * Where packets lie in the device's memory (`spares` of the lane) those that are punted are copied into the host's:
  * number k of these, in any order, into spare[k], as far as there are n_spare. */
 struct mailbox_slot {
-	uint32_t n, port;
+	uint64_t posted; /* MAILBOX_POSTED() of the burst in here */
 	uint32_t n_spare;
 	uint32_t pad0[29];
 	uint32_t frame[MAILBOX_BURST];
@@ -53,14 +58,20 @@ struct mailbox_slot {
 };
 PL_ASSERT(sizeof(struct mailbox_slot) % MAILBOX_LINE == 0, "slots share no line");
 
+/* A burst's number and what is read with it in one go: its packets, and the port that they came in on. Of the number
+ * there are as many bits as tell it from that of the burst that was in the slot before. */
+#define MAILBOX_POSTED(number, port, n) \
+	((uint64_t)(number) << 24 | (uint64_t)(port) << 16 | (uint64_t)(n))
+#define MAILBOX_POSTED_N(word) ((uint32_t)(word)&0xffff)
+#define MAILBOX_POSTED_PORT(word) ((uint32_t)(word) >> 16 & 0xff)
+#define MAILBOX_POSTED_IS(word, number) (((word) >> 24) == ((uint64_t)(number)&0xfffffffffful))
+
+/* Burst number b (from 1) is in slot (b - 1) % SLOTS. */
 struct mailbox_lane {
-	uint64_t
-		head; /* bursts submitted so far; burst number b (from 1) is in slot (b - 1) % SLOTS */
-	uint64_t pad0[15];
 	uint64_t base;	 /* of the region that the frames are offsets into, to the device */
 	uint64_t slots;	 /* MAILBOX_SLOTS of struct mailbox_slot, to the device */
 	uint64_t spares; /* of the region that spare[] are offsets into; 0: nothing is copied */
-	uint64_t pad1[13];
+	uint64_t pad0[13];
 };
 
 /* A store of `length` bytes, in words of `word` (2, 4, 8) bytes each of which is stored at once, to
@@ -91,9 +102,16 @@ struct mailbox_worker {
 };
 
 /* The program is launched again and again, one launch after the other, numbered from 1. Launch n goes on
- * looking for bursts until `rest` is n or more. It then does what is posted already, and ends. */
+ * looking for bursts until `rest` is n or more, for each worker its own. It then does what is posted already, and
+ * ends. */
+struct mailbox_rest {
+	uint64_t launch;
+	uint64_t pad[15];
+};
+
 struct mailbox {
-	uint64_t rest;
+	uint64_t
+		rest; /* as the host has told it: stored before those of the workers, which devices do not look at */
 	uint64_t pad0[15];
 	uint64_t context; /* what the program needs to know beside the burst, to the device */
 	uint64_t workers; /* n_workers of struct mailbox_worker, to the device */
@@ -101,6 +119,7 @@ struct mailbox {
 	uint64_t pad1[13];
 	struct mailbox_updates updates;
 	struct mailbox_lane lanes[MAILBOX_LANES_MAX];
+	struct mailbox_rest rests[MAILBOX_WORKERS_MAX]; /* by worker */
 };
 
 #endif

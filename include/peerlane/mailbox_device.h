@@ -46,6 +46,7 @@ struct mailbox_group {
 	/* From the leader to all, over a barrier. */
 	uint32_t work; /* MAILBOX_END, ... */
 	uint32_t lane;
+	uint32_t n, port; /* of the burst */
 	uint32_t words;	  /* of updates, of 8 bytes */
 	uint64_t applied; /* where they begin */
 	uint64_t slot, base, spares, number;
@@ -55,6 +56,7 @@ struct mailbox_group {
 	uint64_t ring, ring_bytes;
 	struct {
 		uint64_t base, slots, spares;
+		uint64_t next; /* number of the burst that is waited for; the leader changes it */
 	} lanes[MAILBOX_LANES_MAX];
 
 	/* Updates to be applied; or, between mailbox_wait() and mailbox_finish(), packets to be copied: of
@@ -79,6 +81,7 @@ PL_FN void mailbox_enter(struct mailbox_at *at, PL_L struct mailbox_group *group
 		group->lanes[i].base = mailbox->lanes[i].base;
 		group->lanes[i].slots = mailbox->lanes[i].slots;
 		group->lanes[i].spares = mailbox->lanes[i].spares;
+		group->lanes[i].next = at->me->next[i];
 	}
 	if (PL_ITEM() == 0) {
 		group->ring = mailbox->updates.ring;
@@ -90,6 +93,22 @@ PL_FN void mailbox_enter(struct mailbox_at *at, PL_L struct mailbox_group *group
 		group->updates = 0;
 	}
 	PL_BARRIER();
+}
+
+PL_FN PL_G struct mailbox_slot *mailbox_burst(PL_L const struct mailbox_group *group)
+{
+	return (PL_G struct mailbox_slot *)group->slot;
+}
+
+/* Packets of the burst that mailbox_wait() found, and the port they came in on. */
+PL_FN uint32_t mailbox_n(PL_L const struct mailbox_group *group)
+{
+	return group->n;
+}
+
+PL_FN uint32_t mailbox_port(PL_L const struct mailbox_group *group)
+{
+	return group->port;
 }
 
 /* The leader: whether there are updates, and which to apply now: no more than to the end of a chunk. */
@@ -122,9 +141,29 @@ PL_FN uint32_t mailbox_round_over(PL_L struct mailbox_group *group)
 	return 0;
 }
 
+/* The leader: whether burst `number` of a lane is there; it is told to all then. */
+PL_FN uint32_t mailbox_found(PL_L struct mailbox_group *group, uint32_t lane, uint64_t posted)
+{
+	uint64_t number = group->lanes[lane].next;
+
+	if (!MAILBOX_POSTED_IS(posted, number))
+		return 0;
+	/* The burst, and any table, is read after this. Whoever changes a table, makes a fence and then finds the
+	 * burst not submitted, knows that it sees the change. */
+	PL_AWAITED();
+	group->lane = lane;
+	group->number = number;
+	group->n = MAILBOX_POSTED_N(posted);
+	group->port = MAILBOX_POSTED_PORT(posted);
+	group->n_taken = 0;
+	group->base = group->lanes[lane].base;
+	group->spares = group->lanes[lane].spares;
+	return 1;
+}
+
 /* The leader: looks until there is something. Returns what.
  *
- * A launch that is to end makes its last rounds behind a fence. Whoever submits a burst stores `head`
+ * A launch that is to end makes its last rounds behind a fence. Whoever submits a burst stores `posted`
  * and then looks at `rest`, with such a fence between (lib/accel): so either these rounds find the burst, or
  * whoever submitted it finds that the launch is to end, and launches the program again. There are as many
  * rounds as it takes to do all that can be posted at a time, and none after one that finds nothing. */
@@ -134,7 +173,7 @@ PL_FN uint32_t mailbox_look(const struct mailbox_at *at, PL_L struct mailbox_gro
 	uint32_t n_lanes = at->n_lanes, n_workers = at->n_workers;
 
 	for (;;) {
-		uint64_t rest = 0, head, number;
+		uint64_t rest = 0, posted;
 		uint32_t lane;
 
 		if (group->lane_next >= n_lanes) {
@@ -152,8 +191,12 @@ PL_FN uint32_t mailbox_look(const struct mailbox_at *at, PL_L struct mailbox_gro
 		}
 		lane = group->lane_next;
 		if (group->last == 0 && group->turns % MAILBOX_REST_ROUNDS == 0)
-			rest = PL_POLL64(&mailbox->rest); /* both on their way at once */
-		head = PL_POLL64(&mailbox->lanes[lane].head);
+			rest = PL_POLL64(
+				&mailbox->rests[at->worker].launch); /* both on their way at once */
+		group->slot = group->lanes[lane].slots + (group->lanes[lane].next - 1) %
+								 MAILBOX_SLOTS *
+								 sizeof(struct mailbox_slot);
+		posted = PL_AWAIT64(&mailbox_burst(group)->posted);
 		if (rest >= at->launch) {
 			PL_FENCE_SYSTEM();
 			group->last = MAILBOX_SLOTS + 1 +
@@ -163,21 +206,10 @@ PL_FN uint32_t mailbox_look(const struct mailbox_at *at, PL_L struct mailbox_gro
 			continue;
 		}
 		group->lane_next += n_workers;
-		number = at->me->next[lane];
-		if (head < number)
+		if (!mailbox_found(group, lane, posted))
 			continue;
-		/* The burst, and any table, is read after this. Whoever changes a table, makes such a fence
-		 * and then finds the burst not submitted, knows that it sees the change. */
-		PL_FENCE_SYSTEM();
 		group->found = 1;
 		group->updates = at->worker == 0;
-		group->lane = lane;
-		group->number = number;
-		group->n_taken = 0;
-		group->base = group->lanes[lane].base;
-		group->spares = group->lanes[lane].spares;
-		group->slot = group->lanes[lane].slots +
-			      (number - 1) % MAILBOX_SLOTS * sizeof(struct mailbox_slot);
 		return MAILBOX_BURST_FOUND;
 	}
 }
@@ -236,11 +268,6 @@ PL_FN uint32_t mailbox_wait(const struct mailbox_at *at, PL_L struct mailbox_gro
 			return group->work;
 		mailbox_apply(at, group);
 	}
-}
-
-PL_FN PL_G struct mailbox_slot *mailbox_burst(PL_L const struct mailbox_group *group)
-{
-	return (PL_G struct mailbox_slot *)group->slot;
 }
 
 /* Where the frames of the burst are offsets from. */
@@ -317,8 +344,9 @@ PL_FN void mailbox_finish(const struct mailbox_at *at, PL_L struct mailbox_group
 	PL_BARRIER();
 	if (PL_ITEM() == 0) {
 		PL_RELEASE64(&mailbox_burst(group)->done, group->number);
-		at->me->next[group->lane] =
+		group->lanes[group->lane].next =
 			group->number + (n_workers > n_lanes ? n_workers / n_lanes : 1);
+		at->me->next[group->lane] = group->lanes[group->lane].next;
 	}
 }
 

@@ -250,7 +250,8 @@ static int make_mailbox(struct pl_accel *accel, struct pl_error *err)
 	accel->mailbox->n_lanes = accel->n_lanes;
 	accel->mailbox->n_workers = accel->n_workers;
 	/* Each launch is to end. */
-	accel->mailbox->rest = accel->launch == PL_ACCEL_BURST ? UINT64_MAX : 0;
+	if (accel->launch == PL_ACCEL_BURST)
+		accel_tell_rest(accel->mailbox, UINT64_MAX);
 	rc = place_workers(accel, err);
 	if (!rc)
 		rc = place_lanes(accel, err);
@@ -385,7 +386,7 @@ void pl_accel_rest(struct pl_accel *accel)
 	if (accel->launch == PL_ACCEL_BURST)
 		return;
 	pthread_mutex_lock(&accel->lock);
-	__atomic_store_n(&accel->mailbox->rest, atomic_load(&accel->launches), __ATOMIC_SEQ_CST);
+	accel_tell_rest(accel->mailbox, atomic_load(&accel->launches));
 	pthread_mutex_unlock(&accel->lock);
 }
 
@@ -447,7 +448,7 @@ int pl_accel_close(struct pl_accel *accel, unsigned timeout_ms)
 {
 	if (!accel)
 		return 0;
-	__atomic_store_n(&accel->mailbox->rest, UINT64_MAX, __ATOMIC_SEQ_CST);
+	accel_tell_rest(accel->mailbox, UINT64_MAX);
 	if (!wait_ended(accel, timeout_ms))
 		return -ETIMEDOUT;
 	free_all(accel);

@@ -399,11 +399,10 @@ static int load_program(struct cuda *cuda, const char *ptx, struct pl_error *err
  * (accel_fit_workers()), so that each burst under way has a worker of its own. More than can be there at once
  * would, if the program stays, wait for ever.
  *
- * That is plenty. What a worker does with a burst of 256 is mostly to wait: for some five round trips over the
- * PCI bus of about a microsecond each (head, slot, headers, and the stores being seen before `done`), and for
- * four or five accesses to the device's memory, each of which depends on the one before, of half a microsecond:
- * 6 to 8 microseconds in all. 148.8 million packets a second are a burst of 256 every 1.7 microseconds, which
- * keep 4 or 5 workers busy. This is reckoned, not measured. */
+ * That is plenty. What a worker does with a burst is mostly to wait: for four round trips over the PCI bus of 1.2
+ * microseconds each (`posted`, the slot, headers, and the stores being seen before `done`), and for four or five
+ * accesses to the device's memory, each of which depends on the one before. 148.8 million packets a second are a
+ * burst of 256 every 1.7 microseconds, which keep six workers busy. */
 static int choose_workers(struct pl_accel *accel, const struct pl_accel_config *config,
 			  struct pl_error *err)
 {

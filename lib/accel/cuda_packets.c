@@ -6,11 +6,11 @@
  * What a NIC has written is seen by the program because:
  *
  *	the NIC writes the packet, then the descriptor that says so; PCIe takes both in that order as far as their
- *	ways are one, and behind that lets neither the descriptor, the plane's store of `head`, nor the answer to
- *	the GPU's look at `head`, which goes down to the GPU the way that the packet went, overtake it there;
+ *	ways are one, and behind that lets neither the descriptor, the plane's store of `posted`, nor the answer to
+ *	the GPU's look at it, which goes down to the GPU the way that the packet went, overtake it there;
  *	the GPU then has the packet before it has the answer, and CU_GPU_DIRECT_RDMA_WRITES_ORDERING_OWNER says
  *	that what it has it sees; where the driver does not say so, cuFlushGPUDirectRDMAWrites() between the
- *	descriptor and `head` waits for it;
+ *	descriptor and `posted` waits for it;
  *	the fence behind the look (mailbox_device.h) empties the multiprocessor's own cache. */
 #include "cuda_packets.h"
 

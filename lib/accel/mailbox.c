@@ -49,7 +49,7 @@ struct pl_burst *pl_accel_next(struct pl_accel *accel, unsigned lane_index)
 }
 
 /* Has the device see what NICs have written of the burst. If it cannot it must not process it, nor any that comes
- * later: `head` would count both. */
+ * later. */
 static bool flush(struct pl_accel *accel, struct accel_lane *lane)
 {
 	struct pl_error err;
@@ -68,21 +68,22 @@ static bool flush(struct pl_accel *accel, struct accel_lane *lane)
 void pl_accel_submit(struct pl_accel *accel, unsigned lane_index)
 {
 	struct accel_lane *lane = &accel->lanes[lane_index];
-	const struct pl_burst *burst = burst_of(lane, ++lane->submitted);
-	struct mailbox_slot *slot = slot_of(lane, lane->submitted);
+	uint64_t number = ++lane->submitted;
+	const struct pl_burst *burst = burst_of(lane, number);
+	struct mailbox_slot *slot = slot_of(lane, number);
 
-	assert(burst->n <= MAILBOX_BURST);
+	assert(burst->n <= MAILBOX_BURST && burst->port <= 0xff);
 	if (!flush(accel, lane))
 		return;
 	for (uint32_t i = 0; i < burst->n; i++)
 		assert(burst->frame[i] % 16 == 2); /* GPUs fault on unaligned words */
-	slot->n = burst->n;
-	slot->port = burst->port;
 	memcpy(slot->frame, burst->frame, burst->n * sizeof(burst->frame[0]));
 	memcpy(slot->len, burst->len, burst->n * sizeof(burst->len[0]));
+	/* Before the device can see the burst, for pl_accel_updates_applied(). Release as what comes next is. */
+	atomic_store_explicit(&lane->posted, number, memory_order_release);
 	/* Release: behind all that is in the slot and the frames. Sequentially consistent: before
 	 * pl_accel_run() looks at `rest`, see mailbox_look(). */
-	__atomic_store_n(&accel->mailbox->lanes[lane_index].head, lane->submitted,
+	__atomic_store_n(&slot->posted, MAILBOX_POSTED(number, burst->port, burst->n),
 			 __ATOMIC_SEQ_CST);
 }
 
@@ -96,7 +97,7 @@ static void claim(const void *at, size_t len_bytes)
  * one is put in: the device's side has them, if it is another core. */
 static void claim_slot(const struct mailbox_slot *slot, uint32_t n)
 {
-	claim(slot, sizeof(slot->n));
+	claim(slot, sizeof(slot->posted));
 	claim(slot->frame, n * sizeof(slot->frame[0]));
 	claim(slot->len, n * sizeof(slot->len[0]));
 }
@@ -166,7 +167,7 @@ struct pl_burst *pl_accel_abandon(struct pl_accel *accel, unsigned lane_index)
 
 uint64_t pl_accel_submitted(const struct pl_accel *accel, unsigned lane)
 {
-	return __atomic_load_n(&accel->mailbox->lanes[lane].head, __ATOMIC_SEQ_CST);
+	return atomic_load(&accel->lanes[lane].posted);
 }
 
 uint64_t pl_accel_completed(const struct pl_accel *accel, unsigned lane)

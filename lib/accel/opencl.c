@@ -233,6 +233,7 @@ static size_t suitable_items(const struct opencl *o)
 struct first_run {
 	struct mailbox mailbox;
 	struct mailbox_worker worker;
+	struct mailbox_slot slots[MAILBOX_SLOTS];
 	uint8_t context[4096];
 };
 
@@ -250,9 +251,10 @@ static int run_first(struct opencl *o, struct pl_error *err)
 		return rc;
 	run = memory.base;
 	run->worker.next[0] = 1;
-	run->mailbox.rest = UINT64_MAX;
 	run->mailbox.n_lanes = run->mailbox.n_workers = 1;
+	accel_tell_rest(&run->mailbox, UINT64_MAX);
 	run->mailbox.workers = (uintptr_t)&run->worker;
+	run->mailbox.lanes[0].slots = (uintptr_t)run->slots;
 	run->mailbox.context = (uintptr_t)&run->context;
 	error = enqueue(o, &memory, 1, 1, &event);
 	if (!error) {

@@ -78,6 +78,7 @@ extern const struct accel_ops accel_cuda, accel_opencl, accel_host;
 /* The host's side of a lane: the plane's. On lines of its own. */
 struct accel_lane {
 	_Alignas(128) uint64_t submitted;
+	_Atomic uint64_t posted;    /* of these; stored by the plane alone */
 	_Atomic uint64_t completed; /* stored by the plane alone */
 	struct mailbox_slot *slots;
 	bool flush; /* before each burst: see accel_ops.flush */
@@ -119,6 +120,16 @@ struct pl_accel {
  * filled. */
 int accel_fit_workers(struct pl_accel *accel, const struct pl_accel_config *config, unsigned suits,
 		      struct pl_error *err);
+
+/* Tells all launches up to this one to end. */
+static inline void accel_tell_rest(struct mailbox *mailbox, uint64_t launch)
+{
+	/* First: whoever submits a burst looks at this one, and if it does so before, workers find the burst when they
+	 * find theirs. */
+	__atomic_store_n(&mailbox->rest, launch, __ATOMIC_SEQ_CST);
+	for (uint32_t i = 0; i < mailbox->n_workers; i++)
+		__atomic_store_n(&mailbox->rests[i].launch, launch, __ATOMIC_SEQ_CST);
+}
 
 /* The accelerator has failed, as pl_accel_ended() says from now on. */
 void accel_fail(struct pl_accel *accel, int rc, const struct pl_error *err);

@@ -31,7 +31,8 @@ PL_FN void process(const struct tables_view *view, PL_L struct mailbox_group *gr
 {
 	PL_G struct mailbox_slot *burst = mailbox_burst(group);
 	PL_G uint8_t *base = mailbox_base(group);
-	uint32_t n = burst->n, port = burst->port, copies = mailbox_copies(group), i;
+	uint32_t n = mailbox_n(group), port = mailbox_port(group);
+	uint32_t copies = mailbox_copies(group), i;
 
 	for (i = PL_ITEM(); i < n; i += PL_ITEMS()) {
 		uint16_t before = burst->len[i], len = before;

@@ -13,7 +13,7 @@ PL_ENTRY void program_run(PL_G struct mailbox *mailbox, uint64_t launch)
 		PL_G uint8_t *base = mailbox_base(&group);
 		uint32_t i;
 
-		for (i = PL_ITEM(); i < burst->n; i += PL_ITEMS()) {
+		for (i = PL_ITEM(); i < mailbox_n(&group); i += PL_ITEMS()) {
 			PL_G uint8_t *frame = base + burst->frame[i];
 
 			uint16_t verdict = *(PL_G uint16_t *)frame;

@@ -19,7 +19,7 @@ static inline void echo_process(const struct mailbox_at *at, struct mailbox_grou
 {
 	struct mailbox_slot *burst = mailbox_burst(group);
 
-	for (uint32_t i = 0; i < burst->n; i++) {
+	for (uint32_t i = 0; i < mailbox_n(group); i++) {
 		uint8_t *frame = mailbox_base(group) + burst->frame[i];
 		uint16_t verdict;
 

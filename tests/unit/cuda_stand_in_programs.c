@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "../../lib/accel/copier_device.h"
+#include "../../lib/accel/private.h"
 
 #define INVALID_HANDLE 400
 
@@ -309,7 +310,7 @@ void stand_in_fault(int result)
 		/* Said again and again: whoever runs the program may say otherwise meanwhile. */
 		for (const struct run *run = runs; run; run = run->next)
 			if (!run->copies)
-				__atomic_store_n(&run->mailbox->rest, UINT64_MAX, __ATOMIC_RELEASE);
+				accel_tell_rest(run->mailbox, UINT64_MAX);
 		pthread_mutex_unlock(&stand_in_lock);
 		usleep(100);
 		pthread_mutex_lock(&stand_in_lock);

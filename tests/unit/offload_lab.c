@@ -58,9 +58,10 @@ static void run_with_faults(struct mailbox *mailbox, uint32_t worker, uint64_t l
 	while (mailbox_wait(&at, &group)) {
 		struct mailbox_slot *burst = mailbox_burst(&group);
 		uint8_t *base = mailbox_base(&group);
+		uint32_t n = mailbox_n(&group);
 
-		for (uint32_t i = 0; i < burst->n; i++) {
-			if (i == burst->n / 2) {
+		for (uint32_t i = 0; i < n; i++) {
+			if (i == n / 2) {
 				if (lab_fault == LAB_HANGS)
 					hang();
 				if (lab_fault == LAB_ENDS)
@@ -69,8 +70,8 @@ static void run_with_faults(struct mailbox *mailbox, uint32_t worker, uint64_t l
 					usleep(lab_slow_us);
 			}
 			uint16_t before = burst->len[i], len = before;
-			uint32_t verdict =
-				program_packet(&view, base + burst->frame[i], &len, burst->port);
+			uint32_t verdict = program_packet(&view, base + burst->frame[i], &len,
+							  mailbox_port(&group));
 
 			if (mailbox_copies(&group) && PL_VERDICT_KIND(verdict) == PL_VERDICT_PUNT &&
 			    !mailbox_take(&group, i, before))

@@ -203,7 +203,7 @@ static void *duel_main(void *arg)
 		while (duel->round < round)
 			if (duel->stop)
 				return NULL;
-		/* It has `rest` at hand, and `head` not: the store would like to come after the load. */
+		/* It has `rest` at hand, and `posted` not: the store would like to come after the load. */
 		(void)__atomic_load_n(&duel->lane->accel->mailbox->rest, __ATOMIC_RELAXED);
 		assert_true(echo_submit(duel->lane, 0));
 		run(duel->lane->accel);
@@ -240,7 +240,7 @@ static void test_rest_amid_submission(void **state)
 		for (volatile unsigned i = 0; i < round % 256; i++)
 			;
 		/* As pl_accel_rest(), without its lock: at once. */
-		__atomic_store_n(&accel->mailbox->rest, launch, __ATOMIC_SEQ_CST);
+		accel_tell_rest(accel->mailbox, launch);
 		while (mailbox_wait(&at, &group))
 			mailbox_finish(&at, &group);
 		while (duel.ready < round)
@@ -307,7 +307,7 @@ static void checker_run(struct mailbox *mailbox, uint32_t worker, uint64_t launc
 	while (mailbox_wait(&at, &group)) {
 		struct mailbox_slot *burst = mailbox_burst(&group);
 
-		for (uint32_t i = 0; i < burst->n; i++)
+		for (uint32_t i = 0; i < mailbox_n(&group); i++)
 			burst->verdict[i] = check_table(table);
 		mailbox_finish(&at, &group);
 	}
@@ -461,7 +461,7 @@ static void hanging_run(struct mailbox *mailbox, uint32_t worker, uint64_t launc
 
 	mailbox_enter(&at, &group, mailbox, worker, launch);
 	while (mailbox_wait(&at, &group)) {
-		while (mailbox_burst(&group)->n == 2 && atomic_load(&hung))
+		while (mailbox_n(&group) == 2 && atomic_load(&hung))
 			usleep(100);
 		echo_process(&at, &group);
 		mailbox_finish(&at, &group);

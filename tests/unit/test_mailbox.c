@@ -220,8 +220,8 @@ static void test_rests_soon_enough(void **state)
 	(void)state;
 	open_lanes(1, 1);
 	mailbox = lanes[0].accel->mailbox;
-	mailbox->rest = 0;
-	watched.rest = &mailbox->rest;
+	accel_tell_rest(mailbox, 0);
+	watched.rest = &mailbox->rests[0].launch;
 	watched.looks = watched.rest_looks = 0;
 	watched.rest_after = 10000;
 	launch(0);
@@ -229,7 +229,7 @@ static void test_rests_soon_enough(void **state)
 	/* Two looks a round, one of them for updates. */
 	assert_in_range(watched.looks, 10000, 10000 + 3 * 2 * MAILBOX_REST_ROUNDS);
 	assert_in_range(watched.rest_looks, 2, 10000 / 2 / MAILBOX_REST_ROUNDS + 3);
-	mailbox->rest = UINT64_MAX;
+	accel_tell_rest(mailbox, UINT64_MAX);
 	echo_close(lanes, 1);
 }
 

@@ -34,7 +34,7 @@ static void process(const struct mailbox_at *at, struct mailbox_group *group)
 {
 	struct mailbox_slot *burst = mailbox_burst(group);
 
-	for (uint32_t i = PL_ITEM(); i < burst->n; i += PL_ITEMS()) {
+	for (uint32_t i = PL_ITEM(); i < mailbox_n(group); i += PL_ITEMS()) {
 		uint8_t *frame = mailbox_base(group) + burst->frame[i];
 		uint16_t verdict;
 

@@ -308,12 +308,13 @@ enum lie {
 static _Atomic int lie;
 
 /* About every other punt of a burst. */
-static void change_answers(struct mailbox_slot *burst)
+static void change_answers(const struct mailbox_group *group)
 {
+	struct mailbox_slot *burst = mailbox_burst(group);
 	unsigned punts = 0;
 	uint16_t before = 0;
 
-	for (uint32_t i = 0; i < burst->n; i++) {
+	for (uint32_t i = 0; i < mailbox_n(group); i++) {
 		if (PL_VERDICT_KIND(burst->verdict[i]) != PL_VERDICT_PUNT)
 			continue;
 		if (punts++ % 2 == 0)
@@ -328,7 +329,7 @@ static void change_answers(struct mailbox_slot *burst)
 	if (lie == LIE_NO_COPIES)
 		burst->n_copied = 0;
 	else if (lie == LIE_MANY_COPIES)
-		burst->n_copied = UINT32_MAX - (burst->n & 1);
+		burst->n_copied = UINT32_MAX - (mailbox_n(group) & 1);
 }
 
 static void run_and_lie(struct mailbox *mailbox, uint32_t worker, uint64_t launch)
@@ -340,7 +341,7 @@ static void run_and_lie(struct mailbox *mailbox, uint32_t worker, uint64_t launc
 	mailbox_enter(&at, &group, mailbox, worker, launch);
 	while (mailbox_wait(&at, &group)) {
 		process(&view, &group);
-		change_answers(mailbox_burst(&group));
+		change_answers(&group);
 		mailbox_finish(&at, &group);
 	}
 }
