@@ -69,13 +69,18 @@ class Cores:
         finally:
             RT_RUNTIME.write_text(before)
 
+    def stand_in(self, name):
+        """Where a thread that is one goes: the emulator, which is moved about otherwise, has the first of their cores."""
+        first = {min(self.stand_ins)}
+        return first if name.startswith("emulator") else self.stand_ins - first or first
+
     def place(self, pid):
         """The threads of a router."""
         for thread in thread_times(pid):
             name, number = thread.split("/")
             stands_in, shares = STAND_INS.match(name), self.shared and name.startswith("plane")
             if stands_in or shares:
-                os.sched_setaffinity(int(number), self.stand_ins)
+                os.sched_setaffinity(int(number), self.stand_in(name))
             elif name == "offload" and not self.turns:  # which would not get a turn
                 os.sched_setaffinity(int(number), set(self.planes))
             if self.turns and (stands_in or shares):

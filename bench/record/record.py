@@ -213,7 +213,8 @@ def main():
     unknown = set(args.only or ()) - {r.name for r in RECORDINGS}
     if unknown:
         die(f"no recording is called {', '.join(sorted(unknown))}; --list has their names")
-    chosen = [r for r in RECORDINGS if (r.name in args.only if args.only else args.all or not r.lengthy)]
+    usual = [r for r in RECORDINGS if not r.gpu and (args.all or not r.lengthy)]
+    chosen = [r for r in RECORDINGS if r.name in args.only] if args.only else usual
     if args.list:
         for r in chosen:
             print(f"{r.name:<12} {r.command}")

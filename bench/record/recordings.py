@@ -13,6 +13,7 @@ class Recording:
     name: str
     command: str
     lengthy: bool = False  # with --all only
+    gpu: bool = False  # with --only, where there is one
 
 
 ON_RELEASE = "PEERLANE_BUILD=build-release "
@@ -48,6 +49,7 @@ RECORDINGS = [
     Recording("fib", f"taskset -c 1 {BENCH}/fib/fib --only rte_fib --bars --json build-release/fib.json && "
                      "bench/fib/plot.py build-release/fib.json docs/measurements/fib.svg"),
     Recording("accel", f"{BENCH}/accel/accel --devices cpu,opencl,host --repetitions 3 --ms 20 --samples 500"),
+    Recording("accel-cuda", f"{BENCH}/accel/accel --devices cpu,cuda --repetitions 3 --ms 60", gpu=True),
     Recording("gen-loop", loop("--destinations 10.9.9.9")),
     Recording("gen-flows", loop("--destinations 10.0.0.0/8 --flows 1000000")),
     Recording("gen-long", loop("--destinations 10.9.9.9 --size 1518")),

@@ -64,8 +64,8 @@ struct pl_remote {
 	uint64_t device; /* where the accelerator's program finds it */
 };
 #define PL_REMOTE_GRAIN ((size_t)2 << 20) /* bytes */
-#define PL_REMOTE_COPIES_MAX 1024u
-#define PL_REMOTE_STAGING ((size_t)2 << 20)
+#define PL_REMOTE_COPIES_MAX 2048u
+#define PL_REMOTE_STAGING ((size_t)4 << 20)
 
 /* Where a frame's first byte lies in its buffer: 256 bytes of headroom that AF_XDP demands, then 2
  * more so that the IP header behind the 14-byte Ethernet header is 16-byte aligned. Ports that
