@@ -476,19 +476,28 @@ static unsigned receive(struct emu_nic *nic)
 	return n - left;
 }
 
+/* What has waited on the chip, and then what is on the wire. */
+static unsigned receive_next(struct emu_nic *nic)
+{
+	struct emu_engine *engine = nic->engine;
+	struct emu_wire *wire = nic->wire;
+
+	if (engine->chip.n)
+		return receive_from_chip(nic);
+	if (!engine->n_lent)
+		engine->n_lent = wire->ops->arrived(wire, engine->lent, EMU_BATCH);
+	return engine->n_lent ? receive(nic) : 0;
+}
+
 /* What has to be moved takes long, however much it is: as much as can be moved at once, goes with it. */
 static unsigned receive_more(struct emu_nic *nic)
 {
 	struct emu_engine *engine = nic->engine;
-	struct emu_wire *wire = nic->wire;
-	unsigned n = 0;
+	unsigned n = 0, more = 1;
 
-	while (engine->n_stores && engine->n_stores + EMU_BATCH <= PL_REMOTE_COPIES_MAX &&
-	       !engine->n_lent && !engine->chip.n) {
-		engine->n_lent = wire->ops->arrived(wire, engine->lent, EMU_BATCH);
-		if (!engine->n_lent)
-			break;
-		n += receive(nic);
+	while (more && engine->n_stores && engine->n_stores + EMU_BATCH <= PL_REMOTE_COPIES_MAX) {
+		more = receive_next(nic);
+		n += more;
 	}
 	move_stored(nic);
 	return n;
