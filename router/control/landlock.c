@@ -24,7 +24,7 @@
 #define READ (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define PROGRAMS (READ | LANDLOCK_ACCESS_FS_EXECUTE)
 #define DEVICE (READ | LANDLOCK_ACCESS_FS_WRITE_FILE)
-#define NAMES (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_TRUNCATE) /* of threads */
+#define WRITE (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_TRUNCATE)
 /* What there is to allow of a file that is no folder. */
 #define OF_A_FILE                                                     \
 	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE | \
@@ -115,14 +115,17 @@ static int allow_needed(int ruleset, const char *const *sockets, unsigned n)
 	return rc;
 }
 
-/* Those of NVIDIA are one for each card, and a few more. */
-static int allow_nvidia(int ruleset)
+/* Those of NVIDIA are one for each card, and a few more. Its driver does not start if it cannot name its threads by
+ * /proc/self/task/.../comm, and as these files are yet to come all is allowed that is beneath: what the process's own
+ * files in /proc let a user do who has no capabilities. */
+static int allow_nvidia(int ruleset, uint64_t all)
 {
 	glob_t found;
 	int rc = glob("/dev/nvidia*", 0, NULL, &found);
 
 	if (rc)
 		return rc == GLOB_NOMATCH ? 0 : -ENOMEM;
+	rc = allow(ruleset, "/proc/self/task", WRITE & all);
 	for (size_t i = 0; i < found.gl_pathc && !rc; i++)
 		rc = allow(ruleset, found.gl_pathv[i], DEVICE);
 	globfree(&found);
@@ -143,7 +146,6 @@ static int allow_driver(int ruleset, const char *cache, uint64_t all)
 		{"/etc/ld.so.cache", READ},
 		{vendors ? vendors : "/etc/OpenCL", READ},
 		{"/proc", READ},
-		{"/proc/self/task", NAMES & all}, /* NVIDIA's does not start if it cannot */
 		{"/sys", READ},
 		{"/dev/null", DEVICE},
 		{"/dev/kfd", DEVICE},
@@ -153,7 +155,7 @@ static int allow_driver(int ruleset, const char *cache, uint64_t all)
 	};
 	int rc = allow_all(ruleset, needed, COUNT(needed));
 
-	return rc ? rc : allow_nvidia(ruleset);
+	return rc ? rc : allow_nvidia(ruleset, all);
 }
 
 /* ---- confining ---- */

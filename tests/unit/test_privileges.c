@@ -261,10 +261,15 @@ static int try_name_thread(void)
 	return result(open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666));
 }
 
-/* One that root owns, and the kernel obeys. */
+/* Files that root owns, and the kernel obeys. */
 static int try_tunable(void)
 {
 	return result(open("/proc/sys/kernel/core_pattern", O_WRONLY));
+}
+
+static int try_network_tunable(void)
+{
+	return result(open("/proc/sys/net/ipv4/ip_forward", O_WRONLY));
 }
 
 static const struct attempt {
@@ -358,8 +363,8 @@ static void test_driver(void **state)
 		{"mmap for execution", try_executable_memory, 0},
 		{"mprotect for execution", try_make_executable, 0},
 		{"memory file", try_memory_file, 0},
-		{"name a thread", try_name_thread, 0},
 		{"tunables of the kernel", try_tunable, EACCES, true},
+		{"tunables of its network", try_network_tunable, EACCES, true},
 		{"create a file elsewhere", try_create_elsewhere, EACCES, true},
 		{"write a file elsewhere", try_write_elsewhere, EACCES, true},
 		{"read a file elsewhere", try_read_elsewhere, EACCES, true},
@@ -395,6 +400,27 @@ static void test_driver(void **state)
 		if (confined != attempts[i].refusal)
 			fail_msg("%s: a driver: %s", attempts[i].what, strerror(confined));
 	}
+}
+
+/* Where there are NVIDIA's devices, or what looks like it, and not elsewhere. */
+static void test_driver_names_threads(void **state)
+{
+	static const char device[] = "/dev/nvidia-test-of-peerlane";
+	int there;
+
+	(void)state;
+	if (!have_landlock())
+		skip();
+	if (access("/dev/nvidiactl", F_OK))
+		assert_int_equal(in_child(try_name_thread, DRIVER), EACCES);
+	there = open(device, O_RDONLY | O_CREAT | O_EXCL, 0600);
+	if (there < 0)
+		skip();
+	close(there);
+	assert_int_equal(in_child(try_name_thread, DRIVER), 0);
+	assert_int_equal(in_child(try_tunable, DRIVER), EACCES);
+	assert_int_equal(in_child(try_network_tunable, DRIVER), EACCES);
+	unlink(device);
 }
 
 /* Where the kernel has no Landlock, no file at all is written to; reading is not hindered. */
@@ -442,8 +468,11 @@ static void test_accelerator(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_refused),		 cmocka_unit_test(test_driver),
-		cmocka_unit_test(test_without_landlock), cmocka_unit_test(test_modes),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_driver),
+		cmocka_unit_test(test_driver_names_threads),
+		cmocka_unit_test(test_without_landlock),
+		cmocka_unit_test(test_modes),
 		cmocka_unit_test(test_accelerator),
 	};
 	int failed = privileges_lab_begin();
