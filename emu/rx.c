@@ -493,11 +493,12 @@ static unsigned receive_next(struct emu_nic *nic)
 static unsigned receive_more(struct emu_nic *nic)
 {
 	struct emu_engine *engine = nic->engine;
-	unsigned n = 0, more = 1;
+	unsigned n = 0, before = 0;
 
-	while (more && engine->n_stores && engine->n_stores + EMU_BATCH <= PL_REMOTE_COPIES_MAX) {
-		more = receive_next(nic);
-		n += more;
+	/* Until there is nothing, or nothing of it can be stored. */
+	while (engine->n_stores > before && engine->n_stores + EMU_BATCH <= PL_REMOTE_COPIES_MAX) {
+		before = engine->n_stores;
+		n += receive_next(nic);
 	}
 	move_stored(nic);
 	return n;

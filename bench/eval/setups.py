@@ -70,9 +70,10 @@ class Cores:
             RT_RUNTIME.write_text(before)
 
     def stand_in(self, name):
-        """Where a thread that is one goes: the emulator, which is moved about otherwise, has the first of their cores."""
-        first = {min(self.stand_ins)}
-        return first if name.startswith("emulator") else self.stand_ins - first or first
+        """Where a thread that is one goes: the emulator, which otherwise is moved about, has the first of the cores."""
+        cores = self.stand_ins or set(self.planes)
+        first = {min(cores)}
+        return first if name.startswith("emulator") else cores - first or first
 
     def place(self, pid):
         """The threads of a router."""

@@ -17,8 +17,8 @@
  * *Updates* are stores to the program's memory, applied by worker 0 alone in the order in which they were
  * posted: each is visible to all workers before the next is made.
  *
- * What workers wait for is for each on a line of its own: a GPU's looks at one line of the host's memory come one after
- * the other, a microsecond each (H100), and fences and other looks wait behind them.
+ * What workers wait for is for each on a line of its own: looks of a GPU's multiprocessors (an H100's) at one line of the
+ * host's memory come one after the other, each a way over the bus, and fences and other looks wait behind them.
  *
  * Ordering. Whoever posts fills the slot (or record), then stores `posted` (or `head`) with release; the worker loads
  * it with acquire. A worker that is done with a burst stores `done` with release at system scope, after
@@ -31,8 +31,7 @@
 #define MAILBOX_LANES_MAX 64u
 #define MAILBOX_SLOTS 8u    /* bursts under way per lane; a power of two */
 #define MAILBOX_BURST 1024u /* packets: PL_BURST_MAX */
-#define MAILBOX_LINE \
-	128u /* bytes that two sides should not both write to, nor two workers look at */
+#define MAILBOX_LINE 128u   /* bytes that not both sides should write to, nor two workers look at */
 #define MAILBOX_WORKERS_MAX (MAILBOX_LANES_MAX * MAILBOX_SLOTS)
 
 /* A burst and its answer. The host writes the first part and does not read it; the device writes the second,
@@ -110,8 +109,7 @@ struct mailbox_rest {
 };
 
 struct mailbox {
-	uint64_t
-		rest; /* as the host has told it: stored before those of the workers, which devices do not look at */
+	uint64_t rest; /* the host's own, stored before those of the workers */
 	uint64_t pad0[15];
 	uint64_t context; /* what the program needs to know beside the burst, to the device */
 	uint64_t workers; /* n_workers of struct mailbox_worker, to the device */

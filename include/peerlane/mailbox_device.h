@@ -141,7 +141,15 @@ PL_FN uint32_t mailbox_round_over(PL_L struct mailbox_group *group)
 	return 0;
 }
 
-/* The leader: whether burst `number` of a lane is there; it is told to all then. */
+/* The leader: where the burst of a lane that is waited for will be. */
+PL_FN uint64_t mailbox_slot_of(PL_L const struct mailbox_group *group, uint32_t lane)
+{
+	uint64_t at = (group->lanes[lane].next - 1) % MAILBOX_SLOTS;
+
+	return group->lanes[lane].slots + at * sizeof(struct mailbox_slot);
+}
+
+/* The leader: whether that burst is there, as its slot's `posted` says; it is told to all then. */
 PL_FN uint32_t mailbox_found(PL_L struct mailbox_group *group, uint32_t lane, uint64_t posted)
 {
 	uint64_t number = group->lanes[lane].next;
@@ -190,12 +198,10 @@ PL_FN uint32_t mailbox_look(const struct mailbox_at *at, PL_L struct mailbox_gro
 			}
 		}
 		lane = group->lane_next;
+		/* Both looks are on their way at once. */
 		if (group->last == 0 && group->turns % MAILBOX_REST_ROUNDS == 0)
-			rest = PL_POLL64(
-				&mailbox->rests[at->worker].launch); /* both on their way at once */
-		group->slot = group->lanes[lane].slots + (group->lanes[lane].next - 1) %
-								 MAILBOX_SLOTS *
-								 sizeof(struct mailbox_slot);
+			rest = PL_POLL64(&mailbox->rests[at->worker].launch);
+		group->slot = mailbox_slot_of(group, lane);
 		posted = PL_AWAIT64(&mailbox_burst(group)->posted);
 		if (rest >= at->launch) {
 			PL_FENCE_SYSTEM();

@@ -251,7 +251,7 @@ static int make_mailbox(struct pl_accel *accel, struct pl_error *err)
 	accel->mailbox->n_workers = accel->n_workers;
 	/* Each launch is to end. */
 	if (accel->launch == PL_ACCEL_BURST)
-		accel_tell_rest(accel->mailbox, UINT64_MAX);
+		accel_tell_rest(accel->mailbox, accel->n_workers, UINT64_MAX);
 	rc = place_workers(accel, err);
 	if (!rc)
 		rc = place_lanes(accel, err);
@@ -386,7 +386,7 @@ void pl_accel_rest(struct pl_accel *accel)
 	if (accel->launch == PL_ACCEL_BURST)
 		return;
 	pthread_mutex_lock(&accel->lock);
-	accel_tell_rest(accel->mailbox, atomic_load(&accel->launches));
+	accel_tell_rest(accel->mailbox, accel->n_workers, atomic_load(&accel->launches));
 	pthread_mutex_unlock(&accel->lock);
 }
 
@@ -448,7 +448,7 @@ int pl_accel_close(struct pl_accel *accel, unsigned timeout_ms)
 {
 	if (!accel)
 		return 0;
-	accel_tell_rest(accel->mailbox, UINT64_MAX);
+	accel_tell_rest(accel->mailbox, accel->n_workers, UINT64_MAX);
 	if (!wait_ended(accel, timeout_ms))
 		return -ETIMEDOUT;
 	free_all(accel);

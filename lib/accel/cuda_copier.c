@@ -2,7 +2,7 @@
 /* See cuda_copier.h. A launch for each batch: what the host has stored before it the program sees, and what the
  * program has stored is seen by the host, and on the device by whatever the host tells thereupon, once the stream
  * says that it has ended. So packets are in the device's memory before their descriptors are written back, and the
- * packet program, which hears of them after that, has a fence between (mailbox_device.h). */
+ * packet program hears of them after that, by an acquire (mailbox_device.h). */
 #include "cuda_copier.h"
 
 #include <errno.h>

@@ -11,7 +11,7 @@
  *	the GPU then has the packet before it has the answer, and CU_GPU_DIRECT_RDMA_WRITES_ORDERING_OWNER says
  *	that what it has it sees; where the driver does not say so, cuFlushGPUDirectRDMAWrites() between the
  *	descriptor and `posted` waits for it;
- *	the fence behind the look (mailbox_device.h) empties the multiprocessor's own cache. */
+ *	the look, an acquire (PL_AWAIT64), empties the multiprocessor's own cache. */
 #include "cuda_packets.h"
 
 #include <errno.h>

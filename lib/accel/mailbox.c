@@ -11,6 +11,7 @@
 #define LINE_BYTES 64u
 
 _Static_assert(PL_BURST_MAX == MAILBOX_BURST, "a slot holds a burst");
+_Static_assert(PL_BURST_MAX <= 0xffff && PL_PORTS_MAX <= 0xff, "MAILBOX_POSTED() holds both");
 
 /* A device reads and writes lines whole: each array begins with one, and so does its own part. */
 #define BEGINS_LINE(member) \
@@ -215,8 +216,8 @@ uint64_t pl_accel_updates_applied(const struct pl_accel *accel)
 {
 	uint64_t applied = __atomic_load_n(&accel->mailbox->updates.applied, __ATOMIC_ACQUIRE);
 
-	/* Pairs with the one in mailbox_look(): a burst that the caller finds not submitted after this
-	 * sees what is applied. */
+	/* Pairs with PL_AWAITED() in mailbox_found(), or on CUDA with what lang.h assumes there: a burst that the
+	 * caller finds not submitted after this sees what is applied. */
 	PL_FENCE_SYSTEM();
 	return applied;
 }

@@ -252,7 +252,7 @@ static int run_first(struct opencl *o, struct pl_error *err)
 	run = memory.base;
 	run->worker.next[0] = 1;
 	run->mailbox.n_lanes = run->mailbox.n_workers = 1;
-	accel_tell_rest(&run->mailbox, UINT64_MAX);
+	accel_tell_rest(&run->mailbox, 1, UINT64_MAX);
 	run->mailbox.workers = (uintptr_t)&run->worker;
 	run->mailbox.lanes[0].slots = (uintptr_t)run->slots;
 	run->mailbox.context = (uintptr_t)&run->context;

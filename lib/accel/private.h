@@ -121,13 +121,13 @@ struct pl_accel {
 int accel_fit_workers(struct pl_accel *accel, const struct pl_accel_config *config, unsigned suits,
 		      struct pl_error *err);
 
-/* Tells all launches up to this one to end. */
-static inline void accel_tell_rest(struct mailbox *mailbox, uint64_t launch)
+/* Tells all launches up to this one to end. Of `n_workers`, as the host knows it, whatever a device has written. */
+static inline void accel_tell_rest(struct mailbox *mailbox, uint32_t n_workers, uint64_t launch)
 {
 	/* First: whoever submits a burst looks at this one, and if it does so before, workers find the burst when they
 	 * find theirs. */
 	__atomic_store_n(&mailbox->rest, launch, __ATOMIC_SEQ_CST);
-	for (uint32_t i = 0; i < mailbox->n_workers; i++)
+	for (uint32_t i = 0; i < n_workers; i++)
 		__atomic_store_n(&mailbox->rests[i].launch, launch, __ATOMIC_SEQ_CST);
 }
 

@@ -310,7 +310,7 @@ void stand_in_fault(int result)
 		/* Said again and again: whoever runs the program may say otherwise meanwhile. */
 		for (const struct run *run = runs; run; run = run->next)
 			if (!run->copies)
-				accel_tell_rest(run->mailbox, UINT64_MAX);
+				accel_tell_rest(run->mailbox, run->mailbox->n_workers, UINT64_MAX);
 		pthread_mutex_unlock(&stand_in_lock);
 		usleep(100);
 		pthread_mutex_lock(&stand_in_lock);

@@ -184,9 +184,8 @@ static void stay(struct mailbox *mailbox, uint32_t worker, uint64_t launch)
 {
 	const struct timespec pause = {.tv_nsec = 100000};
 
-	while (PL_POLL64(&mailbox->rest) < launch)
+	while (PL_POLL64(&mailbox->rests[worker].launch) < launch)
 		nanosleep(&pause, NULL);
-	(void)worker;
 }
 
 static struct pl_accel *accel_open(void)

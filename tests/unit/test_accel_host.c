@@ -240,7 +240,7 @@ static void test_rest_amid_submission(void **state)
 		for (volatile unsigned i = 0; i < round % 256; i++)
 			;
 		/* As pl_accel_rest(), without its lock: at once. */
-		accel_tell_rest(accel->mailbox, launch);
+		accel_tell_rest(accel->mailbox, 1, launch);
 		while (mailbox_wait(&at, &group))
 			mailbox_finish(&at, &group);
 		while (duel.ready < round)

@@ -212,6 +212,31 @@ static void test_ends(void **state)
 	echo_close(lanes, 2);
 }
 
+/* More bursts than there are bits for in MAILBOX_POSTED(). */
+static void test_many_bursts(void **state)
+{
+	/* Each slot has been used by then. */
+	const uint64_t before = (UINT64_C(1) << 40) - 2 * MAILBOX_SLOTS;
+	struct mailbox_worker *worker;
+	struct accel_lane *lane;
+
+	(void)state;
+	open_lanes(1, 1);
+	lane = &lanes[0].accel->lanes[0];
+	worker = (struct mailbox_worker *)(uintptr_t)lanes[0].accel->mailbox->workers;
+	lane->submitted = before;
+	lane->posted = lane->completed = before;
+	worker->next[0] = before + 1;
+	launch(0);
+	for (unsigned i = 0; i < 4 * MAILBOX_SLOTS; i++) {
+		assert_true(echo_submit(&lanes[0], 1));
+		launch(0);
+		assert_int_equal(echo_complete(&lanes[0]), 0);
+	}
+	assert_int_equal(lane->completed, before + 4 * MAILBOX_SLOTS);
+	echo_close(lanes, 1);
+}
+
 /* While there is nothing to do each look is one for bursts; whether to rest is looked at now and then. */
 static void test_rests_soon_enough(void **state)
 {
@@ -220,7 +245,7 @@ static void test_rests_soon_enough(void **state)
 	(void)state;
 	open_lanes(1, 1);
 	mailbox = lanes[0].accel->mailbox;
-	accel_tell_rest(mailbox, 0);
+	accel_tell_rest(mailbox, 1, 0);
 	watched.rest = &mailbox->rests[0].launch;
 	watched.looks = watched.rest_looks = 0;
 	watched.rest_after = 10000;
@@ -229,7 +254,7 @@ static void test_rests_soon_enough(void **state)
 	/* Two looks a round, one of them for updates. */
 	assert_in_range(watched.looks, 10000, 10000 + 3 * 2 * MAILBOX_REST_ROUNDS);
 	assert_in_range(watched.rest_looks, 2, 10000 / 2 / MAILBOX_REST_ROUNDS + 3);
-	accel_tell_rest(mailbox, UINT64_MAX);
+	accel_tell_rest(mailbox, 1, UINT64_MAX);
 	echo_close(lanes, 1);
 }
 
@@ -460,6 +485,7 @@ int main(void)
 		cmocka_unit_test(test_abandon),
 		cmocka_unit_test(test_ends),
 		cmocka_unit_test(test_rests_soon_enough),
+		cmocka_unit_test(test_many_bursts),
 		cmocka_unit_test(test_copies),
 		cmocka_unit_test(test_copies_lengths),
 		cmocka_unit_test(test_lies_about_lengths),

@@ -560,7 +560,6 @@ static void test_batches(void **state)
 	world_close(w);
 }
 
-/* Where it fails, frames get lost, and that is said; afterwards all goes on. */
 /* So is what has waited on the NIC, for a driver that was late. */
 static void test_batches_from_chip(void **state)
 {
@@ -592,6 +591,7 @@ static void test_batches_from_chip(void **state)
 	world_close(w);
 }
 
+/* Where it fails, frames get lost, and that is said; afterwards all goes on. */
 static void test_failure(void **state)
 {
 	struct world *w = world_open(PL_REMOTE_GRAIN, 4096);
