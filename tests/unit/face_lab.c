@@ -323,6 +323,13 @@ bool lab_readable(const struct pl_queue *q)
 	return poll(&fd, 1, 0) == 1;
 }
 
+void lab_wait_readable(const struct pl_queue *q)
+{
+	struct pollfd fd = {.fd = q->event_fd, .events = POLLIN};
+
+	assert_int_equal(poll(&fd, 1, LAB_PATIENCE_MS), 1);
+}
+
 unsigned lab_plane_takes(struct lab_face *lab, unsigned plane, uint32_t *frame, uint16_t *len,
 			 unsigned max)
 {

@@ -83,4 +83,7 @@ unsigned lab_plane_takes(struct lab_face *lab, unsigned plane, uint32_t *frame, 
 /* Whether the queue's descriptor reads as readable. */
 bool lab_readable(const struct pl_queue *q);
 
+/* Waits until it is, which the faces' thread may be about to make it. */
+void lab_wait_readable(const struct pl_queue *q);
+
 #endif

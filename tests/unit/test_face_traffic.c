@@ -364,10 +364,10 @@ static void test_pool_dry(void **state)
 	assert_int_equal(pl_queue_rx(lab.queue[0], frame, len, 8), 2);
 	assert_true(lab_frame_is(pl_pool_data(&lab.pool[0], frame[1]), len[1], 1));
 	assert_int_equal(pl_stat_read(&lab.queue[0]->stats.rx_nobuf), 1);
-	assert_true(lab_readable(lab.queue[0]));
+	lab_wait_readable(lab.queue[0]);
 	assert_int_equal(pl_queue_rx(lab.queue[0], frame + 2, len + 2, 6), 0);
 	assert_int_equal(pl_stat_read(&lab.queue[0]->stats.rx_nobuf), 2);
-	assert_true(lab_readable(lab.queue[0]));
+	lab_wait_readable(lab.queue[0]);
 	discard(&lab, 0, frame, 2);
 	take_frames(&lab, 0, 60, 2, 3);
 	discard(&lab, 0, all + 2, LAB_BUFS - 2);

@@ -64,7 +64,7 @@ static void test_order_with_many_under_way(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
-		unsigned tries = 5;
+		unsigned tries = 20;
 
 		while (!pass_with_many_under_way(launches[i]))
 			assert_true(--tries > 0);
@@ -98,7 +98,8 @@ static void test_lies(void **state)
 	lab_free(lab);
 }
 
-/* In good health nothing is lost on the way to the CPU and back, nor overtaken. */
+/* In good health nothing is lost on the way to the CPU and back, nor overtaken; but where packets are the
+ * accelerator's, what has waited too long for it is dropped and counted, if others have the processors meanwhile. */
 static void test_to_the_cpu_and_back(void **state)
 {
 	struct lab *lab = lab_new(PL_ACCEL_PERSISTENT, NEVER_MS, false);
@@ -122,7 +123,8 @@ static void test_to_the_cpu_and_back(void **state)
 	}
 	lab_set(lab, PHASE_ACCEL);
 	finish(lab);
-	assert_int_equal(lab_sent(lab), fed);
+	assert_int_equal(lab_sent(lab) + LAB_SUM(lab, lost_packets), fed);
+	assert_true(lab_remote || LAB_SUM(lab, lost_packets) == 0);
 	assert_true(LAB_SUM(lab, packets) > 0);
 	assert_true(lab_remote || LAB_SUM(lab, cpu_packets) > 0);
 	lab_free(lab);
