@@ -21,8 +21,8 @@ extern const char copier_ptx[];
 #define LIST_BYTES (PL_REMOTE_COPIES_MAX * sizeof(struct copier_piece))
 #define SHARED_BYTES (LIST_BYTES + PL_REMOTE_STAGING) /* the list, then the staging memory */
 
-/* Of a batch; a thousand times what it takes. */
-#define PATIENCE_NS 1000000000u
+/* Of a batch; some thousand times what it takes on a GPU. */
+#define PATIENCE_NS 4000000000u
 
 struct cuda_copier {
 	struct cuda_api api;
