@@ -21,7 +21,7 @@ extern const char copier_ptx[];
 #define LIST_BYTES (PL_REMOTE_COPIES_MAX * sizeof(struct copier_piece))
 #define SHARED_BYTES (LIST_BYTES + PL_REMOTE_STAGING) /* the list, then the staging memory */
 
-/* Of a batch; some thousand times what it takes on a GPU. */
+/* Of a batch: far more than a GPU takes, and enough for a stand-in of it under a sanitizer. */
 #define PATIENCE_NS 4000000000u
 
 struct cuda_copier {

@@ -12,8 +12,8 @@ int landlock_confine(const char *const *sockets, unsigned n);
 
 /* The same for a thread that runs an accelerator's driver: reading where libraries and their settings are,
  * executing what lies there, the accelerators' devices, and anything beneath `cache`; where there are devices of
- * NVIDIA's, writing beneath /proc/self/task. Returns likewise; 0 also
- * on a kernel that would keep the cache from being filled (version 1). */
+ * NVIDIA's, writing beneath /proc/self/task. Returns likewise; 0 also on a kernel that would keep the cache from being
+ * filled (version 1). */
 int landlock_confine_driver(const char *cache);
 
 #endif

@@ -43,9 +43,8 @@ void privileges_confine_worker(void *confinement);
 
 /* The same for a thread that is to run an accelerator's driver, and for those that the driver makes then:
  * all capabilities, all files but libraries, the accelerators' devices and what is beneath the folder `cache` (and with
- * NVIDIA's beneath /proc/self/task),
- * and system calls that no driver needs. Independent of the rest, before or after it. Returns 0, or -errno with
- * `err` filled. */
+ * NVIDIA's beneath /proc/self/task), and system calls that no driver needs. Independent of the rest, before or after
+ * it. Returns 0, or -errno with `err` filled. */
 int privileges_confine_driver(const struct config *config, const char *cache, struct pl_error *err);
 
 /* Frees the memory, lifts nothing. After the last thread has been made. */

@@ -10,9 +10,8 @@
 #include <peerlane/accel.h>
 
 struct faults {
-	_Atomic int
-		stuck; /* the next opening does not return while this is set; is_stuck: it is in there */
-	_Atomic int is_stuck;
+	_Atomic int stuck;    /* the next opening does not return while this is set */
+	_Atomic int is_stuck; /* there is one that does not */
 	_Atomic int ended, open, alloc, run, read; /* what the next calls return; 0: what is true */
 };
 static struct faults faults;
